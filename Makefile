@@ -1,0 +1,43 @@
+# Every target explains itself: make help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)-runtime ## Make .venv with .venv/bin/cleanplate in it
+
+demo: $(STAMP)-demo ## Clean a sample catalogue of 24 photos on embedded servers; costs nothing
+	@$(BIN)/cleanplate demo
+
+test: $(STAMP)-dev ## Run the whole test suite on embedded servers
+	@$(BIN)/python -m pytest tests -n 4 --dist loadgroup
+
+lint: $(STAMP)-dev ## Style, types and import rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+lock: ## Pin every dependency with its hashes anew (needs uv)
+	uv pip compile -q --upgrade pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.txt
+	uv pip compile -q pyproject.toml --extra sandbox -c requirements/runtime.txt $(LOCK_OPTIONS) -o requirements/demo.txt
+	uv pip compile -q pyproject.toml --all-extras -c requirements/demo.txt $(LOCK_OPTIONS) -o requirements/dev.txt
+
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+clean: ## Remove what make and the tests made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Cleanplate needs Python 3.11 to 3.13; name one with make PYTHON=python3.12 …" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP)-%: requirements/%.txt pyproject.toml | $(BIN)/python
+	@echo "Installing ($*)…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

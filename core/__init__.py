@@ -1,0 +1,1 @@
+"""The leaf room: settings, states, errors, clock and logs. Imports no other room."""

@@ -1,0 +1,45 @@
+"""Names on the broker that producers and workers must agree on, and how both connect to it."""
+
+from typing import Any
+
+from core.states import Lane
+
+KEY_PREFIX = "cleanplate:broker:"
+TASK_NAMES = {Lane.INTERACTIVE: "cleanplate.interactive", Lane.BULK: "cleanplate.bulk"}
+
+VISIBILITY_SECONDS = 3600
+SOCKET_SECONDS = 5
+
+
+def celery_settings(redis_url: str) -> dict[str, Any]:
+    """Return the Celery configuration shared by the dispatcher and the workers.
+
+    Messages live for seconds and the database finds lost ones, so the broker needs no durability of its own; a long
+    visibility timeout only keeps it from delivering a running job a second time.
+    """
+    return {
+        "broker_url": redis_url,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "queue_order_strategy": "priority",
+            "socket_keepalive": True,
+            "socket_timeout": SOCKET_SECONDS * 3,
+            "socket_connect_timeout": SOCKET_SECONDS,
+        },
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        "task_acks_late": True,
+        "task_create_missing_queues": True,
+        "task_default_queue": Lane.BULK.value,
+        "task_routes": {TASK_NAMES[lane]: {"queue": lane.value} for lane in Lane},
+        "task_send_sent_event": True,
+        "worker_send_task_events": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_enable_remote_control": True,
+        "worker_hijack_root_logger": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "enable_utc": True,
+    }

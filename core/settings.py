@@ -1,0 +1,103 @@
+"""Every setting, read from the environment or `.env`; README has the same table."""
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import UsageError
+
+G1_GATEWAY = "https://api.aidc-ai.com/rest/ai/image/removal"
+SANDBOX_KEY = "sandbox"
+
+
+class OnMaybeBilled(StrEnum):
+    """What happens to a job whose call may have been billed without an answer reaching us."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+
+
+class Settings(BaseSettings):
+    """What a user may change. Each field is the environment variable of the same name."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    database_url: str = Field("", description="PostgreSQL; empty: an embedded server under CLEANPLATE_HOME")
+    redis_url: str = Field("", description="Redis or Valkey; empty: an embedded server under CLEANPLATE_HOME")
+    removal_api_url: str = Field("", description="The removal API; empty: G1 gateway with a key, else sandbox")
+    removal_api_key: str = Field("", description="The account's app key")
+    removal_api_secret: SecretStr = Field(SecretStr(""), description="The account's app secret; never shown")
+    removal_trial: bool = Field(False, description="Use the account's trial quota (header x-iop-trial)")
+    removal_rate: float = Field(5.0, gt=0, le=10_000, description="Quota in calls per second, whole fleet")
+    removal_burst: int = Field(1, ge=1, le=10_000, description="Calls allowed back to back; 1 is exact")
+    removal_timeout: float = Field(30.0, gt=0, le=600, description="Seconds to wait for an answer")
+    worker_processes: int = Field(1, ge=1, le=64, description="Worker processes `run` and `up` start")
+    worker_concurrency: int = Field(64, ge=1, le=256, description="Calls in flight per worker process")
+    cleanplate_home: Path = Field(Path(".cleanplate"), description="Where embedded servers and logs live")
+    artifact_store: str = Field("postgres", description="`postgres` or file:///absolute/folder for outputs")
+    max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
+    on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")
+    retry_base_seconds: float = Field(1.0, gt=0, le=600, description="First retry delay; doubles, full jitter")
+    retry_cap_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest retry delay in seconds")
+    lease_seconds: float = Field(30.0, ge=1, le=3600, description="How long a silent worker keeps a job")
+    fetch_timeout: float = Field(30.0, gt=0, le=600, description="Seconds to fetch one photo or output, whole")
+    fetch_allow_private: str = Field("", description="Host names or networks, comma separated, that may be private")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @property
+    def uses_sandbox(self) -> bool:
+        """Whether calls go to the stand-in API rather than to a paid one."""
+        return not self.removal_api_url and not self.removal_api_key
+
+    @property
+    def api_url(self) -> str:
+        """The removal API's URL; empty while the sandbox is to be started."""
+        return self.removal_api_url or (G1_GATEWAY if self.removal_api_key else "")
+
+    @property
+    def account(self) -> str:
+        """A short, public name for the API account: what shares one token bucket."""
+        return self.removal_api_key or SANDBOX_KEY
+
+    @property
+    def api_secret(self) -> str:
+        """The account's secret, or the sandbox's well-known one."""
+        return self.removal_api_secret.get_secret_value() or (SANDBOX_KEY if not self.removal_api_key else "")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Return the settings of this process.
+
+    Args:
+        overrides: Values that win over the environment, by field name.
+
+    Raises:
+        UsageError: A value cannot be used; the message names the variable, never a secret.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from None
+    except UnicodeDecodeError as error:
+        raise UsageError("The .env file here is not UTF-8 text; save it as UTF-8 and run again.") from error
+
+
+@cache
+def process_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return load_settings()
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for issue in error.errors(include_input=True, include_url=False):
+        name = str(issue["loc"][0]).upper() if issue["loc"] else "settings"
+        given = "" if "SECRET" in name else f" (given: {str(issue['input'])[:80]!r})"
+        lines.append(f"{name}: {issue['msg']}{given}")
+    return "These settings cannot be used: " + "; ".join(lines)
+
+
+__all__ = ["G1_GATEWAY", "OnMaybeBilled", "Settings", "load_settings", "process_settings"]

@@ -1,0 +1,70 @@
+"""The words for where things stand, and which moves between them are allowed."""
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """Where one source image stands."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    DEAD = "dead"
+    HELD = "held"
+    CANCELLED = "cancelled"
+
+
+class BatchState(StrEnum):
+    """Where one submission stands."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+
+
+class Lane(StrEnum):
+    """Which queue a job waits in: interactive is served before bulk."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+class AnswerClass(StrEnum):
+    """What an attempt came to. The policy maps each to a move of the job."""
+
+    SUCCESS = "success"
+    THROTTLED = "throttled"
+    SOURCE = "source"
+    PERMANENT = "permanent"
+    PROVIDER_FAULT = "provider_fault"
+    MAYBE_BILLED = "maybe_billed"
+    ACCOUNT = "account"
+    UNKNOWN = "unknown"
+
+
+class Spend(StrEnum):
+    """What is known of the money of one attempt."""
+
+    NONE = "none"
+    PAID = "paid"
+    MAYBE = "maybe"
+
+
+SETTLED = frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.CANCELLED})
+
+MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.PENDING: frozenset({JobState.QUEUED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PENDING, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.PENDING}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.DEAD: frozenset({JobState.PENDING}),
+    JobState.HELD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED}),
+    JobState.CANCELLED: frozenset({JobState.PENDING}),
+}
+
+
+def may_move(before: JobState, after: JobState) -> bool:
+    """Return whether a job may go from one state to the other."""
+    return after in MOVES[before]

@@ -1,0 +1,51 @@
+"""Settings come from the environment, are checked, and never show a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import UsageError
+from core.settings import G1_GATEWAY, Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_without_a_key_the_sandbox_is_called() -> None:
+    settings = load_settings()
+    assert settings.uses_sandbox
+    assert settings.api_url == ""
+
+
+def test_with_a_key_the_gateway_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMOVAL_API_KEY", "k")
+    settings = load_settings()
+    assert not settings.uses_sandbox
+    assert settings.api_url == G1_GATEWAY
+
+
+def test_dot_env_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("REMOVAL_RATE=12.5\nSOMETHING_ELSE=1\n")
+    assert load_settings().removal_rate == 12.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("REMOVAL_RATE", "fast"), ("REMOVAL_RATE", "0"), ("WORKER_PROCESSES", "-1"), ("ON_MAYBE_BILLED", "shrug")],
+)
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=name):
+        load_settings()
+
+
+def test_the_secret_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMOVAL_API_SECRET", "tell-no-one")
+    settings = load_settings()
+    assert "tell-no-one" not in repr(settings)
+    assert "tell-no-one" not in settings.model_dump_json()
+    assert settings.api_secret == "tell-no-one"
