@@ -1,0 +1,1 @@
+"""The durable truth in PostgreSQL: models, sessions, queries by noun, migrations."""

@@ -1,0 +1,108 @@
+"""Queries about attempts: a row is written before each call and settled after it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from core.states import AnswerClass, Spend
+from db.jobs import ClaimedJob
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one execution came to, as it is kept."""
+
+    answer_class: AnswerClass
+    code: str
+    message: str
+    spend: Spend = Spend.NONE
+    counted: bool = True
+    http_status: int | None = None
+    request_id: str | None = None
+    latency_seconds: float | None = None
+    permit_wait_seconds: float | None = None
+    bytes_sent: int | None = None
+    bytes_received: int | None = None
+    raw: str | None = None
+
+
+def open_call(connection: Connection, job: ClaimedJob, *, worker: str, account: str) -> int | None:
+    """Write the row that says "a call is about to be sent" and return its id.
+
+    None when the call must not be made any more: the lease is lost, the batch was paused or cancelled, or the
+    account's circuit is open and this job is not its probe.
+    """
+    statement = text(
+        "INSERT INTO attempts (job_id, batch_id, lease_token, worker, sent_at, spend) "
+        "SELECT j.id, j.batch_id, j.lease_token, :worker, clock_timestamp(), 'maybe' "
+        "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
+        "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' "
+        "AND NOT EXISTS (SELECT 1 FROM circuits AS c WHERE c.account = :account AND c.is_open "
+        "AND c.probe_job_id IS DISTINCT FROM j.id) RETURNING id"
+    )
+    values = {"id": job.id, "token": job.lease_token, "worker": worker, "account": account}
+    return connection.execute(statement, values).scalar_one_or_none()
+
+
+def withdraw(connection: Connection, attempt_id: int) -> None:
+    """Forget an opened call that was never sent."""
+    connection.execute(text("DELETE FROM attempts WHERE id = :id AND answered_at IS NULL"), {"id": attempt_id})
+
+
+def settle(connection: Connection, attempt_id: int, outcome: Outcome) -> bool:
+    """Write down how a call ended; False when that was already done."""
+    statement = text(
+        "UPDATE attempts SET answered_at = clock_timestamp(), answer_class = :answer_class, code = :code, "
+        "message = :message, spend = :spend, counted = :counted, http_status = :http_status, "
+        "request_id = :request_id, latency_seconds = :latency_seconds, permit_wait_seconds = :permit_wait_seconds, "
+        "bytes_sent = :bytes_sent, bytes_received = :bytes_received, raw = :raw, "
+        "sent_at = clock_timestamp() - make_interval(secs => coalesce(:latency_seconds, 0)) "
+        "WHERE id = :id AND answered_at IS NULL"
+    )
+    return connection.execute(statement, _values(outcome) | {"id": attempt_id}).rowcount == 1
+
+
+def note_without_call(connection: Connection, job: ClaimedJob, outcome: Outcome, *, worker: str) -> None:
+    """Write a row for an execution that ended before anything was sent (a photo that cannot be used)."""
+    statement = text(
+        "INSERT INTO attempts (job_id, batch_id, lease_token, worker, answered_at, answer_class, code, message, "
+        "spend, counted, http_status, request_id, latency_seconds, permit_wait_seconds, bytes_sent, bytes_received, "
+        "raw) VALUES (:job_id, :batch_id, :token, :worker, clock_timestamp(), :answer_class, :code, :message, :spend, "
+        ":counted, :http_status, :request_id, :latency_seconds, :permit_wait_seconds, :bytes_sent, :bytes_received, "
+        ":raw)"
+    )
+    whose = {"job_id": job.id, "batch_id": job.batch_id, "token": job.lease_token, "worker": worker}
+    connection.execute(statement, _values(outcome) | whose)
+
+
+def count_code(connection: Connection, job_id: int, code: str) -> int:
+    """Return how many of a job's attempts ended with this code."""
+    statement = text("SELECT count(*) FROM attempts WHERE job_id = :id AND code = :code")
+    return int(connection.execute(statement, {"id": job_id, "code": code}).scalar_one())
+
+
+def mean_latency_seconds(connection: Connection) -> float | None:
+    """Return the mean latency of the last calls that were answered, or None when there are none."""
+    statement = text(
+        "SELECT avg(latency_seconds) FROM (SELECT latency_seconds FROM attempts WHERE answer_class = 'success' "
+        "AND id > (SELECT coalesce(max(id), 0) - 200 FROM attempts) ORDER BY id DESC LIMIT 50) AS newest"
+    )
+    value = connection.execute(statement).scalar_one_or_none()
+    return float(value) if value is not None else None
+
+
+def _values(outcome: Outcome) -> dict[str, object]:
+    return {
+        "answer_class": outcome.answer_class.value,
+        "code": outcome.code,
+        "message": outcome.message[:2000],
+        "spend": outcome.spend.value,
+        "counted": outcome.counted,
+        "http_status": outcome.http_status,
+        "request_id": outcome.request_id,
+        "latency_seconds": outcome.latency_seconds,
+        "permit_wait_seconds": outcome.permit_wait_seconds,
+        "bytes_sent": outcome.bytes_sent,
+        "bytes_received": outcome.bytes_received,
+        "raw": outcome.raw,
+    }

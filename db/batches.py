@@ -1,0 +1,189 @@
+"""Queries about batches: making, finding, steering and counting them."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from core.states import BatchState, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch as it stands."""
+
+    id: int
+    name: str
+    lane: str
+    state: str
+    pause_reason: str | None
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """How many jobs stand where, and what was called and spent so far."""
+
+    total: int = 0
+    pending: int = 0
+    queued: int = 0
+    running: int = 0
+    succeeded: int = 0
+    dead: int = 0
+    held: int = 0
+    cancelled: int = 0
+    reused: int = 0
+    retries: int = 0
+    calls: int = 0
+    throttled: int = 0
+    maybe_billed: int = 0
+
+    @property
+    def unsettled(self) -> int:
+        """Jobs that still have something to run."""
+        return self.pending + self.queued + self.running
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+_COLUMNS = "id, name, lane, state, pause_reason, options"
+
+
+def create(connection: Connection, *, name: str, source_key: str, lane: Lane, options: str) -> int:
+    """Insert an active batch and return its id; `options` is JSON text."""
+    statement = text(
+        "INSERT INTO batches (name, source_key, lane, state, options) "
+        "VALUES (:name, :source_key, :lane, 'active', CAST(:options AS jsonb)) RETURNING id"
+    )
+    values = {"name": name, "source_key": source_key, "lane": lane.value, "options": options}
+    return int(connection.execute(statement, values).scalar_one())
+
+
+def get(connection: Connection, batch_id: int) -> BatchRow | None:
+    """Return one batch, or None."""
+    row = connection.execute(text(f"SELECT {_COLUMNS} FROM batches WHERE id = :id"), {"id": batch_id}).one_or_none()  # noqa: S608
+    return BatchRow(*row) if row else None
+
+
+def newest(connection: Connection, limit: int) -> list[BatchRow]:
+    """Return the newest batches, newest first."""
+    rows = connection.execute(text(f"SELECT {_COLUMNS} FROM batches ORDER BY id DESC LIMIT :n"), {"n": limit})  # noqa: S608
+    return [BatchRow(*row) for row in rows]
+
+
+def find_unfinished(connection: Connection, source_key: str) -> int | None:
+    """Return the newest batch of the same source and options that has not ended, locked against a second intake."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": source_key})
+    statement = text(
+        "SELECT id FROM batches WHERE source_key = :key AND state IN ('active', 'paused') ORDER BY id DESC LIMIT 1"
+    )
+    return connection.execute(statement, {"key": source_key}).scalar_one_or_none()
+
+
+def counts(connection: Connection, batch_id: int) -> BatchCounts:
+    """Return what stands where in one batch."""
+    jobs = connection.execute(
+        text(
+            "SELECT state, count(*) AS n, count(reused_from) AS reused, sum(greatest(attempts - 1, 0)) AS retries "
+            "FROM jobs WHERE batch_id = :id GROUP BY state"
+        ),
+        {"id": batch_id},
+    ).all()
+    calls = connection.execute(
+        text(
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE answer_class = 'throttled') AS throttled, "
+            "count(*) FILTER (WHERE spend = 'maybe' AND answered_at IS NOT NULL) AS maybe_billed "
+            "FROM attempts WHERE batch_id = :id AND sent_at IS NOT NULL"
+        ),
+        {"id": batch_id},
+    ).one()
+    by_state = {row.state: int(row.n) for row in jobs}
+    return BatchCounts(
+        total=sum(by_state.values()),
+        reused=sum(int(row.reused) for row in jobs),
+        retries=sum(int(row.retries) for row in jobs),
+        calls=calls.calls,
+        throttled=calls.throttled,
+        maybe_billed=calls.maybe_billed,
+        **by_state,
+    )
+
+
+def pause(connection: Connection, batch_id: int, reason: str) -> bool:
+    """Pause an active batch; what waits in Redis goes back to pending. Return whether it was active."""
+    changed = connection.execute(
+        text("UPDATE batches SET state = 'paused', pause_reason = :why WHERE id = :id AND state = 'active'"),
+        {"id": batch_id, "why": reason},
+    ).rowcount
+    connection.execute(
+        text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE batch_id = :id AND state = 'queued'"),
+        {"id": batch_id},
+    )
+    return changed == 1
+
+
+def resume(connection: Connection, batch_id: int) -> bool:
+    """Let a paused batch go on. Return whether it was paused."""
+    statement = text("UPDATE batches SET state = 'active', pause_reason = NULL WHERE id = :id AND state = 'paused'")
+    return connection.execute(statement, {"id": batch_id}).rowcount == 1
+
+
+def cancel(connection: Connection, batch_id: int) -> int:
+    """End a batch; jobs in a call finish, all others are cancelled. Return how many were cancelled."""
+    connection.execute(
+        text(
+            "UPDATE batches SET state = 'cancelled', pause_reason = NULL, finished_at = now() "
+            "WHERE id = :id AND state <> 'cancelled'"
+        ),
+        {"id": batch_id},
+    )
+    statement = text(
+        "UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() "
+        "WHERE batch_id = :id AND state IN ('pending', 'queued', 'held')"
+    )
+    return connection.execute(statement, {"id": batch_id}).rowcount
+
+
+def requeue(connection: Connection, batch_id: int, code: str | None) -> int:
+    """Send a batch's dead jobs round again with their attempts reset. Return how many.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose jobs.
+        code: Only those that died with this code, such as `801`; None for all.
+    """
+    statement = text(
+        "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "
+        "finished_at = NULL, output_url = NULL "
+        "WHERE batch_id = :id AND state = 'dead' AND (CAST(:code AS text) IS NULL OR code = :code)"
+    )
+    count = connection.execute(statement, {"id": batch_id, "code": code}).rowcount
+    if count:
+        reopen(connection, batch_id)
+    return count
+
+
+def reopen(connection: Connection, batch_id: int) -> None:
+    """Make an ended batch active again because it has jobs to run."""
+    connection.execute(
+        text(
+            "UPDATE batches SET state = 'active', finished_at = NULL "
+            "WHERE id = :id AND state IN ('finished', 'cancelled')"
+        ),
+        {"id": batch_id},
+    )
+
+
+def finish_settled(connection: Connection) -> list[int]:
+    """Mark every active batch with nothing left to run as finished; return their ids."""
+    statement = text(
+        "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.state = 'active' AND NOT EXISTS "
+        "(SELECT 1 FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running')) "
+        "RETURNING b.id"
+    )
+    return list(connection.execute(statement).scalars())
+
+
+ENDED = frozenset({BatchState.FINISHED.value, BatchState.CANCELLED.value})

@@ -1,0 +1,79 @@
+"""Queries about circuits: whether an API account may be called, and when it is tried again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+PROBE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCircuit:
+    """Why an account is not called at present."""
+
+    reason: str
+    code: str
+    message: str
+    opened_at: datetime
+    last_failed_at: datetime
+    probe_due: bool
+
+
+def find_open(connection: Connection, account: str) -> OpenCircuit | None:
+    """Return the account's open circuit, or None when it may be called."""
+    statement = text(
+        "SELECT reason, code, message, opened_at, last_failed_at, next_probe_at <= now() "
+        "FROM circuits WHERE account = :account AND is_open"
+    )
+    row = connection.execute(statement, {"account": account}).one_or_none()
+    return OpenCircuit(*row) if row else None
+
+
+def trip(connection: Connection, account: str, *, reason: str, code: str, message: str) -> None:
+    """Open the circuit, or note that its probe failed."""
+    statement = text(
+        "INSERT INTO circuits AS c (account, is_open, reason, code, message, opened_at, last_failed_at, next_probe_at) "
+        "VALUES (:account, true, :reason, :code, :message, now(), now(), now() + make_interval(secs => :probe)) "
+        "ON CONFLICT (account) DO UPDATE SET is_open = true, reason = :reason, code = :code, message = :message, "
+        "opened_at = CASE WHEN c.is_open THEN c.opened_at ELSE now() END, last_failed_at = now(), "
+        "next_probe_at = now() + make_interval(secs => :probe), probe_job_id = NULL"
+    )
+    values = {"account": account, "reason": reason, "code": code, "message": message, "probe": PROBE_SECONDS}
+    connection.execute(statement, values)
+
+
+def close(connection: Connection, account: str) -> bool:
+    """Close the circuit after a call that worked; return whether it was open."""
+    statement = text("UPDATE circuits SET is_open = false, probe_job_id = NULL WHERE account = :account AND is_open")
+    return connection.execute(statement, {"account": account}).rowcount == 1
+
+
+def probe_now(connection: Connection, account: str) -> None:
+    """Let the next probe go out at once (someone has come to look)."""
+    statement = text("UPDATE circuits SET next_probe_at = now() WHERE account = :account AND is_open")
+    connection.execute(statement, {"account": account})
+
+
+def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
+    """Mark one waiting job as queued although the circuit is open, and set when the next may be tried.
+
+    Returns:
+        The job's id and its dispatch number, or None when nothing waits.
+    """
+    row = connection.execute(
+        text(
+            "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 WHERE state = 'pending' "
+            "AND id = (SELECT j.id FROM batches AS b CROSS JOIN LATERAL (SELECT id, available_at FROM jobs "
+            "WHERE batch_id = b.id AND state = 'pending' ORDER BY available_at, id LIMIT 1) AS j "
+            "WHERE b.state = 'active' ORDER BY j.available_at LIMIT 1) RETURNING id, dispatches"
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    statement = text(
+        "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :probe), probe_job_id = :job_id "
+        "WHERE account = :account AND is_open"
+    )
+    connection.execute(statement, {"account": account, "probe": PROBE_SECONDS, "job_id": row.id})
+    return row.id, row.dispatches

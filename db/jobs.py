@@ -1,0 +1,208 @@
+"""Queries of one job's life on a worker: claim, renew, finish, give back. Every write carries the lease token."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from core.errors import LeaseLost
+from core.states import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """What a worker needs to know of the job it holds."""
+
+    id: int
+    batch_id: int
+    lane: str
+    lease_token: UUID
+    source_uri: str
+    name: str
+    elements: tuple[int, ...]
+    subject_elements: tuple[int, ...]
+    mask: str | None
+    attempts: int
+    snoozes: int
+    requeues: int
+    send_bytes: bool
+    output_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Another job with the same bytes and the same options: done, refused by the API, or running right now."""
+
+    job_id: int
+    state: JobState
+    code: str | None
+    message: str | None
+    artifact_sha256: str | None
+
+
+def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: float) -> ClaimedJob | None:
+    """Take a queued job of an active batch; None when there is nothing to take (already claimed, paused, gone)."""
+    statement = text(
+        "UPDATE jobs AS j SET state = 'running', lease_token = gen_random_uuid(), worker = :worker, queued_at = NULL, "
+        "lease_expires_at = now() + make_interval(secs => :lease), started_at = coalesce(j.started_at, now()) "
+        "FROM batches AS b WHERE j.id = :id AND j.state = 'queued' AND b.id = j.batch_id AND b.state = 'active' "
+        "RETURNING j.id, j.batch_id, b.lane, j.lease_token, j.source_uri, j.name, j.elements, j.subject_elements, "
+        "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url"
+    )
+    row = connection.execute(statement, {"id": job_id, "worker": worker, "lease": lease_seconds}).one_or_none()
+    if row is None:
+        return None
+    values = row._asdict()
+    values["elements"] = tuple(values["elements"])
+    values["subject_elements"] = tuple(values["subject_elements"])
+    return ClaimedJob(**values)
+
+
+def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: float) -> set[UUID]:
+    """Prolong leases; return the tokens that are still good."""
+    statement = text(
+        "UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
+        "WHERE state = 'running' AND lease_token = ANY(:tokens) RETURNING lease_token"
+    )
+    return set(connection.execute(statement, {"tokens": list(tokens), "lease": lease_seconds}).scalars())
+
+
+def note_source(
+    connection: Connection,
+    job: ClaimedJob,
+    *,
+    sha256: str,
+    content_key: str,
+    size_bytes: int,
+    width: int,
+    height: int,
+) -> Twin | None:
+    """Write down what the source is; return another job of the same content that makes a call needless, if any.
+
+    The lock on the content makes two workers with identical photos ask one after the other, so that only one of
+    them calls.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
+    statement = text(
+        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, source_bytes = :size_bytes, "
+        "width = :width, height = :height WHERE id = :id AND lease_token = :token AND state = 'running'"
+    )
+    values = {
+        "sha256": sha256,
+        "content_key": content_key,
+        "size_bytes": size_bytes,
+        "width": width,
+        "height": height,
+    }
+    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+    row = connection.execute(
+        text(
+            "SELECT id, state, code, message, artifact_sha256 FROM jobs WHERE content_key = :key AND id <> :id "
+            "AND (state IN ('succeeded', 'running') OR (state = 'dead' AND :first_time "
+            "AND code IN ('700', '703', '704', '705', '1000'))) "
+            "ORDER BY state = 'succeeded' DESC, state = 'running' DESC, id LIMIT 1"
+        ),
+        {"key": content_key, "id": job.id, "first_time": job.requeues == 0},
+    ).one_or_none()
+    return Twin(row.id, JobState(row.state), row.code, row.message, row.artifact_sha256) if row else None
+
+
+def succeed(
+    connection: Connection,
+    job: ClaimedJob,
+    *,
+    artifact_sha256: str,
+    changed_ratio: float | None = None,
+    reused_from: int | None = None,
+) -> None:
+    """End a job with its artifact.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    statement = text(
+        "UPDATE jobs SET state = 'succeeded', artifact_sha256 = :sha256, changed_ratio = :changed, code = '200', "
+        "reused_from = :reused_from, message = NULL, lease_token = NULL, lease_expires_at = NULL, output_url = NULL, "
+        "finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
+    )
+    values = {"sha256": artifact_sha256, "changed": changed_ratio, "reused_from": reused_from}
+    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+
+
+def stop(connection: Connection, job: ClaimedJob, *, state: str, code: str, message: str, spent: int) -> None:
+    """End a job as `dead` or `held`.
+
+    Args:
+        connection: An open transaction.
+        job: Which.
+        state: `dead` or `held`.
+        code: What to find it by.
+        message: What to tell a person.
+        spent: 1 when this execution counts as an attempt, else 0.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    statement = text(
+        "UPDATE jobs SET state = :state, code = :code, message = :message, attempts = attempts + :spent, "
+        "lease_token = NULL, lease_expires_at = NULL, finished_at = now() "
+        "WHERE id = :id AND lease_token = :token AND state = 'running'"
+    )
+    values = {"state": state, "code": code, "message": message, "spent": spent}
+    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+
+
+def give_back(
+    connection: Connection,
+    job: ClaimedJob,
+    *,
+    delay_seconds: float,
+    spent: int,
+    code: str | None = None,
+    message: str | None = None,
+    send_bytes: bool = False,
+    output_url: str | None = None,
+) -> None:
+    """Make a job due again after a delay: a retry (`spent` 1) or a snooze (`spent` 0).
+
+    A job whose batch was cancelled meanwhile is cancelled instead.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    statement = text(
+        "UPDATE jobs AS j SET state = CASE b.state WHEN 'cancelled' THEN 'cancelled' ELSE 'pending' END, "
+        "finished_at = CASE b.state WHEN 'cancelled' THEN now() END, "
+        "available_at = now() + make_interval(secs => :delay), attempts = attempts + :spent, "
+        "snoozes = snoozes + 1 - :spent, code = coalesce(:code, code), message = coalesce(:message, message), "
+        "send_bytes = send_bytes OR :send_bytes, output_url = :output_url, lease_token = NULL, "
+        "lease_expires_at = NULL, worker = NULL "
+        "FROM batches AS b WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.id = j.batch_id"
+    )
+    values = {
+        "delay": delay_seconds,
+        "spent": spent,
+        "code": code,
+        "message": message,
+        "send_bytes": send_bytes,
+        "output_url": output_url,
+    }
+    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+
+
+def _whose(job: ClaimedJob) -> dict[str, object]:
+    return {"id": job.id, "token": job.lease_token}
+
+
+def _must_hold(rows: int, job: ClaimedJob) -> None:
+    if rows != 1:
+        raise LeaseLost(f"job {job.id} is no longer ours; what this worker did was not written")
+
+
+def is_succeeded(connection: Connection, job_id: int) -> bool:
+    """Whether a job has ended well (asked when a COMMIT was lost and the work is repeated)."""
+    return connection.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar() == "succeeded"

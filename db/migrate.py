@@ -1,0 +1,52 @@
+"""Bringing a database to the newest schema, once, however many processes ask at the same time."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from db.session import make_engine, transact
+
+SCRIPTS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 7_204_301
+
+
+def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
+    """Run every migration that is missing.
+
+    Args:
+        database_url: The database to change.
+        patience_seconds: How long to wait for PostgreSQL to answer.
+
+    Raises:
+        DatabaseDown: PostgreSQL could not be reached.
+    """
+    engine = make_engine(database_url, pooled=False)
+
+    transact(engine, lambda connection: connection.execute(text("SELECT 1")), patience_seconds=patience_seconds)
+    config = _config()
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def is_current(engine: Engine) -> bool:
+    """Return whether the database has exactly the schema this program was written for."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+
+    def found(connection: Connection) -> bool:
+        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+            return False
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == head
+
+    return transact(engine, found)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    return config

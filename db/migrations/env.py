@@ -1,0 +1,9 @@
+"""Alembic's entry: migrations run on the connection `db.migrate` hands over."""
+
+from alembic import context
+
+from db.models import Base
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,177 @@
+"""The tables. States and moves are in `core.states`; queries live beside this file, by noun."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NOW = text("now()")
+
+
+class Base(DeclarativeBase):
+    """What Alembic compares the database with."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        str: Text(),
+        int: BigInteger(),
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[int]: ARRAY(SmallInteger()),
+    }
+
+
+class Batch(Base):
+    """One submission."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    source_key: Mapped[str] = mapped_column(index=True)
+    lane: Mapped[str]
+    state: Mapped[str]
+    pause_reason: Mapped[str | None]
+    options: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),)
+
+
+class Job(Base):
+    """One source image of a batch."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id"))
+    state: Mapped[str]
+    available_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    queued_at: Mapped[datetime | None]
+    dispatches: Mapped[int] = mapped_column(server_default="0")
+    lease_token: Mapped[UUID | None]
+    lease_expires_at: Mapped[datetime | None]
+    worker: Mapped[str | None]
+
+    source_uri: Mapped[str]
+    item_key: Mapped[str]
+    name: Mapped[str]
+    sku: Mapped[str | None]
+    elements: Mapped[list[int]]
+    subject_elements: Mapped[list[int]]
+    mask: Mapped[str | None]
+
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    snoozes: Mapped[int] = mapped_column(server_default="0")
+    rescues: Mapped[int] = mapped_column(server_default="0")
+    requeues: Mapped[int] = mapped_column(server_default="0")
+    send_bytes: Mapped[bool] = mapped_column(server_default="false")
+    output_url: Mapped[str | None]
+
+    source_sha256: Mapped[str | None]
+    content_key: Mapped[str | None]
+    source_bytes: Mapped[int | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    artifact_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifacts.sha256"))
+    reused_from: Mapped[int | None]
+    changed_ratio: Mapped[float | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("uq_jobs_batch_item", "batch_id", "item_key", unique=True),
+        Index("ix_jobs_due", "batch_id", "available_at", "id", postgresql_where=text("state = 'pending'")),
+        Index("ix_jobs_live", "batch_id", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_jobs_open", "batch_id", postgresql_where=text("state IN ('pending', 'queued', 'running')")),
+        Index("ix_jobs_batch_state", "batch_id", "state", "code"),
+        Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
+    )
+
+
+class Attempt(Base):
+    """One execution of a job; `sent_at` is set when it called the removal API."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), index=True)
+    batch_id: Mapped[int]
+    lease_token: Mapped[UUID]
+    worker: Mapped[str]
+    counted: Mapped[bool] = mapped_column(server_default="true")
+    permit_wait_seconds: Mapped[float | None]
+    sent_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    answer_class: Mapped[str | None]
+    http_status: Mapped[int | None]
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    request_id: Mapped[str | None]
+    latency_seconds: Mapped[float | None]
+    bytes_sent: Mapped[int | None]
+    bytes_received: Mapped[int | None]
+    spend: Mapped[str] = mapped_column(server_default="none")
+    raw: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    __table_args__ = (
+        Index("ix_attempts_batch", "batch_id", "answer_class"),
+        Index("ix_attempts_open", "job_id", postgresql_where=text("answered_at IS NULL")),
+    )
+
+
+class Artifact(Base):
+    """Verified output bytes, once per content."""
+
+    __tablename__ = "artifacts"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    uri: Mapped[str]
+    size_bytes: Mapped[int]
+    format: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ArtifactBytes(Base):
+    """The bytes themselves, when PostgreSQL is the store."""
+
+    __tablename__ = "artifact_bytes"
+
+    sha256: Mapped[str] = mapped_column(ForeignKey("artifacts.sha256", ondelete="CASCADE"), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Circuit(Base):
+    """Whether an API account may be called; a row exists once it was ever opened."""
+
+    __tablename__ = "circuits"
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    is_open: Mapped[bool]
+    reason: Mapped[str]
+    code: Mapped[str]
+    message: Mapped[str]
+    opened_at: Mapped[datetime]
+    last_failed_at: Mapped[datetime]
+    next_probe_at: Mapped[datetime]
+    probe_job_id: Mapped[int | None]

@@ -1,0 +1,120 @@
+"""Queries of the dispatcher: what is due, what is stuck, who leads."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from core.states import Lane
+
+LEADER_LOCK = 7_204_302
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job that was just marked queued and has to be published."""
+
+    id: int
+    dispatches: int
+
+
+def try_to_lead(connection: Connection) -> bool:
+    """Take the leader lock for as long as this connection's session lives; False when another holds it."""
+    return bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK}).scalar_one())
+
+
+def count_live(connection: Connection, lane: Lane) -> int:
+    """Return how many jobs of a lane are in Redis or running."""
+    statement = text(
+        "SELECT count(*) FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
+        "WHERE j.state IN ('queued', 'running') AND b.lane = :lane"
+    )
+    return int(connection.execute(statement, {"lane": lane.value}).scalar_one())
+
+
+def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
+    """Mark up to `room` due jobs as queued, fair across the lane's active batches, and return them in order.
+
+    A batch's next job competes by its place in the batch plus what the batch already has in flight, so a batch
+    of a million jobs and one of ten get the same share.
+    """
+    statement = text(
+        """
+        WITH live AS (
+            SELECT batch_id, count(*) AS n FROM jobs WHERE state IN ('queued', 'running') GROUP BY batch_id
+        ), due AS (
+            SELECT j.id, b.id AS batch_id, coalesce(live.n, 0)
+                   + row_number() OVER (PARTITION BY b.id ORDER BY j.available_at, j.id) AS turn
+            FROM batches AS b
+            LEFT JOIN live ON live.batch_id = b.id
+            CROSS JOIN LATERAL (
+                SELECT id, available_at FROM jobs
+                WHERE batch_id = b.id AND state = 'pending' AND available_at <= now()
+                ORDER BY available_at, id LIMIT :room
+            ) AS j
+            WHERE b.state = 'active' AND b.lane = :lane
+        ), picked AS (
+            SELECT id, row_number() OVER (ORDER BY turn, batch_id) AS place FROM due ORDER BY turn, batch_id LIMIT :room
+        ), marked AS (
+            UPDATE jobs AS j SET state = 'queued', queued_at = now(), dispatches = dispatches + 1
+            FROM picked WHERE j.id = picked.id AND j.state = 'pending'
+            RETURNING j.id, j.dispatches, picked.place
+        )
+        SELECT id, dispatches FROM marked ORDER BY place
+        """
+    )
+    return [DueJob(*row) for row in connection.execute(statement, {"lane": lane.value, "room": room})]
+
+
+def list_unclaimed(connection: Connection, older_than_seconds: float) -> list[tuple[int, int]]:
+    """Return (job id, dispatch number) of jobs that were published so long ago and never claimed."""
+    statement = text(
+        "SELECT id, dispatches FROM jobs WHERE state = 'queued' AND queued_at < now() - make_interval(secs => :age)"
+    )
+    return [(row.id, row.dispatches) for row in connection.execute(statement, {"age": older_than_seconds})]
+
+
+def unqueue(connection: Connection, job_ids: list[int]) -> int:
+    """Make jobs whose message is gone due again; return how many."""
+    statement = text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE state = 'queued' AND id = ANY(:ids)")
+    return connection.execute(statement, {"ids": job_ids}).rowcount
+
+
+def rescue(connection: Connection, *, hold: bool, max_attempts: int) -> list[tuple[int, str]]:
+    """Take back every job whose lease expired; return (job id, new state).
+
+    A call that was on its way when its worker fell silent may have been billed: it counts as an attempt, and the
+    job is retried, or held when `hold`. A job that was not in a call is simply due again. A job of a cancelled batch
+    is cancelled.
+
+    Args:
+        connection: An open transaction.
+        hold: Whether a job that may have been billed waits for a person.
+        max_attempts: Counted attempts after which such a job is dead.
+    """
+    statement = text(
+        """
+        WITH lapsed AS (
+            SELECT j.id, j.lease_token, b.state AS batch_state FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id
+            WHERE j.state = 'running' AND j.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
+        ), lost AS (
+            UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = 'worker_lost',
+                message = 'The worker fell silent during the call; it may have been billed.'
+            FROM lapsed WHERE a.job_id = lapsed.id AND a.lease_token = lapsed.lease_token AND a.answered_at IS NULL
+            RETURNING a.job_id
+        )
+        UPDATE jobs AS j SET
+            state = CASE WHEN lost.job_id IS NOT NULL AND :hold THEN 'held'
+                         WHEN lost.job_id IS NOT NULL AND j.attempts + 1 >= :max_attempts THEN 'dead'
+                         WHEN lapsed.batch_state = 'cancelled' THEN 'cancelled' ELSE 'pending' END,
+            attempts = j.attempts + CASE WHEN lost.job_id IS NULL THEN 0 ELSE 1 END,
+            code = CASE WHEN lost.job_id IS NULL THEN j.code ELSE 'worker_lost' END,
+            message = CASE WHEN lost.job_id IS NULL THEN j.message
+                           ELSE 'The worker fell silent during the call; it may have been billed.' END,
+            rescues = rescues + 1, available_at = now(), lease_token = NULL, lease_expires_at = NULL, worker = NULL
+        FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
+        WHERE j.id = lapsed.id
+        RETURNING j.id, j.state
+        """
+    )
+    rows = connection.execute(statement, {"hold": hold, "max_attempts": max_attempts})
+    return [(row.id, row.state) for row in rows]

@@ -1,0 +1,104 @@
+"""Connections: an engine per process, short transactions, and patience when PostgreSQL restarts."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from core.errors import DatabaseDown, UsageError
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+CONNECT_SECONDS = 5
+STATEMENT_MS = 60_000
+
+
+def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -> Engine:
+    """Return an engine for `database_url`.
+
+    Args:
+        database_url: `postgresql://…` or `postgres://…`; psycopg 3 is always the driver.
+        pool_size: Connections kept open; as many again may be opened under load.
+        pooled: False opens a connection for each transaction and keeps none.
+
+    Raises:
+        UsageError: The URL is not one of PostgreSQL.
+    """
+    try:
+        url = make_url(database_url)
+    except ArgumentError as error:
+        raise UsageError("DATABASE_URL is not a database URL; it looks like postgresql://user@host/name") from error
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise UsageError(f"DATABASE_URL must name PostgreSQL (postgresql://…), not {url.get_backend_name()!r}")
+    url = url.set(drivername="postgresql+psycopg")
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "cleanplate",
+        "options": f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    if not pooled:
+        return create_engine(url, connect_args=arguments, poolclass=NullPool)
+    return create_engine(
+        url,
+        connect_args=arguments,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=30,
+        pool_recycle=1800,
+    )
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether an error says that PostgreSQL went away, rather than that a statement was wrong."""
+    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def transact(
+    engine: Engine,
+    work: Callable[[Connection], Result],
+    *,
+    patience_seconds: float = 0.0,
+    give_up: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Run `work` in one transaction and return what it returns.
+
+    Args:
+        engine: Where to.
+        work: Must be safe to repeat: a lost COMMIT leaves it unknown whether it took effect.
+        patience_seconds: How long to go on trying while PostgreSQL cannot be reached.
+        give_up: Asked between tries; True ends the patience early.
+
+    Raises:
+        DatabaseDown: PostgreSQL could not be reached in that time.
+    """
+    deadline = time.monotonic() + patience_seconds
+    pause = 0.05
+    while True:
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if not is_down(error):
+                raise
+            if time.monotonic() + pause > deadline or give_up():
+                raise DatabaseDown(_reason(error)) from error
+            log.warning("PostgreSQL does not answer, trying again: %s", str(error.orig).splitlines()[0])
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+        pause = min(pause * 2, 1.0)
+
+
+def _reason(error: DBAPIError) -> str:
+    first = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+    return (
+        f"PostgreSQL cannot be reached ({first}). Nothing is lost: start it or set DATABASE_URL, then run the same "
+        "command again."
+    )

@@ -1,0 +1,38 @@
+"""Rows to test with."""
+
+from sqlalchemy import Engine, text
+
+from core.states import Lane
+from db import batches, jobs
+from db.jobs import ClaimedJob
+
+ACCOUNT = "test-account"
+
+
+def make_batch(engine: Engine, count: int, *, lane: Lane = Lane.BULK, queued: bool = False) -> list[int]:
+    """Insert an active batch with `count` jobs and return their ids."""
+    with engine.begin() as connection:
+        batch_id = batches.create(connection, name="test", source_key="test", lane=lane, options="{}")
+        return list(
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (batch_id, state, queued_at, source_uri, item_key, name, elements, "
+                    "subject_elements) SELECT :batch, :state, CASE WHEN :state = 'queued' THEN now() END, "
+                    "'file:///nowhere/' || n, n::text, n || '.jpg', '{1,2,3,4}', '{1}' "
+                    "FROM generate_series(1, :count) AS n ORDER BY n RETURNING id"
+                ),
+                {"batch": batch_id, "count": count, "state": "queued" if queued else "pending"},
+            ).scalars()
+        )
+
+
+def claim(engine: Engine, job_id: int) -> ClaimedJob | None:
+    """Claim a job as a worker would."""
+    with engine.begin() as connection:
+        return jobs.claim(connection, job_id, worker="w", lease_seconds=30)
+
+
+def state_of(engine: Engine, job_id: int) -> str:
+    """Return a job's state."""
+    with engine.connect() as connection:
+        return str(connection.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one())

@@ -1,0 +1,177 @@
+"""A job's life: who may claim it, and who may write it."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from core.errors import LeaseLost
+from core.states import AnswerClass, JobState, Spend
+from db import artifacts, attempts, batches, circuits, jobs, queue
+from db.artifacts import PostgresStore
+from db.attempts import Outcome
+from tests.db.rows import ACCOUNT, claim, make_batch, state_of
+
+
+def test_a_job_is_claimed_once(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    assert claim(engine, job_id) is not None
+    assert claim(engine, job_id) is None
+
+
+def test_a_pending_job_cannot_be_claimed_by_a_stray_message(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1)
+    assert claim(engine, job_id) is None
+
+
+def test_a_paused_batch_is_not_claimed_and_leaves_redis(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    with engine.begin() as connection:
+        assert batches.pause(connection, 1, "hand")
+    assert claim(engine, job_id) is None
+    assert state_of(engine, job_id) == "pending"
+
+
+def test_whoever_lost_the_lease_writes_nothing(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET lease_token = :other"), {"other": uuid4()})
+    with engine.begin() as connection:
+        sha256 = artifacts.keep(connection, PostgresStore(), b"x", image_format="JPEG", width=1, height=1)
+        with pytest.raises(LeaseLost):
+            jobs.succeed(connection, job, artifact_sha256=sha256)
+        with pytest.raises(LeaseLost):
+            jobs.stop(connection, job, state="dead", code="1", message="", spent=1)
+        with pytest.raises(LeaseLost):
+            jobs.give_back(connection, job, delay_seconds=0, spent=0)
+        assert attempts.open_call(connection, job, worker="w", account=ACCOUNT) is None
+    assert state_of(engine, job_id) == "running"
+
+
+def test_renewal_tells_which_leases_are_good(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        assert jobs.renew(connection, [job.lease_token, uuid4()], lease_seconds=30) == {job.lease_token}
+
+
+def test_identical_bytes_are_stored_once(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for _ in range(2):
+            artifacts.keep(connection, PostgresStore(), b"same", image_format="PNG", width=1, height=1)
+        assert connection.execute(text("SELECT count(*) FROM artifact_bytes")).scalar() == 1
+
+
+def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
+    one, two = make_batch(engine, 2, queued=True)
+    first, second = claim(engine, one), claim(engine, two)
+    assert first is not None
+    assert second is not None
+
+    def note(job: jobs.ClaimedJob) -> jobs.Twin | None:
+        with engine.begin() as connection:
+            return jobs.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=600, height=600)
+
+    assert note(first) is None
+    twin = note(second)
+    assert twin is not None
+    assert (twin.job_id, twin.state) == (one, JobState.RUNNING)
+    with engine.begin() as connection:
+        jobs.stop(connection, first, state="dead", code="1000", message="no", spent=1)
+    twin = note(second)
+    assert twin is not None
+    assert twin.code == "1000"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET code = '801' WHERE id = :id"), {"id": one})
+    assert note(second) is None
+
+
+def test_a_call_is_not_opened_when_the_batch_is_paused_or_the_circuit_is_open(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+
+    def may_call() -> bool:
+        with engine.connect() as connection:
+            return attempts.open_call(connection, job, worker="w", account=ACCOUNT) is not None
+
+    assert may_call()
+    with engine.begin() as connection:
+        circuits.trip(connection, ACCOUNT, reason="account", code="InvalidAppKey", message="no")
+    assert not may_call()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE circuits SET probe_job_id = :id"), {"id": job_id})
+    assert may_call()
+    with engine.begin() as connection:
+        circuits.close(connection, ACCOUNT)
+        batches.pause(connection, job.batch_id, "hand")
+    assert not may_call()
+
+
+def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:
+    called, idle = make_batch(engine, 2, queued=True)
+    in_call, waiting = claim(engine, called), claim(engine, idle)
+    assert in_call is not None
+    assert waiting is not None
+    with engine.begin() as connection:
+        assert attempts.open_call(connection, in_call, worker="w", account=ACCOUNT)
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        rescued = dict(queue.rescue(connection, hold=False, max_attempts=5))
+    assert rescued == {called: "pending", idle: "pending"}
+    with engine.begin() as connection:
+        rows = dict(connection.execute(text("SELECT id, attempts FROM jobs")).all())  # type: ignore[arg-type]
+        assert rows == {called: 1, idle: 0}
+        assert batches.counts(connection, in_call.batch_id).maybe_billed == 1
+
+
+def test_a_rescued_call_can_be_held(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        attempts.open_call(connection, job, worker="w", account=ACCOUNT)
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        assert queue.rescue(connection, hold=True, max_attempts=5) == [(job_id, "held")]
+
+
+def test_a_settled_attempt_is_not_settled_again(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    outcome = Outcome(AnswerClass.SUCCESS, "200", "success", spend=Spend.PAID, latency_seconds=1.5)
+    with engine.begin() as connection:
+        attempt_id = attempts.open_call(connection, job, worker="w", account=ACCOUNT)
+        assert attempt_id is not None
+        assert attempts.settle(connection, attempt_id, outcome)
+        assert not attempts.settle(connection, attempt_id, outcome)
+
+
+def test_requeue_takes_only_the_code_it_is_told(engine: Engine) -> None:
+    ids = make_batch(engine, 3, queued=True)
+    for job_id, code in zip(ids, ("801", "801", "700"), strict=True):
+        job = claim(engine, job_id)
+        assert job is not None
+        with engine.begin() as connection:
+            jobs.stop(connection, job, state="dead", code=code, message="", spent=1)
+    with engine.begin() as connection:
+        assert batches.finish_settled(connection) == [1]
+        assert batches.requeue(connection, 1, "801") == 2
+        row = batches.get(connection, 1)
+    assert row is not None
+    assert row.state == "active"
+    assert [state_of(engine, job_id) for job_id in ids] == ["pending", "pending", "dead"]
+
+
+def test_cancel_leaves_what_is_in_a_call(engine: Engine) -> None:
+    running, queued = make_batch(engine, 2, queued=True)
+    job = claim(engine, running)
+    assert job is not None
+    with engine.begin() as connection:
+        assert batches.cancel(connection, 1) == 1
+    assert [state_of(engine, running), state_of(engine, queued)] == ["running", "cancelled"]
+    with engine.begin() as connection:
+        jobs.give_back(connection, job, delay_seconds=0, spent=1)
+    assert state_of(engine, running) == "cancelled"

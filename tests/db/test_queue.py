@@ -1,0 +1,81 @@
+"""What the dispatcher picks, and who leads."""
+
+from collections import Counter
+
+from sqlalchemy import Engine, text
+
+from core.states import Lane
+from db import batches, queue
+from tests.db.rows import make_batch
+
+
+def batch_of(engine: Engine, job_ids: list[int]) -> Counter[int]:
+    with engine.connect() as connection:
+        statement = text("SELECT batch_id FROM jobs WHERE id = ANY(:ids)")
+        return Counter(connection.execute(statement, {"ids": job_ids}).scalars())
+
+
+def queue_due(engine: Engine, room: int, lane: Lane = Lane.BULK) -> list[int]:
+    with engine.begin() as connection:
+        return [job.id for job in queue.queue_due(connection, lane, room)]
+
+
+def test_batches_share_fairly_whatever_their_size(engine: Engine) -> None:
+    make_batch(engine, 500)
+    make_batch(engine, 5)
+    assert batch_of(engine, queue_due(engine, 8)) == {1: 4, 2: 4}
+
+
+def test_a_batch_that_has_much_in_flight_waits_its_turn(engine: Engine) -> None:
+    make_batch(engine, 50)
+    assert len(queue_due(engine, 10)) == 10
+    make_batch(engine, 50)
+    picked: list[int] = []
+    for _ in range(10):
+        picked += queue_due(engine, 1)
+    assert batch_of(engine, picked) == {2: 10}
+
+
+def test_only_due_jobs_of_active_batches_of_the_lane(engine: Engine) -> None:
+    make_batch(engine, 3)
+    make_batch(engine, 3, lane=Lane.INTERACTIVE)
+    make_batch(engine, 3)
+    with engine.begin() as connection:
+        batches.pause(connection, 3, "hand")
+        connection.execute(text("UPDATE jobs SET available_at = now() + interval '1 hour' WHERE id = 1"))
+    assert queue_due(engine, 100) == [2, 3]
+    assert queue_due(engine, 100, Lane.INTERACTIVE) == [4, 5, 6]
+
+
+def test_one_leader_at_a_time(engine: Engine) -> None:
+    first, second = engine.connect(), engine.connect()
+    assert queue.try_to_lead(first)
+    assert not queue.try_to_lead(second)
+    first.invalidate()
+    second.rollback()
+    for _ in range(100):
+        if queue.try_to_lead(second):
+            break
+        second.execute(text("SELECT pg_sleep(0.02)"))
+    else:
+        raise AssertionError("the lock was not freed with its session")
+    first.close()
+    second.invalidate()
+    second.close()
+
+
+def test_the_pick_reads_the_index_in_order_however_many_wait(engine: Engine) -> None:
+    make_batch(engine, 20_000)
+    with engine.begin() as connection:
+        connection.execute(text("ANALYZE jobs"))
+        plan = "\n".join(
+            row[0]
+            for row in connection.execute(
+                text(
+                    "EXPLAIN SELECT id FROM jobs WHERE batch_id = 1 AND state = 'pending' AND available_at <= now() "
+                    "ORDER BY available_at, id LIMIT 50"
+                )
+            )
+        )
+    assert "ix_jobs_due" in plan
+    assert "Sort" not in plan
