@@ -1,0 +1,48 @@
+"""A folder of photos, with the folders in it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.errors import UsageError
+from producer.catalogue.item import Item
+
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".heic"}
+)
+
+
+def read_folder(folder: Path, *, leave_out: Path | None = None) -> Iterator[Item]:
+    """Yield every photo below a folder in the order of its path; hidden files and folders are passed over.
+
+    Args:
+        folder: Where to look.
+        leave_out: A folder whose content is not a source (the outputs of an earlier run).
+
+    Raises:
+        UsageError: The folder cannot be read.
+    """
+    root = folder.resolve()
+
+    def fail(error: OSError) -> None:
+        raise UsageError(f"Cannot read the folder {error.filename}: {error.strerror}") from error
+
+    for current, folders, files in os.walk(root, onerror=fail):
+        here = Path(current)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and here / name != leave_out)
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
+                yield read_file(here / name, root)
+
+
+def read_file(path: Path, root: Path) -> Item:
+    """Return one photo on disk as an item named by its path below `root`."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}") from error
+    return Item(
+        uri=path.as_uri(),
+        name=path.relative_to(root).as_posix(),
+        version=f"{status.st_size}-{status.st_mtime_ns}",
+    )

@@ -1,0 +1,82 @@
+"""One photo as a catalogue names it."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from core.errors import UsageError
+
+LONGEST_NAME = 150
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One photo to clean.
+
+    Args:
+        uri: `https://…` or `file:///…`.
+        name: The output's name, relative, with `/` between folders.
+        sku: The shop's own number of the product, if the catalogue has it.
+        elements: What to take off outside the main subject; None for the batch's choice.
+        subject_elements: What to take off the main subject; None for the batch's choice.
+        mask: RLE area that wins over both lists, or None.
+        version: What changes when the bytes behind the URI change (size and time of a file); part of its identity.
+    """
+
+    uri: str
+    name: str
+    sku: str | None = None
+    elements: tuple[int, ...] | None = None
+    subject_elements: tuple[int, ...] | None = None
+    mask: str | None = None
+    version: str = ""
+
+
+def item_key(item: Item, elements: tuple[int, ...], subject_elements: tuple[int, ...]) -> str:
+    """Return what makes an item the same one when it is handed in again."""
+    parts = (item.uri, item.version, repr(elements), repr(subject_elements), item.mask or "")
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
+
+
+def name_from_url(url: str) -> str:
+    """Return a safe file name for the photo behind a URL."""
+    return safe_name(unquote(PurePosixPath(urlsplit(url).path).name)) or "photo"
+
+
+def safe_name(name: str) -> str:
+    """Return one path component that every file system takes, or an empty string."""
+    cleaned = _UNSAFE.sub("_", name).strip(" .")
+    if len(cleaned.encode()) <= LONGEST_NAME:
+        return cleaned
+    stem, dot, suffix = cleaned.rpartition(".")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    keep = (stem if dot else cleaned).encode()[: LONGEST_NAME - 30].decode(errors="ignore")
+    return f"{keep}-{digest}{dot}{suffix[:10] if dot else ''}"
+
+
+def read_elements(value: object, where: str) -> tuple[int, ...]:
+    """Return element numbers, sorted and once each.
+
+    Args:
+        value: A list of numbers, or text such as `1,2,3`.
+        where: What to call it in the message.
+
+    Raises:
+        UsageError: Something other than 1 to 4 is in it.
+    """
+    parts = [part for part in re.split(r"[,\s]+", value) if part] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise UsageError(f"{where}: expected numbers from 1 to 4, such as 1,2,3, not {value!r}")
+    numbers = set()
+    for part in parts:
+        if isinstance(part, bool) or str(part) not in {"1", "2", "3", "4"}:
+            raise UsageError(
+                f"{where}: {part!r} is no element; use 1 (semi-transparent), 2 (names), 3 (characters), "
+                "4 (colour blocks with characters)"
+            )
+        numbers.add(int(part))
+    return tuple(sorted(numbers))

@@ -1,0 +1,149 @@
+"""The dispatcher: keeps just enough jobs in Redis, and takes back what got stuck.
+
+Any number may run; a PostgreSQL advisory lock picks the one that works, and another takes over when its
+connection ends.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from core.errors import DatabaseDown, RedisDown
+from core.states import Lane
+from db import attempts, batches, circuits, queue
+from db.session import is_down, transact
+from producer.publisher import Publisher
+from producer.window import window_size
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+STANDBY_SECONDS = 1.0
+UNCLAIMED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherOptions:
+    """What the dispatcher needs to know.
+
+    Args:
+        account: The API account whose circuit is watched.
+        rate: Configured calls per second of the fleet.
+        lease_seconds: How long a worker's lease lasts.
+        max_attempts: Counted attempts before a job is dead.
+        hold_maybe_billed: Whether a job that may have been billed waits for a person.
+    """
+
+    account: str
+    rate: float
+    lease_seconds: float
+    max_attempts: int
+    hold_maybe_billed: bool
+
+
+class Dispatcher:
+    """Runs until told to stop.
+
+    Args:
+        engine: The database.
+        publisher: The broker.
+        options: Rates and times.
+    """
+
+    def __init__(self, engine: Engine, publisher: Publisher, options: DispatcherOptions) -> None:
+        self._engine = engine
+        self._publisher = publisher
+        self._options = options
+        self._leading_since = 0.0
+        self._next_patrol = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Lead when no one else does, until `stop` is set; outages are waited out."""
+        while not stop.is_set():
+            try:
+                with self._engine.connect() as connection:
+                    if queue.try_to_lead(connection):
+                        connection.commit()
+                        log.info("leading")
+                        self._lead(connection, stop)
+                        connection.invalidate()
+            except DBAPIError as error:
+                if not is_down(error):
+                    raise
+                log.warning("PostgreSQL does not answer; dispatch goes on when it does")
+            except DatabaseDown as error:
+                log.warning("%s", error)
+            stop.wait(STANDBY_SECONDS)
+
+    def _lead(self, leader: Connection, stop: threading.Event) -> None:
+        self._leading_since = time.monotonic()
+        self._next_patrol = 0.0
+        while not stop.is_set():
+            leader.exec_driver_sql("SELECT 1")
+            leader.commit()
+            try:
+                self.tick()
+            except RedisDown as error:
+                log.warning("%s", error)
+                stop.wait(STANDBY_SECONDS)
+            stop.wait(TICK_SECONDS)
+
+    def tick(self) -> None:
+        """Do one round: fill the window of each lane and, once a second, look for what is stuck."""
+        if time.monotonic() >= self._next_patrol:
+            self._next_patrol = time.monotonic() + 1.0
+            self._patrol()
+        open_circuit = transact(self._engine, lambda connection: circuits.find_open(connection, self._options.account))
+        if open_circuit is None:
+            for lane in (Lane.INTERACTIVE, Lane.BULK):
+                self._fill(lane)
+        elif open_circuit.probe_due:
+            self._probe()
+
+    def _fill(self, lane: Lane) -> None:
+        def mark(connection: Connection) -> list[queue.DueJob]:
+            size = window_size(self._options.rate, attempts.mean_latency_seconds(connection))
+            room = size - queue.count_live(connection, lane)
+            return queue.queue_due(connection, lane, room) if room > 0 else []
+
+        due = transact(self._engine, mark)
+        if due:
+            self._publisher.publish([(job.id, job.dispatches) for job in due], lane)
+
+    def _probe(self) -> None:
+        probe = transact(self._engine, lambda connection: circuits.queue_probe(connection, self._options.account))
+        if probe is not None:
+            log.info("the circuit is open; job %s asks whether it is over", probe[0])
+            self._publisher.publish([probe], Lane.INTERACTIVE)
+
+    def _patrol(self) -> None:
+        for batch_id in transact(self._engine, batches.finish_settled):
+            log.info("batch %s is finished", batch_id)
+        if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
+            self._rescue()
+        self._find_lost_messages()
+
+    def _rescue(self) -> None:
+        # After an outage of PostgreSQL live workers need a moment to renew: hence only some time into leading.
+        rescued = transact(
+            self._engine,
+            lambda connection: queue.rescue(
+                connection, hold=self._options.hold_maybe_billed, max_attempts=self._options.max_attempts
+            ),
+        )
+        for job_id, state in rescued:
+            log.warning("job %s was rescued from a silent worker and is now %s", job_id, state)
+
+    def _find_lost_messages(self) -> None:
+        unclaimed = transact(self._engine, lambda connection: queue.list_unclaimed(connection, UNCLAIMED_SECONDS))
+        if not unclaimed:
+            return
+        waiting = self._publisher.list_waiting()
+        lost = [job_id for job_id, dispatch in unclaimed if (job_id, dispatch) not in waiting]
+        if lost:
+            count = transact(self._engine, lambda connection: queue.unqueue(connection, lost))
+            log.warning("%s messages are gone from Redis; their jobs are due again", count)

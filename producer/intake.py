@@ -1,0 +1,119 @@
+"""Rows become a batch and its jobs, in one transaction: all of them or none."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from core.errors import UsageError
+from core.states import Lane
+from db import batches
+from producer.catalogue.item import Item, item_key
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What holds for every photo of a batch that does not say otherwise.
+
+    Args:
+        elements: What to take off outside the main subject (1 to 4).
+        subject_elements: What to take off the main subject.
+        lane: Which queue its jobs wait in.
+        limit: Only the first so many photos; None for all.
+    """
+
+    elements: tuple[int, ...] = (1, 2, 3, 4)
+    subject_elements: tuple[int, ...] = (1, 2, 3, 4)
+    lane: Lane = Lane.BULK
+    limit: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options as JSON keeps them."""
+        return {
+            "elements": list(self.elements),
+            "subject_elements": list(self.subject_elements),
+            "lane": self.lane.value,
+            "limit": self.limit,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a submission came to: its batch, how many jobs it added, and whether an unfinished batch goes on."""
+
+    batch_id: int
+    added: int
+    resumed: bool
+
+
+def source_key(source: str, options: BatchOptions) -> str:
+    """Return what tells that the same source is handed in again with the same options."""
+    return hashlib.sha256(f"{source}\x00{json.dumps(options.as_dict(), sort_keys=True)}".encode()).hexdigest()
+
+
+def submit(connection: Connection, items: Iterable[Item], *, name: str, source: str, options: BatchOptions) -> Intake:
+    """Write a batch and its jobs; an unfinished batch of the same source and options goes on instead.
+
+    Args:
+        connection: An open transaction; the caller commits.
+        items: The photos; read once, streamed, each distinct one becomes one job.
+        name: What people call the batch.
+        source: What identifies the source, such as an absolute path.
+        options: What holds for the whole batch.
+
+    Raises:
+        UsageError: There is no photo in it.
+    """
+    key = source_key(source, options)
+    found = batches.find_unfinished(connection, key)
+    batch_id = found or batches.create(
+        connection, name=name, source_key=key, lane=options.lane, options=json.dumps(options.as_dict())
+    )
+    seen = _copy(connection, islice(items, options.limit), options)
+    if seen == 0:
+        raise UsageError(f"No photo found in {name}. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
+    statement = text(
+        "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "
+        "SELECT :batch_id, 'pending', source_uri, item_key, name, sku, elements, subject_elements, mask "
+        "FROM (SELECT DISTINCT ON (item_key) * FROM intake ORDER BY item_key, place) AS first ORDER BY place "
+        "ON CONFLICT (batch_id, item_key) DO NOTHING"
+    )
+    added = connection.execute(statement, {"batch_id": batch_id}).rowcount
+    return Intake(batch_id=batch_id, added=added, resumed=found is not None)
+
+
+def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) -> int:
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE intake (place bigint, source_uri text, item_key text, name text, sku text, "
+            "elements smallint[], subject_elements smallint[], mask text) ON COMMIT DROP"
+        )
+    )
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    place = 0
+    with driver.cursor() as cursor, cursor.copy("COPY intake FROM STDIN") as copy:
+        for place, item in enumerate(items, start=1):
+            elements = options.elements if item.elements is None else item.elements
+            subject = item.subject_elements
+            if subject is None:
+                subject = options.subject_elements if item.elements is None else elements
+            if not elements and not subject and item.mask is None:
+                raise UsageError(f"{item.name}: no element and no mask, so there is nothing to take off.")
+            copy.write_row(
+                (
+                    place,
+                    item.uri,
+                    item_key(item, elements, subject),
+                    item.name,
+                    item.sku,
+                    list(elements),
+                    list(subject),
+                    item.mask,
+                )
+            )
+    return place

@@ -1,0 +1,32 @@
+"""The dispatcher process."""
+
+import logging
+import threading
+
+from core.settings import OnMaybeBilled, Settings
+from db.session import make_engine
+from producer.dispatcher import Dispatcher, DispatcherOptions
+from producer.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+
+def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
+    """Dispatch until `stop` is set.
+
+    Args:
+        settings: Needs DATABASE_URL and REDIS_URL.
+        stop: Ends the process between two rounds.
+    """
+    options = DispatcherOptions(
+        account=settings.account,
+        rate=settings.removal_rate,
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+        hold_maybe_billed=settings.on_maybe_billed is OnMaybeBilled.HOLD,
+    )
+    engine = make_engine(settings.database_url, pool_size=3)
+    with Publisher(settings.redis_url) as publisher:
+        Dispatcher(engine, publisher, options).run(stop)
+    engine.dispose()
+    log.info("stopped")

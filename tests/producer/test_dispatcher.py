@@ -1,0 +1,199 @@
+"""The dispatcher on a real broker and a real database."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine, text
+
+from core.states import Lane
+from db import batches, circuits
+from db.session import make_engine
+from producer import dispatcher as dispatching
+from producer.dispatcher import Dispatcher, DispatcherOptions
+from producer.publisher import Publisher
+from producer.window import window_size
+from tests.db.rows import ACCOUNT, claim, make_batch, state_of
+
+OPTIONS = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=30, max_attempts=5, hold_maybe_billed=False)
+
+
+@pytest.fixture
+def dispatcher(engine: Engine, publisher: Publisher) -> Dispatcher:
+    return Dispatcher(engine, publisher, OPTIONS)
+
+
+def waiting(publisher: Publisher) -> set[int]:
+    return {job_id for job_id, _ in publisher.list_waiting()}
+
+
+def test_no_more_than_the_window_goes_into_redis(engine: Engine, publisher: Publisher, dispatcher: Dispatcher) -> None:
+    make_batch(engine, 1000)
+    for _ in range(3):
+        dispatcher.tick()
+    assert len(publisher.list_waiting()) == window_size(5, None) == 20
+
+
+def test_interactive_jobs_are_not_kept_out_by_a_full_bulk_window(
+    engine: Engine, publisher: Publisher, dispatcher: Dispatcher, redis_url: str
+) -> None:
+    make_batch(engine, 1000)
+    dispatcher.tick()
+    urgent = make_batch(engine, 3, lane=Lane.INTERACTIVE)
+    dispatcher.tick()
+    assert set(urgent) <= waiting(publisher)
+    client = Redis.from_url(redis_url)
+    assert client.llen("cleanplate:broker:interactive") == 3
+    client.close()
+
+
+def test_a_wiped_redis_is_filled_again(
+    engine: Engine, publisher: Publisher, dispatcher: Dispatcher, redis_url: str
+) -> None:
+    ids = make_batch(engine, 10)
+    dispatcher.tick()
+    client = Redis.from_url(redis_url)
+    client.flushall()
+    client.close()
+    age_queued(engine)
+    patrol(dispatcher)
+    assert waiting(publisher) == set(ids)
+
+
+def test_what_still_waits_is_not_published_twice(engine: Engine, publisher: Publisher, dispatcher: Dispatcher) -> None:
+    make_batch(engine, 10)
+    dispatcher.tick()
+    age_queued(engine)
+    patrol(dispatcher)
+    assert sorted(dispatch for _, dispatch in publisher.list_waiting()) == [1] * 10
+
+
+def test_a_paused_batch_leaves_the_window_to_others(
+    engine: Engine, publisher: Publisher, dispatcher: Dispatcher
+) -> None:
+    make_batch(engine, 100)
+    dispatcher.tick()
+    with engine.begin() as connection:
+        batches.pause(connection, 1, "hand")
+    second = make_batch(engine, 5)
+    dispatcher.tick()
+    assert set(second) <= waiting(publisher)
+
+
+def test_an_open_circuit_lets_one_probe_through(engine: Engine, publisher: Publisher, dispatcher: Dispatcher) -> None:
+    make_batch(engine, 50)
+    with engine.begin() as connection:
+        circuits.trip(connection, ACCOUNT, reason="account", code="InvalidAppKey", message="no")
+    dispatcher.tick()
+    assert waiting(publisher) == set()
+    with engine.begin() as connection:
+        circuits.probe_now(connection, ACCOUNT)
+    dispatcher.tick()
+    dispatcher.tick()
+    assert len(waiting(publisher)) == 1
+
+
+def test_a_settled_batch_is_finished(engine: Engine, dispatcher: Dispatcher) -> None:
+    make_batch(engine, 2)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'held'"))
+    patrol(dispatcher)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT state FROM batches")).scalar() == "finished"
+
+
+def test_another_takes_over_when_the_leader_goes(
+    database_url: str, redis_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "STANDBY_SECONDS", 0.05)
+    first, second = Running(database_url, redis_url), Running(database_url, redis_url)
+    first.start()
+    wait_for(lambda: leaders(engine) == 1)
+    second.start()
+    first.end()
+    ids = make_batch(engine, 3)
+    wait_for(lambda: all(state_of(engine, job_id) == "queued" for job_id in ids))
+    second.end()
+
+
+def test_a_restarted_connection_does_not_end_the_dispatcher(
+    database_url: str, redis_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "STANDBY_SECONDS", 0.05)
+    running = Running(database_url, redis_url)
+    running.start()
+    wait_for(lambda: leaders(engine) == 1)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    ids = make_batch(engine, 3)
+    wait_for(lambda: all(state_of(engine, job_id) == "queued" for job_id in ids))
+    running.end()
+
+
+def test_a_silent_worker_is_found(
+    database_url: str, redis_url: str, engine: Engine, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "STANDBY_SECONDS", 0.05)
+    [job_id] = make_batch(engine, 1, queued=True)
+    assert claim(engine, job_id)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now()"))
+    options = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=0.1, max_attempts=5, hold_maybe_billed=False)
+    running = Running(database_url, redis_url, options)
+    running.start()
+    wait_for(lambda: waiting(publisher) == {job_id})
+    running.end()
+
+
+class Running:
+    """A dispatcher in a thread."""
+
+    def __init__(self, database_url: str, redis_url: str, options: DispatcherOptions = OPTIONS) -> None:
+        self._engine = make_engine(database_url, pool_size=3)
+        self._publisher = Publisher(redis_url)
+        self._stop = threading.Event()
+        dispatcher = Dispatcher(self._engine, self._publisher, options)
+        self._thread = threading.Thread(target=dispatcher.run, args=(self._stop,))
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+        assert not self._thread.is_alive()
+        self._publisher.close()
+        self._engine.dispose()
+
+
+def leaders(engine: Engine) -> int:
+    with engine.connect() as connection:
+        statement = text(
+            "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
+            "WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+        )
+        return int(connection.execute(statement).scalar_one())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
+    pause, left = threading.Event(), seconds
+    while not condition():
+        left -= 0.02
+        assert left > 0, "this did not come true in time"
+        pause.wait(0.02)
+
+
+def age_queued(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET queued_at = now() - interval '1 minute' WHERE state = 'queued'"))
+
+
+def patrol(dispatcher: Dispatcher) -> None:
+    dispatcher._next_patrol = 0.0
+    dispatcher.tick()

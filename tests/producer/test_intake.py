@@ -1,0 +1,81 @@
+"""Rows become a batch and its jobs: all or none, each photo once, and an unfinished batch goes on."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+
+from core.errors import UsageError
+from db import batches
+from producer.catalogue.item import Item
+from producer.intake import BatchOptions, Intake, submit
+
+
+def items(*names: str) -> list[Item]:
+    return [Item(uri=f"https://shop.example/{name}", name=name) for name in names]
+
+
+def hand_in(engine: Engine, photos: list[Item], options: BatchOptions | None = None) -> Intake:
+    with engine.begin() as connection:
+        return submit(connection, photos, name="t", source="s", options=options or BatchOptions())
+
+
+def test_each_distinct_photo_is_one_job_in_the_order_it_came(engine: Engine) -> None:
+    assert hand_in(engine, items("b.jpg", "a.jpg", "b.jpg")) == Intake(1, 2, False)
+    with engine.connect() as connection:
+        assert list(connection.execute(text("SELECT name FROM jobs ORDER BY id")).scalars()) == ["b.jpg", "a.jpg"]
+
+
+def test_an_unfinished_batch_goes_on_and_takes_what_is_new(engine: Engine) -> None:
+    hand_in(engine, items("a.jpg"))
+    assert hand_in(engine, items("a.jpg", "b.jpg")) == Intake(1, 1, True)
+
+
+def test_a_finished_batch_is_left_alone(engine: Engine) -> None:
+    hand_in(engine, items("a.jpg"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'dead'"))
+        batches.finish_settled(connection)
+    assert hand_in(engine, items("a.jpg")) == Intake(2, 1, False)
+
+
+def test_other_options_are_another_batch(engine: Engine) -> None:
+    hand_in(engine, items("a.jpg"))
+    assert not hand_in(engine, items("a.jpg"), BatchOptions(elements=(1,))).resumed
+
+
+def test_a_row_may_have_its_own_elements(engine: Engine) -> None:
+    row = Item(uri="https://shop.example/a.jpg", name="a.jpg", elements=(1,))
+    other = Item(uri="https://shop.example/b.jpg", name="b.jpg", subject_elements=(2,))
+    hand_in(engine, [row, other], BatchOptions(elements=(3, 4), subject_elements=(1, 2)))
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT elements, subject_elements FROM jobs ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == [([1], [1]), ([3, 4], [2])]
+
+
+def test_an_empty_source_leaves_nothing(engine: Engine) -> None:
+    with pytest.raises(UsageError, match="No photo"):
+        hand_in(engine, [])
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM batches")).scalar() == 0
+
+
+def test_a_source_that_breaks_off_leaves_nothing(engine: Engine) -> None:
+    def broken() -> Iterator[Item]:
+        yield from items("a.jpg")
+        raise UsageError("line 2")
+
+    with pytest.raises(UsageError, match="line 2"), engine.begin() as connection:
+        submit(connection, broken(), name="t", source="s", options=BatchOptions())
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM jobs")).scalar() == 0
+
+
+def test_limit(engine: Engine) -> None:
+    assert hand_in(engine, items("a.jpg", "b.jpg", "c.jpg"), BatchOptions(limit=2)).added == 2
+
+
+def test_a_photo_with_nothing_to_take_off_is_said(engine: Engine) -> None:
+    photo = Item(uri="https://shop.example/a.jpg", name="a.jpg", elements=(), subject_elements=())
+    with pytest.raises(UsageError, match="nothing to take off"):
+        hand_in(engine, [photo])
