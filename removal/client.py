@@ -1,0 +1,187 @@
+"""Calling the removal API: sign, send, read. A call always ends in an `Answer`; the network never raises through it."""
+
+import logging
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import httpcore
+import httpx
+
+from core.errors import UsageError
+from core.states import AnswerClass
+from removal.answers import TEXT_CHARS, Answer, raw_text, read_answer
+from removal.contract import RemovalRequest, encode
+from removal.line import Line, Reply
+from removal.signing import sign
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """A request that is ready to be signed and sent: made before the slot, so that the slot is met."""
+
+    body: bytes = field(repr=False)
+
+
+class RemovalClient:
+    """Calls the removal API; one connection per thread, safe to share between threads.
+
+    Args:
+        url: The API's URL, http or https.
+        key: The account's app key.
+        secret: The account's app secret; appears in no message, repr or log.
+        trial: Use the account's trial quota.
+        connect_timeout: Seconds for name, TCP and TLS together. 15 is what the vendor's own client uses.
+        read_timeout: Seconds from the first byte sent to the last byte of the answer; 30 is the vendor's.
+
+    Raises:
+        UsageError: The URL cannot be called.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        secret: str,
+        *,
+        trial: bool = False,
+        connect_timeout: float = 15.0,
+        read_timeout: float = 30.0,
+    ) -> None:
+        try:
+            self._url = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise UsageError(f"The removal API's URL cannot be used: {error}.") from error
+        if self._url.scheme not in {"http", "https"} or not self._url.host:
+            raise UsageError(f"The removal API's URL must start with http:// or https:// (given: {url[:80]!r}).")
+        self._key = key
+        self._secret = secret
+        self._trial = trial
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._tls: ssl.SSLContext | None = httpx.create_ssl_context() if self._url.scheme == "https" else None
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._lines: dict[threading.Thread, Line] = {}
+
+    def __repr__(self) -> str:
+        return f"RemovalClient({self._url.scheme}://{self._url.netloc.decode()})"
+
+    def prepare(self, request: RemovalRequest) -> PreparedCall:
+        """Return the encoded request; costs CPU for the Base64, so do it before the slot."""
+        return PreparedCall(encode(request))
+
+    def warm_up(self) -> None:
+        """Open this thread's connection ahead of a slot. A failure is left for the call itself to tell."""
+        try:
+            self._line().open()
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            log.debug("could not connect ahead of the call: %s", error)
+
+    def call(self, request: RemovalRequest) -> Answer:
+        """Prepare and send."""
+        return self.send(self.prepare(request))
+
+    def send(self, prepared: PreparedCall) -> Answer:
+        """Sign, send, and return what came of it; whatever the network or the server does ends here."""
+        line = self._line()
+        began = time.monotonic()
+        try:
+            line.open()
+        except httpcore.ConnectTimeout as error:
+            return _failure("connect_timeout", AnswerClass.PROVIDER_FAULT, error, began)
+        except httpcore.ConnectError as error:
+            return _failure("connect_error", AnswerClass.PROVIDER_FAULT, error, began)
+        reply = Reply()
+        began = time.monotonic()
+        try:
+            line.post(self._target(), self._headers(prepared), prepared.body, reply)
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            if reply.status is None or reply.status < 400:
+                return _broken(error, line, reply, began)
+        return _read(line, reply, began)
+
+    def close(self) -> None:
+        """Close every thread's connection; to be called once no call is in flight."""
+        with self._lock:
+            for line in self._lines.values():
+                line.close()
+            self._lines.clear()
+            self._local = threading.local()
+
+    def _line(self) -> Line:
+        line: Line | None = getattr(self._local, "line", None)
+        if line is None:
+            line = self._local.line = Line(self._url, self._tls, self._connect_timeout, self._read_timeout)
+            with self._lock:
+                for thread in [thread for thread in self._lines if not thread.is_alive()]:
+                    self._lines.pop(thread).close()
+                self._lines[threading.current_thread()] = line
+        return line
+
+    def _target(self) -> bytes:
+        query = urlencode(sign(self._key, self._secret, time.time_ns() // 1_000_000)).encode()
+        return self._url.raw_path + (b"&" if self._url.query else b"?") + query
+
+    def _headers(self, prepared: PreparedCall) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"Content-Type", b"application/json"),
+            (b"Content-Length", str(len(prepared.body)).encode()),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"cleanplate"),
+            (b"x-iop-trial", b"true" if self._trial else b"false"),
+        ]
+
+
+def _read(line: Line, reply: Reply, began: float) -> Answer:
+    latency = time.monotonic() - began
+    if reply.is_too_long:
+        return _failure(
+            "answer_too_long", AnswerClass.UNKNOWN, "the answer is over 1 MB", began, line=line, reply=reply
+        )
+    assert reply.status is not None
+    return read_answer(
+        reply.status,
+        reply.headers,
+        bytes(reply.body),
+        received_at=time.time(),
+        latency_seconds=latency,
+        bytes_sent=line.bytes_sent,
+    )
+
+
+def _broken(error: Exception, line: Line, reply: Reply, began: float) -> Answer:
+    is_timeout = isinstance(error, httpcore.TimeoutException)
+    if not line.is_request_sent:
+        code = "send_timeout" if is_timeout else "send_failed"
+        return _failure(code, AnswerClass.PROVIDER_FAULT, error, began, line=line, reply=reply)
+    code = "read_timeout" if is_timeout else "connection_lost"
+    return _failure(code, AnswerClass.MAYBE_BILLED, error, began, line=line, reply=reply)
+
+
+def _failure(
+    code: str,
+    answer_class: AnswerClass,
+    cause: Exception | str,
+    began: float,
+    *,
+    line: Line | None = None,
+    reply: Reply | None = None,
+) -> Answer:
+    return Answer(
+        answer_class=answer_class,
+        http_status=reply.status if reply else None,
+        code=code,
+        message=str(cause)[:TEXT_CHARS] or code.replace("_", " "),
+        request_id=None,
+        output_url=None,
+        ban_seconds=None,
+        raw=raw_text(bytes(reply.body)) if reply else "",
+        latency_seconds=time.monotonic() - began,
+        bytes_sent=line.bytes_sent if line else 0,
+    )

@@ -1,0 +1,73 @@
+"""What the removal API takes: `POST /ai/image/removal` of the Aidge gateway, as its reference and samples describe it.
+
+The bounds are those of the reference's parameter table; its error codes 703, 704 and 705 answer a photo outside them.
+"""
+
+import base64
+import json
+from dataclasses import dataclass, field
+
+from core.errors import UsageError
+
+MIN_SIDE = 512
+MAX_SIDE = 3000
+MAX_BYTES = 10_000_000
+"""The reference says 10 MB after decoding Base64, not which MB; the smaller reading is right under both."""
+
+FORMATS = ("JPEG", "PNG", "BMP")
+"""Pillow's names of the formats the reference lists (JPG, JPEG, PNG, BMP)."""
+
+ELEMENTS = {1: "semi-transparent elements", 2: "names", 3: "characters", 4: "colour blocks with characters"}
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalRequest:
+    """One photo and what to take off it.
+
+    Args:
+        image_url: A public URL of the photo; either this or the bytes.
+        image_bytes: The photo's bytes, sent as Base64.
+        subject_elements: What to take off the main subject, numbers of `ELEMENTS`.
+        elements: What to take off everything else, numbers of `ELEMENTS`.
+        mask: Run lengths of the area to erase; wins over both lists.
+
+    Raises:
+        UsageError: Not exactly one of URL and bytes, nothing to take off, or an unknown element.
+    """
+
+    image_url: str | None
+    image_bytes: bytes | None = field(repr=False)
+    subject_elements: tuple[int, ...]
+    elements: tuple[int, ...]
+    mask: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.image_url is None) == (self.image_bytes is None):
+            raise UsageError("A removal request takes either a photo's URL or its bytes, and exactly one of them.")
+        unknown = sorted({*self.subject_elements, *self.elements} - set(ELEMENTS))
+        if unknown:
+            raise UsageError(f"Elements are 1 to 4; there is no element {unknown[0]}.")
+        if not (self.subject_elements or self.elements or self.mask):
+            raise UsageError("Nothing to take off: name elements, subject elements or a mask.")
+
+
+def encode(request: RemovalRequest) -> bytes:
+    """Return the JSON body of a request.
+
+    Arrays are JSON inside strings ("[1,2,3,4]"), as in the vendor's samples. The main subject's list is a required
+    field and so is sent even when it is empty.
+    """
+    fields = {"object_remove_elements": _json_array(request.subject_elements)}
+    if request.elements:
+        fields["non_object_remove_elements"] = _json_array(request.elements)
+    if request.mask:
+        fields["mask"] = request.mask
+    if request.image_bytes is None:
+        return json.dumps({"image_url": request.image_url, **fields}).encode()
+    # Base64 needs no escaping, so megabytes of it need not pass through the JSON encoder.
+    photo = base64.b64encode(request.image_bytes)
+    return b"".join((b'{"image_Base64": "', photo, b'", ', json.dumps(fields).encode()[1:]))
+
+
+def _json_array(numbers: tuple[int, ...]) -> str:
+    return json.dumps(numbers, separators=(",", ":"))

@@ -1,0 +1,174 @@
+"""Sockets with one deadline for everything that happens on them.
+
+The usual timeouts bound a single read or write, so a server that sends one byte a second holds a thread for ever. Here
+every operation gets what is left of one span of time, whether it is handshake, header or body.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpcore
+
+Address = tuple[int, Any]
+"""Family and socket address, as `getaddrinfo` gives them."""
+
+
+class Deadline:
+    """A moment after which nothing more is waited for; set anew for each phase."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self) -> None:
+        self._at = 0.0
+
+    def start(self, seconds: float) -> None:
+        """Let the span begin now."""
+        self._at = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left; negative once the moment has passed."""
+        return self._at - time.monotonic()
+
+
+class WireStream(httpcore.NetworkStream):
+    """A connected socket whose every operation ends by the deadline; counts what it sends.
+
+    Args:
+        sock: Connected.
+        deadline: Shared with whoever drives the exchange.
+        peer: The socket address that was connected to; kept because a closed connection no longer tells it.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline, peer: Any) -> None:
+        self._sock = sock
+        self._deadline = deadline
+        self._peer = peer
+        self.bytes_written = 0
+        self.write_failed = False
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what arrives first, at most `max_bytes`; the deadline alone bounds the wait."""
+        try:
+            self._arm()
+            return self._sock.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of `buffer`; the deadline alone bounds the wait."""
+        left = memoryview(buffer)
+        try:
+            while left:
+                self._arm()
+                sent = self._sock.send(left)
+                self.bytes_written += sent
+                left = left[sent:]
+        except TimeoutError as error:
+            self.write_failed = True
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            self.write_failed = True
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> "WireStream":
+        """Return the same connection, encrypted and with the server's certificate checked."""
+        try:
+            self._arm()
+            sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
+        except TimeoutError as error:
+            self.close()
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except (OSError, ValueError) as error:
+            self.close()
+            raise httpcore.ConnectError(str(error)) from error
+        return WireStream(sock, self._deadline, self._peer)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Answer what httpcore asks of a stream, and the peer's address."""
+        if info == "server_addr":
+            return self._peer
+        if info == "is_readable":
+            return not self.is_quiet()
+        return None
+
+    def is_quiet(self) -> bool:
+        """Return whether the peer neither closed nor said anything unasked.
+
+        Reading is the only reliable question under TLS 1.3, where session tickets make an idle socket readable.
+        """
+        try:
+            self._sock.settimeout(0)
+            self._sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _arm(self) -> None:
+        remaining = self._deadline.remaining()
+        if remaining <= 0:
+            raise TimeoutError("the time for this exchange is used up")
+        self._sock.settimeout(remaining)
+
+
+def resolve(host: str, port: int) -> list[Address]:
+    """Return the addresses of a host name, in the order the system prefers.
+
+    Raises:
+        httpcore.ConnectError: The name does not resolve.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(f"the name {host} does not resolve: {error}") from error
+    return list(dict.fromkeys((family, sockaddr) for family, _, _, _, sockaddr in found))
+
+
+def dial(addresses: Sequence[Address], deadline: Deadline) -> WireStream:
+    """Return a connection to the first address that takes one.
+
+    Args:
+        addresses: Tried in turn; each gets an equal share of the time left, so that a dead one does not use it up.
+        deadline: Bounds all of them together.
+
+    Raises:
+        httpcore.ConnectError: No address took the connection.
+        httpcore.ConnectTimeout: The last one did not answer in time.
+    """
+    failure: OSError = OSError("there is no address to connect to")
+    for number, (family, sockaddr) in enumerate(addresses):
+        share = deadline.remaining() / (len(addresses) - number)
+        if share <= 0:
+            raise httpcore.ConnectTimeout("the time for this exchange is used up")
+        try:
+            sock = _connected(family, sockaddr, share)
+        except OSError as error:
+            failure = error
+        else:
+            return WireStream(sock, deadline, sockaddr)
+    kind = httpcore.ConnectTimeout if isinstance(failure, TimeoutError) else httpcore.ConnectError
+    raise kind(str(failure)) from failure
+
+
+def _connected(family: int, sockaddr: Any, seconds: float) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(sockaddr)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,133 @@
+"""A worker's pipeline in this process, on real servers, calling a real sandbox."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from removal.limiter import Limiter
+from removal.limiter.limiter import bucket_key
+from sqlalchemy import Engine, text
+
+from core.settings import OnMaybeBilled
+from core.states import Lane
+from db import queue
+from db.artifacts import PostgresStore
+from db.session import make_engine
+from producer.catalogue.source import read_source
+from producer.intake import BatchOptions, submit
+from removal.client import RemovalClient
+from sandbox.server import SandboxServer
+from sandbox.settings import SandboxSettings
+from worker.caller import Caller
+from worker.ending import Ending
+from worker.fetch import Fetcher
+from worker.finish import Finisher
+from worker.leases import LeaseKeeper
+from worker.pipeline import Pipeline, Tools
+from worker.policy import RetryRules
+
+READ_TIMEOUT = 1.0
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Yield an engine on a fresh, migrated database."""
+    made = make_engine(database_url, pooled=False)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    """A sandbox that echoes and has quota to spare."""
+    with SandboxServer(SandboxSettings(rate=1000, echo=True)) as server:
+        yield server
+
+
+@dataclass
+class Bench:
+    """A pipeline and what it works on."""
+
+    engine: Engine
+    sandbox: SandboxServer
+    pipeline: Pipeline
+    stopping: threading.Event
+    leases: LeaseKeeper
+
+    def submit(self, source: Path, options: BatchOptions | None = None) -> None:
+        """Hand in a source."""
+        with self.engine.begin() as connection:
+            submit(connection, read_source(source), name="t", source=str(source), options=options or BatchOptions())
+
+    def run_due(self) -> list[Ending]:
+        """Make every waiting job due, queue it as the dispatcher would, run it once, and return the endings."""
+        with self.engine.begin() as connection:
+            connection.execute(text("UPDATE jobs SET available_at = now() WHERE state = 'pending'"))
+            due = queue.queue_due(connection, Lane.BULK, 100)
+        return [self.pipeline.run(job.id) for job in due]
+
+    def run_out(self, rounds: int = 12) -> list[Ending]:
+        """Run until nothing is due any more."""
+        endings: list[Ending] = []
+        for _ in range(rounds):
+            ended = self.run_due()
+            if not ended:
+                return endings
+            endings += ended
+        return endings
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """Return what a query finds."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement)).mappings()]
+
+    def job(self) -> dict[str, Any]:
+        """Return the first job's row."""
+        return self.rows("SELECT * FROM jobs ORDER BY id LIMIT 1")[0]
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return every attempt in order."""
+        return self.rows("SELECT * FROM attempts ORDER BY id")
+
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterator[MakeBench]:
+    """Return a function that builds a pipeline with the settings a test wants."""
+    sandbox.reset()
+    sandbox.configure(faults={}, next="", latency=0.0, throttle_style="rescode")
+    closers: list[Callable[[], object]] = []
+
+    def make(
+        *, on_maybe_billed: OnMaybeBilled = OnMaybeBilled.RETRY, secret: str = "sandbox", max_attempts: int = 5
+    ) -> Bench:
+        redis = Redis.from_url(redis_url)
+        # A bucket that knows its last second; an unknown one lets a second pass first.
+        redis.hset(bucket_key("test"), mapping={"tat": "0", "epoch": "1"})
+        client = RemovalClient(f"{sandbox.url}/rest/ai/image/removal", "sandbox", secret, read_timeout=READ_TIMEOUT)
+        fetcher = Fetcher(timeout_seconds=2, max_bytes=40_000_000, allow_private=f"127.0.0.1:{sandbox.port}")
+        stopping = threading.Event()
+        leases = LeaseKeeper(engine, 30)
+        tools = Tools(
+            engine=engine,
+            caller=Caller(engine, Limiter(redis, "test", 500.0, 1), client, account="test", worker="w"),
+            fetcher=fetcher,
+            finisher=Finisher(engine, PostgresStore(), account="test", worker="w", out_of_time=threading.Event()),
+            leases=leases,
+            rules=RetryRules(max_attempts, 0.01, 0.02, on_maybe_billed),
+            worker="w",
+            lease_seconds=30,
+            stopping=stopping,
+        )
+        closers.extend((client.close, fetcher.close, redis.close))
+        return Bench(engine, sandbox, Pipeline(tools), stopping, leases)
+
+    yield make
+    for close in closers:
+        close()

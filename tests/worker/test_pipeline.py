@@ -1,0 +1,299 @@
+"""Jobs through the pipeline: every row of the error table over HTTP, and what is kept of it."""
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import text
+
+from core.settings import OnMaybeBilled
+from db import artifacts, batches, circuits
+from tests.worker.conftest import MakeBench
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.linear_gradient("L").resize((600, 520)).convert("RGB").save(folder / "a.jpg", quality=90)
+    return folder
+
+
+@dataclass
+class Row:
+    """One row of the error table."""
+
+    fault: str
+    answer_class: str
+    code: str
+    state: str
+    calls: int
+    attempts: int
+    spend: str = "none"
+
+
+TABLE = [
+    Row("801", "provider_fault", "801", "dead", 5, 5),
+    Row("900", "provider_fault", "900", "dead", 5, 5),
+    Row("1001", "provider_fault", "1001", "dead", 5, 5),
+    Row("1002", "provider_fault", "1002", "dead", 3, 3),
+    Row("http500", "provider_fault", "http_500", "dead", 5, 5),
+    Row("http503", "provider_fault", "http_503", "dead", 5, 5),
+    Row("700", "permanent", "700", "dead", 1, 1),
+    Row("703", "permanent", "703", "dead", 1, 1),
+    Row("704", "permanent", "704", "dead", 1, 1),
+    Row("705", "permanent", "705", "dead", 1, 1),
+    Row("1000", "permanent", "1000", "dead", 1, 1),
+    Row("701", "source", "701", "dead", 5, 5),
+    Row("702", "source", "702", "dead", 2, 2),
+    Row("html", "unknown", "not_json", "dead", 5, 5),
+    Row("truncated", "unknown", "not_json", "dead", 5, 5),
+    Row("999", "unknown", "999", "dead", 5, 5),
+    Row("missing_output", "unknown", "no_output_url", "dead", 5, 5, "maybe"),
+    Row("drop", "maybe_billed", "connection_lost", "dead", 5, 5, "maybe"),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.fault)
+def test_an_answer_that_stays(make_bench: MakeBench, photo: Path, row: Row) -> None:
+    bench = make_bench()
+    bench.sandbox.configure(faults={row.fault: 1.0})
+    bench.submit(photo)
+    bench.run_out()
+    job, attempts = bench.job(), bench.attempts()
+    assert (job["state"], job["code"], job["attempts"]) == (row.state, row.code, row.attempts)
+    assert job["message"]
+    assert len(attempts) == row.calls == bench.sandbox.stats()["accepted"]
+    assert {attempt["answer_class"] for attempt in attempts} == {row.answer_class}
+    assert {attempt["spend"] for attempt in attempts} == {row.spend}
+
+
+@pytest.mark.parametrize("fault", ["801", "900", "1001", "1002", "http503", "701", "702", "html", "truncated", "drop"])
+def test_an_answer_that_passes(make_bench: MakeBench, photo: Path, fault: str) -> None:
+    bench = make_bench()
+    bench.sandbox.configure(next=f"{fault},ok")
+    bench.submit(photo)
+    bench.run_out()
+    assert bench.job()["state"] == "succeeded"
+    assert len(bench.attempts()) == 2
+
+
+def test_success_is_kept_whole(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]
+    [attempt] = bench.attempts()
+    job = bench.job()
+    assert attempt["spend"] == "paid"
+    assert attempt["request_id"]
+    assert attempt["http_status"] == 200
+    assert attempt["sent_at"] <= attempt["answered_at"]
+    assert attempt["bytes_sent"] > (photo / "a.jpg").stat().st_size
+    assert None not in (attempt["latency_seconds"], attempt["permit_wait_seconds"], attempt["worker"])
+    with bench.engine.connect() as connection:
+        assert artifacts.read(connection, job["artifact_sha256"]) == (photo / "a.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("style", ["rescode", "http429", "gateway"])
+def test_a_throttle_is_a_snooze(make_bench: MakeBench, photo: Path, style: str) -> None:
+    bench = make_bench()
+    bench.sandbox.configure(throttle_style=style, rate=0.1, ban_seconds=1)
+    bench.sandbox.service.quota.take(time.monotonic())
+    bench.submit(photo)
+    [first] = bench.run_due()
+    bench.sandbox.configure(rate=1000)
+    assert first.state == "pending"
+    job, [attempt] = bench.job(), bench.attempts()
+    assert (job["attempts"], job["snoozes"]) == (0, 1)
+    assert (attempt["answer_class"], attempt["counted"], attempt["spend"]) == ("throttled", False, "none")
+    bench.run_out()
+    assert bench.job()["state"] == "succeeded"
+
+
+def test_a_read_timeout_is_maybe_billed_and_retried(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.sandbox.configure(next="timeout,ok")
+    bench.submit(photo)
+    bench.run_out()
+    job, attempts = bench.job(), bench.attempts()
+    assert (job["state"], job["attempts"]) == ("succeeded", 1)
+    assert [attempt["spend"] for attempt in attempts] == ["maybe", "paid"]
+    assert attempts[0]["code"] == "read_timeout"
+
+
+def test_a_read_timeout_can_be_held(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench(on_maybe_billed=OnMaybeBilled.HOLD)
+    bench.sandbox.configure(next="timeout")
+    bench.submit(photo)
+    assert [ending.state for ending in bench.run_out()] == ["held"]
+    assert len(bench.attempts()) == 1
+
+
+def test_a_refused_account_opens_the_circuit_and_spends_nothing(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench(secret="wrong")
+    bench.submit(photo)
+    [ending] = bench.run_due()
+    assert ending.state == "pending"
+    with bench.engine.connect() as connection:
+        found = circuits.find_open(connection, "test")
+    assert found is not None
+    assert (found.reason, found.code) == ("account", "IncompleteSignature")
+    assert bench.job()["attempts"] == 0
+    [again] = bench.run_due()
+    assert again.state == "pending"
+    assert len(bench.attempts()) == 1, "with the circuit open nothing is called"
+
+
+def test_an_exhausted_quota_opens_the_circuit(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.sandbox.configure(next="NoResource")
+    bench.submit(photo)
+    bench.run_due()
+    with bench.engine.connect() as connection:
+        found = circuits.find_open(connection, "test")
+    assert found is not None
+    assert found.code == "NoResource"
+
+
+def test_a_success_closes_the_circuit(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    with bench.engine.begin() as connection:
+        circuits.trip(connection, "test", reason="account", code="NoResource", message="no")
+        connection.execute(text("UPDATE circuits SET probe_job_id = (SELECT min(id) FROM jobs)"))
+    bench.run_out()
+    with bench.engine.connect() as connection:
+        assert circuits.find_open(connection, "test") is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("output_html", "output_not_image"), ("output_small", "output_size"), ("output_404", "output_http_404")],
+)
+def test_an_output_that_is_none_is_a_fault_of_the_provider(
+    make_bench: MakeBench, photo: Path, fault: str, code: str
+) -> None:
+    bench = make_bench(max_attempts=2)
+    bench.sandbox.configure(faults={fault: 1.0})
+    bench.submit(photo)
+    bench.run_out()
+    assert (bench.job()["state"], bench.job()["code"]) == ("dead", code)
+    assert {attempt["spend"] for attempt in bench.attempts()} == {"paid"}
+
+
+def test_a_paid_output_is_fetched_again_not_called_again(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    bench.run_out()
+    # What a worker leaves behind whose download failed: the link is kept, the call is paid.
+    bench.sandbox.configure(next="")
+    url = None
+    with bench.engine.begin() as connection:
+        url = bench.sandbox.url
+        connection.execute(
+            text("UPDATE jobs SET state = 'pending', artifact_sha256 = NULL, content_key = NULL, output_url = :url"),
+            {"url": f"{url}/nothing"},
+        )
+    bench.run_due()
+    assert bench.job()["output_url"] is None
+    bench.run_out()
+    assert bench.job()["state"] == "succeeded"
+    assert bench.sandbox.stats()["accepted"] == 2
+
+
+def test_the_same_photo_is_paid_once(make_bench: MakeBench, photo: Path) -> None:
+    (photo / "b.jpg").write_bytes((photo / "a.jpg").read_bytes())
+    bench = make_bench()
+    bench.submit(photo)
+    bench.run_out()
+    rows = bench.rows("SELECT id, state, reused_from FROM jobs ORDER BY id")
+    assert [row["state"] for row in rows] == ["succeeded", "succeeded"]
+    assert rows[1]["reused_from"] == rows[0]["id"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_the_same_photo_at_the_same_time_is_paid_once(make_bench: MakeBench, photo: Path) -> None:
+    for name in "bcdef":
+        (photo / f"{name}.jpg").write_bytes((photo / "a.jpg").read_bytes())
+    bench = make_bench()
+    bench.sandbox.configure(latency=0.3)
+    bench.submit(photo)
+    ids = [row["id"] for row in bench.rows("UPDATE jobs SET state = 'queued' RETURNING id")]
+    with bench.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'queued'"))
+    threads = [threading.Thread(target=bench.pipeline.run, args=(job_id,)) for job_id in ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    bench.run_out()
+    assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded"] * 6
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_other_options_are_another_call(make_bench: MakeBench, photo: Path) -> None:
+    from producer.intake import BatchOptions
+
+    bench = make_bench()
+    bench.submit(photo)
+    bench.submit(photo, BatchOptions(elements=(1,), subject_elements=(1,)))
+    bench.run_out()
+    assert bench.sandbox.stats()["accepted"] == 2
+
+
+def test_what_the_api_refused_for_good_is_not_asked_again_but_by_a_person(make_bench: MakeBench, photo: Path) -> None:
+    (photo / "b.jpg").write_bytes((photo / "a.jpg").read_bytes())
+    bench = make_bench()
+    bench.sandbox.configure(next="1000")
+    bench.submit(photo)
+    bench.run_out()
+    assert [row["code"] for row in bench.rows("SELECT code FROM jobs")] == ["1000", "1000"]
+    assert bench.sandbox.stats()["accepted"] == 1
+    with bench.engine.begin() as connection:
+        batches.requeue(connection, 1, None)
+    bench.run_out()
+    assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded", "succeeded"]
+    assert bench.sandbox.stats()["accepted"] == 2
+
+
+def test_a_stopping_worker_calls_nothing_more(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    bench.stopping.set()
+    [ending] = bench.run_due()
+    assert ending.state == "gone"
+    assert bench.sandbox.stats()["received"] == 0
+
+
+def test_a_paused_batch_is_not_called_even_after_the_claim(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    original = bench.pipeline._take_in
+
+    def pause_meanwhile(job: object) -> object:
+        taken = original(job)  # type: ignore[arg-type]
+        with bench.engine.begin() as connection:
+            batches.pause(connection, 1, "hand")
+        return taken
+
+    bench.pipeline._take_in = pause_meanwhile  # type: ignore[method-assign,assignment]
+    [ending] = bench.run_due()
+    assert ending.state == "pending"
+    assert bench.sandbox.stats()["received"] == 0
+    assert bench.attempts() == []
+
+
+def test_an_error_nobody_foresaw_is_a_counted_attempt(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench(max_attempts=2)
+    bench.submit(photo)
+
+    def break_down(job: object) -> object:
+        raise RuntimeError("surprise")
+
+    bench.pipeline._take_in = break_down  # type: ignore[method-assign,assignment]
+    bench.run_out()
+    job = bench.job()
+    assert (job["state"], job["code"], job["attempts"]) == ("dead", "internal_error", 2)

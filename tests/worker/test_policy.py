@@ -1,0 +1,95 @@
+"""The error table, a case a row."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.settings import OnMaybeBilled
+from core.states import AnswerClass, Spend
+from worker.policy import Move, RetryRules, backoff_seconds, decide, decide_unreachable, spend_of
+
+RULES = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.RETRY)
+HOLD = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.HOLD)
+
+
+@pytest.mark.parametrize(
+    ("answer_class", "code", "attempts", "same_code", "rules", "move", "counted"),
+    [
+        (AnswerClass.THROTTLED, "501", 4, 9, RULES, Move.SNOOZE, False),
+        (AnswerClass.ACCOUNT, "InvalidAppKey", 4, 9, RULES, Move.SNOOZE, False),
+        (AnswerClass.SOURCE, "701", 0, 0, RULES, Move.RETRY, True),
+        (AnswerClass.SOURCE, "701", 4, 4, RULES, Move.DEAD, True),
+        (AnswerClass.SOURCE, "702", 0, 0, RULES, Move.RETRY, True),
+        (AnswerClass.SOURCE, "702", 1, 1, RULES, Move.DEAD, True),
+        (AnswerClass.PERMANENT, "700", 0, 0, RULES, Move.DEAD, True),
+        (AnswerClass.PROVIDER_FAULT, "801", 0, 0, RULES, Move.RETRY, True),
+        (AnswerClass.PROVIDER_FAULT, "801", 3, 3, RULES, Move.RETRY, True),
+        (AnswerClass.PROVIDER_FAULT, "801", 4, 4, RULES, Move.DEAD, True),
+        (AnswerClass.PROVIDER_FAULT, "1002", 0, 0, RULES, Move.RETRY, True),
+        (AnswerClass.PROVIDER_FAULT, "1002", 1, 1, RULES, Move.RETRY, True),
+        (AnswerClass.PROVIDER_FAULT, "1002", 2, 2, RULES, Move.DEAD, True),
+        (AnswerClass.MAYBE_BILLED, "read_timeout", 0, 0, RULES, Move.RETRY, True),
+        (AnswerClass.MAYBE_BILLED, "read_timeout", 0, 0, HOLD, Move.HELD, True),
+        (AnswerClass.MAYBE_BILLED, "read_timeout", 4, 4, RULES, Move.DEAD, True),
+        (AnswerClass.UNKNOWN, "not_json", 0, 0, RULES, Move.RETRY, True),
+        (AnswerClass.UNKNOWN, "not_json", 4, 4, RULES, Move.DEAD, True),
+    ],
+)
+def test_error_table(
+    answer_class: AnswerClass,
+    code: str,
+    attempts: int,
+    same_code: int,
+    rules: RetryRules,
+    move: Move,
+    counted: bool,
+) -> None:
+    decision = decide(answer_class, code, attempts=attempts, same_code=same_code, rules=rules)
+    assert (decision.move, decision.counted) == (move, counted)
+
+
+def test_only_an_account_answer_opens_the_circuit() -> None:
+    opened = {
+        answer_class
+        for answer_class in AnswerClass
+        if decide(answer_class, "x", attempts=0, same_code=0, rules=RULES).opens_circuit
+    }
+    assert opened == {AnswerClass.ACCOUNT}
+
+
+def test_a_ban_is_slept_out() -> None:
+    decision = decide(AnswerClass.THROTTLED, "ApiCallLimit", attempts=0, same_code=0, rules=RULES, ban_seconds=7)
+    assert decision.delay_seconds == 7
+
+
+def test_a_failed_url_is_sent_as_bytes_next() -> None:
+    assert decide(AnswerClass.SOURCE, "701", attempts=0, same_code=0, rules=RULES).send_bytes
+
+
+def test_only_success_is_paid_and_only_a_lost_answer_maybe() -> None:
+    spends = {answer_class: spend_of(answer_class, "x") for answer_class in AnswerClass}
+    assert {answer_class for answer_class in spends if spends[answer_class] is Spend.PAID} == {AnswerClass.SUCCESS}
+    assert {answer_class for answer_class in spends if spends[answer_class] is Spend.MAYBE} == {
+        AnswerClass.MAYBE_BILLED
+    }
+    assert spend_of(AnswerClass.UNKNOWN, "no_output_url") is Spend.MAYBE
+
+
+@given(st.integers(1, 10_000))
+def test_backoff_grows_to_its_cap_and_no_further(attempts: int) -> None:
+    assert 0 <= backoff_seconds(attempts, RULES) <= min(60, 2 ** (attempts - 1))
+
+
+@given(st.sampled_from(AnswerClass), st.integers(0, 50))
+def test_no_job_is_tried_for_ever(answer_class: AnswerClass, attempts: int) -> None:
+    decision = decide(answer_class, "x", attempts=attempts, same_code=attempts, rules=RULES)
+    if decision.counted and attempts + 1 >= RULES.max_attempts:
+        assert decision.move in {Move.DEAD, Move.HELD}
+
+
+@pytest.mark.parametrize(
+    ("attempts", "is_final", "move"),
+    [(0, False, Move.RETRY), (1, False, Move.RETRY), (2, False, Move.DEAD), (0, True, Move.DEAD)],
+)
+def test_an_unreachable_photo(attempts: int, is_final: bool, move: Move) -> None:
+    assert decide_unreachable(attempts=attempts, is_final=is_final, rules=RULES).move is move

@@ -1,0 +1,1 @@
+"""What runs a job: the Celery app and task, and the pipeline from claim to finish."""

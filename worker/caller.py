@@ -1,0 +1,127 @@
+"""One paid call: permit, attempt row, call. Nothing is sent without both."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from core.states import AnswerClass
+from db import attempts
+from db.jobs import ClaimedJob
+from db.session import transact
+from removal.answers import Answer
+from removal.client import RemovalClient
+from removal.contract import RemovalRequest
+from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit, WaitCancelled
+
+log = logging.getLogger(__name__)
+
+OPEN_AHEAD_SECONDS = 0.06
+ATTEMPT_PATIENCE_SECONDS = 5.0
+
+_OUTCOMES = {
+    AnswerClass.SUCCESS: Outcome.OK,
+    AnswerClass.SOURCE: Outcome.OK,
+    AnswerClass.PERMANENT: Outcome.OK,
+    AnswerClass.THROTTLED: Outcome.THROTTLED,
+}
+
+
+class NotCalled(Exception):
+    """Nothing was sent: the worker stops, or the job may not be called any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that was made; its attempt row is still open."""
+
+    attempt_id: int
+    answer: Answer
+    permit_wait_seconds: float
+
+
+class Caller:
+    """Makes the calls of one process.
+
+    Args:
+        engine: Where attempts are written.
+        limiter: The fleet's token bucket.
+        client: The removal API.
+        account: Whose circuit decides whether calls may be made.
+        worker: The name of this process in attempts.
+    """
+
+    def __init__(self, engine: Engine, limiter: Limiter, client: RemovalClient, *, account: str, worker: str) -> None:
+        self._engine = engine
+        self._limiter = limiter
+        self._client = client
+        self._account = account
+        self._worker = worker
+
+    def call(self, job: ClaimedJob, request: RemovalRequest, cancelled: Callable[[], bool]) -> Call:
+        """Wait for a permit, write the attempt, send, and return the answer.
+
+        Args:
+            job: Whose call it is.
+            request: What is sent.
+            cancelled: True once the call must not be made any more.
+
+        Raises:
+            NotCalled: The call was given up before anything was sent.
+            LimiterUnavailable: Redis does not answer; nothing was sent.
+            DatabaseDown: The attempt could not be written; nothing was sent.
+        """
+        prepared = self._client.prepare(request)
+        began = time.monotonic()
+        permit = self._limiter.reserve()
+        attempt_id: int | None = None
+        try:
+            self._limiter.sleep_until(permit, ahead_seconds=OPEN_AHEAD_SECONDS, cancelled=cancelled)
+            attempt_id = self._open(job)
+            self._client.warm_up()
+            permit = self._limiter.wait_until_due(permit, cancelled=cancelled)
+        except BaseException as error:
+            self._release(permit)
+            if attempt_id is not None:
+                self._withdraw(attempt_id)
+            if isinstance(error, WaitCancelled):
+                raise NotCalled(str(error)) from error
+            raise
+        waited = time.monotonic() - began
+        answer = self._client.send(prepared)
+        self._report(permit, answer)
+        return Call(attempt_id, answer, waited)
+
+    def _open(self, job: ClaimedJob) -> int:
+        attempt_id = transact(
+            self._engine,
+            lambda connection: attempts.open_call(connection, job, worker=self._worker, account=self._account),
+            patience_seconds=ATTEMPT_PATIENCE_SECONDS,
+        )
+        if attempt_id is None:
+            raise NotCalled("the batch is paused, the circuit is open, or the lease is lost")
+        return attempt_id
+
+    def _withdraw(self, attempt_id: int) -> None:
+        transact(
+            self._engine,
+            lambda connection: attempts.withdraw(connection, attempt_id),
+            patience_seconds=ATTEMPT_PATIENCE_SECONDS,
+        )
+
+    def _report(self, permit: Permit, answer: Answer) -> None:
+        outcome = _OUTCOMES.get(answer.answer_class, Outcome.FAILED)
+        try:
+            self._limiter.settle(
+                permit, outcome, ban_seconds=answer.ban_seconds, latency_seconds=answer.latency_seconds
+            )
+        except LimiterUnavailable as error:
+            log.warning("the answer could not be told to the limiter: %s", error)
+
+    def _release(self, permit: Permit) -> None:
+        try:
+            self._limiter.settle(permit, Outcome.UNUSED)
+        except LimiterUnavailable as error:
+            log.warning("a permit could not be given back: %s", error)

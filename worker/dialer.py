@@ -1,0 +1,51 @@
+"""Connecting to checked addresses only: to the very one that was checked, so a name cannot change in between."""
+
+from collections.abc import Iterable
+
+import httpcore
+
+from core.errors import SourceRefused, SourceUnreachable
+from removal.wire import Deadline, WireStream, dial, resolve
+from worker.addresses import AllowList, address_of, is_public
+
+
+class CheckedBackend(httpcore.NetworkBackend):
+    """Opens connections for httpcore after checking every address of the host.
+
+    Args:
+        allow: What may be private.
+        deadline: Bounds everything on these connections.
+    """
+
+    def __init__(self, allow: AllowList, deadline: Deadline) -> None:
+        self._allow = allow
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> WireStream:
+        """Return a connection to `host`.
+
+        Raises:
+            SourceRefused: One of its addresses is not public and not allowed.
+            SourceUnreachable: The name does not resolve.
+            httpcore.ConnectError: Nothing took the connection.
+        """
+        try:
+            addresses = resolve(host, port)
+        except httpcore.ConnectError as error:
+            raise SourceUnreachable("dns_failed", f"The host name {host} does not resolve.") from error
+        for _, sockaddr in addresses:
+            address = address_of(sockaddr)
+            if not is_public(address) and not self._allow.permits(host, address, port):
+                raise SourceRefused(
+                    "address_forbidden",
+                    f"{host} leads to {address}, which is not a public address. If it is your own storage, name it in "
+                    "FETCH_ALLOW_PRIVATE.",
+                )
+        return dial(addresses, self._deadline)

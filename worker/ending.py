@@ -1,0 +1,30 @@
+"""How an execution ended, in words Celery and Flower understand."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one execution of a job ended.
+
+    Args:
+        state: The job's state now: `succeeded`, `pending` (retry or snooze), `dead`, `held`; `gone` when there was
+            nothing to do for this message.
+        code: The code it ended with.
+        message: For a person.
+    """
+
+    state: str
+    code: str = ""
+    message: str = ""
+
+
+GONE = Ending("gone")
+
+
+class JobDead(Exception):
+    """The job ended dead; raised so that Flower shows a failure."""
+
+
+class JobHeld(Exception):
+    """The job waits for a person; raised so that Flower does not show a success."""

@@ -1,0 +1,146 @@
+"""The last transaction of an execution: attempt, artifact and job state together, or none of them."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine
+
+from core.states import JobState
+from db import artifacts, attempts, circuits, jobs
+from db.artifacts import ArtifactStore
+from db.attempts import Outcome
+from db.jobs import ClaimedJob, Twin
+from db.session import transact
+from worker.collect import Output
+from worker.ending import Ending
+from worker.policy import Decision, Move
+
+log = logging.getLogger(__name__)
+
+FINISH_PATIENCE_SECONDS = 120.0
+
+
+class Finisher:
+    """Writes how executions ended; waits out a restart of PostgreSQL, since the money is spent by then.
+
+    Args:
+        engine: The database.
+        store: Where artifacts go.
+        account: The API account, whose circuit may open or close.
+        worker: The name of this process in attempts.
+        out_of_time: Ends the patience, when the process has to go.
+    """
+
+    def __init__(
+        self, engine: Engine, store: ArtifactStore, *, account: str, worker: str, out_of_time: threading.Event
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._account = account
+        self._worker = worker
+        self._out_of_time = out_of_time
+
+    def succeed(self, job: ClaimedJob, attempt_id: int | None, outcome: Outcome, output: Output) -> Ending:
+        """Keep the output and end the job.
+
+        Args:
+            job: Whose.
+            attempt_id: The open attempt, or None when the call was paid by an earlier one.
+            outcome: How the attempt ended.
+            output: The verified bytes.
+        """
+
+        def work(connection: Connection) -> None:
+            if attempt_id is None:
+                attempts.note_without_call(connection, job, outcome, worker=self._worker)
+            elif not attempts.settle(connection, attempt_id, outcome) and jobs.is_succeeded(connection, job.id):
+                return
+            circuits.close(connection, self._account)
+            sha256 = artifacts.keep(
+                connection,
+                self._store,
+                output.data,
+                image_format=output.format,
+                width=output.width,
+                height=output.height,
+            )
+            jobs.succeed(connection, job, artifact_sha256=sha256, changed_ratio=output.changed_ratio)
+
+        self._write(work)
+        return Ending(JobState.SUCCEEDED, outcome.code)
+
+    def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
+        """End a job with what the same photo came to before."""
+
+        def work(connection: Connection) -> None:
+            if twin.artifact_sha256 is not None:
+                jobs.succeed(connection, job, artifact_sha256=twin.artifact_sha256, reused_from=twin.job_id)
+            else:
+                jobs.stop(connection, job, state=JobState.DEAD, code=twin.code or "", message=message, spent=0)
+
+        message = f"{twin.message or ''} (the API refused the same photo before, as job {twin.job_id}; not asked again)"
+        self._write(work)
+        if twin.artifact_sha256 is not None:
+            return Ending(JobState.SUCCEEDED, "reused")
+        return Ending(JobState.DEAD, twin.code or "", message)
+
+    def apply(
+        self,
+        job: ClaimedJob,
+        attempt_id: int | None,
+        outcome: Outcome,
+        decision: Decision,
+        *,
+        output_url: str | None = None,
+    ) -> Ending:
+        """Write down an execution that did not succeed, and do with the job what the policy decided.
+
+        Args:
+            job: Whose.
+            attempt_id: The open attempt, or None when nothing was called this time.
+            outcome: How it ended.
+            decision: Where the job goes.
+            output_url: A paid output that still has to be collected.
+        """
+
+        def work(connection: Connection) -> None:
+            if attempt_id is None:
+                attempts.note_without_call(connection, job, outcome, worker=self._worker)
+            else:
+                attempts.settle(connection, attempt_id, outcome)
+            if decision.opens_circuit:
+                circuits.trip(connection, self._account, reason="account", code=outcome.code, message=outcome.message)
+            move(connection)
+
+        def move(connection: Connection) -> None:
+            spent = int(decision.counted)
+            if decision.move in {Move.DEAD, Move.HELD}:
+                jobs.stop(connection, job, state=decision.move, code=outcome.code, message=outcome.message, spent=spent)
+                return
+            jobs.give_back(
+                connection,
+                job,
+                delay_seconds=decision.delay_seconds,
+                spent=spent,
+                code=outcome.code,
+                message=outcome.message,
+                send_bytes=decision.send_bytes,
+                output_url=output_url,
+            )
+
+        self._write(work)
+        state = decision.move if decision.move in {Move.DEAD, Move.HELD} else JobState.PENDING
+        return Ending(state, outcome.code, outcome.message)
+
+    def snooze(self, job: ClaimedJob, delay_seconds: float, why: str) -> Ending:
+        """Make the job due again without spending an attempt."""
+        self._write(
+            lambda connection: jobs.give_back(
+                connection, job, delay_seconds=delay_seconds, spent=0, output_url=job.output_url
+            )
+        )
+        return Ending(JobState.PENDING, "snoozed", why)
+
+    def _write(self, work: Callable[[Connection], None]) -> None:
+        transact(self._engine, work, patience_seconds=FINISH_PATIENCE_SECONDS, give_up=self._out_of_time.is_set)

@@ -1,0 +1,135 @@
+"""The worker process: builds its tools once, runs Celery's threads pool, and leaves in time when told to."""
+
+import logging
+import os
+import secrets
+import socket
+import sys
+import threading
+
+from celery.signals import worker_shutting_down
+from redis import Redis
+
+from core.queues import SOCKET_SECONDS
+from core.settings import Settings
+from core.states import Lane
+from db.artifacts import open_store
+from db.session import make_engine
+from removal.client import RemovalClient
+from removal.limiter import Limiter
+from worker.app import make_app
+from worker.caller import Caller
+from worker.fetch import Fetcher
+from worker.finish import Finisher
+from worker.leases import LeaseKeeper
+from worker.pipeline import Pipeline, Tools
+from worker.policy import RetryRules
+
+log = logging.getLogger(__name__)
+
+SWITCH_SECONDS = 0.001
+LEAVE_SECONDS = 4.0
+MOST_CONNECTIONS = 16
+CONNECT_SECONDS = 5.0
+MAX_FETCH_BYTES = 40_000_000
+
+
+def run_worker(settings: Settings) -> None:
+    """Run jobs until SIGTERM; then finish the calls in flight, hand back the rest, and return.
+
+    Args:
+        settings: Needs DATABASE_URL, REDIS_URL and an API URL.
+    """
+    # A thread that wakes for its slot must not wait the default 5 ms for the interpreter.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    stopping, out_of_time = threading.Event(), threading.Event()
+    pipeline, leases = _build(settings, name, stopping, out_of_time)
+    app = make_app(settings.redis_url, pipeline)
+
+    def leave(**_: object) -> None:
+        stopping.set()
+        threading.Thread(target=_leave_in_time, args=(settings, out_of_time), daemon=True).start()
+
+    worker_shutting_down.connect(leave, weak=False)
+    leases.start()
+    worker = app.Worker(
+        hostname=f"cleanplate@{name}",
+        pool="threads",
+        concurrency=settings.worker_concurrency,
+        queues=[Lane.INTERACTIVE.value, Lane.BULK.value],
+        without_gossip=True,
+        without_mingle=True,
+        task_events=True,
+        loglevel=settings.log_level,
+        redirect_stdouts=False,
+        quiet=True,
+    )
+    worker.start()
+    leases.close()
+    sys.stdout.flush()
+    if worker.exitcode:
+        raise SystemExit(worker.exitcode)
+
+
+def _build(
+    settings: Settings, name: str, stopping: threading.Event, out_of_time: threading.Event
+) -> tuple[Pipeline, LeaseKeeper]:
+    engine = make_engine(settings.database_url, pool_size=min(MOST_CONNECTIONS, settings.worker_concurrency))
+    leases = LeaseKeeper(engine, settings.lease_seconds)
+    limiter = Limiter(
+        Redis.from_url(
+            settings.redis_url,
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=SOCKET_SECONDS,
+            max_connections=256,
+        ),
+        settings.account,
+        settings.removal_rate,
+        settings.removal_burst,
+    )
+    client = RemovalClient(
+        settings.api_url,
+        settings.account,
+        settings.api_secret,
+        trial=settings.removal_trial,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=settings.removal_timeout,
+    )
+    tools = Tools(
+        engine=engine,
+        caller=Caller(engine, limiter, client, account=settings.account, worker=name),
+        fetcher=Fetcher(
+            timeout_seconds=settings.fetch_timeout,
+            max_bytes=MAX_FETCH_BYTES,
+            allow_private=settings.fetch_allow_private,
+        ),
+        finisher=Finisher(
+            engine,
+            open_store(settings.artifact_store),
+            account=settings.account,
+            worker=name,
+            out_of_time=out_of_time,
+        ),
+        leases=leases,
+        rules=RetryRules(
+            max_attempts=settings.max_attempts,
+            base_seconds=settings.retry_base_seconds,
+            cap_seconds=settings.retry_cap_seconds,
+            on_maybe_billed=settings.on_maybe_billed,
+        ),
+        worker=name,
+        lease_seconds=settings.lease_seconds,
+        stopping=stopping,
+    )
+    return Pipeline(tools), leases
+
+
+def _leave_in_time(settings: Settings, out_of_time: threading.Event) -> None:
+    # Celery waits without limit. Leases make it safe to go: what is cut off here is rescued as "maybe billed".
+    threading.Event().wait(settings.removal_timeout + LEAVE_SECONDS - 1.0)
+    out_of_time.set()
+    threading.Event().wait(1.0)
+    log.error("calls are still open after %s s; leaving them to their leases", settings.removal_timeout)
+    sys.stderr.flush()
+    os._exit(1)

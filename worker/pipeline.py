@@ -1,0 +1,231 @@
+"""One job from claim to finish: claim → fetch → check → permit → call → verify → finish.
+
+Short transactions and nothing open during HTTP. The attempt's row is written before the call and settled after
+it, so a crash leaves a trace that says "maybe billed".
+"""
+
+import hashlib
+import logging
+import threading
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Engine
+
+from core.errors import DatabaseDown, LeaseLost, OutputError, SourceError, SourceUnreachable
+from core.states import AnswerClass, JobState
+from db import attempts, jobs
+from db.attempts import Outcome
+from db.jobs import ClaimedJob, Twin
+from db.session import transact
+from removal.answers import Answer
+from removal.contract import MAX_BYTES, RemovalRequest
+from removal.limiter import LimiterUnavailable
+from worker import imaging
+from worker.caller import Call, Caller, NotCalled
+from worker.collect import collect
+from worker.ending import GONE, Ending
+from worker.fetch import Fetcher
+from worker.finish import Finisher
+from worker.leases import LeaseKeeper
+from worker.policy import Decision, Move, RetryRules, decide, decide_unreachable, spend_of
+from worker.source import Source, read_source
+
+log = logging.getLogger(__name__)
+
+CLAIM_PATIENCE_SECONDS = 10.0
+TWIN_SNOOZE_SECONDS = 2.0
+OUTAGE_SNOOZE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the pipeline works with; made once per process."""
+
+    engine: Engine
+    caller: Caller
+    fetcher: Fetcher
+    finisher: Finisher
+    leases: LeaseKeeper
+    rules: RetryRules
+    worker: str
+    lease_seconds: float
+    stopping: threading.Event
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPhoto:
+    """A source that may be sent."""
+
+    source: Source
+    format: str
+
+
+class Pipeline:
+    """Runs jobs, one at a time per thread.
+
+    Args:
+        tools: What it works with.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def run(self, job_id: int) -> Ending:
+        """Run one job as far as it goes now and return how that ended; never raises for what a job can bring."""
+        tools = self._tools
+        if tools.stopping.is_set():
+            return GONE
+        try:
+            job = transact(
+                tools.engine,
+                lambda connection: jobs.claim(
+                    connection, job_id, worker=tools.worker, lease_seconds=tools.lease_seconds
+                ),
+                patience_seconds=CLAIM_PATIENCE_SECONDS,
+                give_up=tools.stopping.is_set,
+            )
+        except DatabaseDown as error:
+            log.warning("job %s stays queued: %s", job_id, error)
+            return GONE
+        if job is None:
+            return GONE
+        with tools.leases.hold(job.lease_token) as lost:
+            ending = self._run_claimed(job, lost)
+        log.info("batch %s job %s: %s %s %s", job.batch_id, job.id, ending.state, ending.code, ending.message)
+        return ending
+
+    def _run_claimed(self, job: ClaimedJob, lost: threading.Event) -> Ending:
+        tools = self._tools
+        try:
+            try:
+                return self._work(job, lost)
+            except NotCalled as error:
+                return tools.finisher.snooze(job, 0.0, str(error))
+            except LimiterUnavailable as error:
+                log.warning("job %s waits, no call without the limiter: %s", job.id, error)
+                return tools.finisher.snooze(job, OUTAGE_SNOOZE_SECONDS, str(error))
+            except SourceError as error:
+                return self._refuse(job, error)
+            except (LeaseLost, DatabaseDown):
+                raise
+            except Exception as error:
+                log.exception("job %s met an error nobody foresaw", job.id)
+                outcome = Outcome(AnswerClass.UNKNOWN, "internal_error", f"{type(error).__name__}: {error}")
+                decision = decide(
+                    outcome.answer_class, outcome.code, attempts=job.attempts, same_code=0, rules=tools.rules
+                )
+                return tools.finisher.apply(job, None, outcome, decision)
+        except LeaseLost as error:
+            log.warning("%s", error)
+            return GONE
+        except DatabaseDown as error:
+            log.warning("job %s is left to its lease: %s", job.id, error)
+            return GONE
+
+    def _work(self, job: ClaimedJob, lost: threading.Event) -> Ending:
+        photo, twin = self._take_in(job)
+        if twin is not None and twin.state is JobState.RUNNING:
+            return self._tools.finisher.snooze(job, TWIN_SNOOZE_SECONDS, f"job {twin.job_id} has the same photo")
+        if twin is not None:
+            return self._tools.finisher.reuse(job, twin)
+        if job.output_url is not None:
+            paid = Outcome(AnswerClass.SUCCESS, "200", "collected a paid output", counted=False)
+            return self._collect(job, None, paid, job.output_url, photo)
+        call = self._call(job, photo, lost)
+        outcome = _outcome_of(call)
+        if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:
+            return self._collect(job, call.attempt_id, outcome, call.answer.output_url, photo)
+        return self._settle_failure(job, call, outcome)
+
+    def _take_in(self, job: ClaimedJob) -> tuple[CheckedPhoto, Twin | None]:
+        source = read_source(job.source_uri, self._tools.fetcher)
+        found = imaging.inspect(source.data, max_bytes=MAX_BYTES)
+        sha256 = hashlib.sha256(source.data).hexdigest()
+        options = f"{sha256}|{job.elements}|{job.subject_elements}|{job.mask or ''}"
+        twin = transact(
+            self._tools.engine,
+            lambda connection: jobs.note_source(
+                connection,
+                job,
+                sha256=sha256,
+                content_key=hashlib.sha256(options.encode()).hexdigest(),
+                size_bytes=len(source.data),
+                width=found.width,
+                height=found.height,
+            ),
+        )
+        return CheckedPhoto(source, found.format), twin
+
+    def _call(self, job: ClaimedJob, photo: CheckedPhoto, lost: threading.Event) -> Call:
+        url = None if job.send_bytes else photo.source.public_url
+        request = RemovalRequest(
+            image_url=url,
+            image_bytes=None if url else photo.source.data,
+            subject_elements=job.subject_elements,
+            elements=job.elements,
+            mask=job.mask,
+        )
+        stopping = self._tools.stopping
+        return self._tools.caller.call(job, request, lambda: stopping.is_set() or lost.is_set())
+
+    def _collect(
+        self, job: ClaimedJob, attempt_id: int | None, outcome: Outcome, url: str, photo: CheckedPhoto
+    ) -> Ending:
+        finisher = self._tools.finisher
+        try:
+            output = collect(url, photo.source.data, photo.format, self._tools.fetcher)
+        except SourceUnreachable as error:
+            # The money is spent: the link is kept and only the download is tried again.
+            later = decide_unreachable(attempts=job.attempts, is_final=False, rules=self._tools.rules)
+            failed = _failed(outcome, f"output_{error.code}", f"The output could not be fetched: {error}")
+            return finisher.apply(job, attempt_id, failed, later, output_url=url)
+        except OutputError as error:
+            again = decide(
+                AnswerClass.PROVIDER_FAULT, error.code, attempts=job.attempts, same_code=0, rules=self._tools.rules
+            )
+            return finisher.apply(job, attempt_id, _failed(outcome, error.code, str(error)), again)
+        return finisher.succeed(job, attempt_id, outcome, output)
+
+    def _settle_failure(self, job: ClaimedJob, call: Call, outcome: Outcome) -> Ending:
+        tools = self._tools
+        same_code = transact(
+            tools.engine, lambda connection: attempts.count_code(connection, job.id, outcome.code), patience_seconds=5
+        )
+        decision = decide(
+            call.answer.answer_class,
+            outcome.code,
+            attempts=job.attempts,
+            same_code=same_code,
+            rules=tools.rules,
+            ban_seconds=call.answer.ban_seconds,
+        )
+        return tools.finisher.apply(job, call.attempt_id, outcome, decision)
+
+    def _refuse(self, job: ClaimedJob, error: SourceError) -> Ending:
+        outcome = Outcome(AnswerClass.SOURCE, error.code, str(error))
+        decision = Decision(Move.DEAD)
+        if isinstance(error, SourceUnreachable):
+            decision = decide_unreachable(attempts=job.attempts, is_final=error.is_final, rules=self._tools.rules)
+        return self._tools.finisher.apply(job, None, outcome, decision)
+
+
+def _outcome_of(call: Call) -> Outcome:
+    answer: Answer = call.answer
+    success = answer.answer_class is AnswerClass.SUCCESS
+    return Outcome(
+        answer_class=answer.answer_class,
+        code=answer.code,
+        message=answer.message,
+        spend=spend_of(answer.answer_class, answer.code),
+        counted=answer.answer_class not in {AnswerClass.THROTTLED, AnswerClass.ACCOUNT},
+        http_status=answer.http_status,
+        request_id=answer.request_id,
+        latency_seconds=answer.latency_seconds,
+        permit_wait_seconds=call.permit_wait_seconds,
+        bytes_sent=answer.bytes_sent,
+        raw=None if success else answer.raw,
+    )
+
+
+def _failed(outcome: Outcome, code: str, message: str) -> Outcome:
+    return replace(outcome, answer_class=AnswerClass.PROVIDER_FAULT, code=code, message=message, counted=True)

@@ -1,0 +1,71 @@
+"""Naming what a file is by its first bytes, for messages: people send everything under the name .jpg."""
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """What a file starts like.
+
+    Args:
+        name: With its article, for a sentence.
+        is_picture: Whether it is a picture at all.
+        is_ours: Whether the API takes that format.
+    """
+
+    name: str
+    is_picture: bool = True
+    is_ours: bool = False
+
+
+_TIFF, _HEIC, _JXL = Kind("a TIFF"), Kind("a HEIC"), Kind("a JPEG XL")
+_HTML = Kind("an HTML page", is_picture=False)
+
+_BY_START = {
+    b"\xff\xd8\xff": Kind("a JPEG", is_ours=True),
+    b"\x89PNG\r\n\x1a\n": Kind("a PNG", is_ours=True),
+    b"BM": Kind("a BMP", is_ours=True),
+    b"GIF87a": Kind("a GIF"),
+    b"GIF89a": Kind("a GIF"),
+    b"II*\x00": _TIFF,
+    b"MM\x00*": _TIFF,
+    b"II+\x00": _TIFF,
+    b"MM\x00+": _TIFF,
+    b"8BPS": Kind("a Photoshop file"),
+    b"\x00\x00\x01\x00": Kind("an icon file"),
+    b"\xff\x0a": _JXL,
+    b"\x00\x00\x00\x0cJXL ": _JXL,
+    b"\x00\x00\x00\x0cjP  ": Kind("a JPEG 2000"),
+    b"%PDF": Kind("a PDF", is_picture=False),
+    b"PK\x03\x04": Kind("a ZIP archive", is_picture=False),
+    b"\x1f\x8b": Kind("a gzip file", is_picture=False),
+}
+_BY_BRAND = {
+    b"avif": Kind("an AVIF"),
+    b"avis": Kind("an AVIF"),
+    b"heic": _HEIC,
+    b"heix": _HEIC,
+    b"mif1": _HEIC,
+}
+_BY_TEXT = {
+    b"<!doctype html": _HTML,
+    b"<html": _HTML,
+    b"<head": _HTML,
+    b"<body": _HTML,
+    b"<": Kind("an XML or HTML document", is_picture=False),
+    b"{": Kind("a JSON document", is_picture=False),
+    b"[": Kind("a JSON document", is_picture=False),
+}
+
+
+def kind_of(data: bytes) -> Kind | None:
+    """Return what a file starts like; None when nothing is recognised."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return Kind("a WebP")
+    if data[4:8] == b"ftyp":
+        return _BY_BRAND.get(data[8:12], Kind("a video", is_picture=False))
+    text = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(b"<") and b"<svg" in text:
+        return Kind("an SVG")
+    known = [kind for start, kind in _BY_START.items() if data.startswith(start)]
+    known += [kind for start, kind in _BY_TEXT.items() if text.startswith(start)]
+    return known[0] if known else None

@@ -1,0 +1,45 @@
+"""Getting at the bytes of a source: a file this machine can read, or a URL."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from core.errors import SourceRefused, SourceUnreachable
+from removal.contract import MAX_BYTES
+from worker.fetch import Fetcher
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The bytes of a photo, and the URL the API may fetch it from, if it is a public one."""
+
+    data: bytes
+    public_url: str | None
+
+
+def read_source(uri: str, fetcher: Fetcher) -> Source:
+    """Return the photo behind a `file://`, `http://` or `https://` URI.
+
+    Raises:
+        SourceRefused: It can never be used (a forbidden address, larger than the API takes).
+        SourceUnreachable: It could not be read this time.
+    """
+    if uri.startswith("file://"):
+        return Source(_read_file(Path(unquote(urlsplit(uri).path))), None)
+    fetched = fetcher.get(uri)
+    return Source(fetched.data, uri if fetched.is_public else None)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise SourceRefused("file_missing", f"{path.name} is no longer where it was when it was submitted.") from error
+    except OSError as error:
+        raise SourceUnreachable("file_unreadable", f"{path.name} cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise SourceRefused(
+            "too_many_bytes", f"The file is over {MAX_BYTES // 1_000_000} MB, the most the API takes; make it smaller."
+        )
+    return data
