@@ -21,5 +21,5 @@ def configure_logs(level: str, role: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("httpx", "httpcore", "PIL", "kombu", "amqp"):
+    for chatty in ("httpx", "httpcore", "PIL", "kombu", "amqp", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

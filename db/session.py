@@ -4,9 +4,10 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -94,6 +95,12 @@ def transact(
             log.warning("PostgreSQL does not answer, trying again: %s", str(error.orig).splitlines()[0])
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
         pause = min(pause * 2, 1.0)
+
+
+def now(connection: Connection) -> datetime:
+    """Return PostgreSQL's time: what every durable time is compared with."""
+    moment: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    return moment
 
 
 def _reason(error: DBAPIError) -> str:

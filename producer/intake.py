@@ -69,6 +69,7 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         UsageError: There is no photo in it.
     """
     key = source_key(source, options)
+    batches.finish_settled(connection)
     found = batches.find_unfinished(connection, key)
     batch_id = found or batches.create(
         connection, name=name, source_key=key, lane=options.lane, options=json.dumps(options.as_dict())

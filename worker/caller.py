@@ -4,17 +4,18 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from sqlalchemy import Engine
 
-from core.states import AnswerClass
+from core.states import AnswerClass, Lane
 from db import attempts
 from db.jobs import ClaimedJob
 from db.session import transact
 from removal.answers import Answer
 from removal.client import RemovalClient
 from removal.contract import RemovalRequest
-from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit, WaitCancelled
+from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit
 
 log = logging.getLogger(__name__)
 
@@ -75,19 +76,19 @@ class Caller:
         """
         prepared = self._client.prepare(request)
         began = time.monotonic()
-        permit = self._limiter.reserve()
+        permit = self._limiter.reserve(Lane(job.lane))
         attempt_id: int | None = None
         try:
-            self._limiter.sleep_until(permit, ahead_seconds=OPEN_AHEAD_SECONDS, cancelled=cancelled)
-            attempt_id = self._open(job)
-            self._client.warm_up()
-            permit = self._limiter.wait_until_due(permit, cancelled=cancelled)
-        except BaseException as error:
+            if not self._limiter.sleep_until(permit, ahead_seconds=OPEN_AHEAD_SECONDS, cancelled=cancelled):
+                attempt_id = self._open(job)
+                self._client.warm_up()
+                self._limiter.wait_until_due(permit, cancelled=cancelled)
+            if attempt_id is None or permit.settled:
+                _give_up("the worker stops, or lost its lease")
+        except BaseException:
             self._release(permit)
             if attempt_id is not None:
                 self._withdraw(attempt_id)
-            if isinstance(error, WaitCancelled):
-                raise NotCalled(str(error)) from error
             raise
         waited = time.monotonic() - began
         answer = self._client.send(prepared)
@@ -101,7 +102,7 @@ class Caller:
             patience_seconds=ATTEMPT_PATIENCE_SECONDS,
         )
         if attempt_id is None:
-            raise NotCalled("the batch is paused, the circuit is open, or the lease is lost")
+            _give_up("the batch is paused, the circuit is open, or the lease is lost")
         return attempt_id
 
     def _withdraw(self, attempt_id: int) -> None:
@@ -125,3 +126,7 @@ class Caller:
             self._limiter.settle(permit, Outcome.UNUSED)
         except LimiterUnavailable as error:
             log.warning("a permit could not be given back: %s", error)
+
+
+def _give_up(why: str) -> NoReturn:
+    raise NotCalled(why)

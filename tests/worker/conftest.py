@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from redis import Redis
 from removal.limiter import Limiter
-from removal.limiter.limiter import bucket_key
 from sqlalchemy import Engine, text
 
 from core.settings import OnMaybeBilled
@@ -108,8 +107,6 @@ def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterat
         *, on_maybe_billed: OnMaybeBilled = OnMaybeBilled.RETRY, secret: str = "sandbox", max_attempts: int = 5
     ) -> Bench:
         redis = Redis.from_url(redis_url)
-        # A bucket that knows its last second; an unknown one lets a second pass first.
-        redis.hset(bucket_key("test"), mapping={"tat": "0", "epoch": "1"})
         client = RemovalClient(f"{sandbox.url}/rest/ai/image/removal", "sandbox", secret, read_timeout=READ_TIMEOUT)
         fetcher = Fetcher(timeout_seconds=2, max_bytes=40_000_000, allow_private=f"127.0.0.1:{sandbox.port}")
         stopping = threading.Event()

@@ -1,0 +1,127 @@
+"""`cleanplate doctor`: what is configured, what answers, and what would be called."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from redis import Redis, RedisError
+
+from core.errors import CleanplateError
+from core.settings import Settings, load_settings
+from db import circuits
+from db.artifacts import open_store
+from db.migrate import is_current
+from db.session import make_engine, transact
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's answer."""
+
+    name: str
+    is_good: bool
+    text: str
+
+
+@click.command()
+def doctor() -> int:
+    """Say what is configured, whether it answers, and what would be called; exit 1 when something is wrong."""
+    findings = list(examine(load_settings()))
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.is_good else 'BAD '} {finding.name:<12} {finding.text}")
+    return 0 if all(finding.is_good for finding in findings) else 1
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what was found, in the order a photo takes; secrets are never in it."""
+    yield _check("database", lambda: _database(settings))
+    yield _check("redis", lambda: _redis(settings))
+    yield _check("api", lambda: _api(settings))
+    yield _check("account", lambda: _account(settings))
+    yield _check("outputs", lambda: _store(settings))
+    yield _check("home", lambda: _home(settings.cleanplate_home))
+    yield Finding(
+        "workers",
+        True,
+        f"`run` and `up` start {settings.worker_processes} × {settings.worker_concurrency} calls in flight",
+    )
+
+
+def _check(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except CleanplateError as error:
+        return Finding(name, False, str(error))
+
+
+def _database(settings: Settings) -> str:
+    if not settings.database_url:
+        return "embedded PostgreSQL, started when needed (DATABASE_URL is not set)"
+    engine = make_engine(settings.database_url, pooled=False)
+    if not is_current(engine):
+        raise CleanplateError("answers, but its schema is not the newest: run `cleanplate db upgrade`")
+    return f"PostgreSQL answers at {_where(settings.database_url)}, schema is current"
+
+
+def _redis(settings: Settings) -> str:
+    if not settings.redis_url:
+        return "embedded Valkey, started when needed (REDIS_URL is not set)"
+    try:
+        client = Redis.from_url(settings.redis_url, socket_connect_timeout=3, socket_timeout=3)
+        client.ping()
+        client.close()
+    except (RedisError, ValueError) as error:
+        raise CleanplateError(
+            f"Redis does not answer at {_where(settings.redis_url)} ({type(error).__name__}); check REDIS_URL"
+        ) from error
+    return f"Redis answers at {_where(settings.redis_url)}"
+
+
+def _api(settings: Settings) -> str:
+    if settings.uses_sandbox:
+        extra = "erases for real" if find_spec("rapidocr") and find_spec("cv2") else "echoes only (no sandbox extra)"
+        return f"the sandbox on this machine, {extra}; no paid call (REMOVAL_API_KEY is not set)"
+    if not settings.api_secret:
+        raise CleanplateError("REMOVAL_API_KEY is set but REMOVAL_API_SECRET is not: calls would be refused")
+    parts = urlsplit(settings.api_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise CleanplateError("REMOVAL_API_URL is no http(s) URL")
+    quota = "trial quota" if settings.removal_trial else "paid calls"
+    return f"POST {_where(settings.api_url)}{parts.path}, {quota}, at most {settings.removal_rate:g} calls/s"
+
+
+def _account(settings: Settings) -> str:
+    if not settings.database_url:
+        return "no circuit known (no DATABASE_URL)"
+    engine = make_engine(settings.database_url, pooled=False)
+    if not is_current(engine):
+        return "no circuit known (schema is not current)"
+    found = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
+    if found is not None:
+        raise CleanplateError(
+            f"no calls are made since {found.opened_at:%Y-%m-%d %H:%M:%S} UTC: {found.code} ({found.message})"
+        )
+    return "may be called"
+
+
+def _store(settings: Settings) -> str:
+    open_store(settings.artifact_store)
+    return f"kept in {settings.artifact_store}"
+
+
+def _home(home: Path) -> str:
+    existing = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < 500_000_000:
+        raise CleanplateError(f"{home} has only {free / 1e6:.0f} MB free")
+    return f"{home}, {free / 1e9:.0f} GB free"
+
+
+def _where(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or "a local socket"
+    return f"{host}:{parts.port}" if parts.port else host

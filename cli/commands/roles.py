@@ -1,0 +1,89 @@
+"""Single roles for real deployments, and `up`, the whole local stack in the foreground."""
+
+import signal
+import sys
+import threading
+
+import click
+
+from cli.database import open_database
+from cli.stack.local import ALL_ROLES, LocalStack
+from cli.stack.orphan import watch_parent
+from core.errors import UsageError
+from core.logs import configure_logs
+from core.settings import Settings, load_settings
+from db.migrate import upgrade
+from producer.main import run_dispatcher
+from worker.main import run_worker
+
+
+@click.command()
+def worker() -> None:
+    """Run jobs until SIGTERM (needs DATABASE_URL and REDIS_URL)."""
+    settings = _role_settings("worker")
+    if not settings.api_url:
+        raise UsageError("A worker needs to know what to call: set REMOVAL_API_KEY, or REMOVAL_API_URL.")
+    run_worker(settings)
+
+
+@click.command()
+def dispatcher() -> None:
+    """Feed the workers until SIGTERM; run as many as you like, one leads."""
+    settings = _role_settings("dispatcher")
+    run_dispatcher(settings, stop_on_signals())
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox(arguments: tuple[str, ...]) -> None:
+    """Serve the stand-in removal API (`cleanplate sandbox --help` lists its options)."""
+    from sandbox.main import main as serve_sandbox
+
+    watch_parent()
+    serve_sandbox(list(arguments))
+
+
+@click.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to the newest schema."""
+    settings = load_settings()
+    with open_database(settings):
+        click.echo("The database has the newest schema.", err=True)
+
+
+@click.command()
+def up() -> None:
+    """Run the whole local stack in the foreground until Ctrl-C."""
+    settings = load_settings()
+    stop = stop_on_signals()
+    with LocalStack(settings, roles=ALL_ROLES, migrate=upgrade) as stack:
+        click.echo("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
+        while not stop.wait(1.0):
+            stack.check()
+    click.echo("Stopped. Photos that wait go on when it is up again.", err=True)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _role_settings(role: str) -> Settings:
+    watch_parent()
+    settings = load_settings()
+    configure_logs(settings.log_level, role)
+    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not getattr(settings, name.lower())]
+    if missing:
+        raise UsageError(
+            f"`cleanplate {role}` needs {' and '.join(missing)}. For everything on this machine use `cleanplate up`."
+        )
+    sys.stdout.flush()
+    return settings

@@ -1,0 +1,42 @@
+"""A database for one command: the configured one, the running stack's, or the embedded one started for a moment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from cli.stack.local import LocalStack
+from core.errors import UsageError
+from core.settings import Settings
+from db import batches
+from db.migrate import upgrade
+from db.session import make_engine, transact
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Engine]:
+    """Yield an engine on a migrated database; what was started for it is stopped again.
+
+    Raises:
+        DatabaseDown: PostgreSQL cannot be reached.
+    """
+    with LocalStack(settings, roles=frozenset({"postgres"}), migrate=upgrade) as stack:
+        engine = make_engine(stack.endpoints.database_url, pool_size=2)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def find_batch(engine: Engine, batch_id: int) -> batches.BatchRow:
+    """Return one batch.
+
+    Raises:
+        UsageError: There is none with this id.
+    """
+    found = transact(engine, lambda connection: batches.get(connection, batch_id))
+    if found is None:
+        newest = transact(engine, lambda connection: batches.newest(connection, 1))
+        hint = f"the newest is {newest[0].id}" if newest else "there is no batch yet"
+        raise UsageError(f"There is no batch {batch_id}; {hint}. `cleanplate status` lists them.")
+    return found

@@ -1,0 +1,80 @@
+"""Writing a batch's outputs into a folder, with their names kept, and a report beside them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from sqlalchemy import Engine
+
+from core.errors import UnavailableError, UsageError
+from core.states import JobState
+from db import artifacts, reports
+from db.artifacts import write_whole
+from db.reports import PhotoRow
+from db.session import transact
+
+SUFFIXES = {"JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "PNG": {".png"}, "BMP": {".bmp"}}
+REPORT_NAMES = frozenset({"report.html", "report.jsonl"})
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """One photo and the file its output went to."""
+
+    photo: PhotoRow
+    path: Path | None
+
+
+def prepare_folder(out: Path) -> Path:
+    """Make sure that `out` is a folder we can write to, before anything is paid for.
+
+    Raises:
+        UsageError: It is not.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".cleanplate-write-test"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"Cannot write to {out}: {error.strerror}. Name another folder with --out.") from error
+    return out.resolve()
+
+
+def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported]:
+    """Write every finished output and yield each photo with its file; files that are there and equal stay.
+
+    Raises:
+        UnavailableError: The disk is full or refuses; outputs stay in the store.
+    """
+    taken: set[str] = set()
+    with engine.connect() as connection:
+        for photo in reports.iterate_photos(connection, batch_id):
+            if photo.state != JobState.SUCCEEDED or photo.artifact_sha256 is None:
+                yield Exported(photo, None)
+                continue
+            path = out / _free_name(photo, taken)
+            data = transact(engine, partial(artifacts.read, sha256=photo.artifact_sha256))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if not (path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data):
+                    write_whole(path, data)
+            except OSError as error:
+                raise UnavailableError(
+                    f"Cannot write {path}: {error.strerror}. Every output is safe in the store; make room and run "
+                    f"`cleanplate export {batch_id} --to {out}`, or the same command again. Nothing is paid twice."
+                ) from error
+            yield Exported(photo, path)
+
+
+def _free_name(photo: PhotoRow, taken: set[str]) -> str:
+    wished = PurePosixPath(photo.name)
+    suffixes = SUFFIXES.get(photo.artifact_format or "", set())
+    if suffixes and wished.suffix.lower() not in suffixes:
+        wished = wished.with_name(wished.name + min(suffixes, key=len))
+    name, number = str(wished), 2
+    while name.lower() in taken or name.lower() in REPORT_NAMES:
+        name, number = str(wished.with_name(f"{wished.stem}-{number}{wished.suffix}")), number + 1
+    taken.add(name.lower())
+    return name

@@ -1,0 +1,125 @@
+"""The report of a batch: `report.jsonl` with every photo, `report.html` to look at."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from sqlalchemy import Engine
+
+from cli.export import Exported, export_photos
+from core.errors import CleanplateError, UnavailableError
+from core.states import JobState
+from db import batches, reports
+from db.artifacts import write_whole
+from db.session import transact
+from worker.imaging import thumbnail
+
+MOST_SHOWN = 400
+THUMBNAIL_SIDE = 420
+THUMBNAILS = "report_files"
+
+
+def write_reports(engine: Engine, batch_id: int, out: Path) -> Path:
+    """Export the photos, write both reports and return the path of the HTML one.
+
+    The page shows at most 400 photos, those that failed first, so that it opens at any size of batch;
+    `report.jsonl` has them all.
+
+    Raises:
+        UnavailableError: The folder's disk is full or refuses.
+    """
+    shown: list[Exported] = []
+    failed: list[Exported] = []
+    try:
+        with (out / "report.jsonl").open("w", encoding="utf-8") as file:
+            for exported in export_photos(engine, batch_id, out):
+                file.write(json.dumps(_row(exported, out), ensure_ascii=False) + "\n")
+                target = shown if exported.path else failed
+                if len(target) < MOST_SHOWN:
+                    target.append(exported)
+        page = _render(engine, batch_id, (failed + shown)[:MOST_SHOWN], out)
+        write_whole(out / "report.html", page.encode())
+    except OSError as error:
+        raise UnavailableError(
+            f"Cannot write the report into {out}: {error.strerror}. Outputs are safe in the store; make room and run "
+            f"`cleanplate export {batch_id} --to {out}`."
+        ) from error
+    return out / "report.html"
+
+
+def _row(exported: Exported, out: Path) -> dict[str, Any]:
+    row = asdict(exported.photo)
+    row["source"] = row.pop("source_uri")
+    row["job"] = row.pop("job_id")
+    row["file"] = str(exported.path.relative_to(out)) if exported.path else None
+    row["seconds"] = _seconds(exported)
+    for name in ("started_at", "finished_at"):
+        value: datetime | None = row[name]
+        row[name] = value.isoformat() if value else None
+    return row
+
+
+def _seconds(exported: Exported) -> float | None:
+    started, finished = exported.photo.started_at, exported.photo.finished_at
+    return round((finished - started).total_seconds(), 3) if started and finished else None
+
+
+def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path) -> str:
+    (out / THUMBNAILS).mkdir(exist_ok=True)
+    batch = transact(engine, lambda connection: batches.get(connection, batch_id))
+    counts = transact(engine, lambda connection: batches.counts(connection, batch_id))
+    failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, batch_id))
+    environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
+    return environment.get_template("report.html").render(
+        batch=batch,
+        counts=counts,
+        failures=failures,
+        photos=list(_cards(shown, out)),
+        left_out=counts.total - len(shown),
+        made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    )
+
+
+def _cards(shown: list[Exported], out: Path) -> Iterator[dict[str, Any]]:
+    for exported in shown:
+        photo = exported.photo
+        before = _thumbnail(out, f"{photo.job_id}-before.jpg", partial(_read_source, photo.source_uri))
+        after = None
+        if exported.path is not None:
+            after = _thumbnail(out, f"{photo.job_id}-after.jpg", exported.path.read_bytes)
+        yield {
+            "photo": photo,
+            "before": before,
+            "after": after,
+            "file": quote(exported.path.relative_to(out).as_posix()) if exported.path else None,
+            "seconds": _seconds(exported),
+            "good": photo.state == JobState.SUCCEEDED,
+        }
+
+
+def _thumbnail(out: Path, name: str, read: Callable[[], bytes | None]) -> str | None:
+    path = out / THUMBNAILS / name
+    if not path.exists():
+        try:
+            data = read()
+            if data is None:
+                return None
+            write_whole(path, thumbnail(data, THUMBNAIL_SIDE))
+        except CleanplateError:
+            return None
+    return f"{THUMBNAILS}/{name}"
+
+
+def _read_source(uri: str) -> bytes | None:
+    if not uri.startswith("file://"):
+        return None
+    try:
+        return Path(unquote(urlsplit(uri).path)).read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""The local stack: real servers and our own processes, started when needed and stopped completely."""

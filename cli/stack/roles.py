@@ -1,0 +1,128 @@
+"""What our own processes are started with."""
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from pydantic import SecretStr
+
+import cli
+from cli.stack.processes import Child
+from core.settings import Settings
+
+SANDBOX_HOST = "127.0.0.1"
+SANDBOX_PATH = "/rest/ai/image/removal"
+AFTER_CALLS_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the parts of a stack are reached.
+
+    Attributes:
+        database_url: PostgreSQL; empty when not asked for.
+        redis_url: Redis or Valkey, with its password; empty when not asked for.
+        api_url: The removal API; empty when there is none.
+    """
+
+    database_url: str
+    redis_url: str
+    api_url: str
+
+
+def stop_seconds(settings: Settings) -> float:
+    """Return how long a worker may take to finish the calls that are in flight, with some room."""
+    return settings.removal_timeout + AFTER_CALLS_SECONDS
+
+
+def make_children(
+    settings: Settings, roles: frozenset[str], servers: Endpoints, *, home: Path, keeps: tuple[int, ...]
+) -> tuple[list[Child], str]:
+    """Return the processes to start, in order, and the URL of the API they call.
+
+    Args:
+        settings: Of this process; handed on whole through the environment, which `ps` does not show to others.
+        roles: Which of `sandbox`, `dispatcher`, `worker` to start.
+        servers: Where PostgreSQL, Redis and, unless the sandbox is to be started, the API are.
+        home: Absolute; logs go below it.
+        keeps: Locks on the servers, which stay up until the last of these processes has ended.
+    """
+    environment = make_environment(settings, servers)
+    children, api_url = [], servers.api_url
+    logs = home / "logs"
+    if "sandbox" in roles and settings.uses_sandbox:
+        port = _free_port()
+        api_url = f"http://{SANDBOX_HOST}:{port}{SANDBOX_PATH}"
+        environment |= {
+            "REMOVAL_API_URL": api_url,
+            # A secret without a key would sign calls with something the sandbox does not know.
+            "REMOVAL_API_SECRET": "",
+            "FETCH_ALLOW_PRIVATE": ",".join(filter(None, (settings.fetch_allow_private, f"{SANDBOX_HOST}:{port}"))),
+        }
+        command = _command("sandbox", "--port", str(port), "--rate", f"{settings.removal_rate:g}")
+        children.append(
+            Child("sandbox", command, environment, logs / "sandbox.log", ready=lambda: _listens(port), keeps=keeps)
+        )
+    if "dispatcher" in roles:
+        log = logs / "dispatcher.log"
+        children.append(Child("dispatcher", _command("dispatcher"), environment, log, stage=1, keeps=keeps))
+    if "worker" in roles:
+        names = [f"worker-{number}" for number in range(1, settings.worker_processes + 1)]
+        children += [
+            Child(
+                name,
+                _command("worker"),
+                environment,
+                logs / f"{name}.log",
+                stage=1,
+                keeps=keeps,
+                orphan_seconds=stop_seconds(settings),
+            )
+            for name in names
+        ]
+    return children, api_url
+
+
+def make_environment(settings: Settings, servers: Endpoints) -> dict[str, str]:
+    """Return our environment with every setting in it, so that a child reads exactly what we have."""
+    given = {name.upper(): _text(getattr(settings, name)) for name in Settings.model_fields}
+    given |= {
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
+        "REMOVAL_API_URL": servers.api_url,
+        "CLEANPLATE_HOME": str(settings.cleanplate_home.expanduser().resolve()),
+    }
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in given}
+    root = str(Path(cli.__file__).parents[1])
+    path = os.pathsep.join(filter(None, (root, inherited.get("PYTHONPATH", ""))))
+    return {**inherited, **given, "PYTHONPATH": path}
+
+
+def _command(*arguments: str) -> list[str]:
+    # -P: a folder called `core` or `db` where the user happens to stand must not be imported instead of ours.
+    return [sys.executable, "-P", "-m", "cli.main", *arguments]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Enum):
+        return str(value.value)
+    return str(value)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((SANDBOX_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection((SANDBOX_HOST, port), timeout=1.0):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,53 @@
+"""What a command tells at its end: one JSON object, or a few lines."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from db.batches import BatchCounts
+
+EXIT_CLEAN, EXIT_INCOMPLETE = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A finished run."""
+
+    batch: int
+    counts: BatchCounts
+    seconds: float
+    out: Path
+    report: Path
+    failures: list[tuple[str, int, str]]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every photo is clean, else 1."""
+        return EXIT_CLEAN if self.counts.succeeded == self.counts.total else EXIT_INCOMPLETE
+
+    def as_json(self) -> str:
+        """Return the object `--json` prints."""
+        counts = self.counts.as_dict()
+        order = ("total", "succeeded", "reused", "dead", "held", "cancelled", "pending")
+        picked = {name: counts[name] for name in order}
+        picked["pending"] = self.counts.unsettled
+        money = {name: counts[name] for name in ("calls", "throttled", "retries", "maybe_billed")}
+        tail = {"seconds": round(self.seconds, 3), "out": str(self.out), "report": str(self.report)}
+        return json.dumps({"batch": self.batch, **picked, **money, **tail})
+
+    def print(self) -> None:
+        """Print the summary for a person on stderr."""
+        counts = self.counts
+        reused = f" ({counts.reused} of them cleaned before, not paid again)" if counts.reused else ""
+        click.echo(f"{counts.succeeded} of {counts.total} photos are clean{reused}.", err=True)
+        for code, count, message in self.failures:
+            click.echo(f"  {count} × {code}: {message[:160]}", err=True)
+        spent = f"{counts.calls} calls, {counts.retries} retries, {counts.throttled} throttled"
+        if counts.maybe_billed:
+            spent += f", {counts.maybe_billed} maybe billed"
+        click.echo(f"{spent}, {self.seconds:.1f} s.", err=True)
+        click.echo(f"Photos: {self.out}\nReport: {self.report}", err=True)
+        if counts.dead:
+            click.echo(f"Try the failed ones again: cleanplate requeue {self.batch}", err=True)

@@ -1,0 +1,64 @@
+"""What people type wrong: a message and an exit code, never a traceback."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Cleanplate
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nowhere", "--out", "clean"], "There is no 'nowhere'"),
+        (["run", "empty", "--out", "clean"], "No photo found"),
+        (["run", "empty"], "--out"),
+        (["run", "empty", "--out", "clean", "--elements", "5"], "no element"),
+        (["run", "empty", "--out", "clean", "--elements", "", "--subject-elements", ""], "nothing to take off"),
+        (["run", "empty", "--out", "clean", "--limit", "0"], "--limit"),
+        (["run", "empty", "--out", "file/clean"], "Cannot write"),
+        (["frobnicate"], "No such command"),
+        (["status", "abc"], "abc"),
+        (["status", "99"], "no batch"),
+        (["pause", "99"], "no batch"),
+        (["worker"], "DATABASE_URL"),
+        (["dispatcher"], "DATABASE_URL"),
+    ],
+)
+def test_usage(cleanplate: Cleanplate, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    done = cleanplate(*arguments)
+    assert done.code == 2, done.err
+    assert message in done.err
+
+
+def test_a_database_that_is_down_is_temporary(cleanplate: Cleanplate, tmp_path: Path) -> None:
+    done = cleanplate("status", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert done.code == 5
+    assert "PostgreSQL cannot be reached" in done.err
+
+
+def test_a_password_never_shows(cleanplate: Cleanplate) -> None:
+    for command in (["status"], ["doctor"], ["worker"]):
+        done = (
+            cleanplate(
+                *command,
+                DATABASE_URL="postgresql://me:hunter2@127.0.0.1:1/none",
+                REDIS_URL="redis://:hunter2@127.0.0.1:1/0",
+                REMOVAL_API_SECRET="hunter2",
+                LOG_LEVEL="DEBUG",
+            )
+            if command != ["worker"]
+            else cleanplate("doctor", REDIS_URL="redis://:hunter2@127.0.0.1:1/0")
+        )
+        assert "hunter2" not in done.out + done.err
+
+
+def test_doctor_says_what_would_be_called(cleanplate: Cleanplate) -> None:
+    done = cleanplate("doctor")
+    assert done.code == 0, done.out
+    assert "/rest/ai/image/removal" in done.out
+    bad = cleanplate("doctor", REDIS_URL="redis://127.0.0.1:1/0")
+    assert bad.code == 1
+    assert "BAD  redis" in bad.out

@@ -1,0 +1,99 @@
+"""Real servers for every test: one PostgreSQL and one Valkey per test process, fresh contents per test."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from redis import Redis
+from sqlalchemy import make_url
+
+from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
+from cli.stack.rooted import remove_moved_below
+
+TEMPLATE = "template_of_tests"
+# Tests throw their data away, so it need not survive a power cut.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leave_nothing_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Delete what servers in pytest's folders, which are closed to root's PostgreSQL, kept elsewhere."""
+    yield
+    remove_moved_below(tmp_path_factory.getbasetemp().resolve())
+
+
+@pytest.fixture(scope="session")
+def server_home() -> Iterator[Path]:
+    """Yield a short-named folder for this test process' servers: a socket's path must be short, and root's passable."""
+    folder = Path(tempfile.mkdtemp(prefix="cleanplate-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_home: Path) -> Iterator[EmbeddedPostgres]:
+    """Yield this test process' PostgreSQL."""
+    with EmbeddedPostgres(server_home, settings=FAST) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: EmbeddedPostgres) -> str:
+    """Return the URL of this test process' PostgreSQL; its database is nobody's, tests take `database_url`."""
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+def valkey(server_home: Path) -> Iterator[EmbeddedValkey]:
+    """Yield this test process' Valkey."""
+    with EmbeddedValkey(server_home) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: EmbeddedPostgres) -> str:
+    """Return the name of a database with the newest schema, to clone."""
+    from db.migrate import upgrade
+
+    _run(postgres, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    upgrade(postgres.url_of(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """Yield the URL of a fresh, migrated database, which is dropped afterwards whoever is still connected."""
+    name = f"test_{next(_numbers)}"
+    clone = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    _run(postgres, clone.format(sql.Identifier(name), sql.Identifier(migrated_template)))
+    yield postgres.url_of(name)
+    _run(postgres, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def redis_url(valkey: EmbeddedValkey) -> str:
+    """Return the URL of this test process' Valkey, emptied."""
+    with Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator["Redis"]:
+    """Yield a client of this test process' Valkey, emptied."""
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+def _run(server: EmbeddedPostgres, statement: sql.Composed) -> None:
+    url = make_url(server.url_of("postgres")).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(statement)
