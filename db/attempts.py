@@ -62,6 +62,12 @@ def settle(connection: Connection, attempt_id: int, outcome: Outcome) -> bool:
     return connection.execute(statement, _values(outcome) | {"id": attempt_id}).rowcount == 1
 
 
+def note_received(connection: Connection, attempt_id: int, bytes_received: int) -> None:
+    """Write down how large the output of a call was."""
+    statement = text("UPDATE attempts SET bytes_received = :bytes WHERE id = :id")
+    connection.execute(statement, {"id": attempt_id, "bytes": bytes_received})
+
+
 def note_without_call(connection: Connection, job: ClaimedJob, outcome: Outcome, *, worker: str) -> None:
     """Write a row for an execution that ended before anything was sent (a photo that cannot be used)."""
     statement = text(

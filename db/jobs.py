@@ -126,7 +126,8 @@ def succeed(
     """
     statement = text(
         "UPDATE jobs SET state = 'succeeded', artifact_sha256 = :sha256, changed_ratio = :changed, code = '200', "
-        "reused_from = :reused_from, message = NULL, lease_token = NULL, lease_expires_at = NULL, output_url = NULL, "
+        "reused_from = :reused_from, message = NULL, "
+        "attempts = attempts + CASE WHEN CAST(:reused_from AS bigint) IS NULL THEN 1 ELSE 0 END, lease_token = NULL, lease_expires_at = NULL, output_url = NULL, "
         "finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {"sha256": artifact_sha256, "changed": changed_ratio, "reused_from": reused_from}
@@ -203,6 +204,19 @@ def _must_hold(rows: int, job: ClaimedJob) -> None:
         raise LeaseLost(f"job {job.id} is no longer ours; what this worker did was not written")
 
 
-def is_succeeded(connection: Connection, job_id: int) -> bool:
-    """Whether a job has ended well (asked when a COMMIT was lost and the work is repeated)."""
-    return connection.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar() == "succeeded"
+def note_paid(connection: Connection, job: ClaimedJob, output_url: str) -> None:
+    """Keep the link of an output that is paid for, until it is collected.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    statement = text(
+        "UPDATE jobs SET output_url = :output_url WHERE id = :id AND lease_token = :token AND state = 'running'"
+    )
+    _must_hold(connection.execute(statement, _whose(job) | {"output_url": output_url}).rowcount, job)
+
+
+def has_artifact(connection: Connection, job_id: int, sha256: str) -> bool:
+    """Whether a job has ended with this artifact (asked when a COMMIT was lost and the work is repeated)."""
+    statement = text("SELECT 1 FROM jobs WHERE id = :id AND state = 'succeeded' AND artifact_sha256 = :sha256")
+    return connection.execute(statement, {"id": job_id, "sha256": sha256}).one_or_none() is not None

@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 
 CONNECT_SECONDS = 5
 STATEMENT_MS = 60_000
+IDLE_MS = 10_000
 
 
 def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -> Engine:
@@ -41,7 +42,9 @@ def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "cleanplate",
-        "options": f"-c statement_timeout={STATEMENT_MS} -c timezone=UTC",
+        # A frozen or cut-off process must not keep others waiting for the rows of its open transaction.
+        "options": f"-c statement_timeout={STATEMENT_MS} -c idle_in_transaction_session_timeout={IDLE_MS} "
+        "-c timezone=UTC",
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,

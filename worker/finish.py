@@ -41,22 +41,33 @@ class Finisher:
         self._worker = worker
         self._out_of_time = out_of_time
 
-    def succeed(self, job: ClaimedJob, attempt_id: int | None, outcome: Outcome, output: Output) -> Ending:
+    def note_paid(self, job: ClaimedJob, attempt_id: int, outcome: Outcome, output_url: str) -> None:
+        """Write down a paid answer before its output is fetched, so that no crash from here on pays again.
+
+        Raises:
+            LeaseLost: Another worker owns the job.
+        """
+
+        def work(connection: Connection) -> None:
+            jobs.note_paid(connection, job, output_url)
+            attempts.settle(connection, attempt_id, outcome)
+            circuits.close(connection, self._account)
+
+        self._write(work)
+
+    def succeed(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
         """Keep the output and end the job.
 
         Args:
             job: Whose.
-            attempt_id: The open attempt, or None when the call was paid by an earlier one.
-            outcome: How the attempt ended.
+            attempt_id: The call it came from; None when an earlier execution made it.
             output: The verified bytes.
+
+        Raises:
+            LeaseLost: Another worker owns the job.
         """
 
         def work(connection: Connection) -> None:
-            if attempt_id is None:
-                attempts.note_without_call(connection, job, outcome, worker=self._worker)
-            elif not attempts.settle(connection, attempt_id, outcome) and jobs.is_succeeded(connection, job.id):
-                return
-            circuits.close(connection, self._account)
             sha256 = artifacts.keep(
                 connection,
                 self._store,
@@ -65,10 +76,14 @@ class Finisher:
                 width=output.width,
                 height=output.height,
             )
+            if jobs.has_artifact(connection, job.id, sha256):
+                return
             jobs.succeed(connection, job, artifact_sha256=sha256, changed_ratio=output.changed_ratio)
+            if attempt_id is not None:
+                attempts.note_received(connection, attempt_id, output.bytes_received)
 
         self._write(work)
-        return Ending(JobState.SUCCEEDED, outcome.code)
+        return Ending(JobState.SUCCEEDED, "200")
 
     def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
         """End a job with what the same photo came to before."""

@@ -7,7 +7,7 @@ it, so a crash leaves a trace that says "maybe billed".
 import hashlib
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
@@ -129,12 +129,12 @@ class Pipeline:
         if twin is not None:
             return self._tools.finisher.reuse(job, twin)
         if job.output_url is not None:
-            paid = Outcome(AnswerClass.SUCCESS, "200", "collected a paid output", counted=False)
-            return self._collect(job, None, paid, job.output_url, photo)
+            return self._collect(job, None, job.output_url, photo)
         call = self._call(job, photo, lost)
         outcome = _outcome_of(call)
         if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:
-            return self._collect(job, call.attempt_id, outcome, call.answer.output_url, photo)
+            self._tools.finisher.note_paid(job, call.attempt_id, outcome, call.answer.output_url)
+            return self._collect(job, call.attempt_id, call.answer.output_url, photo)
         return self._settle_failure(job, call, outcome)
 
     def _take_in(self, job: ClaimedJob) -> tuple[CheckedPhoto, Twin | None]:
@@ -168,23 +168,21 @@ class Pipeline:
         stopping = self._tools.stopping
         return self._tools.caller.call(job, request, lambda: stopping.is_set() or lost.is_set())
 
-    def _collect(
-        self, job: ClaimedJob, attempt_id: int | None, outcome: Outcome, url: str, photo: CheckedPhoto
-    ) -> Ending:
+    def _collect(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: CheckedPhoto) -> Ending:
         finisher = self._tools.finisher
         try:
             output = collect(url, photo.source.data, photo.format, self._tools.fetcher)
         except SourceUnreachable as error:
             # The money is spent: the link is kept and only the download is tried again.
             later = decide_unreachable(attempts=job.attempts, is_final=False, rules=self._tools.rules)
-            failed = _failed(outcome, f"output_{error.code}", f"The output could not be fetched: {error}")
-            return finisher.apply(job, attempt_id, failed, later, output_url=url)
+            failed = Outcome(AnswerClass.PROVIDER_FAULT, f"output_{error.code}", f"No output could be fetched: {error}")
+            return finisher.apply(job, None, failed, later, output_url=url)
         except OutputError as error:
             again = decide(
                 AnswerClass.PROVIDER_FAULT, error.code, attempts=job.attempts, same_code=0, rules=self._tools.rules
             )
-            return finisher.apply(job, attempt_id, _failed(outcome, error.code, str(error)), again)
-        return finisher.succeed(job, attempt_id, outcome, output)
+            return finisher.apply(job, None, Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error)), again)
+        return finisher.succeed(job, attempt_id, output)
 
     def _settle_failure(self, job: ClaimedJob, call: Call, outcome: Outcome) -> Ending:
         tools = self._tools
@@ -225,7 +223,3 @@ def _outcome_of(call: Call) -> Outcome:
         bytes_sent=answer.bytes_sent,
         raw=None if success else answer.raw,
     )
-
-
-def _failed(outcome: Outcome, code: str, message: str) -> Outcome:
-    return replace(outcome, answer_class=AnswerClass.PROVIDER_FAULT, code=code, message=message, counted=True)

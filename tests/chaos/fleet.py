@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
 import httpx
 from PIL import Image
 from redis import Redis
 from sqlalchemy import text
 
+from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
 from db import batches
 from db.batches import BatchCounts
 from db.migrate import upgrade
@@ -74,14 +74,15 @@ class Role:
     """One of our processes."""
 
     def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
-        self._log = log.open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", name],
-            env=environment,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        self.name = name
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", name],
+                env=environment,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
 
     def kill(self) -> None:
         """SIGKILL the whole group."""
@@ -98,7 +99,6 @@ class Role:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
-        self._log.close()
         return time.monotonic() - began
 
 
@@ -174,6 +174,10 @@ class Fleet:
         self.roles.append(role)
         return role
 
+    def running(self, name: str) -> Role:
+        """Return the newest process of a role that still runs."""
+        return next(role for role in reversed(self.roles) if role.name == name and role.process.poll() is None)
+
     def submit(self, photos: Path) -> int:
         """Hand in a folder and return the batch's id."""
         with self.engine.begin() as connection:
@@ -211,6 +215,12 @@ class Fleet:
     def in_flight(self) -> int:
         """Return how many calls are open in the sandbox right now."""
         return int(self.sandbox.stats()["in_flight"])
+
+    def unsettled_calls(self) -> int:
+        """Return how many calls have been sent whose answer is not in the database."""
+        with self.engine.connect() as connection:
+            statement = text("SELECT count(*) FROM attempts WHERE sent_at IS NOT NULL AND answered_at IS NULL")
+            return int(connection.execute(statement).scalar_one())
 
     def artifacts_per_job(self, batch_id: int) -> Sequence[int]:
         """Return, for each job, how many artifacts it has (0 or 1)."""

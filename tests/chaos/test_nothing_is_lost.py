@@ -1,5 +1,7 @@
 """Whatever is killed or restarted while 200 photos run: all end well, each with one artifact, few calls are wasted."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,15 +17,14 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
 
 def kill_worker(fleet: Fleet) -> int:
-    worker = fleet.roles[1]
-    in_flight = fleet.in_flight()
-    worker.kill()
+    fleet.running("worker").kill()
+    in_flight = fleet.unsettled_calls()
     fleet.start("worker")
     return in_flight
 
 
 def kill_dispatcher(fleet: Fleet) -> int:
-    fleet.roles[0].kill()
+    fleet.running("dispatcher").kill()
     fleet.start("dispatcher")
     return 0
 
@@ -47,11 +48,9 @@ def restart_postgres(fleet: Fleet) -> int:
 
 def freeze_worker(fleet: Fleet) -> int:
     # A worker that is only silent must not write over the one that took its jobs.
-    import os
-    import signal
-
-    worker, in_flight = fleet.roles[1], fleet.in_flight()
+    worker = fleet.running("worker")
     os.killpg(worker.process.pid, signal.SIGSTOP)
+    in_flight = fleet.unsettled_calls()
     fleet.start("worker")
     fleet.wait_until(lambda: fleet.counts(1).maybe_billed >= min(1, in_flight), 30)
     os.killpg(worker.process.pid, signal.SIGCONT)
@@ -77,7 +76,8 @@ def test_all_photos_succeed_once(tmp_path: Path, hurt: Callable[[Fleet], int]) -
         assert counts.total == counts.succeeded == PHOTOS
         assert list(fleet.artifacts_per_job(batch_id)) == [1] * PHOTOS
         assert stats["accepted"] <= PHOTOS + allowed
-        assert stats["accepted"] == counts.calls - counts.throttled
+        # A worker killed in the moment before sending leaves a call on record that was not made, never the reverse.
+        assert stats["accepted"] <= counts.calls - counts.throttled <= PHOTOS + allowed
 
 
 def test_one_after_the_other(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from removal.limiter import Limiter
 from sqlalchemy import Engine, text
 
 from core.settings import OnMaybeBilled
@@ -19,6 +18,7 @@ from db.session import make_engine
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.client import RemovalClient
+from removal.limiter import Limiter
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from worker.caller import Caller

@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from core.errors import SourceUnreachable
 from core.settings import OnMaybeBilled
-from db import artifacts, batches, circuits
+from db import artifacts, batches, circuits, queue
 from tests.worker.conftest import MakeBench
+from worker import pipeline
 
 
 @pytest.fixture
@@ -119,7 +121,7 @@ def test_a_read_timeout_is_maybe_billed_and_retried(make_bench: MakeBench, photo
     bench.submit(photo)
     bench.run_out()
     job, attempts = bench.job(), bench.attempts()
-    assert (job["state"], job["attempts"]) == ("succeeded", 1)
+    assert (job["state"], job["attempts"]) == ("succeeded", 2)
     assert [attempt["spend"] for attempt in attempts] == ["maybe", "paid"]
     assert attempts[0]["code"] == "read_timeout"
 
@@ -181,27 +183,52 @@ def test_an_output_that_is_none_is_a_fault_of_the_provider(
     bench.submit(photo)
     bench.run_out()
     assert (bench.job()["state"], bench.job()["code"]) == ("dead", code)
-    assert {attempt["spend"] for attempt in bench.attempts()} == {"paid"}
+    assert [(row["spend"], row["code"]) for row in bench.attempts()] == [("paid", "200"), ("none", code)] * 2
 
 
-def test_a_paid_output_is_fetched_again_not_called_again(make_bench: MakeBench, photo: Path) -> None:
+def test_a_paid_output_is_fetched_again_not_called_again(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = make_bench()
     bench.submit(photo)
-    bench.run_out()
-    # What a worker leaves behind whose download failed: the link is kept, the call is paid.
-    bench.sandbox.configure(next="")
-    url = None
+
+    def fail(*_: object) -> object:
+        raise SourceUnreachable("fetch_timeout", "did not arrive in time")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "collect", fail)
+        [ending] = bench.run_due()
+    assert (ending.state, ending.code) == ("pending", "output_fetch_timeout")
+    assert bench.job()["output_url"]
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_a_worker_that_dies_after_the_answer_does_not_pay_again(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+
+    def die(*_: object) -> object:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(pipeline, "collect", die)
+        bench.run_due()
     with bench.engine.begin() as connection:
-        url = bench.sandbox.url
-        connection.execute(
-            text("UPDATE jobs SET state = 'pending', artifact_sha256 = NULL, content_key = NULL, output_url = :url"),
-            {"url": f"{url}/nothing"},
-        )
-    bench.run_due()
-    assert bench.job()["output_url"] is None
-    bench.run_out()
-    assert bench.job()["state"] == "succeeded"
-    assert bench.sandbox.stats()["accepted"] == 2
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        assert queue.rescue(connection, hold=True, max_attempts=5) == [(1, "pending")]
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_a_dead_link_to_a_paid_output_ends_in_a_new_call(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    with bench.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET output_url = :url"), {"url": f"{bench.sandbox.url}/nothing"})
+    assert [ending.code for ending in bench.run_out()] == ["output_http_404", "200"]
 
 
 def test_the_same_photo_is_paid_once(make_bench: MakeBench, photo: Path) -> None:
