@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import cleanplate
+from cli.group import cleanplate
 from core.settings import Settings
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

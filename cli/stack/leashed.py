@@ -29,6 +29,7 @@ from core.errors import UnavailableError
 
 log = logging.getLogger(__name__)
 
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 START_SECONDS = 120.0
 STOP_SECONDS = 40.0
 LOOK_SECONDS = 0.02
@@ -96,7 +97,8 @@ class LeashedServer(ABC):
         if not self._users.is_held:
             return
         try:
-            if self._users.try_exclusive():
+            # The leash waits for the same lock and may be faster: then nobody can share it, and it is stopping already.
+            if self._users.try_exclusive() or not self._users.try_shared():
                 self._end()
             elif self._process is not None:
                 _left_to_others.append(self._process)
@@ -196,7 +198,9 @@ class LeashedServer(ABC):
             os.close(log)
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+        # Not our whole environment: it may hold secrets, and PG… variables would change how PostgreSQL starts.
+        kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        return {"PATH": os.defpath, **kept, "LC_ALL": "C", "TZ": "UTC"}
 
     def _is_ready(self) -> bool:
         if self._process is not None and self._process.poll() is not None:

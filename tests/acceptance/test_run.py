@@ -25,8 +25,18 @@ def test_a_folder_goes_in_and_comes_out_clean_and_again_for_nothing(
     first = cleanplate("run", photos, "--out", "clean", "--json")
     assert first.code == 0, first.err
     wanted = {
-        "batch": 1, "total": 9, "succeeded": 9, "reused": 0, "dead": 0, "held": 0, "cancelled": 0, "pending": 0,
-        "calls": 9, "throttled": 0, "retries": 0, "maybe_billed": 0,
+        "batch": 1,
+        "total": 9,
+        "succeeded": 9,
+        "reused": 0,
+        "dead": 0,
+        "held": 0,
+        "cancelled": 0,
+        "pending": 0,
+        "calls": 9,
+        "throttled": 0,
+        "retries": 0,
+        "maybe_billed": 0,
     }
     assert {name: first.json[name] for name in wanted} == wanted
     names = {path.relative_to(photos) for path in photos.rglob("*.*") if path.is_file()}

@@ -65,7 +65,8 @@ def make_photos(folder: Path, count: int) -> Path:
     for number in range(count):
         shade = (number % 200 + 20, (number * 7) % 200 + 20, (number * 13) % 200 + 20)
         image = Image.new("RGB", (512, 512), shade)
-        image.paste((255, 255, 255), (number % 400, 40, number % 400 + 60, 100))
+        left, top = number % 40 * 10, number // 40 % 40 * 10
+        image.paste((255, 255, 255), (left, top, left + 60, top + 60))
         image.save(folder / f"p{number:04}.jpg", quality=80)
     return folder
 

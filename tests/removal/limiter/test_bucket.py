@@ -1,0 +1,294 @@
+"""The script as a state machine: whatever callers do and the clock says, no second holds too many calls."""
+
+import itertools
+from bisect import bisect_left
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from redis import Redis
+
+from core.states import Lane
+from removal.limiter.bucket import Bucket, keys_of
+from removal.limiter.clock import RedisClock
+from removal.limiter.permit import Outcome, Permit
+from tests.removal.limiter.simulation import AHEAD_US, START_US, take_in
+
+LATE_US = 1_500
+_accounts = itertools.count()
+picks = st.integers(min_value=0, max_value=10**6)
+
+
+class BucketMachine(RuleBasedStateMachine):
+    """Callers that queue, call in time or late, die, give up and are refused, in any order."""
+
+    client: Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.account = f"machine-{next(_accounts)}"
+        self.now = START_US
+        self.bucket: Bucket | None = None
+        self.queued: list[Permit] = []
+        self.granted: list[Permit] = []
+        self.open: list[Permit] = []
+        self.sent: list[int] = []
+        self.closed_until = 0
+
+    @precondition(lambda self: self.bucket is None)
+    @rule(rate=st.sampled_from([0.5, 1, 2.5, 5, 20]), burst=st.sampled_from([1, 1, 3]))
+    def configure(self, rate: float, burst: int) -> None:
+        self.rate = rate
+        self.bucket = Bucket(self.client, self.account, rate, burst, RedisClock())
+
+    @precondition(lambda self: self.bucket)
+    @rule(lane=st.sampled_from(list(Lane)), count=st.integers(1, 8))
+    def reserve(self, lane: Lane, count: int) -> None:
+        assert self.bucket
+        for _ in range(count):
+            permit = Permit(lane)
+            take_in(permit, self.bucket.reserve(lane, self.now))
+            self.queued.append(permit)
+
+    @rule(millis=st.integers(0, 60))
+    def a_moment_passes(self, millis: int) -> None:
+        self.now += millis * 1000
+
+    @rule(millis=st.integers(200, 3000))
+    def a_while_passes(self, millis: int) -> None:
+        self.now += millis * 1000
+
+    @precondition(lambda self: self.queued)
+    @rule(count=st.integers(1, 12))
+    def ask_for_slots(self, count: int) -> None:
+        """The earliest of the queue ask, at the time they were told or later."""
+        assert self.bucket
+        for permit in sorted(self.queued, key=lambda permit: permit.at_us)[:count]:
+            self.now = max(self.now, permit.at_us - AHEAD_US)
+            take_in(permit, self.bucket.grant(permit, AHEAD_US, self.now))
+            if permit.granted:
+                assert self.now <= permit.at_us <= self.now + AHEAD_US
+                assert permit.at_us >= self.closed_until
+                self.queued.remove(permit)
+                self.granted.append(permit)
+
+    @precondition(lambda self: self.granted)
+    @rule()
+    def send_in_time(self) -> None:
+        permit = min(self.granted, key=lambda permit: permit.at_us)
+        self.now = max(self.now, permit.at_us)
+        self.send(permit)
+
+    @precondition(lambda self: self.granted)
+    @rule(pick=picks, millis=st.integers(0, 80))
+    def send_late(self, pick: int, millis: int) -> None:
+        permit = self.granted[pick % len(self.granted)]
+        self.now = max(self.now, permit.at_us) + millis * 1000
+        self.send(permit)
+
+    def send(self, permit: Permit) -> None:
+        assert self.bucket
+        if self.now > permit.at_us + LATE_US:
+            take_in(permit, self.bucket.delay(permit, LATE_US, self.now))
+            if not permit.granted:
+                self.granted.remove(permit)
+                self.queued.append(permit)
+                return
+        self.now = max(self.now, permit.at_us)
+        self.granted.remove(permit)
+        self.open.append(permit)
+        self.sent.append(self.now)
+
+    @precondition(lambda self: self.open)
+    @rule(pick=picks, outcome=st.sampled_from([Outcome.OK, Outcome.OK, Outcome.FAILED]))
+    def answer(self, pick: int, outcome: Outcome) -> None:
+        assert self.bucket
+        self.bucket.settle(self.open.pop(pick % len(self.open)), outcome, None, 0.5, self.now)
+
+    @precondition(lambda self: self.open)
+    @rule(pick=picks, ban=st.sampled_from([None, None, 0.5, 2.0]))
+    def refuse(self, pick: int, ban: float | None) -> None:
+        assert self.bucket
+        self.bucket.settle(self.open.pop(pick % len(self.open)), Outcome.THROTTLED, ban, None, self.now)
+        if ban is not None:
+            self.closed_until = max(self.closed_until, self.now + int(ban * 1e6))
+
+    @precondition(lambda self: self.granted or self.queued)
+    @rule(pick=picks)
+    def give_up(self, pick: int) -> None:
+        assert self.bucket
+        both = self.queued + self.granted
+        permit = both[pick % len(both)]
+        (self.granted if permit in self.granted else self.queued).remove(permit)
+        self.bucket.settle(permit, Outcome.UNUSED, None, None, self.now)
+
+    @precondition(lambda self: self.queued)
+    @rule(pick=picks)
+    def die(self, pick: int) -> None:
+        """Nobody gives this place back."""
+        self.queued.pop(pick % len(self.queued))
+
+    @precondition(lambda self: self.bucket)
+    @rule()
+    def lose_everything(self) -> None:
+        self.client.delete(*keys_of(self.account))
+        self.closed_until = 0
+        # The slots that were granted are due within moments; whoever holds one either sends or finds out.
+        for permit in sorted(self.granted, key=lambda permit: permit.at_us):
+            self.now = max(self.now, permit.at_us)
+            self.send(permit)
+
+    @invariant()
+    def no_second_holds_too_many(self) -> None:
+        if not self.bucket:
+            return
+        most, window = (int(self.rate), 1e6) if self.rate >= 1 else (1, 1e6 / self.rate)
+        for place, begin in enumerate(self.sent):
+            assert bisect_left(self.sent, begin + window) - place <= most
+
+    @invariant()
+    def the_learned_rate_has_bounds(self) -> None:
+        learned = self.client.hget(keys_of(self.account)[0], "learned")
+        if self.bucket and learned is not None:
+            assert min(0.2, self.rate / 4) <= float(learned) <= self.rate
+
+
+def test_no_sequence_of_events_breaks_the_bucket(redis: Redis) -> None:
+    class Machine(BucketMachine):
+        client = redis
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+class Line:
+    """A few callers by hand, on a bucket whose first closure is over."""
+
+    def __init__(self, client: Redis, account: str, rate: float = 10, burst: int = 1) -> None:
+        self.bucket = Bucket(client, account, rate, burst, RedisClock())
+        self.settle(self.reserve(START_US), Outcome.UNUSED, START_US)
+        self.start = START_US + 10_000_000
+
+    def reserve(self, now: int, lane: Lane = Lane.BULK) -> Permit:
+        permit = Permit(lane)
+        take_in(permit, self.bucket.reserve(lane, now))
+        return permit
+
+    def grant(self, permit: Permit, now: int) -> Permit:
+        take_in(permit, self.bucket.grant(permit, AHEAD_US, now))
+        return permit
+
+    def settle(self, permit: Permit, outcome: Outcome, now: int, ban: float | None = None) -> None:
+        self.bucket.settle(permit, outcome, ban, None, now)
+
+    def drain(self, permits: list[Permit]) -> list[Permit]:
+        """Grant all as they come due; return them by slot."""
+        done: list[Permit] = []
+        while permits:
+            permit = min(permits, key=lambda permit: (permit.at_us, permit.number))
+            self.grant(permit, permit.at_us - AHEAD_US)
+            if permit.granted:
+                permits.remove(permit)
+                done.append(permit)
+        return done
+
+
+def test_first_come_is_first_served(redis: Redis, account: str) -> None:
+    line = Line(redis, account)
+    permits = [line.reserve(line.start + place) for place in range(20)]
+    done = line.drain(list(permits))
+    assert done == permits
+    slots = [permit.at_us for permit in done]
+    assert {after - before for before, after in itertools.pairwise(slots)} <= set(range(100_000, 102_000))
+
+
+def test_a_closure_keeps_the_order(redis: Redis, account: str) -> None:
+    line = Line(redis, account)
+    permits = [line.reserve(line.start) for _ in range(10)]
+    first = line.grant(permits.pop(0), line.start)
+    line.settle(first, Outcome.THROTTLED, line.start + 50_000, ban=3.0)
+    permits.append(line.reserve(line.start + 60_000))
+    done = line.drain(list(permits))
+    assert [permit.number for permit in done] == sorted(permit.number for permit in done)
+    assert done[0].at_us >= line.start + 3_050_000
+
+
+def test_a_granted_slot_that_a_closure_voided_is_not_used_late(redis: Redis, account: str) -> None:
+    line = Line(redis, account)
+    first, second = line.reserve(line.start), line.reserve(line.start)
+    line.grant(first, line.start)
+    line.grant(second, second.at_us - AHEAD_US)
+    assert second.granted
+    slot = second.at_us
+    line.settle(first, Outcome.THROTTLED, slot - 10_000, ban=2.0)
+    take_in(second, line.bucket.delay(second, LATE_US, slot + 5_000))
+    assert not second.granted
+    assert second.at_us >= slot - 10_000 + 2_000_000
+
+
+def test_late_refusals_of_one_overload_lower_the_rate_once(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=100)
+    permits = [line.grant(line.reserve(line.start), line.start) for _ in range(3)]
+    rates = []
+    for permit in permits:
+        line.settle(permit, Outcome.THROTTLED, line.start + 40_000)
+        rates.append(line.reserve(line.start + 40_000).rate_millis)
+    assert rates[0] < 100_000
+    assert len(set(rates)) == 1
+
+
+def test_a_slot_given_back_is_used_by_the_next(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=50)
+    first, second = (line.reserve(line.start) for _ in range(2))
+    line.grant(first, line.start)
+    line.settle(first, Outcome.UNUSED, line.start)
+    assert line.grant(second, line.start).at_us == first.at_us
+
+
+def test_places_of_the_dead_are_passed_over(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=50)
+    permits = [line.reserve(line.start) for _ in range(40)]
+    done = line.drain(permits[::2])
+    assert len(done) == 20
+    assert done[-1].at_us - line.start < 40 * 20_300
+
+
+def test_interactive_goes_before_bulk(redis: Redis, account: str) -> None:
+    line = Line(redis, account)
+    bulk = [line.reserve(line.start) for _ in range(30)]
+    urgent = [line.reserve(line.start + 1000, Lane.INTERACTIVE) for _ in range(3)]
+    done = line.drain([*bulk, *urgent])
+    assert all(place < 5 for place, permit in enumerate(done) if permit.lane is Lane.INTERACTIVE)
+    assert [permit for permit in done if permit.lane is Lane.BULK] == bulk
+    slots = [permit.at_us for permit in done]
+    assert slots[-1] - slots[0] < 32 * 102_000
+
+
+@pytest.mark.parametrize("burst", [2, 5])
+def test_a_burst_goes_out_at_once_but_within_the_quota(redis: Redis, account: str, burst: int) -> None:
+    line = Line(redis, account, rate=5, burst=burst)
+    slots = [permit.at_us for permit in line.drain([line.reserve(line.start) for _ in range(25)])]
+    assert slots[burst - 1] == slots[0]
+    assert all(slots[place + 5] - slots[place] >= 1_000_000 for place in range(20))
+    assert slots[-1] - slots[0] <= 5 * 1_010_000
+
+
+def test_idle_time_does_not_raise_the_rate(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=100)
+    permit = line.grant(line.reserve(line.start), line.start)
+    line.settle(permit, Outcome.THROTTLED, line.start)
+    lowered = line.reserve(line.start).rate_millis
+    assert line.reserve(line.start + 3_600_000_000).rate_millis == lowered < 100_000
+
+
+def test_another_configured_rate_counts_at_once(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=100)
+    permit = line.grant(line.reserve(line.start), line.start)
+    line.settle(permit, Outcome.THROTTLED, line.start)
+    faster = Bucket(redis, account, 200, 1, RedisClock())
+    assert faster.reserve(Lane.BULK, line.start).rate_millis == 200_000

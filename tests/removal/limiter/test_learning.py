@@ -1,0 +1,71 @@
+"""The learned rate finds the quota there is, in simulated time."""
+
+import pytest
+from redis import Redis
+
+from tests.removal.limiter.simulation import Api, Fleet
+
+
+def test_a_quota_as_configured_is_used_up_and_never_exceeded(redis: Redis, account: str) -> None:
+    fleet = Fleet(redis, account, 50, Api(lambda _: 50))
+    fleet.run(31)
+    assert fleet.refused(0, 31) == 0
+    assert fleet.used(1.1, 31, 50) >= 0.99
+
+
+@pytest.mark.parametrize("latency", [0.2, 1.0, 3.0])
+def test_half_the_quota_from_the_start_is_found_within_seconds(redis: Redis, account: str, latency: float) -> None:
+    fleet = Fleet(redis, account, 50, Api(lambda _: 25, latency))
+    fleet.run(45)
+    assert fleet.used(8, 45, 25) >= 0.96
+    assert fleet.refused(0, 45) < 0.02
+
+
+def test_a_quota_halved_and_given_back_is_followed_both_ways(redis: Redis, account: str) -> None:
+    fleet = Fleet(redis, account, 50, Api(lambda seconds: 25 if 20 <= seconds < 50 else 50))
+    fleet.run(90)
+    assert fleet.refused(0, 90) < 0.02
+    assert fleet.used(1.1, 20, 50) >= 0.99
+    assert fleet.used(24, 50, 25) >= 0.96
+    assert fleet.used(80, 90, 50) >= 0.99
+
+
+def test_a_high_rate_is_followed_too(redis: Redis, account: str) -> None:
+    fleet = Fleet(redis, account, 500, Api(lambda seconds: 500 if seconds < 4 else 240, 0.2))
+    fleet.run(16)
+    assert fleet.used(9, 16, 240) >= 0.97
+
+
+def test_one_stray_refusal_costs_next_to_nothing(redis: Redis, account: str) -> None:
+    fleet = Fleet(redis, account, 50, Api(lambda seconds: 0 if 10 <= seconds < 10.015 else 50))
+    fleet.run(31)
+    assert 0 < fleet.refused(0, 31) < 0.001
+    assert fleet.used(1.1, 31, 50) >= 0.985
+
+
+def test_an_outage_is_asked_ever_more_rarely_and_left_quickly(redis: Redis, account: str) -> None:
+    api = Api(lambda seconds: 0 if 10 <= seconds < 70 else 50)
+    fleet = Fleet(redis, account, 50, api)
+    fleet.run(130)
+    assert len(api.refused) < 40
+    assert sum(40 <= moment < 70 for moment in api.refused) <= 4
+    assert fleet.used(120, 130, 50) >= 0.99
+
+
+def test_the_learned_rate_stays_between_its_bounds(redis: Redis, account: str) -> None:
+    fleet = Fleet(redis, account, 5, Api(lambda seconds: 0 if seconds < 60 else 5, 0.1))
+    fleet.run(140)
+    rates = [rate for _, rate in fleet.rates]
+    assert min(rates) >= 0.2
+    assert max(rates) == 5
+    assert rates[-1] == 5
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 1, 2.5])
+def test_slow_rates_are_kept(redis: Redis, account: str, rate: float) -> None:
+    api = Api(lambda _: rate, 0.5)
+    fleet = Fleet(redis, account, rate, api)
+    fleet.run(120)
+    assert api.refused == []
+    most = int(rate) if rate >= 1 else rate
+    assert len(api.accepted) >= int(110 * most * 0.98)
