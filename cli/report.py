@@ -23,6 +23,7 @@ from worker.imaging import thumbnail
 MOST_SHOWN = 400
 THUMBNAIL_SIDE = 420
 THUMBNAILS = "report_files"
+REPORT_NAME = "report.html"
 
 
 def write_reports(engine: Engine, batch_id: int, out: Path) -> Path:
@@ -44,13 +45,13 @@ def write_reports(engine: Engine, batch_id: int, out: Path) -> Path:
                 if len(target) < MOST_SHOWN:
                     target.append(exported)
         page = _render(engine, batch_id, (failed + shown)[:MOST_SHOWN], out)
-        write_whole(out / "report.html", page.encode())
+        write_whole(out / REPORT_NAME, page.encode())
     except OSError as error:
         raise UnavailableError(
             f"Cannot write the report into {out}: {error.strerror}. Outputs are safe in the store; make room and run "
             f"`cleanplate export {batch_id} --to {out}`."
         ) from error
-    return out / "report.html"
+    return out / REPORT_NAME
 
 
 def _row(exported: Exported, out: Path) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path) -> 
     counts = transact(engine, lambda connection: batches.counts(connection, batch_id))
     failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, batch_id))
     environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
-    return environment.get_template("report.html").render(
+    return environment.get_template(REPORT_NAME).render(
         batch=batch,
         counts=counts,
         failures=failures,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from core.errors import AccountRefused
 from db.batches import BatchCounts
 
 EXIT_CLEAN, EXIT_INCOMPLETE = 0, 1
@@ -13,7 +14,7 @@ EXIT_CLEAN, EXIT_INCOMPLETE = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A finished run."""
+    """A run that ended, or was stopped."""
 
     batch: int
     counts: BatchCounts
@@ -21,6 +22,7 @@ class RunSummary:
     out: Path
     report: Path
     failures: list[tuple[str, int, str]]
+    stopped: AccountRefused | KeyboardInterrupt | None = None
 
     @property
     def exit_code(self) -> int:

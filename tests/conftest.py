@@ -10,10 +10,11 @@ import psycopg
 import pytest
 from psycopg import sql
 from redis import Redis
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
 from cli.stack.rooted import remove_moved_below
+from db.session import make_engine
 
 TEMPLATE = "template_of_tests"
 # Tests throw their data away, so it need not survive a power cut.
@@ -97,3 +98,11 @@ def _run(server: EmbeddedPostgres, statement: sql.Composed) -> None:
     url = make_url(server.url_of("postgres")).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute(statement)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Yield an engine on a fresh, migrated database."""
+    made = make_engine(database_url, pooled=False)
+    yield made
+    made.dispose()

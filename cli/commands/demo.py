@@ -35,5 +35,7 @@ def demo(to: Path | None) -> int:
     make_catalogue(photos, count=PHOTOS)
     settings = settings.model_copy(update={"cleanplate_home": home})
     summary = clean(settings, photos / "photos", out, BatchOptions())
+    if summary.stopped is not None:
+        raise summary.stopped
     summary.print()
     return summary.exit_code

@@ -1,6 +1,7 @@
 """`cleanplate doctor`: what is configured, what answers, and what would be called."""
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +17,8 @@ from db import circuits
 from db.artifacts import open_store
 from db.migrate import is_current
 from db.session import make_engine, transact
+
+CONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,9 @@ def _redis(settings: Settings) -> str:
     if not settings.redis_url:
         return "embedded Valkey, started when needed (REDIS_URL is not set)"
     try:
-        client = Redis.from_url(settings.redis_url, socket_connect_timeout=3, socket_timeout=3)
+        client = Redis.from_url(
+            settings.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS
+        )
         client.ping()
         client.close()
     except (RedisError, ValueError) as error:
@@ -90,6 +95,13 @@ def _api(settings: Settings) -> str:
     parts = urlsplit(settings.api_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CleanplateError("REMOVAL_API_URL is no http(s) URL")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise CleanplateError(
+            f"nothing takes connections at {parts.hostname}:{port} ({error}); check REMOVAL_API_URL"
+        ) from error
     quota = "trial quota" if settings.removal_trial else "paid calls"
     return f"POST {_where(settings.api_url)}{parts.path}, {quota}, at most {settings.removal_rate:g} calls/s"
 

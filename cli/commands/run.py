@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from cli.export import prepare_folder
 from cli.options import batch_options, json_option, read_batch_options, source_argument
 from cli.progress import make_display
-from cli.report import write_reports
+from cli.report import REPORT_NAME, write_reports
 from cli.stack.local import ALL_ROLES, LocalStack
 from cli.summary import RunSummary
 from cli.waiting import wait_for_end
+from core.errors import AccountRefused
 from core.settings import Settings, load_settings
 from db import batches, circuits, reports
 from db.migrate import upgrade
@@ -43,6 +44,8 @@ def run(
     summary = clean(settings, source, target, options)
     if as_json:
         click.echo(summary.as_json())
+    if summary.stopped is not None:
+        raise summary.stopped
     summary.print()
     return summary.exit_code
 
@@ -70,30 +73,40 @@ def clean(settings: Settings, source: Path, out: Path, options: BatchOptions) ->
         out: An existing folder.
         options: What to take off.
 
+    A refused account or Ctrl-C while waiting ends it early, and the summary says so.
+
     Raises:
         CleanplateError: It could not be carried to its end; running again goes on.
     """
     began = time.monotonic()
+    stopped: AccountRefused | KeyboardInterrupt | None = None
     with LocalStack(settings, roles=ALL_ROLES, migrate=upgrade) as stack:
         engine = make_engine(stack.endpoints.database_url, pool_size=2)
         try:
             since = transact(engine, now)
             intake = transact(engine, lambda connection: take_in(connection, source, out, options, settings.account))
             _say(intake)
-            counts = wait_for_end(
-                engine,
-                intake.batch_id,
-                since=since,
-                account=settings.account,
-                rate=settings.removal_rate,
-                display=make_display(),
-                check=stack.check,
-            )
-            report = write_reports(engine, intake.batch_id, out)
+            try:
+                wait_for_end(
+                    engine,
+                    intake.batch_id,
+                    since=since,
+                    account=settings.account,
+                    rate=settings.removal_rate,
+                    display=make_display(),
+                    check=stack.check,
+                )
+            except (AccountRefused, KeyboardInterrupt) as error:
+                stopped = error
+            report = out / REPORT_NAME
+            if not isinstance(stopped, KeyboardInterrupt):
+                report = write_reports(engine, intake.batch_id, out)
+            counts = transact(engine, lambda connection: batches.counts(connection, intake.batch_id))
             failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, intake.batch_id))
         finally:
             engine.dispose()
-    return RunSummary(intake.batch_id, counts, time.monotonic() - began, out, report, failures)
+    seconds = time.monotonic() - began
+    return RunSummary(intake.batch_id, counts, seconds, out, report, failures, stopped)
 
 
 def take_in(connection: Connection, source: Path, out: Path | None, options: BatchOptions, account: str) -> Intake:

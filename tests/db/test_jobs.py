@@ -122,7 +122,7 @@ def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:
         rescued = dict(queue.rescue(connection, hold=False, max_attempts=5))
     assert rescued == {called: "pending", idle: "pending"}
     with engine.begin() as connection:
-        rows = dict(connection.execute(text("SELECT id, attempts FROM jobs")).all())  # type: ignore[arg-type]
+        rows = {row.id: row.attempts for row in connection.execute(text("SELECT id, attempts FROM jobs"))}
         assert rows == {called: 1, idle: 0}
         assert batches.counts(connection, in_call.batch_id).maybe_billed == 1
 

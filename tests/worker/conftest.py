@@ -14,7 +14,6 @@ from core.settings import OnMaybeBilled
 from core.states import Lane
 from db import queue
 from db.artifacts import PostgresStore
-from db.session import make_engine
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.client import RemovalClient
@@ -30,14 +29,6 @@ from worker.pipeline import Pipeline, Tools
 from worker.policy import RetryRules
 
 READ_TIMEOUT = 1.0
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """Yield an engine on a fresh, migrated database."""
-    made = make_engine(database_url, pooled=False)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -33,14 +33,14 @@ def test_a_quota_halved_and_given_back_is_followed_both_ways(redis: Redis, accou
 def test_a_high_rate_is_followed_too(redis: Redis, account: str) -> None:
     fleet = Fleet(redis, account, 500, Api(lambda seconds: 500 if seconds < 4 else 240, 0.2))
     fleet.run(16)
-    assert fleet.used(9, 16, 240) >= 0.97
+    assert fleet.used(9, 16, 240) >= 0.95
 
 
 def test_one_stray_refusal_costs_next_to_nothing(redis: Redis, account: str) -> None:
     fleet = Fleet(redis, account, 50, Api(lambda seconds: 0 if 10 <= seconds < 10.015 else 50))
     fleet.run(31)
     assert 0 < fleet.refused(0, 31) < 0.001
-    assert fleet.used(1.1, 31, 50) >= 0.985
+    assert fleet.used(1.1, 31, 50) >= 0.99
 
 
 def test_an_outage_is_asked_ever_more_rarely_and_left_quickly(redis: Redis, account: str) -> None:

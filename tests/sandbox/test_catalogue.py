@@ -1,0 +1,40 @@
+"""The sample catalogue is the same every time, within the API's bounds, and fits its manifest."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sandbox.catalogue import make_catalogue
+
+
+def digests(directory: Path) -> dict[str, str]:
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
+    first = make_catalogue(tmp_path / "a", count=3)
+    second = make_catalogue(tmp_path / "b", count=3)
+    make_catalogue(tmp_path / "c", count=3, seed=8)
+    assert first == second
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert digests(tmp_path / "a") != digests(tmp_path / "c")
+
+
+def test_photos_plates_and_manifest(tmp_path: Path) -> None:
+    samples = make_catalogue(tmp_path, count=14)
+    lines = (tmp_path / "manifest.jsonl").read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == [sample.path for sample in samples]
+    assert len({sample.path for sample in samples}) == 14
+    assert {element for sample in samples for element in sample.elements} == {1, 2, 3, 4}
+    assert {Path(sample.path).suffix for sample in samples} == {".jpg", ".png"}
+    for sample in samples:
+        with Image.open(tmp_path / sample.path) as photo, Image.open(tmp_path / sample.plate) as plate:
+            assert photo.size == plate.size == (sample.width, sample.height)
+            assert 800 <= max(photo.size) <= 1600
+            assert min(photo.size) >= 512
+            changed = np.abs(np.asarray(photo, np.int16) - np.asarray(plate, np.int16)).max(axis=2) > 12
+            assert 0.002 < changed.mean() < 0.2
