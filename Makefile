@@ -16,7 +16,9 @@ demo: $(STAMP)-demo ## Clean a sample catalogue of 24 photos on embedded servers
 	@$(BIN)/cleanplate demo
 
 test: $(STAMP)-dev ## Run the whole test suite on embedded servers
-	@$(BIN)/python -m pytest tests -n 4 --dist loadgroup
+	@$(BIN)/python -m pytest tests -n 4 -m "not load"
+	@echo "Now what measures, alone on the machine:"
+	@$(BIN)/python -m pytest tests -m load
 
 lint: $(STAMP)-dev ## Style, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

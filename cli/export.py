@@ -54,7 +54,7 @@ def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported
             if photo.state != JobState.SUCCEEDED or photo.artifact_sha256 is None:
                 yield Exported(photo, None)
                 continue
-            path = out / _free_name(photo, taken)
+            path = out / _free_name(photo, taken, out)
             data = transact(engine, partial(artifacts.read, sha256=photo.artifact_sha256))
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,11 +68,13 @@ def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported
             yield Exported(photo, path)
 
 
-def _free_name(photo: PhotoRow, taken: set[str]) -> str:
+def _free_name(photo: PhotoRow, taken: set[str], out: Path) -> str:
     wished = PurePosixPath(photo.name)
     suffixes = SUFFIXES.get(photo.artifact_format or "", set())
     if suffixes and wished.suffix.lower() not in suffixes:
         wished = wished.with_name(wished.name + min(suffixes, key=len))
+    if (out / wished).as_uri() == photo.source_uri:
+        wished = wished.with_name(f"{wished.stem}-clean{wished.suffix}")
     name, number = str(wished), 2
     while name.lower() in taken or name.lower() in REPORT_NAMES:
         name, number = str(wished.with_name(f"{wished.stem}-{number}{wished.suffix}")), number + 1

@@ -6,6 +6,8 @@
 
 import os
 import sys
+import tempfile
+import traceback
 
 import click
 
@@ -34,6 +36,22 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        sys.exit(tell_unforeseen(error))
+
+
+def tell_unforeseen(error: Exception) -> int:
+    """Write the whole cause into a file, name that file in one line, and return the exit code."""
+    handle, path = tempfile.mkstemp(prefix="cleanplate-error-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+        traceback.print_exception(error, file=file)
+    what = (str(error).strip().splitlines() or [""])[0][:200]
+    click.echo(
+        f"cleanplate: something nobody foresaw: {type(error).__name__}: {what}. What was done is kept; the details "
+        f"are in {path}.",
+        err=True,
+    )
+    return 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,7 +33,7 @@ class Settings(BaseSettings):
     removal_api_secret: SecretStr = Field(SecretStr(""), description="The account's app secret; never shown")
     removal_trial: bool = Field(False, description="Use the account's trial quota (header x-iop-trial)")
     removal_rate: float = Field(5.0, gt=0, le=10_000, description="Quota in calls per second, whole fleet")
-    removal_burst: int = Field(1, ge=1, le=10_000, description="Calls allowed back to back; 1 is exact")
+    removal_burst: int = Field(1, ge=1, le=10_000, description="Calls allowed back to back after a pause")
     removal_timeout: float = Field(30.0, gt=0, le=600, description="Seconds to wait for an answer")
     worker_processes: int = Field(1, ge=1, le=64, description="Worker processes `run` and `up` start")
     worker_concurrency: int = Field(64, ge=1, le=256, description="Calls in flight per worker process")
@@ -61,6 +62,15 @@ class Settings(BaseSettings):
     def account(self) -> str:
         """A short, public name for the API account: what shares one token bucket."""
         return self.removal_api_key or SANDBOX_KEY
+
+    @property
+    def provider(self) -> str:
+        """Who made an output: what one provider cleaned or refused says nothing about another."""
+        if self.account == SANDBOX_KEY:
+            return SANDBOX_KEY
+        host = urlsplit(self.api_url).hostname or ""
+        is_name = any(character.isalpha() for character in host) and ":" not in host
+        return ".".join(host.split(".")[-2:]) if is_name else host
 
     @property
     def api_secret(self) -> str:

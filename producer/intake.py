@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from core.errors import UsageError
 from core.states import Lane
 from db import batches
-from producer.catalogue.item import Item, item_key
+from producer.catalogue.item import Item, item_key, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) 
                     place,
                     item.uri,
                     item_key(item, elements, subject),
-                    item.name,
-                    item.sku,
+                    storable(item.name),
+                    None if item.sku is None else storable(item.sku),
                     list(elements),
                     list(subject),
                     item.mask,

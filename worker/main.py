@@ -16,7 +16,7 @@ from core.states import Lane
 from db.artifacts import open_store
 from db.session import make_engine
 from removal.client import RemovalClient
-from removal.limiter import Limiter
+from removal.limiter import Limiter, LimiterUnavailable, Outcome
 from worker.app import make_app
 from worker.caller import Caller
 from worker.fetch import Fetcher
@@ -44,7 +44,8 @@ def run_worker(settings: Settings) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     stopping, out_of_time = threading.Event(), threading.Event()
-    pipeline, leases = _build(settings, name, stopping, out_of_time)
+    limiter = _make_limiter(settings)
+    pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
     app = make_app(settings.redis_url, pipeline)
 
     def leave(**_: object) -> None:
@@ -53,6 +54,7 @@ def run_worker(settings: Settings) -> None:
 
     worker_shutting_down.connect(leave, weak=False)
     leases.start()
+    _wake(limiter)
     worker = app.Worker(
         hostname=f"cleanplate@{name}",
         pool="threads",
@@ -72,22 +74,29 @@ def run_worker(settings: Settings) -> None:
         raise SystemExit(worker.exitcode)
 
 
+def _make_limiter(settings: Settings) -> Limiter:
+    client = Redis.from_url(
+        settings.redis_url,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
+        max_connections=settings.worker_concurrency + MOST_CONNECTIONS,
+    )
+    return Limiter(client, settings.account, settings.removal_rate, settings.removal_burst)
+
+
+def _wake(limiter: Limiter) -> None:
+    # A bucket nobody knows lets a second pass first; asking now hides that behind Celery's own start.
+    try:
+        limiter.settle(limiter.reserve(), Outcome.UNUSED)
+    except LimiterUnavailable as error:
+        log.warning("%s", error)
+
+
 def _build(
-    settings: Settings, name: str, stopping: threading.Event, out_of_time: threading.Event
+    settings: Settings, limiter: Limiter, name: str, stopping: threading.Event, out_of_time: threading.Event
 ) -> tuple[Pipeline, LeaseKeeper]:
     engine = make_engine(settings.database_url, pool_size=min(MOST_CONNECTIONS, settings.worker_concurrency))
     leases = LeaseKeeper(engine, settings.lease_seconds)
-    limiter = Limiter(
-        Redis.from_url(
-            settings.redis_url,
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=SOCKET_SECONDS,
-            max_connections=256,
-        ),
-        settings.account,
-        settings.removal_rate,
-        settings.removal_burst,
-    )
     client = RemovalClient(
         settings.api_url,
         settings.account,
@@ -118,6 +127,7 @@ def _build(
             cap_seconds=settings.retry_cap_seconds,
             on_maybe_billed=settings.on_maybe_billed,
         ),
+        provider=settings.provider,
         worker=name,
         lease_seconds=settings.lease_seconds,
         stopping=stopping,

@@ -47,6 +47,7 @@ class Tools:
     finisher: Finisher
     leases: LeaseKeeper
     rules: RetryRules
+    provider: str
     worker: str
     lease_seconds: float
     stopping: threading.Event
@@ -141,7 +142,7 @@ class Pipeline:
         source = read_source(job.source_uri, self._tools.fetcher)
         found = imaging.inspect(source.data, max_bytes=MAX_BYTES)
         sha256 = hashlib.sha256(source.data).hexdigest()
-        options = f"{sha256}|{job.elements}|{job.subject_elements}|{job.mask or ''}"
+        options = f"{self._tools.provider}|{sha256}|{job.elements}|{job.subject_elements}|{job.mask or ''}"
         twin = transact(
             self._tools.engine,
             lambda connection: jobs.note_source(

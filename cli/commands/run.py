@@ -15,12 +15,12 @@ from cli.report import REPORT_NAME, write_reports
 from cli.stack.local import ALL_ROLES, LocalStack
 from cli.summary import RunSummary
 from cli.waiting import wait_for_end
-from core.errors import AccountRefused
+from core.errors import AccountRefused, UsageError
 from core.settings import Settings, load_settings
 from db import batches, circuits, reports
 from db.migrate import upgrade
 from db.session import make_engine, now, transact
-from producer.catalogue.source import read_source
+from producer.catalogue.source import is_photo, read_source
 from producer.intake import BatchOptions, Intake, submit
 
 
@@ -40,6 +40,7 @@ def run(
     settings = load_settings()
     options = read_batch_options(elements, subject_elements, limit)
     target = prepare_folder(out)
+    keep_originals(source, target)
     confirm(settings, source, target, options, yes=yes)
     summary = clean(settings, source, target, options)
     if as_json:
@@ -62,6 +63,19 @@ def confirm(settings: Settings, source: Path, out: Path | None, options: BatchOp
     found = sum(1 for _ in items)
     if asks and found:
         click.confirm(f"Up to {found} paid calls to {settings.api_url}. Go on?", abort=True, err=True)
+
+
+def keep_originals(source: Path, out: Path) -> None:
+    """Refuse to write outputs over the photos they come from.
+
+    Raises:
+        UsageError: `out` is the folder of the source.
+    """
+    folder = source.resolve() if source.is_dir() else source.resolve().parent
+    if folder == out and (source.is_dir() or is_photo(source)):
+        raise UsageError(
+            f"--out {out} is where the photos come from; name another folder, so that none is overwritten."
+        )
 
 
 def clean(settings: Settings, source: Path, out: Path, options: BatchOptions) -> RunSummary:

@@ -58,6 +58,11 @@ def safe_name(name: str) -> str:
     return f"{keep}-{digest}{dot}{suffix[:10] if dot else ''}"
 
 
+def storable(text: str) -> str:
+    """Return text PostgreSQL takes: no NUL, and no bytes of a file name that is not UTF-8."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def read_elements(value: object, where: str) -> tuple[int, ...]:
     """Return element numbers, sorted and once each.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import UsageError
 from producer.catalogue.folder import read_file
-from producer.catalogue.item import Item, name_from_url, read_elements, safe_name
+from producer.catalogue.item import Item, name_from_url, read_elements, safe_name, storable
 from producer.catalogue.lines import read_lines
 from producer.catalogue.url_list import check_url
 
@@ -53,7 +53,7 @@ def _read_row(row: dict[str, Any], where: str, folder: Path) -> Item:
 
 def _read_text(row: dict[str, Any], key: str, where: str) -> str | None:
     value = row.get(key)
-    if value is not None and (not isinstance(value, str) or not value.strip() or "\0" in value):
+    if value is not None and (not isinstance(value, str) or not value.strip() or storable(value) != value):
         raise UsageError(f"{where}: `{key}` must be text. Nothing was submitted.")
     return value
 

@@ -11,6 +11,11 @@ from producer.catalogue.lines import read_lines
 from producer.catalogue.url_list import read_url_list
 
 
+def is_photo(path: Path) -> bool:
+    """Whether a file is taken for a photo by its name."""
+    return path.suffix.lower() in PHOTO_SUFFIXES
+
+
 def read_source(source: Path, *, leave_out: Path | None = None) -> Iterator[Item]:
     """Yield the items of a folder, a photo, a URL list or a JSONL file, told apart by their content.
 
@@ -26,7 +31,7 @@ def read_source(source: Path, *, leave_out: Path | None = None) -> Iterator[Item
     if source.is_dir():
         return read_folder(source, leave_out=leave_out)
     path = source.resolve()
-    if path.suffix.lower() in PHOTO_SUFFIXES:
+    if is_photo(path):
         return iter([read_file(path, path.parent)])
     first = next((line for _, line in read_lines(path) if not line.startswith("#")), None)
     if first is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Cleanplate
+from tests.chaos.fleet import make_photos
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,16 @@ def test_usage(cleanplate: Cleanplate, tmp_path: Path, arguments: list[str], mes
     done = cleanplate(*arguments)
     assert done.code == 2, done.err
     assert message in done.err
+
+
+def test_originals_are_never_written_over(cleanplate: Cleanplate, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 1)
+    before = (photos / "p0000.jpg").read_bytes()
+    for source, out in (("photos", "photos"), ("photos/p0000.jpg", "photos"), ("photos", "photos/../photos")):
+        done = cleanplate("run", source, "--out", out)
+        assert done.code == 2
+        assert "overwritten" in done.err
+    assert (photos / "p0000.jpg").read_bytes() == before
 
 
 def test_a_database_that_is_down_is_temporary(cleanplate: Cleanplate, tmp_path: Path) -> None:

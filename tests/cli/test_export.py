@@ -44,6 +44,14 @@ def test_names_are_kept_and_collisions_numbered(engine: Engine, tmp_path: Path) 
     ]
 
 
+def test_an_original_in_the_way_is_left_alone(engine: Engine, tmp_path: Path) -> None:
+    make_done(engine, ["a.jpg"])
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET source_uri = :uri"), {"uri": (tmp_path / "a.jpg").as_uri()})
+    [exported] = export_photos(engine, 1, tmp_path)
+    assert exported.path == tmp_path / "a-clean.jpg"
+
+
 def test_a_second_export_writes_nothing_anew(engine: Engine, tmp_path: Path) -> None:
     make_done(engine, ["a.jpg"])
     [first] = export_photos(engine, 1, tmp_path)

@@ -49,3 +49,20 @@ def test_the_secret_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tell-no-one" not in repr(settings)
     assert "tell-no-one" not in settings.model_dump_json()
     assert settings.api_secret == "tell-no-one"
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "provider"),
+    [
+        ("", "", "sandbox"),
+        ("", "k", "aidc-ai.com"),
+        ("https://cn-api.aidc-ai.com/rest/x", "k", "aidc-ai.com"),
+        ("http://127.0.0.1:8080/x", "k", "127.0.0.1"),
+        ("http://[::1]:8080/x", "k", "::1"),
+        ("http://127.0.0.1:8080/x", "sandbox", "sandbox"),
+    ],
+)
+def test_who_made_an_output(monkeypatch: pytest.MonkeyPatch, url: str, key: str, provider: str) -> None:
+    monkeypatch.setenv("REMOVAL_API_URL", url)
+    monkeypatch.setenv("REMOVAL_API_KEY", key)
+    assert load_settings().provider == provider

@@ -9,7 +9,7 @@ from tests.chaos.fleet import Fleet, make_photos
 RATE = 50.0
 PHOTOS = 1000
 
-pytestmark = [pytest.mark.load, pytest.mark.timeout(180), pytest.mark.xdist_group("alone")]
+pytestmark = [pytest.mark.load, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,8 @@ def test_jsonl(tmp_path: Path) -> None:
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": [5]}\n', "no element"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": {"a": 1}}\n', "expected numbers"),
         ("m.jsonl", b'{"path": "nowhere.jpg"}\n', "Cannot read"),
+        ("m.jsonl", b'{"path": "a\\ud800.jpg"}\n', "must be text"),
+        ("m.jsonl", b'{"path": "a\\u0000.jpg"}\n', "must be text"),
         ("m.jsonl", b"{" * 100_000 + b"\n", "not JSON"),
     ],
 )

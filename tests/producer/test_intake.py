@@ -79,3 +79,10 @@ def test_a_photo_with_nothing_to_take_off_is_said(engine: Engine) -> None:
     photo = Item(uri="https://shop.example/a.jpg", name="a.jpg", elements=(), subject_elements=())
     with pytest.raises(UsageError, match="nothing to take off"):
         hand_in(engine, [photo])
+
+
+def test_names_that_are_no_text_are_made_text(engine: Engine) -> None:
+    hand_in(engine, [Item(uri="file:///a%FF.jpg", name="a\udcff.jpg", sku="x\0y")])
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT name, sku FROM jobs")).one()
+    assert tuple(row) == ("a?.jpg", "x\ufffdy")

@@ -95,7 +95,11 @@ def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterat
     closers: list[Callable[[], object]] = []
 
     def make(
-        *, on_maybe_billed: OnMaybeBilled = OnMaybeBilled.RETRY, secret: str = "sandbox", max_attempts: int = 5
+        *,
+        on_maybe_billed: OnMaybeBilled = OnMaybeBilled.RETRY,
+        secret: str = "sandbox",
+        max_attempts: int = 5,
+        provider: str = "sandbox",
     ) -> Bench:
         redis = Redis.from_url(redis_url)
         client = RemovalClient(f"{sandbox.url}/rest/ai/image/removal", "sandbox", secret, read_timeout=READ_TIMEOUT)
@@ -109,6 +113,7 @@ def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterat
             finisher=Finisher(engine, PostgresStore(), account="test", worker="w", out_of_time=threading.Event()),
             leases=leases,
             rules=RetryRules(max_attempts, 0.01, 0.02, on_maybe_billed),
+            provider=provider,
             worker="w",
             lease_seconds=30,
             stopping=stopping,

@@ -262,6 +262,16 @@ def test_the_same_photo_at_the_same_time_is_paid_once(make_bench: MakeBench, pho
     assert bench.sandbox.stats()["accepted"] == 1
 
 
+def test_what_the_sandbox_made_is_not_passed_off_as_the_real_thing(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    bench.run_out()
+    paid = make_bench(provider="vendor.example")
+    paid.submit(photo)
+    paid.run_out()
+    assert [row["reused_from"] for row in bench.rows("SELECT reused_from FROM jobs")] == [None, None]
+
+
 def test_other_options_are_another_call(make_bench: MakeBench, photo: Path) -> None:
     from producer.intake import BatchOptions
 

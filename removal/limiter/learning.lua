@@ -1,0 +1,77 @@
+-- How the learned rate follows the quota there is. Comes after state.lua, before verbs.lua.
+
+-- Up: in thirds towards the rate that failed, wait just below it, try it, and past it faster and faster.
+local function raise()
+  local rate, top = s.learned, s.top
+  if top > 0 and rate < below(top) then
+    s.jump = 0
+    local aim = math.min(below(top), rate + math.max(above(rate), (top - rate) / 3))
+    set_rate(aim, aim >= below(top) and s.patience or PROOF)
+    return
+  end
+  if top > 0 and rate >= top then
+    s.top, s.patience = 0, PATIENCE
+  end
+  s.jump = math.max(above(rate), s.jump * 2)
+  set_rate(rate + s.jump, PROOF)
+end
+
+-- Down: back to the rate that worked. A rate that worked until now gets a second chance, as calls that the network
+-- bunched up are refused, too. Else by what the window of the refused call tells, or the share that fails, or a cut.
+local function lower(rate, seen, banned)
+  if s.oks_since > 0 then
+    s.cuts = 0
+  end
+  local share = 1 - (s.refused_since + 1) / math.max(1, s.granted_since)
+  if s.good > 0 and rate > s.good then
+    if s.top > 0 and rate >= s.top then
+      s.patience = s.patience * 2
+    end
+    s.top = rate
+    local slow = math.min(SLOW_PATIENCE, PATIENCE_CALLS / s.good)
+    s.patience = math.max(slow / 3, math.min(s.patience, math.max(MOST_PATIENCE, slow)))
+    set_rate(s.good, s.good >= below(rate) and s.patience or PROOF)
+  elseif s.good > 0 then
+    s.top = 0
+    set_rate(rate, PROOF)
+  elseif seen >= SEEN and seen <= rate * CUT then
+    s.top = rate
+    set_rate(math.max(rate * SEEN_CUT, seen), PROOF)
+  elseif share > CUT then
+    s.top = 0
+    set_rate(math.min(below(rate), rate * share), PROOF)
+  else
+    if s.cuts < CUTS_BLIND then
+      s.top = s.top > 0 and math.min(s.top, rate) or rate
+      set_rate(rate * CUT, PROOF)
+    else
+      s.top = 0
+    end
+    if not banned then
+      s.closed = math.max(s.closed, now + math.min(MOST_CLOSURE, CLOSURE * 2 ^ s.cuts))
+    end
+    s.cuts = math.min(s.cuts + 1, 20)
+  end
+  s.good, s.jump, s.epoch = 0, 0, s.epoch + 1
+  s.oks_since, s.refused_since, s.granted_since = 0, 0, 0
+end
+
+local function succeed(epoch, gen, waited)
+  s.oks_since = s.oks_since + 1
+  if epoch ~= s.epoch or gen ~= s.gen or waited ~= 1 then
+    return -- says nothing about the rate of now
+  end
+  s.progress, s.passed = s.progress + window / SECOND / calls, s.passed + 1
+  if s.progress < PROOF or s.passed < PROOF_OKS then
+    return
+  end
+  if s.good < s.learned then
+    s.good, s.cuts = s.learned, 0
+    if s.learned >= fit(configured) then
+      s.top, s.patience = 0, PATIENCE
+    end
+  end
+  if s.progress >= s.hold and s.learned < fit(configured) then
+    raise()
+  end
+end

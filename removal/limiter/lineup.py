@@ -1,0 +1,37 @@
+"""What one process knows of the queue, so that sleepers learn of changes without asking."""
+
+import threading
+
+from core.states import Lane
+from removal.limiter.bucket import Answer
+from removal.limiter.permit import Permit
+
+
+class Lineup:
+    """When each place in the queue is due, by the newest answer that any thread of this process got."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._newest: dict[Lane, Answer] = {}
+        self._epoch = (0, 0)
+
+    def note(self, lane: Lane, answer: Answer) -> None:
+        """Take in an answer about a lane; threads may bring them out of order."""
+        with self._lock:
+            known = self._newest.get(lane)
+            if known is None or known.born != answer.born or known.now <= answer.now:
+                self._newest[lane] = answer
+            if self._epoch[0] != answer.born or self._epoch[1] < answer.epoch:
+                self._epoch = (answer.born, answer.epoch)
+
+    def due_us(self, permit: Permit) -> int:
+        """Return when a permit is due, in µs of Redis' clock: an estimate until it is granted."""
+        newest = self._newest.get(permit.lane)
+        if permit.granted or newest is None or newest.born != permit.born:
+            return permit.at_us
+        return newest.head_at + max(0, permit.number - newest.head) * newest.gap_ns // 1000
+
+    def is_void(self, permit: Permit) -> bool:
+        """Return whether a granted slot is known to be void: the bucket closed or was lost since."""
+        born, epoch = self._epoch
+        return permit.born != born or permit.epoch < epoch

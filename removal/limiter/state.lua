@@ -1,0 +1,109 @@
+-- One account's bucket: who may call, and when. Every verb is one atomic step on Redis' own clock.
+--
+-- KEYS  the bucket (hash); the recent calls (sorted set: permit -> µs it may be sent at)
+-- ARGV  verb, now in µs ('' = Redis' clock), configured rate (calls/s), burst, then what the verb needs
+-- All answer {now, born, epoch, gen, granted (0|1), at, number, waited (0|1), rate in calls/1000 s,
+-- head, at of head, gap in ns}: with the last three a process knows when any number of the lane is due.
+--
+-- A queue of numbers decides whose turn it is, roughly; the slot itself is given out a moment before it is
+-- due. So a number that is never used, or a closure, moves everybody behind it.
+-- born   names this bucket; a wiped one comes back with another name, and old numbers count for nothing
+-- epoch  goes up at each throttle; gen goes up at each change of the learned rate
+
+local SECOND = 1000000
+local PACE = 1.008 -- a quota's worth of slots spans this many windows
+local GUARD = 1.0072 -- and never less than this many, whatever the delays: what is left for the way to the server
+local GRANTED = 50000 -- no slot is granted longer (µs) than this before it is due
+local CATCH_UP = 20000 -- a slot taken up to this late (µs) does not delay those behind it
+local FLOOR = 0.2 -- learned rate never falls below this (or a quarter of the configured rate)
+local STEP = 0.02 -- share of the rate, a careful step up or down
+local CUT = 0.7 -- the most that is cut off at once leaves this share of the rate
+local SEEN, SEEN_CUT = 3, 0.5 -- calls in the window of a refused one from which the quota is guessed; not below this share
+local PROOF = 1.1 -- seconds' worth of successes that show a rate works
+local PROOF_OKS = 3 -- and never fewer successes than these
+local PATIENCE, MOST_PATIENCE = 4, 12 -- seconds' worth just below a known limit before trying it again;
+local PATIENCE_CALLS, SLOW_PATIENCE = 60, 25 -- at slow rates as many calls, but not more seconds than this
+local CLOSURE, MOST_CLOSURE = 0.25 * SECOND, 30 * SECOND
+local MOST_BAN = 3600 * SECOND
+local CUTS_BLIND = 3 -- with no success in between, further cuts tell nothing about the rate
+local LATENCY_WEIGHT = 0.05
+local KEPT_SECONDS = 86400
+local DEAD_AFTER = 250000 -- an interactive number this overdue (µs) no longer holds bulk back
+
+local LANES = { 'interactive', 'bulk' }
+
+local bucket, recent = KEYS[1], KEYS[2]
+local verb, configured, burst = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local now = tonumber(ARGV[2])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * SECOND + time[2]
+end
+
+local was, s = {}, {}
+local flat = redis.call('HGETALL', bucket)
+for i = 1, #flat, 2 do
+  s[flat[i]] = tonumber(flat[i + 1])
+  was[flat[i]] = s[flat[i]]
+end
+
+-- Quotas are whole calls in a second: 24.7 means 24. Below one a second the window is stretched instead.
+local function quota(rate)
+  if rate >= 1 then
+    return math.floor(rate + 1e-9), SECOND
+  end
+  return 1, SECOND / rate
+end
+
+local function fit(rate)
+  local low = math.min(FLOOR, configured / 4)
+  rate = math.max(low, math.min(configured, rate))
+  return rate >= 1 and math.floor(rate + 1e-9) or rate
+end
+
+local function above(rate)
+  return rate >= 1 and math.max(1, math.floor(rate * STEP)) or rate * 0.1
+end
+
+local function below(rate)
+  return rate >= 2 and fit(rate - math.max(1, math.floor(rate * STEP))) or fit(rate * 0.9)
+end
+
+local calls, window, gap
+
+local function set_pace()
+  calls, window = quota(s.learned)
+  gap = window * PACE / calls
+end
+
+local function set_rate(rate, hold)
+  s.learned, s.hold, s.progress, s.passed, s.gen = fit(rate), hold, 0, 0, s.gen + 1
+  set_pace()
+end
+
+local function start()
+  redis.call('DEL', bucket, recent)
+  was, s = {}, { born = now, epoch = 0, oks = 0, throttled = 0, failed = 0 }
+  s.gen, s.configured, s.due = 0, 0, now
+  for _, lane in ipairs(LANES) do
+    s[lane .. ':head'], s[lane .. ':tail'], s[lane .. ':at'] = 0, 0, now
+  end
+  -- Nobody knows what was called just before this, or is about to be: slots that were granted are still used.
+  local _, window = quota(configured)
+  s.closed = now + math.ceil(window * GUARD) + GRANTED
+end
+
+-- A clock that went back by more than a blink would stop all calls until it is where it was.
+if not s.born or now + SECOND < s.clock then
+  start()
+end
+now = math.max(now, s.clock or 0)
+s.clock = now
+if s.configured ~= configured then
+  s.configured, s.top, s.good, s.jump, s.cuts, s.patience = configured, 0, 0, 0, 0, PATIENCE
+  s.oks_since, s.refused_since, s.granted_since = 0, 0, 0
+  set_rate(configured, PROOF)
+end
+
+set_pace()
+local burst_slack = (math.min(burst, calls) - 1) * gap

@@ -1,0 +1,170 @@
+-- The queue, the slots and what the verbs do. Comes after state.lua and learning.lua.
+
+-- The earliest time the next call may be sent, idle time left aside.
+local function base()
+  local at = math.max(s.due, s.closed)
+  local nth = redis.call('ZRANGE', recent, -calls, -calls, 'WITHSCORES')
+  return nth[2] and math.max(at, tonumber(nth[2]) + window * GUARD) or at
+end
+
+local function turn(lane, number)
+  return s[lane .. ':at'] + (number - s[lane .. ':head']) * gap
+end
+
+local function interactive_waiting()
+  local head, tail = s['interactive:head'], s['interactive:tail']
+  if tail <= head or turn('interactive', tail - 1) < now - DEAD_AFTER then
+    return 0
+  end
+  return tail - head
+end
+
+local function answer(lane, granted, at, number, waited)
+  local rate = math.floor(s.learned * 1000 + 0.5)
+  local queue = { s[lane .. ':head'], math.ceil(s[lane .. ':at']), math.floor(gap * 1000) }
+  return { now, s.born, s.epoch, s.gen, granted, math.ceil(at), number, waited, rate, unpack(queue) }
+end
+
+local function reserve(lane)
+  local number, earliest = s[lane .. ':tail'], base()
+  if lane == 'bulk' then
+    earliest = earliest + interactive_waiting() * gap
+  end
+  if turn(lane, number) < now - burst_slack then
+    -- Nobody is before this one any more, or only numbers that will never be used.
+    s[lane .. ':head'], s[lane .. ':at'] = number, math.max(earliest, now - burst_slack)
+  else
+    s[lane .. ':at'] = math.max(s[lane .. ':at'], earliest)
+  end
+  s[lane .. ':tail'] = number + 1
+  if lane == 'interactive' and s['bulk:tail'] > s['bulk:head'] then
+    s['bulk:at'] = s['bulk:at'] + gap
+  end
+  local at = turn(lane, number)
+  return answer(lane, 0, at, number, at > now + 1000 and 1 or 0)
+end
+
+local function grant(lane, number, born, waited, ahead)
+  if born ~= s.born then
+    return reserve(lane)
+  end
+  local member = lane .. number
+  if redis.call('ZREM', recent, member) == 1 then
+    s.due = s.due - gap
+  end
+  local earliest = base()
+  s[lane .. ':at'] = math.max(s[lane .. ':at'], earliest)
+  local at = math.max(earliest, turn(lane, number))
+  if at > now + ahead then
+    return answer(lane, 0, at, number, waited)
+  end
+  local slot = math.ceil(math.max(earliest, now))
+  -- Time that was lost to delays is made up for; idle time and closures are not, but for a burst.
+  local paced = waited == 1 and math.max(s.due, s.closed, slot - CATCH_UP) or slot
+  s.due = math.min(paced, math.max(s.due, slot - burst_slack)) + gap
+  s[lane .. ':head'] = math.max(s[lane .. ':head'], number + 1)
+  s[lane .. ':at'] = s.due
+  if lane == 'bulk' then
+    s['bulk:at'] = s.due + interactive_waiting() * gap
+  end
+  s.granted_since = s.granted_since + 1
+  redis.call('ZADD', recent, string.format('%.0f', slot), member)
+  redis.call('ZREMRANGEBYSCORE', recent, '-inf', string.format('(%.0f', now - 2 * window - SECOND))
+  redis.call('PEXPIRE', recent, math.ceil(3 * window / 1000) + 5000)
+  return answer(lane, 1, slot, number, waited)
+end
+
+-- A call that goes out late counts from when it really goes, which is `delay` from now.
+local function late(lane, number, born, epoch, waited, delay)
+  local score = redis.call('ZSCORE', recent, lane .. number)
+  if born ~= s.born or epoch ~= s.epoch or not score or now - score > window / 2 then
+    return grant(lane, number, born, waited, delay)
+  end
+  redis.call('ZADD', recent, string.format('%.0f', now + delay), lane .. number)
+  return answer(lane, 1, now + delay, number, waited)
+end
+
+local function give_back(lane, number, born)
+  if born ~= s.born then
+    return
+  end
+  if redis.call('ZREM', recent, lane .. number) == 1 then
+    s.due = s.due - gap
+  elseif number == s[lane .. ':tail'] - 1 and number >= s[lane .. ':head'] then
+    s[lane .. ':tail'] = number
+  elseif number >= s[lane .. ':head'] then
+    s[lane .. ':at'] = s[lane .. ':at'] - gap
+  end
+end
+
+-- How many calls went out in the window that ended with this one.
+local function calls_before(member)
+  local score = tonumber(redis.call('ZSCORE', recent, member) or now)
+  return redis.call('ZCOUNT', recent, string.format('(%.0f', score - window), string.format('(%.0f', score))
+end
+
+-- Everybody who waits moves, and none of those who come meanwhile goes before them.
+local function shift_queues()
+  local earliest = base()
+  for _, lane in ipairs(LANES) do
+    if turn(lane, s[lane .. ':tail']) >= now then
+      s[lane .. ':at'] = math.max(s[lane .. ':at'], earliest)
+    end
+  end
+end
+
+local function settle(lane, number, born, waited, epoch, gen, rate, outcome, ban, latency)
+  if outcome == 'unused' then
+    give_back(lane, number, born)
+    return answer(lane, 0, now, number, waited)
+  end
+  local count = outcome == 'ok' and 'oks' or outcome
+  s[count] = s[count] + 1
+  if latency then
+    s.latency = s.latency and s.latency + LATENCY_WEIGHT * (latency - s.latency) or latency
+  end
+  if outcome == 'throttled' then
+    if ban then
+      s.closed = math.max(s.closed, now + math.min(MOST_BAN, ban))
+    end
+    if born == s.born and epoch == s.epoch then
+      lower(math.min(rate, s.learned), calls_before(lane .. number), ban)
+    else
+      s.refused_since = s.refused_since + 1
+    end
+    shift_queues()
+  elseif outcome == 'ok' and born == s.born then
+    succeed(epoch, gen, waited)
+  end
+  return answer(lane, 0, now, number, waited)
+end
+
+local lane, number, born = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local waited, ahead = tonumber(ARGV[8]), tonumber(ARGV[9])
+local epoch, gen, rate = tonumber(ARGV[10]), tonumber(ARGV[11]), (tonumber(ARGV[12]) or 0) / 1000
+local result
+if verb == 'reserve' then
+  result = reserve(lane)
+elseif verb == 'grant' then
+  result = grant(lane, number, born, waited, ahead)
+elseif verb == 'late' then
+  result = late(lane, number, born, epoch, waited, ahead)
+elseif verb == 'settle' then
+  result = settle(lane, number, born, waited, epoch, gen, rate, ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15]))
+else
+  return redis.error_reply('unknown verb ' .. verb)
+end
+
+s.gap = gap
+local changed = {}
+for field, value in pairs(s) do
+  if was[field] ~= value then
+    changed[#changed + 1] = field
+    changed[#changed + 1] = string.format('%.17g', value)
+  end
+end
+if #changed > 0 then
+  redis.call('HSET', bucket, unpack(changed))
+end
+redis.call('EXPIRE', bucket, KEPT_SECONDS)
+return result
