@@ -14,7 +14,7 @@ from db.artifacts import write_whole
 from db.reports import PhotoRow
 from db.session import transact
 
-SUFFIXES = {"JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"}, "PNG": {".png"}, "BMP": {".bmp"}}
+SUFFIXES = {"JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png",), "BMP": (".bmp",)}
 REPORT_NAMES = frozenset({"report.html", "report.jsonl"})
 
 
@@ -48,13 +48,13 @@ def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported
     Raises:
         UnavailableError: The disk is full or refuses; outputs stay in the store.
     """
-    taken: set[str] = set()
+    names = _Names(out)
     with engine.connect() as connection:
         for photo in reports.iterate_photos(connection, batch_id):
             if photo.state != JobState.SUCCEEDED or photo.artifact_sha256 is None:
                 yield Exported(photo, None)
                 continue
-            path = out / _free_name(photo, taken, out)
+            path = names.take(photo)
             data = transact(engine, partial(artifacts.read, sha256=photo.artifact_sha256))
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,15 +68,25 @@ def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported
             yield Exported(photo, path)
 
 
-def _free_name(photo: PhotoRow, taken: set[str], out: Path) -> str:
-    wished = PurePosixPath(photo.name)
-    suffixes = SUFFIXES.get(photo.artifact_format or "", set())
-    if suffixes and wished.suffix.lower() not in suffixes:
-        wished = wished.with_name(wished.name + min(suffixes, key=len))
-    if (out / wished).as_uri() == photo.source_uri:
-        wished = wished.with_name(f"{wished.stem}-clean{wished.suffix}")
-    name, number = str(wished), 2
-    while name.lower() in taken or name.lower() in REPORT_NAMES:
-        name, number = str(wished.with_name(f"{wished.stem}-{number}{wished.suffix}")), number + 1
-    taken.add(name.lower())
-    return name
+class _Names:
+    """Gives every photo a name of its own, in the order they came in."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._taken: set[str] = set(REPORT_NAMES)
+        self._numbers: dict[str, int] = {}
+
+    def take(self, photo: PhotoRow) -> Path:
+        """Return the path for a photo: its own name, numbered when another has it."""
+        wished = PurePosixPath(photo.name)
+        suffixes = SUFFIXES.get(photo.artifact_format or "")
+        if suffixes and wished.suffix.lower() not in suffixes:
+            wished = wished.with_name(wished.name + suffixes[0])
+        if (self._out / wished).as_uri() == photo.source_uri:
+            wished = wished.with_name(f"{wished.stem}-clean{wished.suffix}")
+        name, key = str(wished), str(wished).lower()
+        while name.lower() in self._taken:
+            self._numbers[key] = self._numbers.get(key, 1) + 1
+            name = str(wished.with_name(f"{wished.stem}-{self._numbers[key]}{wished.suffix}"))
+        self._taken.add(name.lower())
+        return self._out / name

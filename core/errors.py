@@ -42,6 +42,10 @@ class RedisDown(UnavailableError):
     """Redis cannot be reached."""
 
 
+class StoreUnavailable(UnavailableError):
+    """The artifact store takes nothing at present (a full disk, a folder that is gone)."""
+
+
 class AccountRefused(CleanplateError):
     """The removal API refused the account, its signature or its quota."""
 

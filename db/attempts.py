@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from core.states import AnswerClass, Spend
+from db import circuits
 from db.jobs import ClaimedJob
 
 
@@ -32,15 +33,15 @@ def open_call(connection: Connection, job: ClaimedJob, *, worker: str, account: 
     None when the call must not be made any more: the lease is lost, the batch was paused or cancelled, or the
     account's circuit is open and this job is not its probe.
     """
+    if not circuits.may_call(connection, account, job.id):
+        return None
     statement = text(
         "INSERT INTO attempts (job_id, batch_id, lease_token, worker, sent_at, spend) "
         "SELECT j.id, j.batch_id, j.lease_token, :worker, clock_timestamp(), 'maybe' "
         "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
-        "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' "
-        "AND NOT EXISTS (SELECT 1 FROM circuits AS c WHERE c.account = :account AND c.is_open "
-        "AND c.probe_job_id IS DISTINCT FROM j.id) RETURNING id"
+        "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' RETURNING id"
     )
-    values = {"id": job.id, "token": job.lease_token, "worker": worker, "account": account}
+    values = {"id": job.id, "token": job.lease_token, "worker": worker}
     return connection.execute(statement, values).scalar_one_or_none()
 
 
@@ -82,8 +83,11 @@ def note_without_call(connection: Connection, job: ClaimedJob, outcome: Outcome,
 
 
 def count_code(connection: Connection, job_id: int, code: str) -> int:
-    """Return how many of a job's attempts ended with this code."""
-    statement = text("SELECT count(*) FROM attempts WHERE job_id = :id AND code = :code")
+    """Return how many of a job's attempts ended with this code since it was last requeued."""
+    statement = text(
+        "SELECT count(*) FROM attempts AS a JOIN jobs AS j ON j.id = a.job_id WHERE j.id = :id AND a.code = :code "
+        "AND (j.requeued_at IS NULL OR a.created_at > j.requeued_at)"
+    )
     return int(connection.execute(statement, {"id": job_id, "code": code}).scalar_one())
 
 

@@ -77,7 +77,8 @@ def find_unfinished(connection: Connection, source_key: str) -> int | None:
     """Return the newest batch of the same source and options that has not ended, locked against a second intake."""
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": source_key})
     statement = text(
-        "SELECT id FROM batches WHERE source_key = :key AND state IN ('active', 'paused') ORDER BY id DESC LIMIT 1"
+        "SELECT id FROM batches WHERE source_key = :key AND state IN ('active', 'paused') ORDER BY id DESC LIMIT 1 "
+        "FOR UPDATE"
     )
     return connection.execute(statement, {"key": source_key}).scalar_one_or_none()
 
@@ -130,36 +131,53 @@ def resume(connection: Connection, batch_id: int) -> bool:
     return connection.execute(statement, {"id": batch_id}).rowcount == 1
 
 
-def cancel(connection: Connection, batch_id: int) -> int:
-    """End a batch; jobs in a call finish, all others are cancelled. Return how many were cancelled."""
-    connection.execute(
-        text(
-            "UPDATE batches SET state = 'cancelled', pause_reason = NULL, finished_at = now() "
-            "WHERE id = :id AND state <> 'cancelled'"
-        ),
-        {"id": batch_id},
+def cancel(connection: Connection, batch_id: int) -> int | None:
+    """End a batch; jobs in a call finish, all others are cancelled.
+
+    Returns:
+        How many were cancelled; None when the batch had ended before.
+    """
+    statement = text(
+        "UPDATE batches SET state = 'cancelled', pause_reason = NULL, finished_at = now() "
+        "WHERE id = :id AND state IN ('active', 'paused')"
     )
+    if connection.execute(statement, {"id": batch_id}).rowcount == 0:
+        return None
+    return _cancel_jobs(connection, [batch_id])
+
+
+def cancel_stragglers(connection: Connection) -> int:
+    """Cancel jobs that came back to a batch in the moment it was cancelled; return how many."""
+    statement = text("SELECT id FROM batches WHERE state = 'cancelled' AND finished_at > now() - interval '10 minutes'")
+    return _cancel_jobs(connection, list(connection.execute(statement).scalars()))
+
+
+def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
     statement = text(
         "UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() "
-        "WHERE batch_id = :id AND state IN ('pending', 'queued', 'held')"
+        "WHERE batch_id = ANY(:ids) AND state IN ('pending', 'queued', 'held')"
     )
-    return connection.execute(statement, {"id": batch_id}).rowcount
+    return connection.execute(statement, {"ids": batch_ids}).rowcount
 
 
-def requeue(connection: Connection, batch_id: int, code: str | None) -> int:
+def requeue(connection: Connection, batch_id: int, code: str | None, *, held: bool = False) -> int:
     """Send a batch's dead jobs round again with their attempts reset. Return how many.
+
+    An output that is paid for and was not fetched keeps its link.
 
     Args:
         connection: An open transaction.
         batch_id: Whose jobs.
         code: Only those that died with this code, such as `801`; None for all.
+        held: Those that wait for a person, instead of the dead.
     """
+    _lock(connection, batch_id)
     statement = text(
         "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "
-        "finished_at = NULL, output_url = NULL "
-        "WHERE batch_id = :id AND state = 'dead' AND (CAST(:code AS text) IS NULL OR code = :code)"
+        "requeued_at = now(), finished_at = NULL "
+        "WHERE batch_id = :id AND state = :state AND (CAST(:code AS text) IS NULL OR code = :code)"
     )
-    count = connection.execute(statement, {"id": batch_id, "code": code}).rowcount
+    count = connection.execute(statement, {"id": batch_id, "code": code, "state": "held" if held else "dead"}).rowcount
     if count:
         reopen(connection, batch_id)
     return count
@@ -177,13 +195,27 @@ def reopen(connection: Connection, batch_id: int) -> None:
 
 
 def finish_settled(connection: Connection) -> list[int]:
-    """Mark every active batch with nothing left to run as finished; return their ids."""
+    """Mark every active batch with nothing left to run as finished; return their ids.
+
+    Batches that somebody adds jobs to right now are locked and passed over; whether the others have open jobs is asked
+    only after they are locked here, so that no job is left behind in a finished batch.
+    """
+    candidates = connection.execute(
+        text(
+            "SELECT id FROM batches AS b WHERE state = 'active' AND NOT EXISTS (SELECT 1 FROM jobs AS j "
+            "WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running')) FOR UPDATE SKIP LOCKED"
+        )
+    ).scalars()
     statement = text(
-        "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.state = 'active' AND NOT EXISTS "
+        "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) AND NOT EXISTS "
         "(SELECT 1 FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running')) "
         "RETURNING b.id"
     )
-    return list(connection.execute(statement).scalars())
+    return list(connection.execute(statement, {"ids": list(candidates)}).scalars())
+
+
+def _lock(connection: Connection, batch_id: int) -> None:
+    connection.execute(text("SELECT 1 FROM batches WHERE id = :id FOR UPDATE"), {"id": batch_id})
 
 
 ENDED = frozenset({BatchState.FINISHED.value, BatchState.CANCELLED.value})

@@ -44,7 +44,7 @@ def trip(connection: Connection, account: str, *, reason: str, code: str, messag
 
 
 def close(connection: Connection, account: str) -> bool:
-    """Close the circuit after a call that worked; return whether it was open."""
+    """Close the circuit after a call the account was good for; return whether it was open."""
     statement = text("UPDATE circuits SET is_open = false, probe_job_id = NULL WHERE account = :account AND is_open")
     return connection.execute(statement, {"account": account}).rowcount == 1
 
@@ -53,6 +53,26 @@ def probe_now(connection: Connection, account: str) -> None:
     """Let the next probe go out at once (someone has come to look)."""
     statement = text("UPDATE circuits SET next_probe_at = now() WHERE account = :account AND is_open")
     connection.execute(statement, {"account": account})
+
+
+def may_call(connection: Connection, account: str, job_id: int) -> bool:
+    """Whether a job may call: the circuit is closed, or the job is its probe, or becomes it because one is due."""
+    if find_open(connection, account) is None:
+        return True
+    statement = text(
+        "UPDATE circuits SET probe_job_id = :job_id, next_probe_at = now() + make_interval(secs => :probe) "
+        "WHERE account = :account AND is_open AND (probe_job_id = :job_id OR next_probe_at <= now())"
+    )
+    values = {"account": account, "job_id": job_id, "probe": PROBE_SECONDS}
+    return connection.execute(statement, values).rowcount == 1
+
+
+def probe_was_spared(connection: Connection, account: str, job_id: int) -> None:
+    """Let another probe go out at once when the chosen job ended without a call."""
+    statement = text(
+        "UPDATE circuits SET next_probe_at = now() WHERE account = :account AND is_open AND probe_job_id = :job_id"
+    )
+    connection.execute(statement, {"account": account, "job_id": job_id})
 
 
 def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:

@@ -32,7 +32,7 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """Another job with the same bytes and the same options: done, refused by the API, or running right now."""
+    """Another job with the same bytes and options: done, running right now, held, or refused by the API."""
 
     job_id: int
     state: JobState
@@ -88,7 +88,7 @@ def note_source(
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
     statement = text(
-        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, source_bytes = :size_bytes, "
+        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, source_bytes = :size_bytes, "
         "width = :width, height = :height WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {
@@ -101,10 +101,13 @@ def note_source(
     _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
     row = connection.execute(
         text(
-            "SELECT id, state, code, message, artifact_sha256 FROM jobs WHERE content_key = :key AND id <> :id "
-            "AND (state IN ('succeeded', 'running') OR (state = 'dead' AND :first_time "
-            "AND code IN ('700', '703', '704', '705', '1000'))) "
-            "ORDER BY state = 'succeeded' DESC, state = 'running' DESC, id LIMIT 1"
+            "SELECT j.id, j.state, j.code, j.message, j.artifact_sha256 FROM jobs AS j "
+            "WHERE j.content_key = :key AND j.id <> :id AND (j.state = 'succeeded' "
+            # Only one that noted its source in this very run is waited for: of identical photos the first one calls.
+            "OR (j.state = 'running' AND j.content_lease = j.lease_token) "
+            "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' "
+            "AND j.code IN ('700', '703', '704', '705', '1000'))))) "
+            "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.state = 'held' DESC, j.id LIMIT 1"
         ),
         {"key": content_key, "id": job.id, "first_time": job.requeues == 0},
     ).one_or_none()
@@ -166,11 +169,12 @@ def give_back(
     code: str | None = None,
     message: str | None = None,
     send_bytes: bool = False,
-    output_url: str | None = None,
+    forget_output: bool = False,
 ) -> None:
     """Make a job due again after a delay: a retry (`spent` 1) or a snooze (`spent` 0).
 
-    A job whose batch was cancelled meanwhile is cancelled instead.
+    A job whose batch was cancelled meanwhile is cancelled instead. The link of a paid output is kept, whatever went
+    wrong, unless `forget_output` says that it leads nowhere.
 
     Raises:
         LeaseLost: Another worker owns the job.
@@ -180,7 +184,7 @@ def give_back(
         "finished_at = CASE b.state WHEN 'cancelled' THEN now() END, "
         "available_at = now() + make_interval(secs => :delay), attempts = attempts + :spent, "
         "snoozes = snoozes + 1 - :spent, code = coalesce(:code, code), message = coalesce(:message, message), "
-        "send_bytes = send_bytes OR :send_bytes, output_url = :output_url, lease_token = NULL, "
+        "send_bytes = send_bytes OR :send_bytes, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, lease_token = NULL, "
         "lease_expires_at = NULL, worker = NULL "
         "FROM batches AS b WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.id = j.batch_id"
     )
@@ -190,7 +194,7 @@ def give_back(
         "code": code,
         "message": message,
         "send_bytes": send_bytes,
-        "output_url": output_url,
+        "forget_output": forget_output,
     }
     _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
 

@@ -78,11 +78,13 @@ class Job(Base):
     snoozes: Mapped[int] = mapped_column(server_default="0")
     rescues: Mapped[int] = mapped_column(server_default="0")
     requeues: Mapped[int] = mapped_column(server_default="0")
+    requeued_at: Mapped[datetime | None]
     send_bytes: Mapped[bool] = mapped_column(server_default="false")
     output_url: Mapped[str | None]
 
     source_sha256: Mapped[str | None]
     content_key: Mapped[str | None]
+    content_lease: Mapped[UUID | None]
     source_bytes: Mapped[int | None]
     width: Mapped[int | None]
     height: Mapped[int | None]

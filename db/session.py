@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from core.errors import DatabaseDown, UsageError
@@ -63,7 +64,9 @@ def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -
 
 def is_down(error: BaseException) -> bool:
     """Whether an error says that PostgreSQL went away, rather than that a statement was wrong."""
-    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    return isinstance(error, OperationalError | PoolTimeout) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def transact(
@@ -90,12 +93,12 @@ def transact(
         try:
             with engine.begin() as connection:
                 return work(connection)
-        except DBAPIError as error:
+        except (DBAPIError, PoolTimeout) as error:
             if not is_down(error):
                 raise
             if time.monotonic() + pause > deadline or give_up():
                 raise DatabaseDown(_reason(error)) from error
-            log.warning("PostgreSQL does not answer, trying again: %s", str(error.orig).splitlines()[0])
+            log.warning("PostgreSQL does not answer, trying again: %s", _first_line(error))
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
         pause = min(pause * 2, 1.0)
 
@@ -106,9 +109,13 @@ def now(connection: Connection) -> datetime:
     return moment
 
 
-def _reason(error: DBAPIError) -> str:
-    first = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+def _reason(error: DBAPIError | PoolTimeout) -> str:
     return (
-        f"PostgreSQL cannot be reached ({first}). Nothing is lost: start it or set DATABASE_URL, then run the same "
-        "command again."
+        f"PostgreSQL cannot be reached ({_first_line(error)}). Nothing is lost: start it or set DATABASE_URL, then run "
+        "the same command again."
     )
+
+
+def _first_line(error: DBAPIError | PoolTimeout) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (str(cause).strip().splitlines() or ["no reason given"])[0]

@@ -123,6 +123,7 @@ class Dispatcher:
     def _patrol(self) -> None:
         for batch_id in transact(self._engine, batches.finish_settled):
             log.info("batch %s is finished", batch_id)
+        transact(self._engine, batches.cancel_stragglers)
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()
         self._find_lost_messages()

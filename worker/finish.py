@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine
 
-from core.states import JobState
+from core.errors import StoreUnavailable
+from core.states import AnswerClass, JobState
 from db import artifacts, attempts, circuits, jobs
 from db.artifacts import ArtifactStore
 from db.attempts import Outcome
@@ -65,6 +66,7 @@ class Finisher:
 
         Raises:
             LeaseLost: Another worker owns the job.
+            StoreUnavailable: The store takes nothing; the link of the output stays with the job.
         """
 
         def work(connection: Connection) -> None:
@@ -82,23 +84,29 @@ class Finisher:
             if attempt_id is not None:
                 attempts.note_received(connection, attempt_id, output.bytes_received)
 
-        self._write(work)
+        try:
+            self._write(work)
+        except OSError as error:
+            raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
         return Ending(JobState.SUCCEEDED, "200")
 
     def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
         """End a job with what the same photo came to before."""
-
-        def work(connection: Connection) -> None:
-            if twin.artifact_sha256 is not None:
-                jobs.succeed(connection, job, artifact_sha256=twin.artifact_sha256, reused_from=twin.job_id)
-            else:
-                jobs.stop(connection, job, state=JobState.DEAD, code=twin.code or "", message=message, spent=0)
-
-        message = f"{twin.message or ''} (the API refused the same photo before, as job {twin.job_id}; not asked again)"
-        self._write(work)
         if twin.artifact_sha256 is not None:
-            return Ending(JobState.SUCCEEDED, "reused")
-        return Ending(JobState.DEAD, twin.code or "", message)
+            artifact, ending = twin.artifact_sha256, Ending(JobState.SUCCEEDED, "reused")
+            self._write(
+                lambda connection: jobs.succeed(connection, job, artifact_sha256=artifact, reused_from=twin.job_id)
+            )
+        else:
+            why = f"{twin.message or ''} (the same photo as job {twin.job_id}, which is {twin.state}; not called again)"
+            ending = Ending(twin.state, twin.code or "", why.strip())
+            self._write(
+                lambda connection: jobs.stop(
+                    connection, job, state=ending.state, code=ending.code, message=ending.message, spent=0
+                )
+            )
+        self._write(lambda connection: circuits.probe_was_spared(connection, self._account, job.id))
+        return ending
 
     def apply(
         self,
@@ -107,7 +115,7 @@ class Finisher:
         outcome: Outcome,
         decision: Decision,
         *,
-        output_url: str | None = None,
+        forget_output: bool = False,
     ) -> Ending:
         """Write down an execution that did not succeed, and do with the job what the policy decided.
 
@@ -116,14 +124,17 @@ class Finisher:
             attempt_id: The open attempt, or None when nothing was called this time.
             outcome: How it ended.
             decision: Where the job goes.
-            output_url: A paid output that still has to be collected.
+            forget_output: Whether the link of a paid output leads nowhere.
         """
 
         def work(connection: Connection) -> None:
             if attempt_id is None:
                 attempts.note_without_call(connection, job, outcome, worker=self._worker)
+                circuits.probe_was_spared(connection, self._account, job.id)
             else:
                 attempts.settle(connection, attempt_id, outcome)
+            if is_from_a_good_account(outcome):
+                circuits.close(connection, self._account)
             if decision.opens_circuit:
                 circuits.trip(connection, self._account, reason="account", code=outcome.code, message=outcome.message)
             move(connection)
@@ -141,7 +152,7 @@ class Finisher:
                 code=outcome.code,
                 message=outcome.message,
                 send_bytes=decision.send_bytes,
-                output_url=output_url,
+                forget_output=forget_output,
             )
 
         self._write(work)
@@ -150,12 +161,14 @@ class Finisher:
 
     def snooze(self, job: ClaimedJob, delay_seconds: float, why: str) -> Ending:
         """Make the job due again without spending an attempt."""
-        self._write(
-            lambda connection: jobs.give_back(
-                connection, job, delay_seconds=delay_seconds, spent=0, output_url=job.output_url
-            )
-        )
+        self._write(lambda connection: jobs.give_back(connection, job, delay_seconds=delay_seconds, spent=0))
         return Ending(JobState.PENDING, "snoozed", why)
 
     def _write(self, work: Callable[[Connection], None]) -> None:
         transact(self._engine, work, patience_seconds=FINISH_PATIENCE_SECONDS, give_up=self._out_of_time.is_set)
+
+
+def is_from_a_good_account(outcome: Outcome) -> bool:
+    """Whether an answer shows that the account may call: the API itself spoke, and not about the account."""
+    speaks = outcome.answer_class in {AnswerClass.SOURCE, AnswerClass.PERMANENT, AnswerClass.PROVIDER_FAULT}
+    return speaks and outcome.http_status is not None and outcome.code.isdecimal()

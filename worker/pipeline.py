@@ -6,12 +6,13 @@ it, so a crash leaves a trace that says "maybe billed".
 
 import hashlib
 import logging
+import random
 import threading
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from core.errors import DatabaseDown, LeaseLost, OutputError, SourceError, SourceUnreachable
+from core.errors import DatabaseDown, LeaseLost, OutputError, SourceError, SourceUnreachable, StoreUnavailable
 from core.states import AnswerClass, JobState
 from db import attempts, jobs
 from db.attempts import Outcome
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 CLAIM_PATIENCE_SECONDS = 10.0
 TWIN_SNOOZE_SECONDS = 2.0
+NOT_CALLED_SNOOZE_SECONDS = 1.0
 OUTAGE_SNOOZE_SECONDS = 2.0
 
 
@@ -101,9 +103,10 @@ class Pipeline:
             try:
                 return self._work(job, lost)
             except NotCalled as error:
-                return tools.finisher.snooze(job, 0.0, str(error))
-            except LimiterUnavailable as error:
-                log.warning("job %s waits, no call without the limiter: %s", job.id, error)
+                delay = 0.0 if tools.stopping.is_set() else NOT_CALLED_SNOOZE_SECONDS
+                return tools.finisher.snooze(job, delay, str(error))
+            except (LimiterUnavailable, StoreUnavailable) as error:
+                log.error("job %s waits: %s", job.id, error)  # noqa: TRY400 - the cause is in the message
                 return tools.finisher.snooze(job, OUTAGE_SNOOZE_SECONDS, str(error))
             except SourceError as error:
                 return self._refuse(job, error)
@@ -126,7 +129,8 @@ class Pipeline:
     def _work(self, job: ClaimedJob, lost: threading.Event) -> Ending:
         photo, twin = self._take_in(job)
         if twin is not None and twin.state is JobState.RUNNING:
-            return self._tools.finisher.snooze(job, TWIN_SNOOZE_SECONDS, f"job {twin.job_id} has the same photo")
+            delay = TWIN_SNOOZE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
+            return self._tools.finisher.snooze(job, delay, f"job {twin.job_id} has the same photo")
         if twin is not None:
             return self._tools.finisher.reuse(job, twin)
         if job.output_url is not None:
@@ -177,12 +181,13 @@ class Pipeline:
             # The money is spent: the link is kept and only the download is tried again.
             later = decide_unreachable(attempts=job.attempts, is_final=False, rules=self._tools.rules)
             failed = Outcome(AnswerClass.PROVIDER_FAULT, f"output_{error.code}", f"No output could be fetched: {error}")
-            return finisher.apply(job, None, failed, later, output_url=url)
+            return finisher.apply(job, None, failed, later)
         except OutputError as error:
             again = decide(
                 AnswerClass.PROVIDER_FAULT, error.code, attempts=job.attempts, same_code=0, rules=self._tools.rules
             )
-            return finisher.apply(job, None, Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error)), again)
+            failed = Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error))
+            return finisher.apply(job, None, failed, again, forget_output=True)
         return finisher.succeed(job, attempt_id, output)
 
     def _settle_failure(self, job: ClaimedJob, call: Call, outcome: Outcome) -> Ending:

@@ -1,5 +1,7 @@
 """Getting at the bytes of a source: a file this machine can read, or a URL."""
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -32,7 +34,10 @@ def read_source(uri: str, fetcher: Fetcher) -> Source:
 
 def _read_file(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        # Without blocking: a pipe that is called like a photo must not hold the worker.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SourceRefused("not_an_image", f"{path.name} is no file but something else with a photo's name.")
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise SourceRefused("file_missing", f"{path.name} is no longer where it was when it was submitted.") from error

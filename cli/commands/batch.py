@@ -104,21 +104,25 @@ def resume(batch: int) -> None:
 def cancel(batch: int) -> None:
     """End a batch; photos that are done stay, the rest is never called."""
     with open_database(load_settings()) as engine:
-        find_batch(engine, batch)
+        row = find_batch(engine, batch)
         count = transact(engine, lambda connection: batches.cancel(connection, batch))
-    click.echo(f"Batch {batch} is cancelled; {count} photos were not called.")
+    if count is None:
+        click.echo(f"Batch {batch} is {row.state}; nothing changed.")
+    else:
+        click.echo(f"Batch {batch} is cancelled; {count} photos were not called.")
 
 
 @click.command()
 @batch_argument
 @click.option("--code", help="Only those that died with this code, such as 801.")
-def requeue(batch: int, code: str | None) -> None:
+@click.option("--held", is_flag=True, help="Those that wait for a person, instead of the dead; may pay again.")
+def requeue(batch: int, code: str | None, held: bool) -> None:
     """Send a batch's dead photos round again."""
     with open_database(load_settings()) as engine:
         find_batch(engine, batch)
-        count = transact(engine, lambda connection: batches.requeue(connection, batch, code))
-    what = f" with code {code}" if code else ""
-    click.echo(f"{count} dead photos{what} of batch {batch} are due again.")
+        count = transact(engine, lambda connection: batches.requeue(connection, batch, code, held=held))
+    what = ("held" if held else "dead") + " photos" + (f" with code {code}" if code else "")
+    click.echo(f"{count} {what} of batch {batch} are due again.")
 
 
 @click.command()

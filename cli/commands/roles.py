@@ -1,7 +1,6 @@
 """Single roles for real deployments, and `up`, the whole local stack in the foreground."""
 
 import signal
-import sys
 import threading
 
 import click
@@ -21,8 +20,6 @@ from worker.main import run_worker
 def worker() -> None:
     """Run jobs until SIGTERM (needs DATABASE_URL and REDIS_URL)."""
     settings = _role_settings("worker")
-    if not settings.api_url:
-        raise UsageError("A worker needs to know what to call: set REMOVAL_API_KEY, or REMOVAL_API_URL.")
     run_worker(settings)
 
 
@@ -85,5 +82,9 @@ def _role_settings(role: str) -> Settings:
         raise UsageError(
             f"`cleanplate {role}` needs {' and '.join(missing)}. For everything on this machine use `cleanplate up`."
         )
-    sys.stdout.flush()
+    if not settings.api_url:
+        raise UsageError(
+            f"`cleanplate {role}` needs to know whose quota it shares: set REMOVAL_API_KEY (or REMOVAL_API_URL), the same "
+            "for the dispatcher and all workers."
+        )
     return settings

@@ -32,7 +32,15 @@ def read_folder(folder: Path, *, leave_out: Path | None = None) -> Iterator[Item
         folders[:] = sorted(name for name in folders if not name.startswith(".") and here / name != leave_out)
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
-                yield read_file(here / name, root)
+                yield _read_entry(here / name, root)
+
+
+def _read_entry(path: Path, root: Path) -> Item:
+    try:
+        return read_file(path, root)
+    except UsageError:
+        # One broken link must not stop a folder: it becomes a job of its own, which says what is wrong.
+        return Item(uri=path.as_uri(), name=path.relative_to(root).as_posix())
 
 
 def read_file(path: Path, root: Path) -> Item:

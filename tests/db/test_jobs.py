@@ -89,6 +89,47 @@ def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
     assert note(second) is None
 
 
+def test_identical_photos_that_all_come_back_do_not_wait_for_each_other(engine: Engine) -> None:
+    ids = make_batch(engine, 5, queued=True)
+
+    def note_all() -> list[jobs.Twin | None]:
+        claimed = [claim(engine, job_id) for job_id in ids]
+        twins = []
+        for job in claimed:
+            assert job is not None
+            with engine.begin() as connection:
+                twins.append(
+                    jobs.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
+                )
+        return twins
+
+    for _ in range(2):
+        assert [twin is None for twin in note_all()] == [True, False, False, False, False]
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE jobs SET state = 'queued', lease_token = NULL"))
+
+
+def test_a_held_twin_holds_until_a_person_says_otherwise(engine: Engine) -> None:
+    one, two = make_batch(engine, 2, queued=True)
+    first, second = claim(engine, one), claim(engine, two)
+    assert first is not None
+    assert second is not None
+
+    def note(job: jobs.ClaimedJob) -> jobs.Twin | None:
+        with engine.begin() as connection:
+            return jobs.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
+
+    note(first)
+    with engine.begin() as connection:
+        jobs.stop(connection, first, state="held", code="read_timeout", message="maybe", spent=1)
+    twin = note(second)
+    assert twin is not None
+    assert twin.state is JobState.HELD
+    with engine.begin() as connection:
+        jobs.stop(connection, second, state="held", code="read_timeout", message="maybe", spent=0)
+        assert batches.requeue(connection, 1, None, held=True) == 2
+
+
 def test_a_call_is_not_opened_when_the_batch_is_paused_or_the_circuit_is_open(engine: Engine) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)
@@ -105,6 +146,9 @@ def test_a_call_is_not_opened_when_the_batch_is_paused_or_the_circuit_is_open(en
     with engine.begin() as connection:
         connection.execute(text("UPDATE circuits SET probe_job_id = :id"), {"id": job_id})
     assert may_call()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE circuits SET probe_job_id = NULL, next_probe_at = now()"))
+    assert may_call(), "a probe that is due may be any job"
     with engine.begin() as connection:
         circuits.close(connection, ACCOUNT)
         batches.pause(connection, job.batch_id, "hand")
@@ -163,6 +207,57 @@ def test_requeue_takes_only_the_code_it_is_told(engine: Engine) -> None:
     assert row is not None
     assert row.state == "active"
     assert [state_of(engine, job_id) for job_id in ids] == ["pending", "pending", "dead"]
+
+
+def test_a_batch_that_has_ended_is_not_cancelled(engine: Engine) -> None:
+    make_batch(engine, 1)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'held'"))
+        batches.finish_settled(connection)
+        assert batches.cancel(connection, 1) is None
+        assert connection.execute(text("SELECT state FROM jobs")).scalar() == "held"
+
+
+def test_no_job_is_left_behind_in_a_finished_batch(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'dead'"))
+    with engine.connect() as requeueing:
+        batches.requeue(requeueing, 1, None)
+        with engine.begin() as connection:
+            assert batches.finish_settled(connection) == []
+        requeueing.commit()
+    with engine.begin() as connection:
+        assert batches.finish_settled(connection) == []
+    assert state_of(engine, job_id) == "pending"
+
+
+def test_a_job_that_comes_back_while_its_batch_is_cancelled_is_cancelled(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as cancelling:
+        batches.cancel(cancelling, 1)
+        with engine.begin() as connection:
+            jobs.give_back(connection, job, delay_seconds=0, spent=1)
+    assert state_of(engine, job_id) == "pending"
+    with engine.begin() as connection:
+        assert batches.cancel_stragglers(connection) == 1
+
+
+def test_a_requeued_job_starts_its_counts_anew(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        attempts.note_without_call(connection, job, Outcome(AnswerClass.PROVIDER_FAULT, "1002", "no"), worker="w")
+        jobs.stop(connection, job, state="dead", code="1002", message="no", spent=1)
+    with engine.begin() as connection:
+        assert attempts.count_code(connection, job_id, "1002") == 1
+    with engine.begin() as connection:
+        batches.requeue(connection, 1, None)
+    with engine.begin() as connection:
+        assert attempts.count_code(connection, job_id, "1002") == 0
 
 
 def test_cancel_leaves_what_is_in_a_call(engine: Engine) -> None:

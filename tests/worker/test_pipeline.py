@@ -1,5 +1,6 @@
 """Jobs through the pipeline: every row of the error table over HTTP, and what is kept of it."""
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -160,6 +161,33 @@ def test_an_exhausted_quota_opens_the_circuit(make_bench: MakeBench, photo: Path
     assert found.code == "NoResource"
 
 
+@pytest.mark.parametrize("fault", ["700", "801"])
+def test_any_answer_of_the_api_itself_closes_the_circuit(make_bench: MakeBench, photo: Path, fault: str) -> None:
+    bench = make_bench()
+    bench.sandbox.configure(next=fault)
+    bench.submit(photo)
+    with bench.engine.begin() as connection:
+        circuits.trip(connection, "test", reason="account", code="NoResource", message="no")
+        connection.execute(text("UPDATE circuits SET probe_job_id = (SELECT min(id) FROM jobs)"))
+    bench.run_due()
+    with bench.engine.connect() as connection:
+        assert circuits.find_open(connection, "test") is None
+
+
+def test_a_probe_that_is_no_photo_makes_room_for_the_next(make_bench: MakeBench, photo: Path) -> None:
+    (photo / "a.jpg").write_text("no photo")
+    bench = make_bench()
+    bench.submit(photo)
+    with bench.engine.begin() as connection:
+        circuits.trip(connection, "test", reason="account", code="NoResource", message="no")
+        connection.execute(text("UPDATE circuits SET probe_job_id = (SELECT min(id) FROM jobs)"))
+    bench.run_due()
+    with bench.engine.connect() as connection:
+        found = circuits.find_open(connection, "test")
+    assert found is not None
+    assert found.probe_due
+
+
 def test_a_success_closes_the_circuit(make_bench: MakeBench, photo: Path) -> None:
     bench = make_bench()
     bench.submit(photo)
@@ -220,6 +248,43 @@ def test_a_worker_that_dies_after_the_answer_does_not_pay_again(
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
         assert queue.rescue(connection, hold=True, max_attempts=5) == [(1, "pending")]
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_a_full_store_does_not_pay_again(
+    make_bench: MakeBench, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+
+    def refuse(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts.PostgresStore, "put", refuse)
+        endings = [ending for _ in range(3) for ending in bench.run_due()]
+    assert [(ending.state, ending.code) for ending in endings] == [("pending", "snoozed")] * 3
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_an_unreadable_source_does_not_lose_a_paid_output(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+
+    def fail(*_: object) -> object:
+        raise SourceUnreachable("fetch_timeout", "did not arrive in time")
+
+    for broken in ("collect", "read_source", "read_source"):
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, broken, fail)
+            bench.run_due()
+    assert bench.job()["state"] == "dead"
+    with bench.engine.begin() as connection:
+        batches.requeue(connection, 1, None)
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
     assert bench.sandbox.stats()["accepted"] == 1
 
@@ -295,6 +360,16 @@ def test_what_the_api_refused_for_good_is_not_asked_again_but_by_a_person(make_b
     bench.run_out()
     assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded", "succeeded"]
     assert bench.sandbox.stats()["accepted"] == 2
+
+
+def test_a_pipe_called_like_a_photo_does_not_hold_the_worker(make_bench: MakeBench, photo: Path) -> None:
+    os.mkfifo(photo / "b.jpg")
+    (photo / "c.jpg").symlink_to(photo / "nowhere.jpg")
+    bench = make_bench()
+    bench.submit(photo)
+    bench.run_out()
+    codes = bench.rows("SELECT name, code FROM jobs ORDER BY name")
+    assert [row["code"] for row in codes] == ["200", "not_an_image", "file_missing"]
 
 
 def test_a_stopping_worker_calls_nothing_more(make_bench: MakeBench, photo: Path) -> None:
