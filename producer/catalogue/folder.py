@@ -12,8 +12,11 @@ PHOTO_SUFFIXES = frozenset(
 )
 
 
+OUTPUT_MARK = {"report.jsonl", "report_files"}
+
+
 def read_folder(folder: Path, *, leave_out: Path | None = None) -> Iterator[Item]:
-    """Yield every photo below a folder in the order of its path; hidden files and folders are passed over.
+    """Yield every photo below a folder in the order of its path; hidden ones and what an earlier run wrote are passed over.
 
     Args:
         folder: Where to look.
@@ -29,7 +32,15 @@ def read_folder(folder: Path, *, leave_out: Path | None = None) -> Iterator[Item
 
     for current, folders, files in os.walk(root, onerror=fail):
         here = Path(current)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and here / name != leave_out)
+        if here != root and OUTPUT_MARK <= {*folders, *files}:
+            # What an earlier run wrote is no source, or it would be paid for as one.
+            folders.clear()
+            continue
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name not in OUTPUT_MARK and here / name != leave_out
+        )
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
                 yield _read_entry(here / name, root)

@@ -46,7 +46,7 @@ def _read_row(row: dict[str, Any], where: str, folder: Path) -> Item:
         sku=None if sku is None else str(sku)[:200],
         elements=_read_list(row, "elements", where),
         subject_elements=_read_list(row, "subject_elements", where),
-        mask=_read_text(row, "mask", where),
+        mask=_read_mask(row, where),
         version=item.version,
     )
 
@@ -56,6 +56,17 @@ def _read_text(row: dict[str, Any], key: str, where: str) -> str | None:
     if value is not None and (not isinstance(value, str) or not value.strip() or storable(value) != value):
         raise UsageError(f"{where}: `{key}` must be text. Nothing was submitted.")
     return value
+
+
+def _read_mask(row: dict[str, Any], where: str) -> str | None:
+    mask = _read_text(row, "mask", where)
+    if mask is not None:
+        words = mask.split()
+        if len(words) % 2 or not all(word.isascii() and word.isdecimal() for word in words):
+            raise UsageError(
+                f"{where}: `mask` must be run lengths, `start length start length …`. Nothing was submitted."
+            )
+    return mask
 
 
 def _read_list(row: dict[str, Any], key: str, where: str) -> tuple[int, ...] | None:

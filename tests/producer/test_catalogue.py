@@ -18,6 +18,14 @@ def test_a_folder_is_read_in_order_with_the_folders_in_it(tmp_path: Path) -> Non
     assert items[0].uri == (tmp_path / "a.PNG").as_uri()
 
 
+def test_what_an_earlier_run_wrote_is_no_source(tmp_path: Path) -> None:
+    for name in ("a.jpg", "clean/a.jpg", "clean/report.jsonl", "clean/report_files/1-before.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert [item.name for item in read_source(tmp_path)] == ["a.jpg"]
+    assert [item.name for item in read_source(tmp_path / "clean")] == ["a.jpg"]
+
+
 def test_a_changed_file_is_another_version(tmp_path: Path) -> None:
     photo = tmp_path / "a.jpg"
     photo.write_bytes(b"x")
@@ -64,6 +72,8 @@ def test_jsonl(tmp_path: Path) -> None:
         ("m.jsonl", b'{"image_url": 5}\n', "must be text"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": [5]}\n', "no element"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": {"a": 1}}\n', "expected numbers"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "1 2 3"}\n', "run lengths"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "all"}\n', "run lengths"),
         ("m.jsonl", b'{"path": "nowhere.jpg"}\n', "Cannot read"),
         ("m.jsonl", b'{"path": "a\\ud800.jpg"}\n', "must be text"),
         ("m.jsonl", b'{"path": "a\\u0000.jpg"}\n', "must be text"),

@@ -1,6 +1,7 @@
 """Rows become a batch and its jobs: all or none, each photo once, and an unfinished batch goes on."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, text
@@ -24,6 +25,11 @@ def test_each_distinct_photo_is_one_job_in_the_order_it_came(engine: Engine) -> 
     assert hand_in(engine, items("b.jpg", "a.jpg", "b.jpg")) == Intake(1, 2, False)
     with engine.connect() as connection:
         assert list(connection.execute(text("SELECT name FROM jobs ORDER BY id")).scalars()) == ["b.jpg", "a.jpg"]
+
+
+def test_one_photo_under_two_names_is_two_jobs(engine: Engine) -> None:
+    photo = items("a.jpg")[0]
+    assert hand_in(engine, [photo, replace(photo, name="b.jpg"), replace(photo, sku="7"), photo]).added == 3
 
 
 def test_an_unfinished_batch_goes_on_and_takes_what_is_new(engine: Engine) -> None:
