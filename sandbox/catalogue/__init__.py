@@ -1,0 +1,5 @@
+"""The sample catalogue: drawn product photos with overlays, and the clean plate each came from."""
+
+from sandbox.catalogue.make import Sample, make_catalogue
+
+__all__ = ["Sample", "make_catalogue"]

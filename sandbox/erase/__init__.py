@@ -1,0 +1,1 @@
+"""Erasing for real: finds overlays with RapidOCR and repairs the photo with OpenCV."""

@@ -1,0 +1,87 @@
+"""The text detector and reader: RapidOCR with the models its wheel carries."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image8 = NDArray[np.uint8]
+Points = NDArray[np.float32]
+
+THREADS = 2
+# The detector sees the photo at this longest side at most: smaller loses faint marks, larger only costs time.
+DETECT_SIDE = 1280
+DETECT_SCORE = 0.4
+# Buckles and seams are taken for single letters now and then; words are not.
+READ_SCORE = 0.5
+SHORT_READ_SCORE = 0.85
+SHORT = 3
+LEAST_LETTERS = 2
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: its four corners, clockwise from top left, and what it says."""
+
+    corners: Points
+    text: str
+
+    @property
+    def height(self) -> float:
+        """Length of the shorter side of the line's box, pixels."""
+        a, b, c, _ = self.corners
+        return float(min(np.linalg.norm(b - a), np.linalg.norm(c - b)))
+
+
+class Engine:
+    """One model for the whole process; calls wait for each other, since more threads only fight for the same cores."""
+
+    def __init__(self) -> None:
+        from rapidocr import RapidOCR
+
+        cv2.setNumThreads(THREADS)
+        self._lock = threading.Lock()
+        self._ocr = RapidOCR(
+            params={
+                "Global.log_level": "error",
+                "Global.use_cls": False,
+                "Global.max_side_len": 4000,
+                "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                "Det.limit_type": "max",
+                "Det.limit_side_len": DETECT_SIDE,
+                "Det.box_thresh": DETECT_SCORE,
+            }
+        )
+
+    def read(self, picture: Image8) -> list[Line]:
+        """Finds lines of text and reads them (BGR picture); leaves out what does not read like text."""
+        with self._lock:
+            found = self._ocr(picture, use_det=True, use_cls=False, use_rec=True)
+        if found.boxes is None or found.txts is None:
+            return []
+        lines = zip(found.boxes, found.txts, found.scores, strict=True)
+        return [Line(np.asarray(box, np.float32), text) for box, text, score in lines if reads_like_text(text, score)]
+
+
+def reads_like_text(text: str, score: float) -> bool:
+    """Whether the reader is sure enough; the shorter the text, the surer it must be."""
+    letters = sum(letter.isalnum() for letter in text)
+    return letters >= LEAST_LETTERS and score >= (SHORT_READ_SCORE if letters <= SHORT else READ_SCORE)
+
+
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def get_engine() -> Engine:
+    """Loads the models on first use."""
+    global _engine
+    with _lock:
+        if _engine is None:
+            _engine = Engine()
+        return _engine

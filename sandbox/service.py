@@ -1,0 +1,209 @@
+"""One removal call, from its arrival to its answer."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from PIL import ImageOps
+
+from sandbox import answers, faults, signing
+from sandbox.answers import Answer, RefusalError
+from sandbox.erasers import Wish, get_eraser
+from sandbox.faults import Faults
+from sandbox.masks import paint
+from sandbox.outputs import Outputs
+from sandbox.photos import Photo, encode, get_photo
+from sandbox.quota import Quota
+from sandbox.requests import RemovalRequest, read_request
+from sandbox.settings import LIVE, THROTTLE_STYLES, SandboxSettings
+from sandbox.stats import Stats
+
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp"}
+
+
+class HangUpError(Exception):
+    """Close the connection without an answer, after holding it for `hold_seconds`."""
+
+    def __init__(self, code: str, hold_seconds: float = 0.0) -> None:
+        super().__init__(code)
+        self.code = code
+        self.hold_seconds = hold_seconds
+
+
+class Service:
+    """What the HTTP server serves; every method may be called from many threads."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self.quota = Quota(settings.rate)
+        self.faults = Faults(settings.faults, settings.seed)
+        self.stats = Stats(keep_times=settings.keep_times)
+        self.outputs = Outputs(megabytes=settings.output_megabytes)
+        self.stopping = threading.Event()
+        self._config_lock = threading.Lock()
+
+    def configure(self, **changes: Any) -> None:
+        """Changes live settings, and `next`: the exact sequence of faults for the coming calls.
+
+        Raises:
+            ValueError: an unknown setting or a value that cannot be; nothing was changed then.
+        """
+        script = faults.parse_script(changes.pop("next")) if "next" in changes else None
+        unknown = sorted(set(changes) - LIVE)
+        if unknown:
+            raise ValueError(f"cannot change {', '.join(unknown)}; these can change: next, {', '.join(sorted(LIVE))}")
+        if isinstance(changes.get("faults"), str):
+            changes["faults"] = faults.parse_shares(changes["faults"])
+        if "faults" in changes:
+            changes["faults"] = faults.check_shares(changes["faults"])
+        if "names" in changes:
+            changes["names"] = tuple(changes["names"])
+        if changes.get("throttle_style", THROTTLE_STYLES[0]) not in THROTTLE_STYLES:
+            raise ValueError(f"throttle_style is one of {', '.join(THROTTLE_STYLES)}")
+        for name in ("rate", "latency", "timeout_seconds", "slow_seconds", "ban_seconds", "output_seconds"):
+            if name in changes and not (isinstance(changes[name], int | float) and changes[name] >= 0):
+                raise ValueError(f"{name} must be a number, 0 or more")
+        with self._config_lock:
+            self.settings = replace(self.settings, **changes)
+            self.quota.rate = self.settings.rate
+            if "faults" in changes:
+                self.faults.set_shares(self.settings.faults)
+            if script is not None:
+                self.faults.set_script(script)
+
+    def reset(self) -> None:
+        """Forgets counts, the quota's memory, outputs and the script; settings stay."""
+        self.stats.reset()
+        self.quota.reset()
+        self.faults.reset()
+        self.outputs.clear()
+
+    def call(self, arrived: float, query: Mapping[str, str], read_body: Callable[[], bytes], base_url: str) -> Answer:
+        """Serves one removal call and counts it.
+
+        Args:
+            arrived: monotonic time of the call's first line.
+            query: the parameters of the request line.
+            read_body: gives the body; it is not called when the connection is to be closed before that.
+            base_url: how the client reaches this server, without a slash at the end.
+
+        Raises:
+            HangUpError: there is to be no answer.
+        """
+        self.stats.arrived(arrived)
+        code = "gone"
+        try:
+            answer = self._call(arrived, query, read_body, base_url)
+            code = answer.code
+        except HangUpError as error:
+            code = error.code
+            raise
+        else:
+            return answer
+        finally:
+            self.stats.left(code)
+
+    def _call(self, arrived: float, query: Mapping[str, str], read_body: Callable[[], bytes], base_url: str) -> Answer:
+        settings = self.settings
+        refused = signing.gateway_error(
+            query,
+            key=settings.key,
+            secret=settings.secret,
+            now=time.time(),
+            tolerance_seconds=settings.clock_tolerance_seconds,
+        )
+        if refused:
+            read_body()
+            return answers.gateway(refused)
+        if not self.quota.take(arrived):
+            self.stats.throttled()
+            read_body()
+            return answers.throttled(settings.throttle_style, settings.ban_seconds)
+        self.stats.accepted(arrived)
+        fault = self.faults.pick()
+        if fault:
+            self.stats.fault(fault)
+        if fault in faults.BEFORE_BODY:
+            raise HangUpError("reset_before")
+
+        body = read_body()
+        try:
+            request = read_request(body, query)
+            photo = get_photo(request, fetch_timeout_seconds=settings.fetch_timeout_seconds)
+            del body
+            self.stats.image(hashlib.sha256(photo.data).hexdigest(), paid=fault is None or fault in faults.CHARGED)
+            answer = self._work(fault, request, photo, base_url, settings)
+        except RefusalError as error:
+            answer = answers.refusal(error.code, error.detail)
+        extra = settings.slow_seconds if fault == "slow" else 0.0
+        self.stopping.wait(max(0.0, arrived + settings.latency + extra - time.monotonic()))
+        return answer
+
+    def _work(
+        self, fault: str | None, request: RemovalRequest, photo: Photo, base_url: str, settings: SandboxSettings
+    ) -> Answer:
+        if fault == "timeout":
+            raise HangUpError("timeout", settings.timeout_seconds)
+        if fault == "drop":
+            self.stopping.wait(settings.latency)
+            raise HangUpError("drop")
+        if fault == "html":
+            return answers.html(200)
+        if fault and fault.startswith("http"):
+            return answers.html(int(fault[4:]))
+        if fault and fault.isdigit():
+            return answers.refusal(int(fault))
+        if fault and fault[0].isupper():
+            return answers.gateway(fault, ban_seconds=settings.ban_seconds)
+        answer = answers.success(self._output_url(fault, request, photo, base_url, settings))
+        if fault == "truncated":
+            return replace(answer, code="truncated", body=answer.body[: len(answer.body) // 2])
+        return answer
+
+    def _output_url(
+        self, fault: str | None, request: RemovalRequest, photo: Photo, base_url: str, settings: SandboxSettings
+    ) -> str | None:
+        extension = EXTENSIONS[photo.format]
+        if fault == "missing_output":
+            return None
+        if fault == "output_404":
+            return f"{base_url}/output/gone.{extension}"
+        if fault == "output_html":
+            page = answers.html(200).body
+            name = self.outputs.add(page, extension, seconds=settings.output_seconds, content_type="text/html")
+            return f"{base_url}/output/{name}"
+        if fault == "unchanged" or (settings.echo and fault not in {"output_small", "blank"}):
+            if request.mask_runs:
+                paint(request.mask_runs, photo.size)
+            data = photo.data
+        else:
+            data = self._erased(fault, request, photo, settings)
+            if data is not photo.data and photo.format == "BMP":
+                extension = "png"
+        return f"{base_url}/output/{self.outputs.add(data, extension, seconds=settings.output_seconds)}"
+
+    def _erased(self, fault: str | None, request: RemovalRequest, photo: Photo, settings: SandboxSettings) -> bytes:
+        image = photo.open()
+        if fault == "output_small":
+            return encode(image.resize((image.width // 2, image.height // 2)), photo)
+        if fault == "blank":
+            return encode(ImageOps.invert(image.convert("L")).convert("RGB"), photo)
+        wish = Wish(
+            subject_elements=request.subject_elements,
+            other_elements=request.other_elements,
+            names=settings.names,
+            mask=paint(request.mask_runs, photo.size) if request.mask_runs else None,
+        )
+        try:
+            erased = get_eraser().erase(image, wish)
+        except Exception as error:
+            sys.stderr.write("sandbox: erasing failed\n" + traceback.format_exc())
+            raise RefusalError(801) from error
+        return photo.data if erased is None else encode(erased, photo)
