@@ -49,23 +49,29 @@ def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported
         UnavailableError: The disk is full or refuses; outputs stay in the store.
     """
     names = _Names(out)
-    with engine.connect() as connection:
-        for photo in reports.iterate_photos(connection, batch_id):
-            if photo.state != JobState.SUCCEEDED or photo.artifact_sha256 is None:
-                yield Exported(photo, None)
-                continue
-            path = names.take(photo)
-            data = transact(engine, partial(artifacts.read, sha256=photo.artifact_sha256))
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if not (path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data):
-                    write_whole(path, data)
-            except OSError as error:
-                raise UnavailableError(
-                    f"Cannot write {path}: {error.strerror}. Every output is safe in the store; make room and run "
-                    f"`cleanplate export {batch_id} --to {out}`, or the same command again. Nothing is paid twice."
-                ) from error
-            yield Exported(photo, path)
+    after = 0
+    # A page at a time: writing files takes as long as it takes, and no transaction may stay open meanwhile.
+    while photos := transact(engine, partial(reports.list_photos, batch_id=batch_id, after=after)):
+        for photo in photos:
+            yield Exported(photo, _write(engine, photo, names, out))
+        after = photos[-1].job_id
+
+
+def _write(engine: Engine, photo: PhotoRow, names: "_Names", out: Path) -> Path | None:
+    if photo.state != JobState.SUCCEEDED or photo.artifact_sha256 is None:
+        return None
+    path = names.take(photo)
+    data = transact(engine, partial(artifacts.read, sha256=photo.artifact_sha256))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not (path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data):
+            write_whole(path, data)
+    except OSError as error:
+        raise UnavailableError(
+            f"Cannot write {path}: {error.strerror}. Every output is safe in the store; make room and run "
+            f"`cleanplate export {photo.batch_id} --to {out}`, or the same command again. Nothing is paid twice."
+        ) from error
+    return path
 
 
 class _Names:

@@ -17,6 +17,7 @@ from core.errors import CleanplateError, UnavailableError
 from core.states import JobState
 from db import batches, reports
 from db.artifacts import write_whole
+from db.reports import PhotoRow
 from db.session import transact
 from worker.imaging import thumbnail
 
@@ -90,10 +91,12 @@ def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path) -> 
 def _cards(shown: list[Exported], out: Path) -> Iterator[dict[str, Any]]:
     for exported in shown:
         photo = exported.photo
-        before = _thumbnail(out, f"{photo.job_id}-before.jpg", partial(_read_source, photo.source_uri))
+        before = _thumbnail(
+            out, f"{_key(photo.source_sha256, photo)}-before.jpg", partial(_read_source, photo.source_uri)
+        )
         after = None
         if exported.path is not None:
-            after = _thumbnail(out, f"{photo.job_id}-after.jpg", exported.path.read_bytes)
+            after = _thumbnail(out, f"{_key(photo.artifact_sha256, photo)}-after.jpg", exported.path.read_bytes)
         yield {
             "photo": photo,
             "before": before,
@@ -102,6 +105,11 @@ def _cards(shown: list[Exported], out: Path) -> Iterator[dict[str, Any]]:
             "seconds": _seconds(exported),
             "good": photo.state == JobState.SUCCEEDED,
         }
+
+
+def _key(sha256: str | None, photo: PhotoRow) -> str:
+    # By content: another batch in the same folder must not find the pictures of this one.
+    return sha256[:24] if sha256 else f"{photo.batch_id}-{photo.job_id}"
 
 
 def _thumbnail(out: Path, name: str, read: Callable[[], bytes | None]) -> str | None:

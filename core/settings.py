@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UsageError
@@ -19,6 +19,15 @@ class OnMaybeBilled(StrEnum):
 
     RETRY = "retry"
     HOLD = "hold"
+
+
+class LogLevel(StrEnum):
+    """How much the logs tell."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
 
 
 class Settings(BaseSettings):
@@ -46,7 +55,12 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(30.0, ge=1, le=3600, description="How long a silent worker keeps a job")
     fetch_timeout: float = Field(30.0, gt=0, le=600, description="Seconds to fetch one photo or output, whole")
     fetch_allow_private: str = Field("", description="Host names or networks, comma separated, that may be private")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _read_level(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @property
     def uses_sandbox(self) -> bool:

@@ -57,7 +57,9 @@ SETTLED = frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset({JobState.QUEUED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PENDING, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.PENDING}),
+    JobState.RUNNING: frozenset(
+        {JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.PENDING, JobState.CANCELLED}
+    ),
     JobState.SUCCEEDED: frozenset(),
     JobState.DEAD: frozenset({JobState.PENDING}),
     JobState.HELD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED}),

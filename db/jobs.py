@@ -88,8 +88,8 @@ def note_source(
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
     statement = text(
-        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, source_bytes = :size_bytes, "
-        "width = :width, height = :height WHERE id = :id AND lease_token = :token AND state = 'running'"
+        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
+        "source_bytes = :size_bytes, width = :width, height = :height WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {
         "sha256": sha256,
@@ -130,8 +130,8 @@ def succeed(
     statement = text(
         "UPDATE jobs SET state = 'succeeded', artifact_sha256 = :sha256, changed_ratio = :changed, code = '200', "
         "reused_from = :reused_from, message = NULL, "
-        "attempts = attempts + CASE WHEN CAST(:reused_from AS bigint) IS NULL THEN 1 ELSE 0 END, lease_token = NULL, lease_expires_at = NULL, output_url = NULL, "
-        "finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
+        "attempts = attempts + CASE WHEN CAST(:reused_from AS bigint) IS NULL THEN 1 ELSE 0 END, "
+        "lease_token = NULL, lease_expires_at = NULL, output_url = NULL, finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {"sha256": artifact_sha256, "changed": changed_ratio, "reused_from": reused_from}
     _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
@@ -184,8 +184,8 @@ def give_back(
         "finished_at = CASE b.state WHEN 'cancelled' THEN now() END, "
         "available_at = now() + make_interval(secs => :delay), attempts = attempts + :spent, "
         "snoozes = snoozes + 1 - :spent, code = coalesce(:code, code), message = coalesce(:message, message), "
-        "send_bytes = send_bytes OR :send_bytes, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, lease_token = NULL, "
-        "lease_expires_at = NULL, worker = NULL "
+        "send_bytes = send_bytes OR :send_bytes, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, "
+        "lease_token = NULL, lease_expires_at = NULL, worker = NULL "
         "FROM batches AS b WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.id = j.batch_id"
     )
     values = {

@@ -28,6 +28,7 @@ def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
     transact(engine, lambda connection: connection.execute(text("SELECT 1")), patience_seconds=patience_seconds)
     config = _config()
     with engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -1,6 +1,5 @@
 """Queries for people: one row per photo with everything that happened to it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +13,9 @@ class PhotoRow:
     """One photo as the report shows it."""
 
     job_id: int
+    batch_id: int
     source_uri: str
+    source_sha256: str | None
     name: str
     sku: str | None
     state: str
@@ -34,11 +35,17 @@ class PhotoRow:
     request_ids: list[str]
 
 
-def iterate_photos(connection: Connection, batch_id: int) -> Iterator[PhotoRow]:
-    """Yield a batch's photos in the order they came in, a page at a time."""
+def list_photos(connection: Connection, *, batch_id: int, after: int) -> list[PhotoRow]:
+    """Return the next page of a batch's photos in the order they came in.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose.
+        after: The last job id of the page before; 0 for the first page.
+    """
     statement = text(
         """
-        SELECT j.id, j.source_uri, j.name, j.sku, j.state, j.code, j.message, j.attempts,
+        SELECT j.id, j.batch_id, j.source_uri, j.source_sha256, j.name, j.sku, j.state, j.code, j.message, j.attempts,
                coalesce(a.calls, 0), coalesce(a.paid, 0), coalesce(a.maybe_billed, 0), j.reused_from, j.changed_ratio,
                j.artifact_sha256, f.format, j.started_at, j.finished_at, a.call_seconds,
                coalesce(a.request_ids, ARRAY[]::text[])
@@ -55,13 +62,8 @@ def iterate_photos(connection: Connection, batch_id: int) -> Iterator[PhotoRow]:
         WHERE j.batch_id = :batch_id AND j.id > :after ORDER BY j.id LIMIT :page
         """
     )
-    after = 0
-    while True:
-        rows = connection.execute(statement, {"batch_id": batch_id, "after": after, "page": PAGE}).all()
-        yield from (PhotoRow(*row) for row in rows)
-        if len(rows) < PAGE:
-            return
-        after = rows[-1][0]
+    rows = connection.execute(statement, {"batch_id": batch_id, "after": after, "page": PAGE})
+    return [PhotoRow(*row) for row in rows]
 
 
 def count_dead_by_code(connection: Connection, batch_id: int) -> list[tuple[str, int, str]]:

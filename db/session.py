@@ -35,7 +35,7 @@ def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -
     """
     try:
         url = make_url(database_url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise UsageError("DATABASE_URL is not a database URL; it looks like postgresql://user@host/name") from error
     if url.get_backend_name() not in {"postgresql", "postgres"}:
         raise UsageError(f"DATABASE_URL must name PostgreSQL (postgresql://…), not {url.get_backend_name()!r}")

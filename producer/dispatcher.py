@@ -69,8 +69,11 @@ class Dispatcher:
                     if queue.try_to_lead(connection):
                         connection.commit()
                         log.info("leading")
-                        self._lead(connection, stop)
-                        connection.invalidate()
+                        try:
+                            self._lead(connection, stop)
+                        finally:
+                            # The lock belongs to the session, which must not go back to the pool with it.
+                            connection.invalidate()
             except DBAPIError as error:
                 if not is_down(error):
                     raise

@@ -68,6 +68,9 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     Raises:
         UsageError: There is no photo in it.
     """
+    # A million rows take longer than any other statement may.
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     key = source_key(source, options)
     batches.finish_settled(connection)
     found = batches.find_unfinished(connection, key)

@@ -99,7 +99,6 @@ class Caller:
         attempt_id = transact(
             self._engine,
             lambda connection: attempts.open_call(connection, job, worker=self._worker, account=self._account),
-            patience_seconds=ATTEMPT_PATIENCE_SECONDS,
         )
         if attempt_id is None:
             _give_up("the batch is paused, the circuit is open, or the lease is lost")

@@ -9,16 +9,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from redis import Redis, RedisError
 
+from cli.checks import CONNECT_SECONDS, ping_redis
 from core.errors import CleanplateError
 from core.settings import Settings, load_settings
 from db import circuits
 from db.artifacts import open_store
 from db.migrate import is_current
 from db.session import make_engine, transact
-
-CONNECT_SECONDS = 3.0
+from worker.addresses import AllowList
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +72,7 @@ def _database(settings: Settings) -> str:
 def _redis(settings: Settings) -> str:
     if not settings.redis_url:
         return "embedded Valkey, started when needed (REDIS_URL is not set)"
-    try:
-        client = Redis.from_url(
-            settings.redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS
-        )
-        client.ping()
-        client.close()
-    except (RedisError, ValueError) as error:
-        raise CleanplateError(
-            f"Redis does not answer at {_where(settings.redis_url)} ({type(error).__name__}); check REDIS_URL"
-        ) from error
+    ping_redis(settings.redis_url)
     return f"Redis answers at {_where(settings.redis_url)}"
 
 
@@ -93,9 +83,12 @@ def _api(settings: Settings) -> str:
     if not settings.api_secret:
         raise CleanplateError("REMOVAL_API_KEY is set but REMOVAL_API_SECRET is not: calls would be refused")
     parts = urlsplit(settings.api_url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise CleanplateError("REMOVAL_API_URL has no usable port") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CleanplateError("REMOVAL_API_URL is no http(s) URL")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
     except OSError as error:
@@ -122,6 +115,7 @@ def _account(settings: Settings) -> str:
 
 def _store(settings: Settings) -> str:
     open_store(settings.artifact_store)
+    AllowList(settings.fetch_allow_private)
     return f"kept in {settings.artifact_store}"
 
 
@@ -136,4 +130,7 @@ def _home(home: Path) -> str:
 def _where(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or "a local socket"
-    return f"{host}:{parts.port}" if parts.port else host
+    try:
+        return f"{host}:{parts.port}" if parts.port else host
+    except ValueError:
+        return host

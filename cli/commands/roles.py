@@ -84,7 +84,7 @@ def _role_settings(role: str) -> Settings:
         )
     if not settings.api_url:
         raise UsageError(
-            f"`cleanplate {role}` needs to know whose quota it shares: set REMOVAL_API_KEY (or REMOVAL_API_URL), the same "
-            "for the dispatcher and all workers."
+            f"`cleanplate {role}` needs to know whose quota it shares: set REMOVAL_API_KEY (or REMOVAL_API_URL), the "
+            "same for the dispatcher and all workers."
         )
     return settings

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
+from cli.checks import check_settings
 from cli.export import prepare_folder
 from cli.options import batch_options, json_option, read_batch_options, source_argument
 from cli.progress import make_display
@@ -92,6 +93,7 @@ def clean(settings: Settings, source: Path, out: Path, options: BatchOptions) ->
     Raises:
         CleanplateError: It could not be carried to its end; running again goes on.
     """
+    check_settings(settings)
     began = time.monotonic()
     stopped: AccountRefused | KeyboardInterrupt | None = None
     with LocalStack(settings, roles=ALL_ROLES, migrate=upgrade) as stack:

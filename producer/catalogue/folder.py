@@ -16,7 +16,9 @@ OUTPUT_MARK = {"report.jsonl", "report_files"}
 
 
 def read_folder(folder: Path, *, leave_out: Path | None = None) -> Iterator[Item]:
-    """Yield every photo below a folder in the order of its path; hidden ones and what an earlier run wrote are passed over.
+    """Yield every photo below a folder in the order of its path.
+
+    Hidden files and folders, and what an earlier run wrote, are passed over.
 
     Args:
         folder: Where to look.
@@ -32,7 +34,7 @@ def read_folder(folder: Path, *, leave_out: Path | None = None) -> Iterator[Item
 
     for current, folders, files in os.walk(root, onerror=fail):
         here = Path(current)
-        if here != root and OUTPUT_MARK <= {*folders, *files}:
+        if here != root and {*folders, *files} >= OUTPUT_MARK:
             # What an earlier run wrote is no source, or it would be paid for as one.
             folders.clear()
             continue

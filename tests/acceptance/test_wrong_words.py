@@ -34,6 +34,28 @@ def test_usage(cleanplate: Cleanplate, tmp_path: Path, arguments: list[str], mes
     assert message in done.err
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("LOG_LEVEL", "LOUD", 2),
+        ("ARTIFACT_STORE", "nowhere", 2),
+        ("FETCH_ALLOW_PRIVATE", "///", 2),
+        ("DATABASE_URL", "postgresql://me@host:notaport/x", 2),
+        ("DATABASE_URL", "mysql://me@host/x", 2),
+        ("REDIS_URL", "redis://127.0.0.1:notaport/0", 2),
+        ("REDIS_URL", "http://127.0.0.1/0", 2),
+        ("REDIS_URL", "redis://127.0.0.1:1/0", 5),
+    ],
+)
+def test_a_wrong_setting_is_found_before_anything_starts(
+    cleanplate: Cleanplate, tmp_path: Path, name: str, value: str, code: int
+) -> None:
+    photos = make_photos(tmp_path / "photos", 1)
+    done = cleanplate("run", photos, "--out", "clean", **{name: value})
+    assert done.code == code, done.err
+    assert name in done.err
+
+
 def test_originals_are_never_written_over(cleanplate: Cleanplate, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 1)
     before = (photos / "p0000.jpg").read_bytes()
