@@ -5,6 +5,7 @@ import click
 from cli.commands.batch import cancel, export, pause, requeue, resume, status, submit, watch
 from cli.commands.demo import demo
 from cli.commands.doctor import doctor
+from cli.commands.mask import mask
 from cli.commands.roles import db, dispatcher, sandbox, up, worker
 from cli.commands.run import run
 
@@ -19,7 +20,7 @@ def cleanplate() -> None:
     """
 
 
-for command in (run, demo, up, submit, status, watch, pause, resume, cancel, requeue, export, doctor):
+for command in (run, demo, up, submit, status, watch, pause, resume, cancel, requeue, export, mask, doctor):
     cleanplate.add_command(command)
 for role in (worker, dispatcher, sandbox, db):
     cleanplate.add_command(role)

@@ -89,7 +89,8 @@ def note_source(
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
     statement = text(
         "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
-        "source_bytes = :size_bytes, width = :width, height = :height WHERE id = :id AND lease_token = :token AND state = 'running'"
+        "source_bytes = :size_bytes, width = :width, height = :height "
+        "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {
         "sha256": sha256,
@@ -131,7 +132,8 @@ def succeed(
         "UPDATE jobs SET state = 'succeeded', artifact_sha256 = :sha256, changed_ratio = :changed, code = '200', "
         "reused_from = :reused_from, message = NULL, "
         "attempts = attempts + CASE WHEN CAST(:reused_from AS bigint) IS NULL THEN 1 ELSE 0 END, "
-        "lease_token = NULL, lease_expires_at = NULL, output_url = NULL, finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
+        "lease_token = NULL, lease_expires_at = NULL, output_url = NULL, finished_at = now() "
+        "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {"sha256": artifact_sha256, "changed": changed_ratio, "reused_from": reused_from}
     _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)

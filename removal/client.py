@@ -4,6 +4,7 @@ import logging
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -86,8 +87,14 @@ class RemovalClient:
         """Prepare and send."""
         return self.send(self.prepare(request))
 
-    def send(self, prepared: PreparedCall) -> Answer:
-        """Sign, send, and return what came of it; whatever the network or the server does ends here."""
+    def send(self, prepared: PreparedCall, gate: Callable[[], None] = lambda: None) -> Answer:
+        """Sign, send, and return what came of it; whatever the network or the server does ends here.
+
+        Args:
+            prepared: From `prepare`.
+            gate: Called once everything is ready, right before the first byte leaves; returns at the slot. What it
+                raises is raised here, and nothing was sent.
+        """
         line = self._line()
         began = time.monotonic()
         try:
@@ -99,11 +106,11 @@ class RemovalClient:
         reply = Reply()
         began = time.monotonic()
         try:
-            line.post(self._target(), self._headers(prepared), prepared.body, reply)
+            line.post(self._target(), self._headers(prepared), prepared.body, reply, gate)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             if reply.status is None or reply.status < 400:
-                return _broken(error, line, reply, began)
-        return _read(line, reply, began)
+                return _broken(error, line, reply, reply.sent_at or began)
+        return _read(line, reply, reply.sent_at or began)
 
     def close(self) -> None:
         """Close every thread's connection; to be called once no call is in flight."""

@@ -1,6 +1,8 @@
 """One thread's connection to the removal API: kept between calls, opened ahead of a slot, bounded in time and size."""
 
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpcore
@@ -21,6 +23,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
     is_too_long: bool = False
+    sent_at: float | None = None
 
 
 class Line:
@@ -72,7 +75,14 @@ class Line:
         self._stream = stream
         self._connection = httpcore.HTTP11Connection(origin, stream, keepalive_expiry=IDLE_SECONDS)
 
-    def post(self, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes, reply: Reply) -> None:
+    def post(
+        self,
+        target: bytes,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        reply: Reply,
+        gate: Callable[[], None] = lambda: None,
+    ) -> None:
         """Send a request over the open connection and read its answer into `reply`.
 
         Args:
@@ -80,6 +90,7 @@ class Line:
             headers: Without `Host`.
             body: The whole body.
             reply: Filled as things arrive, so that what came before a failure is known.
+            gate: Called at the last moment before the first byte leaves; what it raises ends the exchange unsent.
 
         Raises:
             httpcore.TimeoutException: The answer was not complete within the read timeout.
@@ -90,6 +101,13 @@ class Line:
             raise RuntimeError("open() comes before post()")
         self._deadline.start(self._read_timeout)
         self._sent_before = self._stream.bytes_written
+
+        def open_gate() -> None:
+            gate()
+            reply.sent_at = time.monotonic()
+            self._deadline.start(self._read_timeout)
+
+        self._stream.hold_first_write(open_gate)
         port = self._url.port or (443 if self._tls else 80)
         request = httpcore.Request(
             b"POST",

@@ -7,7 +7,7 @@ every operation gets what is left of one span of time, whether it is handshake, 
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpcore
@@ -48,6 +48,15 @@ class WireStream(httpcore.NetworkStream):
         self._peer = peer
         self.bytes_written = 0
         self.write_failed = False
+        self._gate: Callable[[], None] | None = None
+        self._held = b""
+
+    def hold_first_write(self, gate: Callable[[], None]) -> None:
+        """Keep back the head of a request until its body comes, then ask `gate` and send both in one go.
+
+        Everything that costs time is done by then, so the request leaves the moment the gate opens.
+        """
+        self._gate, self._held = gate, b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what arrives first, at most `max_bytes`; the deadline alone bounds the wait."""
@@ -61,6 +70,13 @@ class WireStream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of `buffer`; the deadline alone bounds the wait."""
+        if self._gate is not None:
+            if not self._held:
+                self._held = buffer
+                return
+            gate, head, self._gate, self._held = self._gate, self._held, None, b""
+            buffer = head + buffer
+            gate()
         left = memoryview(buffer)
         try:
             while left:

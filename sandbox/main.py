@@ -13,6 +13,8 @@ from sandbox import erasers, faults
 from sandbox.server import SandboxServer
 from sandbox.settings import THROTTLE_STYLES, SandboxSettings
 
+SWITCH_SECONDS = 0.0005
+
 
 def serve(settings: SandboxSettings, *, port_file: Path | None = None) -> None:
     """Serves until SIGTERM or SIGINT.
@@ -23,6 +25,8 @@ def serve(settings: SandboxSettings, *, port_file: Path | None = None) -> None:
         settings: what to serve.
         port_file: file that gets the chosen port as text, written in one step.
     """
+    # A call's arrival is noted by a thread, which must not wait the default 5 ms for the interpreter.
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

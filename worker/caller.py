@@ -78,22 +78,33 @@ class Caller:
         began = time.monotonic()
         permit = self._limiter.reserve(Lane(job.lane))
         attempt_id: int | None = None
-        try:
-            if not self._limiter.sleep_until(permit, ahead_seconds=OPEN_AHEAD_SECONDS, cancelled=cancelled):
-                attempt_id = self._open(job)
-                self._client.warm_up()
-                self._limiter.wait_until_due(permit, cancelled=cancelled)
-            if attempt_id is None or permit.settled:
+        opened_at: float | None = None
+
+        def gate() -> None:
+            nonlocal opened_at
+            self._limiter.wait_until_due(permit, cancelled=cancelled)
+            if permit.settled:
                 _give_up("the worker stops, or lost its lease")
+            opened_at = time.monotonic()
+
+        try:
+            if self._limiter.sleep_until(permit, ahead_seconds=OPEN_AHEAD_SECONDS, cancelled=cancelled):
+                _give_up("the worker stops, or lost its lease")
+            attempt_id = self._open(job)
+            answer = self._client.send(prepared, gate)
         except BaseException:
-            self._release(permit)
-            if attempt_id is not None:
-                self._withdraw(attempt_id)
+            if opened_at is None:
+                self._release(permit)
+                if attempt_id is not None:
+                    self._withdraw(attempt_id)
             raise
-        waited = time.monotonic() - began
-        answer = self._client.send(prepared)
-        self._report(permit, answer)
-        return Call(attempt_id, answer, waited)
+        if opened_at is None:
+            # It could not even connect: the slot is free for somebody else.
+            self._release(permit)
+            opened_at = time.monotonic()
+        else:
+            self._report(permit, answer)
+        return Call(attempt_id, answer, opened_at - began)
 
     def _open(self, job: ClaimedJob) -> int:
         attempt_id = transact(
