@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 CELL = 300
 GAP = 10
-SHOWN = ("BAG101-17.jpg", "CANDLE100-12.jpg", "BOX101-15.jpg", "CHAIR100-7.jpg", "BOTTLE100-1.jpg", "LAMP100-9.jpg")
+SHOWN = ("BAG101-17.jpg", "BOX101-15.jpg", "LAMP100-6.png", "SHIRT101-20.jpg", "VASE101-22.png", "WATCH100-9.jpg")
 
 
 def draw(demo: Path, target: Path) -> None:
@@ -22,7 +22,7 @@ def draw(demo: Path, target: Path) -> None:
     for column, name in enumerate(chosen):
         for row, folder in enumerate((demo / "catalogue" / "photos", demo / "clean")):
             with Image.open(folder / name) as photo:
-                cell = ImageOps.fit(photo.convert("RGB"), (CELL, CELL))
+                cell = ImageOps.pad(photo.convert("RGB"), (CELL, CELL), color="white")
             sheet.paste(cell, (GAP + column * (CELL + GAP), GAP + row * (CELL + GAP)))
     sheet.save(target, quality=86, optimize=True)
 
