@@ -1,1 +1,1 @@
-"""The leaf room: settings, states, errors, clock and logs. Imports no other room."""
+"""The leaf room: settings, states, errors, logs and names on the broker. Imports no other room."""
