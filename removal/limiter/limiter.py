@@ -16,7 +16,7 @@ AHEAD_SECONDS = 0.025
 """How long before its slot a permit is granted: early enough to take the place of one that was given up."""
 LATE_SECONDS = 0.0015
 """A call that goes out later than this after its slot is told to the bucket first, which counts it from then on."""
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 1.0
 """How often a sleeper looks whether it was cancelled, or its turn has moved."""
 MOST_DELAY_SECONDS = 0.2
 

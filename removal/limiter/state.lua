@@ -11,8 +11,8 @@
 -- epoch  goes up at each throttle; gen goes up at each change of the learned rate
 
 local SECOND = 1000000
-local PACE = 1.008 -- a quota's worth of slots spans this many windows
-local GUARD = 1.0072 -- and never less than this many, whatever the delays: what is left for the way to the server
+local PACE = 1.0085 -- a quota's worth of slots spans this many windows
+local GUARD = 1.006 -- and never less than this many, whatever the delays: what is left for the way to the server
 local GRANTED = 50000 -- no slot is granted longer (µs) than this before it is due
 local CATCH_UP = 20000 -- a slot taken up to this late (µs) does not delay those behind it
 local FLOOR = 0.2 -- learned rate never falls below this (or a quarter of the configured rate)
@@ -21,6 +21,8 @@ local CUT = 0.7 -- the most that is cut off at once leaves this share of the rat
 local SEEN, SEEN_CUT = 3, 0.5 -- calls in the window of a refused one from which the quota is guessed; not below this share
 local PROOF = 1.1 -- seconds' worth of successes that show a rate works
 local PROOF_OKS = 3 -- and never fewer successes than these
+local STRAY_RATE, MOST_STRAYS = 15, 2 -- at every so many calls/s one more refusal is forgiven, but not more than so many
+local STRAY_PROOF = 3 -- seconds' worth of successes after which they are forgotten
 local PATIENCE, MOST_PATIENCE = 4, 12 -- seconds' worth just below a known limit before trying it again;
 local PATIENCE_CALLS, SLOW_PATIENCE = 60, 25 -- at slow rates as many calls, but not more seconds than this
 local CLOSURE, MOST_CLOSURE = 0.25 * SECOND, 30 * SECOND
@@ -84,7 +86,7 @@ end
 local function start()
   redis.call('DEL', bucket, recent)
   was, s = {}, { born = now, epoch = 0, oks = 0, throttled = 0, failed = 0 }
-  s.gen, s.configured, s.due = 0, 0, now
+  s.gen, s.configured, s.due, s.strikes, s.clean = 0, 0, now, 0, 0
   for _, lane in ipairs(LANES) do
     s[lane .. ':head'], s[lane .. ':tail'], s[lane .. ':at'] = 0, 0, now
   end

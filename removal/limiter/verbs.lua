@@ -127,8 +127,9 @@ local function settle(lane, number, born, waited, epoch, gen, rate, outcome, ban
     if ban then
       s.closed = math.max(s.closed, now + math.min(MOST_BAN, ban))
     end
-    if born == s.born and epoch == s.epoch then
-      lower(math.min(rate, s.learned), calls_before(lane .. number), ban)
+    rate = math.min(rate, s.learned)
+    if born == s.born and epoch == s.epoch and (ban or not is_stray(rate)) then
+      lower(rate, calls_before(lane .. number), ban)
     else
       s.refused_since = s.refused_since + 1
     end

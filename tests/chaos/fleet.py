@@ -199,7 +199,7 @@ class Fleet:
         deadline, pause = time.monotonic() + seconds, threading.Event()
         while not condition():
             assert time.monotonic() < deadline, f"not in {seconds} s"
-            pause.wait(0.05)
+            pause.wait(0.5)
 
     def wait_for_done(self, batch_id: int, done: int, seconds: float = 60) -> None:
         """Wait until so many photos succeeded."""

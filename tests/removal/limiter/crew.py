@@ -10,13 +10,13 @@ from redis import Redis
 from removal.limiter import Limiter, Outcome
 
 
-def take_permits(end: Connection, port: int, account: str, rate: float, threads: int, seconds: float) -> None:
+def take_permits(end: Connection, url: str, account: str, rate: float, threads: int, seconds: float) -> None:
     """Take permits for some seconds and tell through the pipe when each was due, on the machine's monotonic clock."""
     sys.setswitchinterval(0.001)
     moments: list[float] = []
     over = threading.Event()
 
-    with Redis(port=port, socket_timeout=5) as client:
+    with Redis.from_url(url, socket_timeout=5) as client:
         limiter = Limiter(client, account, rate)
 
         def take() -> None:

