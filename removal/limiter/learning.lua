@@ -16,7 +16,7 @@ local function raise()
   set_rate(rate + s.jump, PROOF)
 end
 
--- Down: back to the rate that worked. A rate that worked until now gets a second chance, as calls that the network
+-- Down: back to the rate that worked. A slow rate that worked until now gets a second chance, as calls that the network
 -- bunched up are refused, too. Else by what the window of the refused call tells, or the share that fails, or a cut.
 local function lower(rate, seen, banned)
   if s.oks_since > 0 then
@@ -31,7 +31,7 @@ local function lower(rate, seen, banned)
     local slow = math.min(SLOW_PATIENCE, PATIENCE_CALLS / s.good)
     s.patience = math.max(slow / 3, math.min(s.patience, math.max(MOST_PATIENCE, slow)))
     set_rate(s.good, s.good >= below(rate) and s.patience or PROOF)
-  elseif s.good > 0 then
+  elseif s.good > 0 and s.strikes == 1 and seen >= calls * FULL then
     s.top = 0
     set_rate(rate, PROOF)
   elseif seen >= SEEN and seen <= rate * CUT then
@@ -52,16 +52,21 @@ local function lower(rate, seen, banned)
     end
     s.cuts = math.min(s.cuts + 1, 20)
   end
-  s.good, s.jump, s.strikes, s.epoch = 0, 0, 0, s.epoch + 1
+  s.good, s.jump, s.strikes, s.lowered, s.epoch = 0, 0, 0, 1, s.epoch + 1
   s.oks_since, s.refused_since, s.granted_since = 0, 0, 0
 end
 
 -- One refusal may be a call that the machine or the network held up: the faster the calls, the more of them must come
--- together before they tell of a lower quota. A rate above the one that worked has no such credit.
-local function is_stray(rate)
+-- together before they tell of a lower quota. That needs a rate that is proven, or new, and a window as full as it allows.
+local function is_stray(rate, seen)
+  if s.strikes == 0 and s.lowered == 0 then
+    s.refused_since, s.granted_since = 0, 0
+  end
   s.strikes, s.clean, s.progress, s.passed = s.strikes + 1, 0, 0, 0
-  local forgiven = math.min(MOST_STRAYS, math.floor(rate / STRAY_RATE))
-  return s.strikes <= forgiven and not (s.good > 0 and rate > s.good)
+  if s.lowered == 1 or s.good > 0 and rate > s.good or seen < calls * FULL then
+    return false
+  end
+  return s.strikes <= math.min(MOST_STRAYS, math.floor(rate / STRAY_RATE))
 end
 
 local function succeed(epoch, gen, waited)
@@ -78,7 +83,7 @@ local function succeed(epoch, gen, waited)
     return
   end
   if s.good < s.learned then
-    s.good, s.cuts = s.learned, 0
+    s.good, s.cuts, s.lowered = s.learned, 0, 0
     if s.learned >= fit(configured) then
       s.top, s.patience = 0, PATIENCE
     end

@@ -22,6 +22,7 @@ local SEEN, SEEN_CUT = 3, 0.5 -- calls in the window of a refused one from which
 local PROOF = 1.1 -- seconds' worth of successes that show a rate works
 local PROOF_OKS = 3 -- and never fewer successes than these
 local STRAY_RATE, MOST_STRAYS = 15, 2 -- at every so many calls/s one more refusal is forgiven, but not more than so many
+local FULL = 0.9 -- of the window's calls, when its last one was refused: fewer show a lower quota at once
 local STRAY_PROOF = 3 -- seconds' worth of successes after which they are forgotten
 local PATIENCE, MOST_PATIENCE = 4, 12 -- seconds' worth just below a known limit before trying it again;
 local PATIENCE_CALLS, SLOW_PATIENCE = 60, 25 -- at slow rates as many calls, but not more seconds than this
@@ -86,7 +87,7 @@ end
 local function start()
   redis.call('DEL', bucket, recent)
   was, s = {}, { born = now, epoch = 0, oks = 0, throttled = 0, failed = 0 }
-  s.gen, s.configured, s.due, s.strikes, s.clean = 0, 0, now, 0, 0
+  s.gen, s.configured, s.due, s.strikes, s.clean, s.lowered = 0, 0, now, 0, 0, 0
   for _, lane in ipairs(LANES) do
     s[lane .. ':head'], s[lane .. ':tail'], s[lane .. ':at'] = 0, 0, now
   end

@@ -127,9 +127,10 @@ local function settle(lane, number, born, waited, epoch, gen, rate, outcome, ban
     if ban then
       s.closed = math.max(s.closed, now + math.min(MOST_BAN, ban))
     end
+    local seen = calls_before(lane .. number)
     rate = math.min(rate, s.learned)
-    if born == s.born and epoch == s.epoch and (ban or not is_stray(rate)) then
-      lower(rate, calls_before(lane .. number), ban)
+    if born == s.born and epoch == s.epoch and (not is_stray(rate, seen) or ban) then
+      lower(rate, seen, ban)
     else
       s.refused_since = s.refused_since + 1
     end

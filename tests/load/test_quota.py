@@ -50,7 +50,6 @@ def test_the_quota_is_used_and_not_overstepped(tmp_path: Path, photos: Path, pro
             stats = fleet.stats()
         assert stats["accepted"] == PHOTOS
         used = utilisation(stats["accepted_times"], RATE)
-        print(f"throttled {stats['throttled']}, quota used {used:.4f}")
         return told(
             (stats["throttled"] <= PHOTOS / 1000, f"throttled {stats['throttled']}"),
             (used >= 0.99, f"quota used {used:.4f}"),
@@ -104,5 +103,6 @@ def test_a_quota_halved_on_the_way_is_found(tmp_path: Path, photos: Path) -> Non
 
 
 def told(*checks: tuple[bool, str]) -> list[str]:
-    """Return what was missed."""
+    """Print what was measured, and return what was missed."""
+    print(*(what for _, what in checks), sep=", ")
     return [what for holds, what in checks if not holds]

@@ -97,14 +97,21 @@ def test_stray_refusals_are_forgiven_and_those_of_one_overload_lower_the_rate_on
     redis: Redis, account: str, rate: int, forgiven: int
 ) -> None:
     line = Line(redis, account, rate=rate)
-    permits = [line.grant(line.reserve(line.start), line.start) for _ in range(5)]
-    rates = []
-    for permit in permits:
-        line.settle(permit, Outcome.THROTTLED, line.start + 40_000)
-        rates.append(line.reserve(line.start + 40_000).rate_millis)
+    permits = line.drain([line.reserve(line.start) for _ in range(rate + 5)])
+    now, rates = permits[-1].at_us + 40_000, []
+    for permit in permits[-5:]:
+        line.settle(permit, Outcome.THROTTLED, now)
+        rates.append(line.reserve(now).rate_millis)
     assert rates[:forgiven] == [rate * 1000] * forgiven
     assert rates[forgiven] < rate * 1000
     assert len(set(rates[forgiven:])) == 1
+
+
+def test_a_refusal_in_a_window_with_room_is_no_stray(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=50)
+    permits = line.drain([line.reserve(line.start) for _ in range(20)])
+    line.settle(permits[-1], Outcome.THROTTLED, permits[-1].at_us + 40_000)
+    assert 19_000 <= line.reserve(permits[-1].at_us + 40_000).rate_millis < 30_000
 
 
 def test_a_slot_given_back_is_used_by_the_next(redis: Redis, account: str) -> None:
