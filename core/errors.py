@@ -52,6 +52,12 @@ class AccountRefused(CleanplateError):
     exit_code = 7
 
 
+class BudgetReached(CleanplateError):
+    """A batch's or the account's budget is used up; what is left waits for more."""
+
+    exit_code = 8
+
+
 class SourceError(CleanplateError):
     """One photo cannot be used as it is.
 

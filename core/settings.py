@@ -1,8 +1,10 @@
 """Every setting, read from the environment or `.env`; README has the same table."""
 
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -11,6 +13,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.errors import UsageError
 
 G1_GATEWAY = "https://api.aidc-ai.com/rest/ai/image/removal"
+AIDGE = "aidge"
+PROVIDER_URLS = {
+    AIDGE: G1_GATEWAY,
+    # The one region in the endpoint maps of the vendor's SDKs; others are made alike, and set by REMOVAL_API_URL.
+    "alibabacloud": "https://aidge.cn-beijing.aliyuncs.com/",
+}
+"""What is called with a key and without REMOVAL_API_URL; providers that are not here need that one."""
 SANDBOX_KEY = "sandbox"
 
 
@@ -37,9 +46,12 @@ class Settings(BaseSettings):
 
     database_url: str = Field("", description="PostgreSQL; empty: an embedded server under CLEANPLATE_HOME")
     redis_url: str = Field("", description="Redis or Valkey; empty: an embedded server under CLEANPLATE_HOME")
-    removal_api_url: str = Field("", description="The removal API; empty: G1 gateway with a key, else sandbox")
-    removal_api_key: str = Field("", description="The account's app key")
-    removal_api_secret: SecretStr = Field(SecretStr(""), description="The account's app secret; never shown")
+    removal_provider: str = Field(
+        AIDGE, pattern=r"^[a-z][a-z0-9_]{0,40}$", description="Whose removal API it is: `aidge` or `alibabacloud`"
+    )
+    removal_api_url: str = Field("", description="The removal API; empty: the provider's with a key, else sandbox")
+    removal_api_key: str = Field("", description="The account's app key or AccessKey id")
+    removal_api_secret: SecretStr = Field(SecretStr(""), description="The account's secret; never shown")
     removal_trial: bool = Field(False, description="Use the account's trial quota (header x-iop-trial)")
     removal_rate: float = Field(5.0, gt=0, le=10_000, description="Quota in calls per second, whole fleet")
     removal_burst: int = Field(1, ge=1, le=10_000, description="Calls allowed back to back after a pause")
@@ -50,12 +62,32 @@ class Settings(BaseSettings):
     artifact_store: str = Field("postgres", description="`postgres` or file:///absolute/folder for outputs")
     max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
     on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")
+    removal_price: Decimal = Field(Decimal(0), ge=0, le=1000, decimal_places=6, description="What one call costs")
+    removal_currency: str = Field("USD", pattern=r"^[A-Za-z]{3}$", description="Currency of REMOVAL_PRICE")
+    removal_daily_calls: int | None = Field(None, ge=0, description="Most calls per account and day (UTC); unset: any")
+    removal_mask_order: Literal["row", "column"] = Field("row", description="How masks count pixels: `row` or `column`")
+    removal_mask_origin: Literal[0, 1] = Field(0, description="The number of a mask's first pixel, 0 or 1")
+    hold_unchanged_below: float = Field(0.00001, ge=0, le=1, description="Hold outputs with less changed; 0: never")
+    hold_changed_above: float = Field(0.9, ge=0, le=1, description="Hold outputs with more changed; 1: never")
+    canary_max_bad: float = Field(0.2, ge=0, le=1, description="Share of a canary that may be dead or held")
+    outage_probe_seconds: float = Field(2.0, gt=0, le=600, description="First probe of an outage; doubles each time")
+    outage_probe_cap_seconds: float = Field(60.0, gt=0, le=3600, description="Longest wait between two probes")
     retry_base_seconds: float = Field(1.0, gt=0, le=600, description="First retry delay; doubles, full jitter")
     retry_cap_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest retry delay in seconds")
     lease_seconds: float = Field(30.0, ge=1, le=3600, description="How long a silent worker keeps a job")
     fetch_timeout: float = Field(30.0, gt=0, le=600, description="Seconds to fetch one photo or output, whole")
     fetch_allow_private: str = Field("", description="Host names or networks, comma separated, that may be private")
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("removal_mask_origin", mode="before")
+    @classmethod
+    def _read_origin(cls, value: object) -> object:
+        return int(value) if value in {"0", "1"} else value
+
+    @field_validator("removal_daily_calls", mode="before")
+    @classmethod
+    def _read_unset(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -70,7 +102,7 @@ class Settings(BaseSettings):
     @property
     def api_url(self) -> str:
         """The removal API's URL; empty while the sandbox is to be started."""
-        return self.removal_api_url or (G1_GATEWAY if self.removal_api_key else "")
+        return self.removal_api_url or (PROVIDER_URLS.get(self.removal_provider, "") if self.removal_api_key else "")
 
     @property
     def account(self) -> str:
@@ -80,8 +112,11 @@ class Settings(BaseSettings):
     @property
     def provider(self) -> str:
         """Who made an output: what one provider cleaned or refused says nothing about another."""
-        if self.account == SANDBOX_KEY:
-            return SANDBOX_KEY
+        maker = SANDBOX_KEY if self.account == SANDBOX_KEY else self._called_domain
+        return maker if self.removal_provider == AIDGE else f"{self.removal_provider}:{maker}"
+
+    @property
+    def _called_domain(self) -> str:
         host = urlsplit(self.api_url).hostname or ""
         is_name = any(character.isalpha() for character in host) and ":" not in host
         return ".".join(host.split(".")[-2:]) if is_name else host

@@ -31,6 +31,21 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+class Fit(StrEnum):
+    """What happens to photos outside the API's bounds: they are made to fit, or refused."""
+
+    FIT = "fit"
+    STRICT = "strict"
+
+
+class Send(StrEnum):
+    """How photos travel to the API: whichever is better for each, only as URLs, or only as bytes."""
+
+    AUTO = "auto"
+    URL = "url"
+    BYTES = "bytes"
+
+
 class AnswerClass(StrEnum):
     """What an attempt came to. The policy maps each to a move of the job."""
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from core.states import AnswerClass, Spend
-from db import circuits
+from db import batches, budgets, circuits
+from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
 
 
@@ -27,40 +28,62 @@ class Outcome:
     raw: str | None = None
 
 
-def open_call(connection: Connection, job: ClaimedJob, *, worker: str, account: str) -> int | None:
+def open_call(
+    connection: Connection, job: ClaimedJob, *, worker: str, account: str, tariff: Tariff = FREE
+) -> int | None:
     """Write the row that says "a call is about to be sent" and return its id.
 
-    None when the call must not be made any more: the lease is lost, the batch was paused or cancelled, or the
-    account's circuit is open and this job is not its probe.
+    None when the call must not be made any more: the lease is lost, the batch was paused or cancelled, the account's
+    circuit is open and this job is not its probe, or the budget is used up, which pauses the batch.
     """
     if not circuits.may_call(connection, account, job.id):
         return None
     statement = text(
-        "INSERT INTO attempts (job_id, batch_id, lease_token, worker, sent_at, spend) "
-        "SELECT j.id, j.batch_id, j.lease_token, :worker, clock_timestamp(), 'maybe' "
+        "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) "
+        "SELECT j.id, j.batch_id, j.lease_token, :worker, :account, :price, clock_timestamp(), 'maybe' "
         "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
-        "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' RETURNING id"
+        "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' RETURNING id, "
+        "(SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE batches.id = batch_id) AS is_limited"
     )
-    values = {"id": job.id, "token": job.lease_token, "worker": worker}
-    return connection.execute(statement, values).scalar_one_or_none()
+    values = {"id": job.id, "token": job.lease_token, "worker": worker, "account": account, "price": tariff.price}
+    row = connection.execute(statement, values).one_or_none()
+    if row is None:
+        return None
+    is_limited = row.is_limited or tariff.daily_calls is not None
+    if not is_limited or budgets.reserve(connection, batch_id=job.batch_id, account=account, tariff=tariff):
+        return int(row.id)
+    connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": row.id})
+    circuits.probe_was_spared(connection, account, job.id)
+    batches.pause(connection, job.batch_id, budgets.PAUSE_REASON)
+    return None
 
 
 def withdraw(connection: Connection, attempt_id: int) -> None:
-    """Forget an opened call that was never sent."""
-    connection.execute(text("DELETE FROM attempts WHERE id = :id AND answered_at IS NULL"), {"id": attempt_id})
+    """Forget an opened call that was never sent, and return what was reserved for it."""
+    statement = text(
+        "DELETE FROM attempts WHERE id = :id AND answered_at IS NULL "
+        "RETURNING batch_id, account, price, CAST(sent_at AT TIME ZONE 'UTC' AS date) AS day"
+    )
+    row = connection.execute(statement, {"id": attempt_id}).one_or_none()
+    if row is not None:
+        budgets.withdraw(connection, batch_id=row.batch_id, account=row.account, price=row.price, day=row.day)
 
 
 def settle(connection: Connection, attempt_id: int, outcome: Outcome) -> bool:
-    """Write down how a call ended; False when that was already done."""
+    """Write down how a call ended, and return its price when it cost nothing; False when that was already done."""
     statement = text(
         "UPDATE attempts SET answered_at = clock_timestamp(), answer_class = :answer_class, code = :code, "
         "message = :message, spend = :spend, counted = :counted, http_status = :http_status, "
-        "request_id = :request_id, latency_seconds = :latency_seconds, permit_wait_seconds = :permit_wait_seconds, "
+        "request_id = :request_id, latency_seconds = CAST(:latency_seconds AS double precision), "
+        "permit_wait_seconds = :permit_wait_seconds, "
         "bytes_sent = :bytes_sent, bytes_received = :bytes_received, raw = :raw, "
-        "sent_at = clock_timestamp() - make_interval(secs => coalesce(:latency_seconds, 0)) "
-        "WHERE id = :id AND answered_at IS NULL"
+        "sent_at = clock_timestamp() - make_interval(secs => coalesce(CAST(:latency_seconds AS double precision), 0)) "
+        "WHERE id = :id AND answered_at IS NULL RETURNING batch_id, price"
     )
-    return connection.execute(statement, _values(outcome) | {"id": attempt_id}).rowcount == 1
+    row = connection.execute(statement, _values(outcome) | {"id": attempt_id}).one_or_none()
+    if row is not None and outcome.spend is Spend.NONE and row.price:
+        budgets.refund(connection, row.batch_id, row.price)
+    return row is not None
 
 
 def note_received(connection: Connection, attempt_id: int, bytes_received: int) -> None:

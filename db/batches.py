@@ -1,6 +1,7 @@
 """Queries about batches: making, finding, steering and counting them."""
 
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -18,6 +19,11 @@ class BatchRow:
     state: str
     pause_reason: str | None
     options: dict[str, Any]
+    max_calls: int | None
+    max_cost: Decimal | None
+    calls_made: int
+    cost_reserved: Decimal
+    canary_state: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class BatchCounts:
         return asdict(self)
 
 
-_COLUMNS = "id, name, lane, state, pause_reason, options"
+_COLUMNS = "id, name, lane, state, pause_reason, options, max_calls, max_cost, calls_made, cost_reserved, canary_state"
 
 
 def create(connection: Connection, *, name: str, source_key: str, lane: Lane, options: str) -> int:
@@ -126,8 +132,12 @@ def pause(connection: Connection, batch_id: int, reason: str) -> bool:
 
 
 def resume(connection: Connection, batch_id: int) -> bool:
-    """Let a paused batch go on. Return whether it was paused."""
-    statement = text("UPDATE batches SET state = 'active', pause_reason = NULL WHERE id = :id AND state = 'paused'")
+    """Let a paused batch go on, past a canary that failed. Return whether it was paused."""
+    statement = text(
+        "UPDATE batches SET state = 'active', pause_reason = NULL, "
+        "canary_state = CASE canary_state WHEN 'failed' THEN 'passed' ELSE canary_state END "
+        "WHERE id = :id AND state = 'paused'"
+    )
     return connection.execute(statement, {"id": batch_id}).rowcount == 1
 
 
@@ -174,6 +184,7 @@ def requeue(connection: Connection, batch_id: int, code: str | None, *, held: bo
     _lock(connection, batch_id)
     statement = text(
         "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "
+        "artifact_sha256 = NULL, "
         "requeued_at = now(), finished_at = NULL "
         "WHERE batch_id = :id AND state = :state AND (CAST(:code AS text) IS NULL OR code = :code)"
     )

@@ -1,4 +1,7 @@
-"""Queries about circuits: whether an API account may be called, and when it is tried again."""
+"""Queries about circuits: whether an API account may be called, and when it is tried again.
+
+A circuit opens for one of two reasons: `account` (refused or exhausted, see `trip`) and `outage` (see `db.outages`).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,22 +34,35 @@ def find_open(connection: Connection, account: str) -> OpenCircuit | None:
 
 
 def trip(connection: Connection, account: str, *, reason: str, code: str, message: str) -> None:
-    """Open the circuit, or note that its probe failed."""
+    """Open the circuit because the account is refused, or note that its probe failed."""
     statement = text(
         "INSERT INTO circuits AS c (account, is_open, reason, code, message, opened_at, last_failed_at, next_probe_at) "
         "VALUES (:account, true, :reason, :code, :message, now(), now(), now() + make_interval(secs => :probe)) "
         "ON CONFLICT (account) DO UPDATE SET is_open = true, reason = :reason, code = :code, message = :message, "
         "opened_at = CASE WHEN c.is_open THEN c.opened_at ELSE now() END, last_failed_at = now(), "
-        "next_probe_at = now() + make_interval(secs => :probe), probe_job_id = NULL"
+        "next_probe_at = now() + make_interval(secs => :probe), probe_job_id = NULL, failed_probes = 0"
     )
     values = {"account": account, "reason": reason, "code": code, "message": message, "probe": PROBE_SECONDS}
     connection.execute(statement, values)
 
 
-def close(connection: Connection, account: str) -> bool:
-    """Close the circuit after a call the account was good for; return whether it was open."""
-    statement = text("UPDATE circuits SET is_open = false, probe_job_id = NULL WHERE account = :account AND is_open")
-    return connection.execute(statement, {"account": account}).rowcount == 1
+def close(connection: Connection, account: str, *, attempt_id: int | None = None, reason: str | None = None) -> bool:
+    """Close the circuit after an answer that shows that calls are good again; return whether it was open.
+
+    Args:
+        connection: An open transaction.
+        account: Whose.
+        attempt_id: The call; one that was sent before the circuit opened closes nothing.
+        reason: Only a circuit that is open for this.
+    """
+    statement = text(
+        "UPDATE circuits SET is_open = false, probe_job_id = NULL, failed_probes = 0, closed_at = now() "
+        "WHERE account = :account AND is_open AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
+        "AND (CAST(:attempt_id AS bigint) IS NULL "
+        "OR opened_at <= (SELECT created_at FROM attempts WHERE id = :attempt_id))"
+    )
+    values = {"account": account, "attempt_id": attempt_id, "reason": reason}
+    return connection.execute(statement, values).rowcount == 1
 
 
 def probe_now(connection: Connection, account: str) -> None:
@@ -85,7 +101,8 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
         text(
             "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 WHERE state = 'pending' "
             "AND id = (SELECT j.id FROM batches AS b CROSS JOIN LATERAL (SELECT id, available_at FROM jobs "
-            "WHERE batch_id = b.id AND state = 'pending' ORDER BY available_at, id LIMIT 1) AS j "
+            "WHERE batch_id = b.id AND state = 'pending' AND (b.canary_state IS DISTINCT FROM 'running' OR is_canary) "
+            "ORDER BY available_at, id LIMIT 1) AS j "
             "WHERE b.state = 'active' ORDER BY j.available_at LIMIT 1) RETURNING id, dispatches"
         )
     ).one_or_none()

@@ -1,7 +1,7 @@
 """Queries of one job's life on a worker: claim, renew, finish, give back. Every write carries the lease token."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -28,6 +28,9 @@ class ClaimedJob:
     requeues: int
     send_bytes: bool
     output_url: str | None
+    fit: str
+    send: str
+    force: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,18 @@ class Twin:
     artifact_sha256: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How far an output differs from what was sent: shares of the whole, and of what a mask covers and leaves out."""
+
+    ratio: float | None = None
+    inside: float | None = None
+    outside: float | None = None
+
+
+NOT_COMPARED = Changed()
+
+
 def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: float) -> ClaimedJob | None:
     """Take a queued job of an active batch; None when there is nothing to take (already claimed, paused, gone)."""
     statement = text(
@@ -48,7 +63,9 @@ def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: fl
         "lease_expires_at = now() + make_interval(secs => :lease), started_at = coalesce(j.started_at, now()) "
         "FROM batches AS b WHERE j.id = :id AND j.state = 'queued' AND b.id = j.batch_id AND b.state = 'active' "
         "RETURNING j.id, j.batch_id, b.lane, j.lease_token, j.source_uri, j.name, j.elements, j.subject_elements, "
-        "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url"
+        "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, "
+        "coalesce(b.options ->> 'fit', 'fit') AS fit, coalesce(b.options ->> 'send', 'auto') AS send, "
+        "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force"
     )
     row = connection.execute(statement, {"id": job_id, "worker": worker, "lease": lease_seconds}).one_or_none()
     if row is None:
@@ -81,7 +98,7 @@ def note_source(
     """Write down what the source is; return another job of the same content that makes a call needless, if any.
 
     The lock on the content makes two workers with identical photos ask one after the other, so that only one of
-    them calls.
+    them calls. A job that is forced looks only at its own batch.
 
     Raises:
         LeaseLost: Another worker owns the job.
@@ -103,14 +120,21 @@ def note_source(
     row = connection.execute(
         text(
             "SELECT j.id, j.state, j.code, j.message, j.artifact_sha256 FROM jobs AS j "
-            "WHERE j.content_key = :key AND j.id <> :id AND (j.state = 'succeeded' "
+            "WHERE j.content_key = :key AND j.id <> :id AND (NOT :force OR j.batch_id = :batch_id) "
+            "AND (j.state = 'succeeded' "
             # Only one that noted its source in this very run is waited for: of identical photos the first one calls.
             "OR (j.state = 'running' AND j.content_lease = j.lease_token) "
             "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' "
-            "AND j.code IN ('700', '703', '704', '705', '1000'))))) "
+            "AND j.code IN ('700', '703', '704', '705', '1000', 'rejected'))))) "
             "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.state = 'held' DESC, j.id LIMIT 1"
         ),
-        {"key": content_key, "id": job.id, "first_time": job.requeues == 0},
+        {
+            "key": content_key,
+            "id": job.id,
+            "batch_id": job.batch_id,
+            "force": job.force,
+            "first_time": job.requeues == 0,
+        },
     ).one_or_none()
     return Twin(row.id, JobState(row.state), row.code, row.message, row.artifact_sha256) if row else None
 
@@ -120,7 +144,7 @@ def succeed(
     job: ClaimedJob,
     *,
     artifact_sha256: str,
-    changed_ratio: float | None = None,
+    changed: Changed = NOT_COMPARED,
     reused_from: int | None = None,
 ) -> None:
     """End a job with its artifact.
@@ -129,17 +153,61 @@ def succeed(
         LeaseLost: Another worker owns the job.
     """
     statement = text(
-        "UPDATE jobs SET state = 'succeeded', artifact_sha256 = :sha256, changed_ratio = :changed, code = '200', "
+        "UPDATE jobs SET state = 'succeeded', artifact_sha256 = :sha256, changed_ratio = :ratio, "
+        "changed_inside = :inside, changed_outside = :outside, code = '200', "
         "reused_from = :reused_from, message = NULL, "
         "attempts = attempts + CASE WHEN CAST(:reused_from AS bigint) IS NULL THEN 1 ELSE 0 END, "
         "lease_token = NULL, lease_expires_at = NULL, output_url = NULL, finished_at = now() "
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
-    values = {"sha256": artifact_sha256, "changed": changed_ratio, "reused_from": reused_from}
+    values = {"sha256": artifact_sha256, "reused_from": reused_from, **asdict(changed)}
     _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
 
 
-def stop(connection: Connection, job: ClaimedJob, *, state: str, code: str, message: str, spent: int) -> None:
+def hold(
+    connection: Connection,
+    job: ClaimedJob,
+    *,
+    artifact_sha256: str,
+    changed: Changed,
+    code: str,
+    message: str,
+    spent: int,
+) -> None:
+    """Keep a job's output and let a person decide about it.
+
+    Args:
+        connection: An open transaction.
+        job: Which.
+        artifact_sha256: The output.
+        changed: How far it differs from the source.
+        code: What to find it by.
+        message: What to tell a person.
+        spent: 1 when this execution counts as an attempt, else 0.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    statement = text(
+        "UPDATE jobs SET state = 'held', artifact_sha256 = :sha256, changed_ratio = :ratio, "
+        "changed_inside = :inside, changed_outside = :outside, code = :code, message = :message, "
+        "attempts = attempts + :spent, lease_token = NULL, lease_expires_at = NULL, output_url = NULL, "
+        "finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
+    )
+    values = {"spent": spent, "sha256": artifact_sha256, "code": code, "message": message, **asdict(changed)}
+    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+
+
+def stop(
+    connection: Connection,
+    job: ClaimedJob,
+    *,
+    state: str,
+    code: str,
+    message: str,
+    spent: int,
+    artifact_sha256: str | None = None,
+) -> None:
     """End a job as `dead` or `held`.
 
     Args:
@@ -149,16 +217,18 @@ def stop(connection: Connection, job: ClaimedJob, *, state: str, code: str, mess
         code: What to find it by.
         message: What to tell a person.
         spent: 1 when this execution counts as an attempt, else 0.
+        artifact_sha256: The output a person is to decide about, if there is one.
 
     Raises:
         LeaseLost: Another worker owns the job.
     """
     statement = text(
         "UPDATE jobs SET state = :state, code = :code, message = :message, attempts = attempts + :spent, "
+        "artifact_sha256 = :artifact, "
         "lease_token = NULL, lease_expires_at = NULL, finished_at = now() "
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
-    values = {"state": state, "code": code, "message": message, "spent": spent}
+    values = {"state": state, "code": code, "message": message, "spent": spent, "artifact": artifact_sha256}
     _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
 
 
@@ -224,5 +294,7 @@ def note_paid(connection: Connection, job: ClaimedJob, output_url: str) -> None:
 
 def has_artifact(connection: Connection, job_id: int, sha256: str) -> bool:
     """Whether a job has ended with this artifact (asked when a COMMIT was lost and the work is repeated)."""
-    statement = text("SELECT 1 FROM jobs WHERE id = :id AND state = 'succeeded' AND artifact_sha256 = :sha256")
+    statement = text(
+        "SELECT 1 FROM jobs WHERE id = :id AND state IN ('succeeded', 'held') AND artifact_sha256 = :sha256"
+    )
     return connection.execute(statement, {"id": job_id, "sha256": sha256}).one_or_none() is not None

@@ -26,7 +26,7 @@ def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
     engine = make_engine(database_url, pooled=False)
 
     transact(engine, lambda connection: connection.execute(text("SELECT 1")), patience_seconds=patience_seconds)
-    config = _config()
+    config = configuration()
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -37,7 +37,7 @@ def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
 
 def is_current(engine: Engine) -> bool:
     """Return whether the database has exactly the schema this program was written for."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = ScriptDirectory.from_config(configuration()).get_current_head()
 
     def found(connection: Connection) -> bool:
         if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
@@ -47,7 +47,8 @@ def is_current(engine: Engine) -> bool:
     return transact(engine, found)
 
 
-def _config() -> Config:
+def configuration() -> Config:
+    """Return what Alembic's commands need; they run on the connection in its `attributes`."""
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     return config

@@ -1,6 +1,7 @@
 """The tables. States and moves are in `core.states`; queries live beside this file, by noun."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    Numeric,
     SmallInteger,
     Text,
     text,
@@ -28,6 +30,7 @@ class Base(DeclarativeBase):
         str: Text(),
         int: BigInteger(),
         datetime: DateTime(timezone=True),
+        Decimal: Numeric(20, 6),
         dict[str, Any]: JSONB(),
         list[int]: ARRAY(SmallInteger()),
     }
@@ -45,6 +48,11 @@ class Batch(Base):
     state: Mapped[str]
     pause_reason: Mapped[str | None]
     options: Mapped[dict[str, Any]]
+    max_calls: Mapped[int | None]
+    max_cost: Mapped[Decimal | None]
+    calls_made: Mapped[int] = mapped_column(server_default="0")
+    cost_reserved: Mapped[Decimal] = mapped_column(server_default="0")
+    canary_state: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     finished_at: Mapped[datetime | None]
 
@@ -94,6 +102,9 @@ class Job(Base):
     artifact_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifacts.sha256"))
     reused_from: Mapped[int | None]
     changed_ratio: Mapped[float | None]
+    changed_inside: Mapped[float | None]
+    changed_outside: Mapped[float | None]
+    is_canary: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -104,6 +115,14 @@ class Job(Base):
         Index("ix_jobs_live", "batch_id", postgresql_where=text("state IN ('queued', 'running')")),
         Index("ix_jobs_open", "batch_id", postgresql_where=text("state IN ('pending', 'queued', 'running')")),
         Index("ix_jobs_batch_state", "batch_id", "state", "code"),
+        Index(
+            "ix_jobs_canary",
+            "batch_id",
+            "state",
+            "available_at",
+            "id",
+            postgresql_where=text("is_canary"),
+        ),
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
     )
 
@@ -118,6 +137,8 @@ class Attempt(Base):
     batch_id: Mapped[int]
     lease_token: Mapped[UUID]
     worker: Mapped[str]
+    account: Mapped[str | None]
+    price: Mapped[Decimal | None]
     counted: Mapped[bool] = mapped_column(server_default="true")
     permit_wait_seconds: Mapped[float | None]
     sent_at: Mapped[datetime | None]
@@ -136,6 +157,7 @@ class Attempt(Base):
 
     __table_args__ = (
         Index("ix_attempts_batch", "batch_id", "answer_class"),
+        Index("ix_attempts_sent", "sent_at", postgresql_using="brin"),
         Index("ix_attempts_open", "job_id", postgresql_where=text("answered_at IS NULL")),
     )
 
@@ -177,3 +199,15 @@ class Circuit(Base):
     last_failed_at: Mapped[datetime]
     next_probe_at: Mapped[datetime]
     probe_job_id: Mapped[int | None]
+    failed_probes: Mapped[int] = mapped_column(server_default="0")
+    closed_at: Mapped[datetime | None]
+
+
+class DailyCalls(Base):
+    """Calls that an account made on one day (UTC); kept while a daily limit is set."""
+
+    __tablename__ = "daily_calls"
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    calls: Mapped[int]

@@ -35,7 +35,7 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
     """Mark up to `room` due jobs as queued, fair across the lane's active batches, and return them in order.
 
     A batch's next job competes by its place in the batch plus what the batch already has in flight, so a batch
-    of a million jobs and one of ten get the same share.
+    of a million jobs and one of ten get the same share. Of a batch whose canary is out only the canary is due.
     """
     statement = text(
         """
@@ -47,9 +47,15 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
             FROM batches AS b
             LEFT JOIN live ON live.batch_id = b.id
             CROSS JOIN LATERAL (
-                SELECT id, available_at FROM jobs
-                WHERE batch_id = b.id AND state = 'pending' AND available_at <= now()
-                ORDER BY available_at, id LIMIT :room
+                (SELECT id, available_at FROM jobs
+                 WHERE b.canary_state IS DISTINCT FROM 'running'
+                 AND batch_id = b.id AND state = 'pending' AND available_at <= now()
+                 ORDER BY available_at, id LIMIT :room)
+                UNION ALL
+                (SELECT id, available_at FROM jobs
+                 WHERE b.canary_state = 'running' AND is_canary
+                 AND batch_id = b.id AND state = 'pending' AND available_at <= now()
+                 ORDER BY available_at, id LIMIT :room)
             ) AS j
             WHERE b.state = 'active' AND b.lane = :lane
         ), picked AS (

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseDown, RedisDown
 from core.states import Lane
-from db import attempts, batches, circuits, queue
+from db import attempts, batches, budgets, canaries, circuits, queue
+from db.budgets import FREE, Tariff
 from db.session import is_down, transact
 from producer.publisher import Publisher
 from producer.window import window_size
@@ -36,6 +37,8 @@ class DispatcherOptions:
         lease_seconds: How long a worker's lease lasts.
         max_attempts: Counted attempts before a job is dead.
         hold_maybe_billed: Whether a job that may have been billed waits for a person.
+        tariff: What a call costs and how many the account may make in a day.
+        canary_max_bad: The share of a canary that may be dead or held.
     """
 
     account: str
@@ -43,6 +46,8 @@ class DispatcherOptions:
     lease_seconds: float
     max_attempts: int
     hold_maybe_billed: bool
+    tariff: Tariff = FREE
+    canary_max_bad: float = 0.2
 
 
 class Dispatcher:
@@ -127,9 +132,20 @@ class Dispatcher:
         for batch_id in transact(self._engine, batches.finish_settled):
             log.info("batch %s is finished", batch_id)
         transact(self._engine, batches.cancel_stragglers)
+        self._look_at_money()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()
         self._find_lost_messages()
+
+    def _look_at_money(self) -> None:
+        options = self._options
+        for verdict in transact(self._engine, lambda connection: canaries.judge(connection, options.canary_max_bad)):
+            end = "the rest follows" if verdict.is_good else "the batch is paused"
+            log.info("batch %s: %s of %s canaries are bad; %s", verdict.batch_id, verdict.bad, verdict.total, end)
+        for batch_id in transact(
+            self._engine, lambda connection: budgets.resume_affordable(connection, options.account, options.tariff)
+        ):
+            log.info("batch %s has budget again and goes on", batch_id)
 
     def _rescue(self) -> None:
         # After an outage of PostgreSQL live workers need a moment to renew: hence only some time into leading.

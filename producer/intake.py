@@ -4,14 +4,15 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from core.errors import UsageError
-from core.states import Lane
-from db import batches
+from core.states import Fit, Lane, Send
+from db import batches, budgets, canaries
 from producer.catalogue.item import Item, item_key, storable
 
 
@@ -24,20 +25,38 @@ class BatchOptions:
         subject_elements: What to take off the main subject.
         lane: Which queue its jobs wait in.
         limit: Only the first so many photos; None for all.
+        fit: Whether photos outside the API's bounds are made to fit, or refused.
+        send: Whether photos are sent as URL, as bytes, or whichever is better for each.
+        force: Whether photos that were cleaned before, in another batch, are paid for again.
+        mask: Run lengths of the area to erase, for photos that bring none.
+        canary: So many photos go first; the rest follows when they came out well.
+        max_calls: Most calls for the whole batch.
+        max_cost: Most that its calls may cost.
     """
 
     elements: tuple[int, ...] = (1, 2, 3, 4)
     subject_elements: tuple[int, ...] = (1, 2, 3, 4)
     lane: Lane = Lane.BULK
     limit: int | None = None
+    fit: Fit = Fit.FIT
+    send: Send = Send.AUTO
+    force: bool = False
+    mask: str | None = None
+    canary: int | None = None
+    max_calls: int | None = None
+    max_cost: Decimal | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the options as JSON keeps them."""
+        """Return what decides about the outputs, as JSON keeps it; budget and canary may change from run to run."""
         return {
             "elements": list(self.elements),
             "subject_elements": list(self.subject_elements),
             "lane": self.lane.value,
             "limit": self.limit,
+            "fit": self.fit.value,
+            "send": self.send.value,
+            "force": self.force,
+            "mask": self.mask,
         }
 
 
@@ -87,6 +106,9 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         "ON CONFLICT (batch_id, item_key) DO NOTHING"
     )
     added = connection.execute(statement, {"batch_id": batch_id}).rowcount
+    budgets.set_limits(connection, batch_id, max_calls=options.max_calls, max_cost=options.max_cost)
+    if options.canary and found is None:
+        canaries.choose(connection, batch_id, options.canary)
     return Intake(batch_id=batch_id, added=added, resumed=found is not None)
 
 
@@ -106,7 +128,8 @@ def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) 
             subject = item.subject_elements
             if subject is None:
                 subject = options.subject_elements if item.elements is None else elements
-            if not elements and not subject and item.mask is None:
+            mask = item.mask or options.mask
+            if not elements and not subject and mask is None:
                 raise UsageError(f"{item.name}: no element and no mask, so there is nothing to take off.")
             copy.write_row(
                 (
@@ -117,7 +140,7 @@ def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) 
                     None if item.sku is None else storable(item.sku),
                     list(elements),
                     list(subject),
-                    item.mask,
+                    mask,
                 )
             )
     return place

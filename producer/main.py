@@ -4,6 +4,7 @@ import logging
 import threading
 
 from core.settings import OnMaybeBilled, Settings
+from db.budgets import Tariff
 from db.session import make_engine
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
@@ -24,6 +25,8 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         lease_seconds=settings.lease_seconds,
         max_attempts=settings.max_attempts,
         hold_maybe_billed=settings.on_maybe_billed is OnMaybeBilled.HOLD,
+        tariff=Tariff(settings.removal_price, settings.removal_daily_calls),
+        canary_max_bad=settings.canary_max_bad,
     )
     engine = make_engine(settings.database_url, pool_size=3)
     with Publisher(settings.redis_url) as publisher:

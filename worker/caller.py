@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from core.states import AnswerClass, Lane
 from db import attempts
+from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
 from db.session import transact
 from removal.answers import Answer
@@ -51,15 +52,26 @@ class Caller:
         limiter: The fleet's token bucket.
         client: The removal API.
         account: Whose circuit decides whether calls may be made.
+        tariff: What a call costs and how many there may be in a day.
         worker: The name of this process in attempts.
     """
 
-    def __init__(self, engine: Engine, limiter: Limiter, client: RemovalClient, *, account: str, worker: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limiter: Limiter,
+        client: RemovalClient,
+        *,
+        account: str,
+        worker: str,
+        tariff: Tariff = FREE,
+    ) -> None:
         self._engine = engine
         self._limiter = limiter
         self._client = client
         self._account = account
         self._worker = worker
+        self._tariff = tariff
 
     def call(self, job: ClaimedJob, request: RemovalRequest, cancelled: Callable[[], bool]) -> Call:
         """Wait for a permit, write the attempt, send, and return the answer.
@@ -109,10 +121,12 @@ class Caller:
     def _open(self, job: ClaimedJob) -> int:
         attempt_id = transact(
             self._engine,
-            lambda connection: attempts.open_call(connection, job, worker=self._worker, account=self._account),
+            lambda connection: attempts.open_call(
+                connection, job, worker=self._worker, account=self._account, tariff=self._tariff
+            ),
         )
         if attempt_id is None:
-            _give_up("the batch is paused, the circuit is open, or the lease is lost")
+            _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is lost")
         return attempt_id
 
     def _withdraw(self, attempt_id: int) -> None:

@@ -3,23 +3,27 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from core.errors import StoreUnavailable
-from core.states import AnswerClass, JobState
-from db import artifacts, attempts, circuits, jobs
+from core.states import JobState
+from db import artifacts, attempts, jobs
 from db.artifacts import ArtifactStore
 from db.attempts import Outcome
-from db.jobs import ClaimedJob, Twin
+from db.jobs import Changed, ClaimedJob, Twin
 from db.session import transact
 from worker.collect import Output
 from worker.ending import Ending
+from worker.health import AccountHealth
 from worker.policy import Decision, Move
 
 log = logging.getLogger(__name__)
 
 FINISH_PATIENCE_SECONDS = 120.0
+
+Result = TypeVar("Result")
 
 
 class Finisher:
@@ -28,17 +32,23 @@ class Finisher:
     Args:
         engine: The database.
         store: Where artifacts go.
-        account: The API account, whose circuit may open or close.
+        health: The account's circuit.
         worker: The name of this process in attempts.
         out_of_time: Ends the patience, when the process has to go.
     """
 
     def __init__(
-        self, engine: Engine, store: ArtifactStore, *, account: str, worker: str, out_of_time: threading.Event
+        self,
+        engine: Engine,
+        store: ArtifactStore,
+        *,
+        health: AccountHealth,
+        worker: str,
+        out_of_time: threading.Event,
     ) -> None:
         self._engine = engine
         self._store = store
-        self._account = account
+        self._health = health
         self._worker = worker
         self._out_of_time = out_of_time
 
@@ -52,7 +62,7 @@ class Finisher:
         def work(connection: Connection) -> None:
             jobs.note_paid(connection, job, output_url)
             attempts.settle(connection, attempt_id, outcome)
-            circuits.close(connection, self._account)
+            self._health.note_success(connection, attempt_id)
 
         self._write(work)
 
@@ -69,6 +79,53 @@ class Finisher:
             StoreUnavailable: The store takes nothing; the link of the output stays with the job.
         """
 
+        self._keep(
+            job,
+            attempt_id,
+            output,
+            lambda connection, sha256: jobs.succeed(
+                connection, job, artifact_sha256=sha256, changed=_changed_of(output)
+            ),
+        )
+        return Ending(JobState.SUCCEEDED, "200")
+
+    def hold(self, job: ClaimedJob, attempt_id: int | None, output: Output, *, code: str, message: str) -> Ending:
+        """Keep the output and let a person decide about it.
+
+        Args:
+            job: Whose.
+            attempt_id: The call it came from; None when an earlier execution made it.
+            output: The bytes, which look wrong.
+            code: What to find it by.
+            message: What looks wrong, what was kept and what to do.
+
+        Raises:
+            LeaseLost: Another worker owns the job.
+            StoreUnavailable: The store takes nothing; the link of the output stays with the job.
+        """
+        self._keep(
+            job,
+            attempt_id,
+            output,
+            lambda connection, sha256: jobs.hold(
+                connection,
+                job,
+                artifact_sha256=sha256,
+                changed=_changed_of(output),
+                code=code,
+                message=message,
+                spent=1,
+            ),
+        )
+        return Ending(JobState.HELD, code, message)
+
+    def _keep(
+        self,
+        job: ClaimedJob,
+        attempt_id: int | None,
+        output: Output,
+        end: Callable[[Connection, str], None],
+    ) -> None:
         def work(connection: Connection) -> None:
             sha256 = artifacts.keep(
                 connection,
@@ -80,7 +137,7 @@ class Finisher:
             )
             if jobs.has_artifact(connection, job.id, sha256):
                 return
-            jobs.succeed(connection, job, artifact_sha256=sha256, changed_ratio=output.changed_ratio)
+            end(connection, sha256)
             if attempt_id is not None:
                 attempts.note_received(connection, attempt_id, output.bytes_received)
 
@@ -88,11 +145,10 @@ class Finisher:
             self._write(work)
         except OSError as error:
             raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
-        return Ending(JobState.SUCCEEDED, "200")
 
     def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
         """End a job with what the same photo came to before."""
-        if twin.artifact_sha256 is not None:
+        if twin.state is JobState.SUCCEEDED and twin.artifact_sha256 is not None:
             artifact, ending = twin.artifact_sha256, Ending(JobState.SUCCEEDED, "reused")
             self._write(
                 lambda connection: jobs.succeed(connection, job, artifact_sha256=artifact, reused_from=twin.job_id)
@@ -102,10 +158,16 @@ class Finisher:
             ending = Ending(twin.state, twin.code or "", why.strip())
             self._write(
                 lambda connection: jobs.stop(
-                    connection, job, state=ending.state, code=ending.code, message=ending.message, spent=0
+                    connection,
+                    job,
+                    state=ending.state,
+                    code=ending.code,
+                    message=ending.message,
+                    spent=0,
+                    artifact_sha256=twin.artifact_sha256,
                 )
             )
-        self._write(lambda connection: circuits.probe_was_spared(connection, self._account, job.id))
+        self._write(lambda connection: self._health.note_no_call(connection, job))
         return ending
 
     def apply(
@@ -127,23 +189,18 @@ class Finisher:
             forget_output: Whether the link of a paid output leads nowhere.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
+            in_outage = False
             if attempt_id is None:
                 attempts.note_without_call(connection, job, outcome, worker=self._worker)
-                circuits.probe_was_spared(connection, self._account, job.id)
+                self._health.note_no_call(connection, job)
             else:
                 attempts.settle(connection, attempt_id, outcome)
-            if is_from_a_good_account(outcome):
-                circuits.close(connection, self._account)
-            if decision.opens_circuit:
-                circuits.trip(connection, self._account, reason="account", code=outcome.code, message=outcome.message)
-            move(connection)
-
-        def move(connection: Connection) -> None:
-            spent = int(decision.counted)
-            if decision.move in {Move.DEAD, Move.HELD}:
+                in_outage = self._health.note_failure(connection, job, attempt_id, outcome)
+            spent = int(decision.counted and not in_outage)
+            if decision.move is Move.HELD or (decision.move is Move.DEAD and not in_outage):
                 jobs.stop(connection, job, state=decision.move, code=outcome.code, message=outcome.message, spent=spent)
-                return
+                return True
             jobs.give_back(
                 connection,
                 job,
@@ -154,21 +211,19 @@ class Finisher:
                 send_bytes=decision.send_bytes,
                 forget_output=forget_output,
             )
+            return False
 
-        self._write(work)
-        state = decision.move if decision.move in {Move.DEAD, Move.HELD} else JobState.PENDING
-        return Ending(state, outcome.code, outcome.message)
+        is_over = self._write(work)
+        return Ending(JobState(decision.move) if is_over else JobState.PENDING, outcome.code, outcome.message)
 
     def snooze(self, job: ClaimedJob, delay_seconds: float, why: str) -> Ending:
         """Make the job due again without spending an attempt."""
         self._write(lambda connection: jobs.give_back(connection, job, delay_seconds=delay_seconds, spent=0))
         return Ending(JobState.PENDING, "snoozed", why)
 
-    def _write(self, work: Callable[[Connection], None]) -> None:
-        transact(self._engine, work, patience_seconds=FINISH_PATIENCE_SECONDS, give_up=self._out_of_time.is_set)
+    def _write(self, work: Callable[[Connection], Result]) -> Result:
+        return transact(self._engine, work, patience_seconds=FINISH_PATIENCE_SECONDS, give_up=self._out_of_time.is_set)
 
 
-def is_from_a_good_account(outcome: Outcome) -> bool:
-    """Whether an answer shows that the account may call: the API itself spoke, and not about the account."""
-    speaks = outcome.answer_class in {AnswerClass.SOURCE, AnswerClass.PERMANENT, AnswerClass.PROVIDER_FAULT}
-    return speaks and outcome.http_status is not None and outcome.code.isdecimal()
+def _changed_of(output: Output) -> Changed:
+    return Changed(output.changed_ratio, output.changed_inside, output.changed_outside)

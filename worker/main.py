@@ -13,14 +13,19 @@ from redis import Redis
 from core.queues import SOCKET_SECONDS
 from core.settings import Settings
 from core.states import Lane
+from db import budgets
 from db.artifacts import open_store
-from db.session import make_engine
+from db.budgets import Tariff
+from db.outages import ProbeRules
+from db.session import make_engine, transact
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
 from worker.app import make_app
+from worker.bounds import Bounds
 from worker.caller import Caller
 from worker.fetch import Fetcher
 from worker.finish import Finisher
+from worker.health import AccountHealth
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline, Tools
 from worker.policy import RetryRules
@@ -101,13 +106,18 @@ def _build(
         settings.api_url,
         settings.account,
         settings.api_secret,
+        provider=settings.removal_provider,
         trial=settings.removal_trial,
         connect_timeout=CONNECT_SECONDS,
         read_timeout=settings.removal_timeout,
     )
+    takes = client.provider
+    tariff = Tariff(settings.removal_price, settings.removal_daily_calls)
+    if tariff.daily_calls is not None:
+        transact(engine, lambda connection: budgets.count_today(connection, settings.account), patience_seconds=60)
     tools = Tools(
         engine=engine,
-        caller=Caller(engine, limiter, client, account=settings.account, worker=name),
+        caller=Caller(engine, limiter, client, account=settings.account, worker=name, tariff=tariff),
         fetcher=Fetcher(
             timeout_seconds=settings.fetch_timeout,
             max_bytes=MAX_FETCH_BYTES,
@@ -116,7 +126,9 @@ def _build(
         finisher=Finisher(
             engine,
             open_store(settings.artifact_store),
-            account=settings.account,
+            health=AccountHealth(
+                settings.account, ProbeRules(settings.outage_probe_seconds, settings.outage_probe_cap_seconds)
+            ),
             worker=name,
             out_of_time=out_of_time,
         ),
@@ -128,9 +140,15 @@ def _build(
             on_maybe_billed=settings.on_maybe_billed,
         ),
         provider=settings.provider,
+        bounds=Bounds(takes.min_side, takes.max_side, takes.max_bytes, takes.formats),
+        takes_bytes=takes.takes_bytes,
         worker=name,
         lease_seconds=settings.lease_seconds,
         stopping=stopping,
+        hold_unchanged_below=settings.hold_unchanged_below,
+        hold_changed_above=settings.hold_changed_above,
+        mask_order=settings.removal_mask_order,
+        mask_origin=settings.removal_mask_origin,
     )
     return Pipeline(tools), leases
 

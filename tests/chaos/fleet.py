@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
 from db import batches
-from db.batches import BatchCounts
+from db.batches import BatchCounts, BatchRow
 from db.migrate import upgrade
 from db.session import make_engine, transact
 from producer.catalogue.source import read_source
@@ -168,6 +168,7 @@ class Fleet:
             "FETCH_ALLOW_PRIVATE": f"127.0.0.1:{port}",
             "LEASE_SECONDS": "4",
             "RETRY_BASE_SECONDS": "0.2",
+            "HOLD_UNCHANGED_BELOW": "0",  # the sandbox echoes
             **self._settings,
             **extra,
         }
@@ -179,12 +180,18 @@ class Fleet:
         """Return the newest process of a role that still runs."""
         return next(role for role in reversed(self.roles) if role.name == name and role.process.poll() is None)
 
-    def submit(self, photos: Path) -> int:
+    def submit(self, photos: Path, options: BatchOptions | None = None) -> int:
         """Hand in a folder and return the batch's id."""
+        options = options or BatchOptions()
         with self.engine.begin() as connection:
-            return submit(
-                connection, read_source(photos), name="t", source=str(photos), options=BatchOptions()
-            ).batch_id
+            return submit(connection, read_source(photos), name="t", source=str(photos), options=options).batch_id
+
+    def batch(self, batch_id: int) -> BatchRow:
+        """Return the batch as it stands."""
+        with self.engine.connect() as connection:
+            row = batches.get(connection, batch_id)
+        assert row is not None
+        return row
 
     def counts(self, batch_id: int) -> BatchCounts:
         """Return how the batch stands; waits out a restart of PostgreSQL."""

@@ -3,7 +3,8 @@
 from sqlalchemy import Engine, text
 
 from core.states import Lane
-from db import batches, jobs
+from db import attempts, batches, jobs
+from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
 
 ACCOUNT = "test-account"
@@ -30,6 +31,15 @@ def claim(engine: Engine, job_id: int) -> ClaimedJob | None:
     """Claim a job as a worker would."""
     with engine.begin() as connection:
         return jobs.claim(connection, job_id, worker="w", lease_seconds=30)
+
+
+def call(engine: Engine, job_id: int, tariff: Tariff = FREE) -> int | None:
+    """Claim a queued job and open its call as a worker would; return the attempt's id, or None without one."""
+    job = claim(engine, job_id)
+    if job is None:
+        return None
+    with engine.begin() as connection:
+        return attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=tariff)
 
 
 def state_of(engine: Engine, job_id: int) -> str:

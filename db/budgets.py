@@ -1,0 +1,149 @@
+"""Money before it is spent: every call is reserved in the transaction that opens it, so no limit is ever overshot."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+PAUSE_REASON = "budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a call costs, and how many the account may make.
+
+    Args:
+        price: Of one call; 0 when nobody said.
+        daily_calls: Most calls of the account on one day (UTC); None for any number.
+    """
+
+    price: Decimal = Decimal(0)
+    daily_calls: int | None = None
+
+
+FREE = Tariff()
+
+
+def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, max_cost: Decimal | None) -> None:
+    """Set a batch's limits; what it spent before it had any counts.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose.
+        max_calls: Most calls that are sent; None leaves it as it is.
+        max_cost: Most that paid and maybe billed calls cost together; None leaves it as it is.
+    """
+    if max_calls is None and max_cost is None:
+        return
+    had = connection.execute(
+        text("SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE id = :id FOR UPDATE"),
+        {"id": batch_id},
+    ).scalar_one()
+    statement = text(
+        "UPDATE batches SET max_calls = coalesce(:calls, max_calls), max_cost = coalesce(:cost, max_cost) "
+        "WHERE id = :id"
+    )
+    connection.execute(statement, {"id": batch_id, "calls": max_calls, "cost": max_cost})
+    if not had:
+        _count_the_past(connection, batch_id)
+
+
+def reserve(connection: Connection, *, batch_id: int, account: str, tariff: Tariff) -> bool:
+    """Take one call out of the batch's and the account's budget; False when either is used up.
+
+    The rows stay locked until the call is written down, so the next one sees what is left.
+
+    Args:
+        connection: The transaction that opens the call; what is reserved falls with it.
+        batch_id: Whose call.
+        account: Who pays.
+        tariff: At what price, within what daily limit.
+    """
+    savepoint = connection.begin_nested()
+    if _reserve_in_batch(connection, batch_id, tariff.price) and _reserve_today(connection, account, tariff):
+        savepoint.commit()
+        return True
+    savepoint.rollback()
+    return False
+
+
+def refund(connection: Connection, batch_id: int, price: Decimal) -> None:
+    """Return the price of a call that was made and cost nothing; as a call it still counts."""
+    statement = text(
+        "UPDATE batches SET cost_reserved = cost_reserved - :price WHERE id = :id "
+        "AND (max_calls IS NOT NULL OR max_cost IS NOT NULL)"
+    )
+    connection.execute(statement, {"id": batch_id, "price": price})
+
+
+def withdraw(connection: Connection, *, batch_id: int, account: str, price: Decimal, day: date) -> None:
+    """Return a call that was never sent.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose call.
+        account: Who would have paid.
+        price: What was reserved for it.
+        day: When it was reserved (UTC).
+    """
+    statement = text(
+        "UPDATE batches SET calls_made = calls_made - 1, cost_reserved = cost_reserved - :price WHERE id = :id "
+        "AND (max_calls IS NOT NULL OR max_cost IS NOT NULL)"
+    )
+    connection.execute(statement, {"id": batch_id, "price": price})
+    today = text("UPDATE daily_calls SET calls = calls - 1 WHERE account = :account AND day = :day AND calls > 0")
+    connection.execute(today, {"account": account, "day": day})
+
+
+def count_today(connection: Connection, account: str) -> None:
+    """Take into account the calls of today that were made while no daily limit was set."""
+    statement = text(
+        "INSERT INTO daily_calls AS d (account, day, calls) "
+        "SELECT :account, CAST(now() AT TIME ZONE 'UTC' AS date), count(*) FROM attempts "
+        "WHERE account = :account AND sent_at >= CAST(now() AT TIME ZONE 'UTC' AS date) AT TIME ZONE 'UTC' "
+        "ON CONFLICT (account, day) DO UPDATE SET calls = greatest(d.calls, excluded.calls)"
+    )
+    connection.execute(statement, {"account": account})
+
+
+def resume_affordable(connection: Connection, account: str, tariff: Tariff) -> list[int]:
+    """Let batches that were paused for want of budget go on once there is some; return their ids."""
+    statement = text(
+        "UPDATE batches SET state = 'active', pause_reason = NULL "
+        "WHERE state = 'paused' AND pause_reason = 'budget' AND (max_calls IS NULL OR calls_made < max_calls) "
+        "AND (max_cost IS NULL OR cost_reserved + :price <= max_cost) "
+        "AND (CAST(:daily AS bigint) IS NULL OR coalesce((SELECT calls FROM daily_calls "
+        "WHERE account = :account AND day = CAST(now() AT TIME ZONE 'UTC' AS date)), 0) < :daily) RETURNING id"
+    )
+    values = {"price": tariff.price, "daily": tariff.daily_calls, "account": account}
+    return list(connection.execute(statement, values).scalars())
+
+
+def _count_the_past(connection: Connection, batch_id: int) -> None:
+    statement = text(
+        "UPDATE batches SET calls_made = past.calls, cost_reserved = past.cost FROM (SELECT count(*) AS calls, "
+        "coalesce(sum(price) FILTER (WHERE spend <> 'none'), 0) AS cost FROM attempts "
+        "WHERE batch_id = :id AND sent_at IS NOT NULL) AS past WHERE id = :id"
+    )
+    connection.execute(statement, {"id": batch_id})
+
+
+def _reserve_in_batch(connection: Connection, batch_id: int, price: Decimal) -> bool:
+    statement = text(
+        "UPDATE batches SET calls_made = calls_made + 1, cost_reserved = cost_reserved + :price WHERE id = :id "
+        "AND (max_calls IS NULL OR calls_made < max_calls) "
+        "AND (max_cost IS NULL OR cost_reserved + :price <= max_cost)"
+    )
+    return connection.execute(statement, {"id": batch_id, "price": price}).rowcount == 1
+
+
+def _reserve_today(connection: Connection, account: str, tariff: Tariff) -> bool:
+    if tariff.daily_calls is None:
+        return True
+    statement = text(
+        "INSERT INTO daily_calls AS d (account, day, calls) "
+        "SELECT :account, CAST(now() AT TIME ZONE 'UTC' AS date), 1 WHERE :daily > 0 "
+        "ON CONFLICT (account, day) DO UPDATE SET calls = d.calls + 1 WHERE d.calls < :daily"
+    )
+    return connection.execute(statement, {"account": account, "daily": tariff.daily_calls}).rowcount == 1

@@ -1,0 +1,137 @@
+"""When the provider is out: seen from the last calls of the whole fleet, asked after by one probe at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+REASON = "outage"
+LAST_CALLS = 10
+FAULTS_OF_LAST = 9
+FAULTS_ALONE = 5
+FAULTY_PHOTOS = 2
+"""One photo that fails again and again is that photo's fault."""
+RECENT_SECONDS = 120.0
+"""Older calls say nothing about now."""
+LOOK_BACK_ROWS = 5000
+"""How many attempts may have been opened since one that is answered only now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRules:
+    """How often an outage is asked about.
+
+    Args:
+        first_seconds: Until the first probe; each that fails doubles the wait.
+        cap_seconds: The longest wait.
+    """
+
+    first_seconds: float = 2.0
+    cap_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A call that failed for the provider's sake."""
+
+    job_id: int
+    attempt_id: int
+    code: str
+    message: str
+
+
+def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeRules) -> bool:
+    """Say whether a fault belongs to an outage, and open the circuit when it shows one.
+
+    Nine of the last ten calls of the account, or the first five there are, must have been faults, and not of a single
+    photo. Those that showed
+    it did not fail for their photos' sake, so they no longer count as attempts; the caller must not count this one.
+
+    Args:
+        connection: The transaction in which the fault was settled.
+        account: Whose calls.
+        fault: The newest; when it was the probe's, the next probe waits twice as long.
+        rules: When to ask.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 13))"), {"account": account})
+    circuit = connection.execute(
+        text("SELECT is_open, reason, probe_job_id, failed_probes FROM circuits WHERE account = :account"),
+        {"account": account},
+    ).one_or_none()
+    if circuit is not None and circuit.is_open:
+        if circuit.reason == REASON and circuit.probe_job_id == fault.job_id:
+            _note_failed_probe(connection, account, fault, rules, circuit.failed_probes + 1)
+        is_outage = bool(circuit.reason == REASON)
+    else:
+        last = _last_calls(connection, account)
+        faults = [row.id for row in last if row.is_fault]
+        photos = {row.job_id for row in last if row.is_fault}
+        enough = FAULTS_OF_LAST if len(last) == LAST_CALLS else max(FAULTS_ALONE, len(last))
+        is_outage = len(faults) >= enough and len(photos) >= FAULTY_PHOTOS
+        if is_outage:
+            _open(connection, account, fault, rules)
+            _uncount(connection, [attempt_id for attempt_id in faults if attempt_id != fault.attempt_id])
+    if is_outage:
+        connection.execute(text("UPDATE attempts SET counted = false WHERE id = :id"), {"id": fault.attempt_id})
+    return is_outage
+
+
+def _last_calls(connection: Connection, account: str) -> list[Any]:
+    statement = text(
+        "SELECT id, job_id, answer_class IN ('provider_fault', 'maybe_billed', 'unknown') "
+        "AND code NOT IN ('1001', '1002') AS is_fault FROM attempts "
+        "WHERE id > (SELECT coalesce(max(id), 0) - :rows FROM attempts) AND account = :account "
+        "AND answered_at > now() - make_interval(secs => :recent) AND answer_class <> 'throttled' "
+        "AND code <> 'worker_lost' "
+        "AND sent_at > coalesce((SELECT closed_at FROM circuits WHERE account = :account), '-infinity') "
+        "ORDER BY answered_at DESC LIMIT :last"
+    )
+    values = {"account": account, "rows": LOOK_BACK_ROWS, "recent": RECENT_SECONDS, "last": LAST_CALLS}
+    return list(connection.execute(statement, values))
+
+
+def _open(connection: Connection, account: str, fault: Fault, rules: ProbeRules) -> None:
+    statement = text(
+        "INSERT INTO circuits (account, is_open, reason, code, message, opened_at, last_failed_at, next_probe_at) "
+        "VALUES (:account, true, :reason, :code, :message, clock_timestamp(), now(), "
+        "now() + make_interval(secs => :probe)) "
+        "ON CONFLICT (account) DO UPDATE SET is_open = true, reason = :reason, code = :code, message = :message, "
+        "opened_at = clock_timestamp(), last_failed_at = now(), next_probe_at = now() + make_interval(secs => :probe), "
+        "probe_job_id = NULL, failed_probes = 0"
+    )
+    values = {
+        "account": account,
+        "reason": REASON,
+        "code": fault.code,
+        "message": fault.message[:2000],
+        "probe": min(rules.first_seconds, rules.cap_seconds),
+    }
+    connection.execute(statement, values)
+
+
+def _note_failed_probe(connection: Connection, account: str, fault: Fault, rules: ProbeRules, failed: int) -> None:
+    wait = min(rules.cap_seconds, rules.first_seconds * 2 ** min(failed, 30))
+    statement = text(
+        "UPDATE circuits SET code = :code, message = :message, last_failed_at = now(), failed_probes = :failed, "
+        "probe_job_id = NULL, next_probe_at = now() + make_interval(secs => :wait) WHERE account = :account"
+    )
+    values = {"account": account, "code": fault.code, "message": fault.message[:2000], "failed": failed, "wait": wait}
+    connection.execute(statement, values)
+
+
+def _uncount(connection: Connection, attempt_ids: list[int]) -> None:
+    """Take attempts back from their jobs; a job that died of one lives again."""
+    statement = text(
+        "WITH uncounted AS (UPDATE attempts SET counted = false WHERE id = ANY(:ids) AND counted RETURNING job_id, id),"
+        " per_job AS (SELECT job_id, count(*) AS n, max(id) AS last_id FROM uncounted GROUP BY job_id), "
+        "died AS (SELECT j.id FROM jobs AS j JOIN per_job ON per_job.job_id = j.id WHERE j.state = 'dead' "
+        "AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.id > per_job.last_id)), "
+        "taken_back AS (UPDATE jobs AS j SET attempts = greatest(0, j.attempts - n), "
+        "state = CASE WHEN j.id IN (SELECT id FROM died) THEN 'pending' ELSE j.state END, "
+        "available_at = CASE WHEN j.id IN (SELECT id FROM died) THEN now() ELSE j.available_at END, "
+        "finished_at = CASE WHEN j.id IN (SELECT id FROM died) THEN NULL ELSE j.finished_at END "
+        "FROM per_job WHERE j.id = per_job.job_id RETURNING j.id, j.batch_id) "
+        "UPDATE batches SET state = 'active', finished_at = NULL WHERE state = 'finished' AND id IN "
+        "(SELECT batch_id FROM taken_back WHERE id IN (SELECT id FROM died))"
+    )
+    connection.execute(statement, {"ids": attempt_ids})

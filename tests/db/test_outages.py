@@ -1,0 +1,204 @@
+"""An outage is seen from the last calls, costs no attempt, and is asked about more and more rarely."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from core.states import AnswerClass, Spend
+from db import attempts, circuits, outages, queue
+from db.attempts import Outcome
+from db.outages import Fault, ProbeRules
+from tests.db.rows import ACCOUNT, call, make_batch
+
+GOOD = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+RULES = ProbeRules(first_seconds=2.0, cap_seconds=10.0)
+FAULTS = [
+    (AnswerClass.PROVIDER_FAULT, "801"),
+    (AnswerClass.PROVIDER_FAULT, "503"),
+    (AnswerClass.PROVIDER_FAULT, "connect_error"),
+    (AnswerClass.MAYBE_BILLED, "read_timeout"),
+    (AnswerClass.UNKNOWN, "html"),
+]
+
+
+class Fleet:
+    """Workers that claim, call, and write down how it ended, one after the other."""
+
+    def __init__(self, engine: Engine, photos: int) -> None:
+        self.engine = engine
+        self.ids = make_batch(engine, photos, queued=True)
+        self.place = 0
+
+    def open(self) -> tuple[int, int] | None:
+        job_id = self.ids[self.place]
+        self.place += 1
+        attempt_id = call(self.engine, job_id)
+        return None if attempt_id is None else (job_id, attempt_id)
+
+    def succeed(self) -> None:
+        opened = self.open()
+        assert opened is not None
+        with self.engine.begin() as connection:
+            attempts.settle(connection, opened[1], GOOD)
+            circuits.close(connection, ACCOUNT, attempt_id=opened[1])
+
+    def fail(
+        self,
+        opened: tuple[int, int] | None = None,
+        answer: tuple[AnswerClass, str] = (AnswerClass.PROVIDER_FAULT, "801"),
+        state: str = "pending",
+    ) -> bool:
+        """Let a call fail as the worker writes it down; return whether that was the provider's outage."""
+        opened = opened or self.open()
+        assert opened is not None
+        job_id, attempt_id = opened
+        with self.engine.begin() as connection:
+            attempts.settle(connection, attempt_id, Outcome(*answer, "down", latency_seconds=0.0))
+            is_outage = outages.note_fault(connection, ACCOUNT, Fault(job_id, attempt_id, answer[1], "down"), RULES)
+            connection.execute(
+                text("UPDATE jobs SET state = :state, lease_token = NULL, attempts = attempts + :spent WHERE id = :id"),
+                {"id": job_id, "state": "pending" if is_outage else state, "spent": 0 if is_outage else 1},
+            )
+        return is_outage
+
+    def circuit(self) -> circuits.OpenCircuit | None:
+        with self.engine.connect() as connection:
+            return circuits.find_open(connection, ACCOUNT)
+
+    def attempts_spent(self) -> int:
+        with self.engine.connect() as connection:
+            counted = connection.execute(text("SELECT count(*) FROM attempts WHERE counted AND code <> '200'"))
+            spent = connection.execute(text("SELECT sum(attempts) FROM jobs")).scalar_one()
+            assert spent == counted.scalar_one()
+        return int(spent)
+
+    def let_probe_be_due(self) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(text("UPDATE circuits SET next_probe_at = now()"))
+
+    def seconds_to_probe(self) -> float:
+        with self.engine.connect() as connection:
+            wait = connection.execute(text("SELECT extract(epoch FROM next_probe_at - last_failed_at) FROM circuits"))
+            return float(wait.scalar_one())
+
+
+@pytest.mark.parametrize("answer", FAULTS)
+def test_an_outage_from_the_start_is_seen_after_five_calls_and_costs_no_attempt(
+    engine: Engine, answer: tuple[AnswerClass, str]
+) -> None:
+    fleet = Fleet(engine, 10)
+    assert [fleet.fail(answer=answer) for _ in range(5)] == [False, False, False, False, True]
+    circuit = fleet.circuit()
+    assert circuit is not None
+    assert (circuit.reason, circuit.code) == ("outage", answer[1])
+    assert fleet.attempts_spent() == 0
+    assert fleet.open() is None, "nobody else calls"
+
+
+def test_an_outage_in_the_middle_is_seen_when_nine_of_ten_calls_failed(engine: Engine) -> None:
+    fleet = Fleet(engine, 40)
+    for _ in range(20):
+        fleet.succeed()
+    assert [fleet.fail() for _ in range(9)] == [False] * 8 + [True]
+    assert fleet.attempts_spent() == 0
+
+
+def test_every_other_call_failing_is_no_outage(engine: Engine) -> None:
+    fleet = Fleet(engine, 60)
+    for _ in range(20):
+        fleet.succeed()
+        assert not fleet.fail()
+    assert fleet.attempts_spent() == 20
+
+
+def test_one_photo_that_always_fails_is_no_outage(engine: Engine) -> None:
+    fleet = Fleet(engine, 1)
+    for _ in range(12):
+        fleet.place = 0
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE jobs SET state = 'queued'"))
+        assert not fleet.fail()
+    assert fleet.attempts_spent() == 12
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(AnswerClass.PROVIDER_FAULT, "1001"), (AnswerClass.PROVIDER_FAULT, "1002"), (AnswerClass.THROTTLED, "501")],
+)
+def test_answers_about_single_photos_are_no_outage(engine: Engine, answer: tuple[AnswerClass, str]) -> None:
+    fleet = Fleet(engine, 20)
+    assert not any(fleet.fail(answer=answer) for _ in range(20))
+
+
+def test_workers_that_were_killed_are_no_outage(engine: Engine) -> None:
+    fleet = Fleet(engine, 12)
+    for _ in range(11):
+        assert fleet.open() is not None
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        assert len(queue.rescue(connection, hold=False, max_attempts=5)) == 11
+    assert not fleet.fail()
+
+
+def test_calls_that_are_on_the_way_when_the_circuit_opens_cost_no_attempt_either(engine: Engine) -> None:
+    fleet = Fleet(engine, 12)
+    on_the_way = [fleet.open() for _ in range(10)]
+    assert [fleet.fail(opened) for opened in on_the_way] == [False] * 4 + [True] * 6
+    assert fleet.attempts_spent() == 0
+
+
+def test_a_photo_that_died_of_the_outage_lives_again_and_so_does_its_batch(engine: Engine) -> None:
+    fleet = Fleet(engine, 5)
+    for _ in range(4):
+        fleet.fail(state="dead")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE batches SET state = 'finished', finished_at = now()"))
+        connection.execute(text("UPDATE jobs SET state = 'dead' WHERE id = :id"), {"id": fleet.ids[4]})
+    other = Fleet(engine, 1)
+    assert other.fail()
+    with engine.connect() as connection:
+        states = connection.execute(text("SELECT state FROM jobs WHERE batch_id = 1 ORDER BY id")).scalars().all()
+        assert states == ["pending"] * 4 + ["dead"]
+        assert connection.execute(text("SELECT state FROM batches WHERE id = 1")).scalar_one() == "active"
+
+
+def test_one_probe_at_a_time_asks_more_and_more_rarely_and_a_good_one_closes(engine: Engine) -> None:
+    fleet = Fleet(engine, 30)
+    while not fleet.fail():
+        pass
+    waits = [fleet.seconds_to_probe()]
+    for _ in range(4):
+        fleet.let_probe_be_due()
+        probe = fleet.open()
+        assert probe is not None
+        assert fleet.open() is None
+        assert fleet.fail(probe)
+        waits.append(fleet.seconds_to_probe())
+    assert waits == pytest.approx([2, 4, 8, 10, 10], abs=0.1)
+    assert fleet.attempts_spent() == 0
+    fleet.let_probe_be_due()
+    fleet.succeed()
+    assert fleet.circuit() is None
+    assert not fleet.fail(), "what failed before the outage ended says nothing any more"
+
+
+def test_a_success_from_before_the_outage_does_not_end_it(engine: Engine) -> None:
+    fleet = Fleet(engine, 10)
+    slow = fleet.open()
+    assert slow is not None
+    while not fleet.fail():
+        pass
+    with engine.begin() as connection:
+        attempts.settle(connection, slow[1], GOOD)
+        assert not circuits.close(connection, ACCOUNT, attempt_id=slow[1])
+    assert fleet.circuit() is not None
+
+
+def test_a_refused_account_is_not_taken_for_an_outage(engine: Engine) -> None:
+    fleet = Fleet(engine, 10)
+    on_the_way = [fleet.open() for _ in range(6)]
+    with engine.begin() as connection:
+        circuits.trip(connection, ACCOUNT, reason="account", code="NoResource", message="empty")
+    assert not any(fleet.fail(opened) for opened in on_the_way)
+    circuit = fleet.circuit()
+    assert circuit is not None
+    assert circuit.reason == "account"
