@@ -19,6 +19,7 @@ from worker.dialer import CheckedBackend
 MAX_REDIRECTS = 5
 KEPT_CONNECTIONS = 2
 IDLE_SECONDS = 10.0
+TOO_LARGE = "too_large"
 
 _HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -81,11 +82,12 @@ class Fetcher:
         self._lock = threading.Lock()
         self._sessions: dict[threading.Thread, _Session] = {}
 
-    def get(self, url: str) -> Fetched:
+    def get(self, url: str, *, max_bytes: int | None = None) -> Fetched:
         """Return what a URL gives.
 
         Args:
             url: http or https. A user name and password in it are sent as basic authentication to that server only.
+            max_bytes: The largest body taken, if not the one given for all fetches.
 
         Raises:
             SourceRefused: No repetition will help: no usable URL, a forbidden address, too large, too many redirects.
@@ -107,7 +109,7 @@ class Fetcher:
                     raise SourceUnreachable(
                         f"http_{response.status}", f"{_shown(target)} answered HTTP {response.status}.", response.status
                     )
-                data = self._read(response, target)
+                data = self._read(response, target, max_bytes or self._max_bytes)
             finally:
                 response.close()
             content_type = _header(response, b"content-type")
@@ -152,21 +154,18 @@ class Fetcher:
         except _NETWORK_ERRORS as error:
             raise _unreachable(error, target) from error
 
-    def _read(self, response: httpcore.Response, target: httpx.URL) -> bytes:
+    def _read(self, response: httpcore.Response, target: httpx.URL, max_bytes: int) -> bytes:
         announced = _header(response, b"content-length")
-        if announced and announced.isdecimal() and int(announced) > self._max_bytes:
-            raise self._too_large(target)
-        decoder = BodyDecoder(_header(response, b"content-encoding"), self._max_bytes + 1)
+        if announced and announced.isdecimal() and int(announced) > max_bytes:
+            raise _too_large(target, max_bytes)
+        decoder = BodyDecoder(_header(response, b"content-encoding"), max_bytes + 1)
         try:
             for chunk in response.iter_stream():
-                if decoder.feed(chunk) > self._max_bytes:
-                    raise self._too_large(target)
+                if decoder.feed(chunk) > max_bytes:
+                    raise _too_large(target, max_bytes)
         except _NETWORK_ERRORS as error:
             raise _unreachable(error, target) from error
         return decoder.finish()
-
-    def _too_large(self, target: httpx.URL) -> SourceRefused:
-        return SourceRefused("too_large", f"{_shown(target)} is larger than {self._max_bytes:,} bytes, the most taken.")
 
 
 _NETWORK_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
@@ -211,6 +210,10 @@ def _unreachable(error: Exception, target: httpx.URL) -> SourceUnreachable:
 def _shown(target: httpx.URL) -> str:
     # Queries and user names carry signatures and passwords; neither belongs in a report.
     return str(target.copy_with(userinfo=b"", query=None))
+
+
+def _too_large(target: httpx.URL, max_bytes: int) -> SourceRefused:
+    return SourceRefused(TOO_LARGE, f"{_shown(target)} is larger than {max_bytes:,} bytes, the most taken.")
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:

@@ -21,6 +21,21 @@ TURNS = {
 """What turns a picture upright, by orientation."""
 
 
+_OPPOSITES = {Transpose.ROTATE_90: Transpose.ROTATE_270, Transpose.ROTATE_270: Transpose.ROTATE_90}
+_FIRST_QUARTER_TURN = 5
+
+
+def turn_back(orientation: int) -> Transpose | None:
+    """Return what turns an upright picture as it is stored; None when that is the same."""
+    turn = TURNS.get(orientation)
+    return _OPPOSITES.get(turn, turn) if turn is not None else None
+
+
+def seen_size(width: int, height: int, orientation: int) -> tuple[int, int]:
+    """Return the size of a picture as it is seen; also that of an upright one as it is stored."""
+    return (height, width) if orientation >= _FIRST_QUARTER_TURN else (width, height)
+
+
 def exif_orientation(exif: object) -> int:
     """Return the orientation, 1 to 8, of an EXIF block; 1 when it has none or is broken.
 

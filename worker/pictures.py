@@ -9,6 +9,14 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
+DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
+"""Grey with 16 bits."""
+
+DEPTH = 257
+"""A byte goes to two equal ones: 255 becomes 65535, and back."""
+
+TILE = 8
+"""Pixels of a side. Also the blocks of JPEG, whose means its decoder gives without decoding the pixels."""
 
 _PNG_END = b"IEND\xaeB`\x82"
 
@@ -97,12 +105,36 @@ def reduced(image: Image.Image, data: bytes, side: int, *, is_exact: bool = Fals
     return flattened(image).resize(size, Image.Resampling.BOX)
 
 
+def tiles(image: Image.Image, data: bytes, *, is_exact: bool) -> Image.Image:
+    """Decode an opened picture and return the mean colours of its tiles, in RGB.
+
+    Args:
+        image: What `opened` gave.
+        data: The file it was opened from.
+        is_exact: As for `reduced`.
+
+    Raises:
+        Undecodable: The pixels are broken or end too early.
+    """
+    size = image.size
+    decode(image, data, shrink=1 if is_exact else TILE)
+    by = -(-size[0] // image.width)
+    return flattened(image).reduce(TILE // by) if by < TILE else flattened(image)
+
+
 def flattened(image: Image.Image) -> Image.Image:
-    """Return a picture in RGB; what is transparent becomes white."""
+    """Return a picture in RGB with 8 bits a channel; what is transparent becomes white."""
+    if image.mode in DEEP_MODES:
+        return shallow(image).convert("RGB")
     if has_alpha(image):
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def shallow(image: Image.Image) -> Image.Image:
+    """Return 16-bit grey with 8 bits; Pillow's own conversion cuts off at 255 instead of scaling."""
+    return image.convert("I").point(lambda level: level * (1 / DEPTH) + 0.5).convert("L")
 
 
 def has_alpha(image: Image.Image) -> bool:

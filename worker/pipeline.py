@@ -1,35 +1,46 @@
-"""One job from claim to finish: claim → fetch → check → permit → call → verify → finish.
+"""One job from claim to finish: claim → fetch → fit → permit → call → verify → put back → finish.
 
 Short transactions and nothing open during HTTP. The attempt's row is written before the call and settled after
 it, so a crash leaves a trace that says "maybe billed".
 """
 
-import hashlib
 import logging
 import random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
 from core.errors import DatabaseDown, LeaseLost, OutputError, SourceError, SourceUnreachable, StoreUnavailable
-from core.states import AnswerClass, JobState
+from core.states import AnswerClass, Fit, JobState, Send
 from db import attempts, jobs
 from db.attempts import Outcome
 from db.jobs import ClaimedJob, Twin
 from db.session import transact
 from removal.answers import Answer
-from removal.contract import MAX_BYTES, RemovalRequest
+from removal.contract import RemovalRequest
 from removal.limiter import LimiterUnavailable
-from worker import imaging
+from removal.mask import Order
+from worker.bounds import Bounds
 from worker.caller import Call, Caller, NotCalled
 from worker.collect import collect
 from worker.ending import GONE, Ending
 from worker.fetch import Fetcher
 from worker.finish import Finisher
+from worker.judging import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW, doubt_about
 from worker.leases import LeaseKeeper
-from worker.policy import Decision, Move, RetryRules, decide, decide_unreachable, spend_of
-from worker.source import Source, read_source
+from worker.policy import (
+    BROKEN_BASE64_CODE,
+    Decision,
+    Move,
+    RetryRules,
+    decide,
+    decide_unreachable,
+    spend_of,
+)
+from worker.prepare import Prepared, Taking, prepare
+from worker.sending import url_to_send
+from worker.source import MAX_SOURCE_BYTES, Room, read_source, room_for_large
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +52,26 @@ OUTAGE_SNOOZE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the pipeline works with; made once per process."""
+    """What the pipeline works with; made once per process.
+
+    Args:
+        engine: The database.
+        caller: Makes the calls.
+        fetcher: Fetches photos and outputs.
+        finisher: Writes how executions ended.
+        leases: Keeps this process' jobs its own.
+        rules: How often and how soon a job is tried again.
+        provider: Who is asked, in content keys.
+        worker: The name of this process.
+        lease_seconds: How long a silent worker keeps a job.
+        stopping: Set once nothing more may be called.
+        bounds: The photos the provider takes.
+        takes_bytes: Whether it takes them as bytes, or only as URLs.
+        hold_unchanged_below: Outputs that differ by a smaller share are held; 0 holds none.
+        hold_changed_above: Outputs that differ by a larger share are held; 1 holds none.
+        mask_order: How masks count their pixels, in jobs and towards the provider.
+        mask_origin: The number of a mask's first pixel, 0 or 1.
+    """
 
     engine: Engine
     caller: Caller
@@ -53,14 +83,12 @@ class Tools:
     worker: str
     lease_seconds: float
     stopping: threading.Event
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedPhoto:
-    """A source that may be sent."""
-
-    source: Source
-    format: str
+    bounds: Bounds = field(default_factory=Bounds)
+    takes_bytes: bool = True
+    hold_unchanged_below: float = HOLD_UNCHANGED_BELOW
+    hold_changed_above: float = HOLD_CHANGED_ABOVE
+    mask_order: Order = "row"
+    mask_origin: int = 0
 
 
 class Pipeline:
@@ -72,6 +100,7 @@ class Pipeline:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._taking = Taking(tools.provider, tools.bounds, tools.takes_bytes, tools.mask_order, tools.mask_origin)
 
     def run(self, job_id: int) -> Ending:
         """Run one job as far as it goes now and return how that ended; never raises for what a job can bring."""
@@ -101,7 +130,8 @@ class Pipeline:
         tools = self._tools
         try:
             try:
-                return self._work(job, lost)
+                with room_for_large() as room:
+                    return self._work(job, lost, room)
             except NotCalled as error:
                 delay = 0.0 if tools.stopping.is_set() else NOT_CALLED_SNOOZE_SECONDS
                 return tools.finisher.snooze(job, delay, str(error))
@@ -126,8 +156,8 @@ class Pipeline:
             log.warning("job %s is left to its lease: %s", job.id, error)
             return GONE
 
-    def _work(self, job: ClaimedJob, lost: threading.Event) -> Ending:
-        photo, twin = self._take_in(job)
+    def _work(self, job: ClaimedJob, lost: threading.Event, room: Room) -> Ending:
+        photo, twin = self._take_in(job, room)
         if twin is not None and twin.state is JobState.RUNNING:
             delay = TWIN_SNOOZE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             return self._tools.finisher.snooze(job, delay, f"job {twin.job_id} has the same photo")
@@ -142,41 +172,47 @@ class Pipeline:
             return self._collect(job, call.attempt_id, call.answer.output_url, photo)
         return self._settle_failure(job, call, outcome)
 
-    def _take_in(self, job: ClaimedJob) -> tuple[CheckedPhoto, Twin | None]:
-        source = read_source(job.source_uri, self._tools.fetcher)
-        found = imaging.inspect(source.data, max_bytes=MAX_BYTES)
-        sha256 = hashlib.sha256(source.data).hexdigest()
-        options = f"{self._tools.provider}|{sha256}|{job.elements}|{job.subject_elements}|{job.mask or ''}"
+    def _take_in(self, job: ClaimedJob, room: Room) -> tuple[Prepared, Twin | None]:
+        most = None if job.fit == Fit.STRICT else MAX_SOURCE_BYTES
+        source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, room=room)
+        photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
+        found = photo.fitted.photo
         twin = transact(
             self._tools.engine,
             lambda connection: jobs.note_source(
                 connection,
                 job,
-                sha256=sha256,
-                content_key=hashlib.sha256(options.encode()).hexdigest(),
+                sha256=photo.sha256,
+                content_key=photo.content_key,
                 size_bytes=len(source.data),
                 width=found.width,
                 height=found.height,
             ),
         )
-        return CheckedPhoto(source, found.format), twin
+        return photo, twin
 
-    def _call(self, job: ClaimedJob, photo: CheckedPhoto, lost: threading.Event) -> Call:
-        url = None if job.send_bytes else photo.source.public_url
+    def _was_unreadable(self, job: ClaimedJob) -> bool:
+        """Whether the API could not read the bytes that were sent for this job before."""
+        if not job.attempts or job.send == Send.URL or not self._tools.takes_bytes:
+            return False
+        return self._count_code(job, BROKEN_BASE64_CODE) > 0
+
+    def _call(self, job: ClaimedJob, photo: Prepared, lost: threading.Event) -> Call:
+        url = url_to_send(job, photo, takes_bytes=self._tools.takes_bytes)
         request = RemovalRequest(
             image_url=url,
-            image_bytes=None if url else photo.source.data,
+            image_bytes=None if url else photo.fitted.sent,
             subject_elements=job.subject_elements,
             elements=job.elements,
-            mask=job.mask,
+            mask=photo.mask_text,
         )
         stopping = self._tools.stopping
         return self._tools.caller.call(job, request, lambda: stopping.is_set() or lost.is_set())
 
-    def _collect(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: CheckedPhoto) -> Ending:
+    def _collect(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: Prepared) -> Ending:
         finisher = self._tools.finisher
         try:
-            output = collect(url, photo.source.data, photo.format, self._tools.fetcher)
+            output = collect(url, photo, self._tools.fetcher)
         except SourceUnreachable as error:
             # The money is spent: the link is kept and only the download is tried again.
             later = decide_unreachable(attempts=job.attempts, is_final=False, rules=self._tools.rules)
@@ -188,18 +224,26 @@ class Pipeline:
             )
             failed = Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error))
             return finisher.apply(job, None, failed, again, forget_output=True)
+        tools = self._tools
+        doubt = doubt_about(
+            output, job.id, unchanged_below=tools.hold_unchanged_below, changed_above=tools.hold_changed_above
+        )
+        if doubt is not None:
+            return finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)
         return finisher.succeed(job, attempt_id, output)
+
+    def _count_code(self, job: ClaimedJob, code: str) -> int:
+        return transact(
+            self._tools.engine, lambda connection: attempts.count_code(connection, job.id, code), patience_seconds=5
+        )
 
     def _settle_failure(self, job: ClaimedJob, call: Call, outcome: Outcome) -> Ending:
         tools = self._tools
-        same_code = transact(
-            tools.engine, lambda connection: attempts.count_code(connection, job.id, outcome.code), patience_seconds=5
-        )
         decision = decide(
             call.answer.answer_class,
             outcome.code,
             attempts=job.attempts,
-            same_code=same_code,
+            same_code=self._count_code(job, outcome.code),
             rules=tools.rules,
             ban_seconds=call.answer.ban_seconds,
         )

@@ -9,21 +9,19 @@ class Kind(NamedTuple):
     Args:
         name: With its article, for a sentence.
         is_picture: Whether it is a picture at all.
-        is_ours: Whether the API takes that format.
     """
 
     name: str
     is_picture: bool = True
-    is_ours: bool = False
 
 
 _TIFF, _HEIC, _JXL = Kind("a TIFF"), Kind("a HEIC"), Kind("a JPEG XL")
 _HTML = Kind("an HTML page", is_picture=False)
 
 _BY_START = {
-    b"\xff\xd8\xff": Kind("a JPEG", is_ours=True),
-    b"\x89PNG\r\n\x1a\n": Kind("a PNG", is_ours=True),
-    b"BM": Kind("a BMP", is_ours=True),
+    b"\xff\xd8\xff": Kind("a JPEG"),
+    b"\x89PNG\r\n\x1a\n": Kind("a PNG"),
+    b"BM": Kind("a BMP"),
     b"GIF87a": Kind("a GIF"),
     b"GIF89a": Kind("a GIF"),
     b"II*\x00": _TIFF,

@@ -2,49 +2,101 @@
 
 import os
 import stat
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from core.errors import SourceRefused, SourceUnreachable
 from removal.contract import MAX_BYTES
-from worker.fetch import Fetcher
+from worker.fetch import TOO_LARGE, Fetched, Fetcher
+
+MAX_SOURCE_BYTES = 100_000_000
+"""The largest file that is read to be fitted; it stays in memory until its job ends."""
+
+LARGE_AT_ONCE = 8
+"""Files over what the API takes, in memory at the same time in one process; further ones wait."""
+
+Room = Callable[[], None]
+
+_large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """The bytes of a photo, and the URL the API may fetch it from, if it is a public one."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     public_url: str | None
 
 
-def read_source(uri: str, fetcher: Fetcher) -> Source:
+@contextmanager
+def room_for_large() -> Iterator[Room]:
+    """Give what waits for room for one large file; the room is kept until the context ends."""
+    taken: list[bool] = []
+
+    def take() -> None:
+        if not taken:
+            taken.append(_large.acquire())
+
+    try:
+        yield take
+    finally:
+        if taken:
+            _large.release()
+
+
+def read_source(uri: str, fetcher: Fetcher, *, max_bytes: int | None = None, room: Room = lambda: None) -> Source:
     """Return the photo behind a `file://`, `http://` or `https://` URI.
 
+    Args:
+        uri: Where it is.
+        fetcher: Checks addresses and times.
+        max_bytes: The largest file taken; unless given, what the API takes of a file, and the fetcher's own of a URL.
+        room: Called before more than what the API takes is held in memory.
+
     Raises:
-        SourceRefused: It can never be used (a forbidden address, larger than the API takes).
+        SourceRefused: It can never be used (a forbidden address, too large).
         SourceUnreachable: It could not be read this time.
     """
     if uri.startswith("file://"):
-        return Source(_read_file(Path(unquote(urlsplit(uri).path))), None)
-    fetched = fetcher.get(uri)
+        return Source(_read_file(Path(unquote(urlsplit(uri).path)), room, max_bytes), None)
+    fetched = _fetch(uri, fetcher, room, max_bytes)
     return Source(fetched.data, uri if fetched.is_public else None)
 
 
-def _read_file(path: Path) -> bytes:
+def _fetch(uri: str, fetcher: Fetcher, room: Room, max_bytes: int | None) -> Fetched:
+    if max_bytes is None or max_bytes <= MAX_BYTES:
+        return fetcher.get(uri, max_bytes=max_bytes)
+    try:
+        return fetcher.get(uri, max_bytes=MAX_BYTES)
+    except SourceRefused as error:
+        if error.code != TOO_LARGE:
+            raise
+    room()
+    return fetcher.get(uri, max_bytes=max_bytes)
+
+
+def _read_file(path: Path, room: Room, max_bytes: int | None) -> bytes:
+    most = max_bytes or MAX_BYTES
     try:
         # Without blocking: a pipe that is called like a photo must not hold the worker.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
                 raise SourceRefused("not_an_image", f"{path.name} is no file but something else with a photo's name.")
-            data = file.read(MAX_BYTES + 1)
+            if MAX_BYTES < found.st_size <= most:
+                room()
+            data = file.read(most + 1) if found.st_size <= most else b""
     except FileNotFoundError as error:
         raise SourceRefused("file_missing", f"{path.name} is no longer where it was when it was submitted.") from error
     except OSError as error:
         raise SourceUnreachable("file_unreadable", f"{path.name} cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
+    if max(len(data), found.st_size) > most:
+        whose = "the API takes" if max_bytes is None else "that is read"
         raise SourceRefused(
-            "too_many_bytes", f"The file is over {MAX_BYTES // 1_000_000} MB, the most the API takes; make it smaller."
+            "too_many_bytes", f"The file is over {most // 1_000_000} MB, the most {whose}; make it smaller."
         )
     return data

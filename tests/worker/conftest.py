@@ -14,16 +14,20 @@ from core.settings import OnMaybeBilled
 from core.states import Lane
 from db import queue
 from db.artifacts import PostgresStore
+from db.outages import ProbeRules
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.client import RemovalClient
 from removal.limiter import Limiter
+from sandbox import erasers
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
+from tests.worker.eraser import InvertingEraser
 from worker.caller import Caller
 from worker.ending import Ending
 from worker.fetch import Fetcher
 from worker.finish import Finisher
+from worker.health import AccountHealth
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline, Tools
 from worker.policy import RetryRules
@@ -33,9 +37,11 @@ READ_TIMEOUT = 1.0
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxServer]:
-    """A sandbox that echoes and has quota to spare."""
-    with SandboxServer(SandboxSettings(rate=1000, echo=True)) as server:
-        yield server
+    """A sandbox that changes every photo a little and has quota to spare."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(erasers, "_eraser", InvertingEraser())
+        with SandboxServer(SandboxSettings(rate=1000)) as server:
+            yield server
 
 
 @dataclass
@@ -100,6 +106,7 @@ def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterat
         secret: str = "sandbox",
         max_attempts: int = 5,
         provider: str = "sandbox",
+        **more: Any,
     ) -> Bench:
         redis = Redis.from_url(redis_url)
         client = RemovalClient(f"{sandbox.url}/rest/ai/image/removal", "sandbox", secret, read_timeout=READ_TIMEOUT)
@@ -110,13 +117,20 @@ def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterat
             engine=engine,
             caller=Caller(engine, Limiter(redis, "test", 500.0, 1), client, account="test", worker="w"),
             fetcher=fetcher,
-            finisher=Finisher(engine, PostgresStore(), account="test", worker="w", out_of_time=threading.Event()),
+            finisher=Finisher(
+                engine,
+                PostgresStore(),
+                health=AccountHealth("test", ProbeRules(first_seconds=0.05, cap_seconds=0.2)),
+                worker="w",
+                out_of_time=threading.Event(),
+            ),
             leases=leases,
             rules=RetryRules(max_attempts, 0.01, 0.02, on_maybe_billed),
             provider=provider,
             worker="w",
             lease_seconds=30,
             stopping=stopping,
+            **more,
         )
         closers.extend((client.close, fetcher.close, redis.close))
         return Bench(engine, sandbox, Pipeline(tools), stopping, leases)

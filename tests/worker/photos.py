@@ -1,6 +1,8 @@
 """Photos to check: drawn, so that every one is the same on every machine."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -22,3 +24,24 @@ def saved(picture: Image.Image, format_name: str = "JPEG", **options: Any) -> by
     file = io.BytesIO()
     picture.save(file, format_name, **options)
     return file.getvalue()
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png_header(width: int, height: int) -> bytes:
+    """Return a PNG's first bytes."""
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+
+
+def bomb() -> bytes:
+    """Return a small file that unpacks to 3,600 megapixels."""
+    rows = zlib.compress(bytes(10_000_000))
+    return png_header(60_000, 60_000) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
+
+
+def highest(picture: Image.Image) -> int:
+    """Return the highest level in a grey picture."""
+    return max(level for level, count in enumerate(picture.histogram()) if count)

@@ -415,3 +415,14 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
         fetch = fetcher()
         assert fetch.get(server.url).data == b"pixels"
         fetch.close()
+
+
+def test_one_fetch_may_take_more_or_less_than_the_others() -> None:
+    fetch = fetcher()
+    with serving(answering(b"x" * (LIMIT + 1))) as server:
+        assert len(fetch.get(server.url, max_bytes=LIMIT + 1).data) == LIMIT + 1
+    with serving(answering(b"x" * 11)) as server, pytest.raises(SourceRefused) as caught:
+        fetch.get(server.url, max_bytes=10)
+    fetch.close()
+    assert caught.value.code == "too_large"
+    assert "10 bytes" in str(caught.value)
