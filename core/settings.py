@@ -46,9 +46,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field("", description="PostgreSQL; empty: an embedded server under CLEANPLATE_HOME")
     redis_url: str = Field("", description="Redis or Valkey; empty: an embedded server under CLEANPLATE_HOME")
-    removal_provider: str = Field(
-        AIDGE, pattern=r"^[a-z][a-z0-9_]{0,40}$", description="Whose removal API it is: `aidge` or `alibabacloud`"
-    )
+    removal_provider: str = Field(AIDGE, description="Whose removal API it is: `aidge` or `alibabacloud`")
     removal_api_url: str = Field("", description="The removal API; empty: the provider's with a key, else sandbox")
     removal_api_key: str = Field("", description="The account's app key or AccessKey id")
     removal_api_secret: SecretStr = Field(SecretStr(""), description="The account's secret; never shown")

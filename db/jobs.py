@@ -124,8 +124,9 @@ def note_source(
             "AND (j.state = 'succeeded' "
             # Only one that noted its source in this very run is waited for: of identical photos the first one calls.
             "OR (j.state = 'running' AND j.content_lease = j.lease_token) "
-            "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' "
-            "AND j.code IN ('700', '703', '704', '705', '1000', 'rejected'))))) "
+            "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' AND (j.code = 'rejected' "
+            "OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.code = j.code "
+            "AND a.answer_class = 'permanent')))))) "
             "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.state = 'held' DESC, j.id LIMIT 1"
         ),
         {

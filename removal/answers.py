@@ -1,27 +1,23 @@
-"""Reading an answer: what came back over HTTP becomes one class, one code and, when there is one, an output URL."""
+"""What a call came to, and the reading that all providers share: JSON that may be anything, bans, HTTP statuses."""
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from core.states import AnswerClass
-from removal.codes import SUCCESS_CODE, class_of_code, class_of_status
 
 RAW_BYTES = 4096
 TEXT_CHARS = 500
 CODE_CHARS = 60
 LONGEST_BAN_SECONDS = 3600.0
+SUCCESS_CODE = "200"
 
 _BAN = re.compile(r"ban will last\s+(\d{1,9}(?:\.\d{1,9})?)\s*(milli)?s", re.IGNORECASE)
-_URL_NAMES = ("imageUrl", "image_url", "ImageUrl")
-_ID_NAMES = ("requestId", "request_id", "RequestId", "_trace_id_")
-_MESSAGE_NAMES = ("resMessage", "message", "msg")
-_GATEWAY_FINE = {"", "0", SUCCESS_CODE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +49,76 @@ class Answer:
     bytes_sent: int
 
 
-def read_answer(
-    http_status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    *,
-    received_at: float,
-    latency_seconds: float = 0.0,
-    bytes_sent: int = 0,
-) -> Answer:
-    """Return what an HTTP answer means; never raises, whatever the body is.
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A whole HTTP answer.
 
     Args:
-        http_status: The status line's number.
+        status: The status line's number.
         headers: Lower-case names.
         body: As received.
         received_at: Seconds since 1970, to turn a `Retry-After` date into a length.
         latency_seconds: Stands in the answer.
         bytes_sent: Stands in the answer.
     """
-    envelope, flaw = _parse(body)
-    message = _first_text(envelope, _MESSAGE_NAMES)
-    url = _output_url(envelope)
-    answer_class, code = _classify(http_status, envelope, flaw, message, url)
-    success = answer_class is AnswerClass.SUCCESS
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: float
+    latency_seconds: float = 0.0
+    bytes_sent: int = 0
+
+
+def success(reply: HttpReply, *, message: str, request_id: str, output_url: str) -> Answer:
+    """Return the answer of a call that made an output."""
+    return Answer(
+        answer_class=AnswerClass.SUCCESS,
+        http_status=reply.status,
+        code=SUCCESS_CODE,
+        message=message,
+        request_id=request_id or None,
+        output_url=output_url,
+        ban_seconds=None,
+        raw=raw_text(reply.body),
+        latency_seconds=reply.latency_seconds,
+        bytes_sent=reply.bytes_sent,
+    )
+
+
+def failure(
+    reply: HttpReply,
+    codes: list[str],
+    class_of_code: Callable[[str], AnswerClass | None],
+    *,
+    flaw: str,
+    message: str,
+    request_id: str,
+    ban_seconds: float | None = None,
+) -> Answer:
+    """Return the answer of a call that made no output: a code that is known tells most, then the HTTP status.
+
+    Args:
+        reply: What came.
+        codes: The codes in it that mean trouble, the most telling first.
+        class_of_code: Knows the provider's codes.
+        flaw: The word for reports when neither code nor status says anything.
+        message: What the API said.
+        request_id: The API's own id of this call.
+        ban_seconds: A ban that only this provider tells in its way.
+    """
+    answer_class, code = _classify(reply.status, codes, class_of_code, flaw)
     return Answer(
         answer_class=answer_class,
-        http_status=http_status,
+        http_status=reply.status,
         code=code,
-        message=message or ("" if success else _explain(http_status, code)),
-        request_id=_first_text(envelope, _ID_NAMES) or None,
-        output_url=url if success else None,
-        ban_seconds=None if success else _ban_seconds(message, headers, received_at),
-        raw=raw_text(body),
-        latency_seconds=latency_seconds,
-        bytes_sent=bytes_sent,
+        message=message or _explain(reply.status, code),
+        request_id=request_id or None,
+        output_url=None,
+        ban_seconds=_ban_seconds(message, reply, ban_seconds),
+        raw=raw_text(reply.body),
+        latency_seconds=reply.latency_seconds,
+        bytes_sent=reply.bytes_sent,
     )
 
 
@@ -96,50 +127,20 @@ def raw_text(body: bytes) -> str:
     return _storable(body[:RAW_BYTES].decode("utf-8", "replace"))
 
 
-def _classify(
-    http_status: int, envelope: dict[str, Any], flaw: str, message: str, url: str | None
-) -> tuple[AnswerClass, str]:
-    result = _code_text(envelope.get("resCode"))
-    gateway = _code_text(envelope.get("code"))
-    says_no = str(envelope.get("success")).lower() == "false"
-    if result == SUCCESS_CODE and url and http_status == 200 and not says_no:
-        return AnswerClass.SUCCESS, result
-    by_status = class_of_status(http_status)
-    codes = [code for code in (result, gateway) if code not in _GATEWAY_FINE]
-    if by_status is not AnswerClass.THROTTLED:
-        for code in codes:
-            if known := class_of_code(code, message):
-                return known, code
-    if by_status or http_status != 200:
-        return by_status or AnswerClass.UNKNOWN, f"http_{http_status}"
-    if codes or flaw:
-        return AnswerClass.UNKNOWN, codes[0] if codes else flaw
-    if result == SUCCESS_CODE:
-        return AnswerClass.UNKNOWN, "success_false" if says_no else "no_output_url"
-    return AnswerClass.UNKNOWN, "no_code"
-
-
-def _parse(body: bytes) -> tuple[dict[str, Any], str]:
-    if not body.strip():
+def read_object(body: bytes | str) -> tuple[dict[str, Any], str]:
+    """Return a body's JSON object and an empty word, or an empty object and the word for what is wrong with it."""
+    data = body.encode("utf-8", "replace") if isinstance(body, str) else body
+    if not data.strip():
         return {}, "empty_body"
     try:
-        value = json.loads(body.decode("utf-8-sig"))
+        value = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return {}, "not_json"
     return (value, "") if isinstance(value, dict) else ({}, "not_an_object")
 
 
-def _output_url(envelope: dict[str, Any]) -> str | None:
-    data = envelope.get("data")
-    if isinstance(data, str):
-        data, _ = _parse(data.encode("utf-8", "replace"))
-    if not isinstance(data, dict):
-        return None
-    url = _first_text(data, _URL_NAMES, limit=None)
-    return url if url.startswith(("https://", "http://")) else None
-
-
-def _code_text(value: object) -> str:
+def code_text(value: object) -> str:
+    """Return a code as text, whether it came as a number or as a string; empty when it is neither."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -147,7 +148,8 @@ def _code_text(value: object) -> str:
     return _storable(str(value).strip())[:CODE_CHARS]
 
 
-def _first_text(fields: dict[str, Any], names: tuple[str, ...], limit: int | None = TEXT_CHARS) -> str:
+def first_text(fields: Mapping[str, Any], names: tuple[str, ...], limit: int | None = TEXT_CHARS) -> str:
+    """Return the first of the named fields that holds text; empty when none does."""
     for name in names:
         value = fields.get(name)
         if isinstance(value, str) and value.strip():
@@ -155,22 +157,56 @@ def _first_text(fields: dict[str, Any], names: tuple[str, ...], limit: int | Non
     return ""
 
 
+def output_url(data: object, names: tuple[str, ...]) -> str:
+    """Return the http(s) URL under one of the names, in an object or in JSON text of one; empty when there is none."""
+    fields = read_object(data)[0] if isinstance(data, str) else data
+    url = first_text(fields, names, limit=None) if isinstance(fields, dict) else ""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def class_of_status(http_status: int) -> AnswerClass | None:
+    """Return the class an HTTP status has by itself; None when only the body can tell."""
+    if http_status == 429:
+        return AnswerClass.THROTTLED
+    if http_status in {401, 403}:
+        return AnswerClass.ACCOUNT
+    if http_status in {413, 414}:
+        # The body or the request line is too long, and the same one would be the next time.
+        return AnswerClass.PERMANENT
+    if 500 <= http_status <= 599:
+        return AnswerClass.PROVIDER_FAULT
+    return None
+
+
+def _classify(
+    http_status: int, codes: list[str], class_of_code: Callable[[str], AnswerClass | None], flaw: str
+) -> tuple[AnswerClass, str]:
+    by_status = class_of_status(http_status)
+    if by_status is not AnswerClass.THROTTLED:
+        for code in codes:
+            if known := class_of_code(code):
+                return known, code
+    if by_status or http_status != 200:
+        return by_status or AnswerClass.UNKNOWN, f"http_{http_status}"
+    return AnswerClass.UNKNOWN, codes[0] if codes else flaw
+
+
 def _storable(text: str) -> str:
     # PostgreSQL takes neither NUL nor lone surrogates, and JSON can carry both.
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _ban_seconds(message: str, headers: Mapping[str, str], received_at: float) -> float | None:
-    spans = []
+def _ban_seconds(message: str, reply: HttpReply, told: float | None) -> float | None:
+    spans = [] if told is None else [told]
     if found := _BAN.search(message):
         spans.append(float(found[1]) / (1000 if found[2] else 1))
-    header = headers.get("retry-after", "").strip()
+    header = reply.headers.get("retry-after", "").strip()
     try:
         spans.append(float(header))
     except ValueError:
         try:
             until = parsedate_to_datetime(header)
-            spans.append((until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - received_at)
+            spans.append((until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - reply.received_at)
         except (ValueError, TypeError, OverflowError):
             pass
     spans = [span for span in spans if math.isfinite(span)]

@@ -5,27 +5,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from urllib.parse import urlencode
 
 import httpcore
 import httpx
 
 from core.errors import UsageError
 from core.states import AnswerClass
-from removal.answers import TEXT_CHARS, Answer, raw_text, read_answer
-from removal.contract import RemovalRequest, encode
+from removal.answers import TEXT_CHARS, Answer, HttpReply, raw_text
+from removal.contract import RemovalRequest
 from removal.line import Line, Reply
-from removal.signing import sign
+from removal.provider import Account, PreparedCall, Provider, Signed, find_provider
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedCall:
-    """A request that is ready to be signed and sent: made before the slot, so that the slot is met."""
-
-    body: bytes = field(repr=False)
 
 
 class RemovalClient:
@@ -33,14 +24,15 @@ class RemovalClient:
 
     Args:
         url: The API's URL, http or https.
-        key: The account's app key.
-        secret: The account's app secret; appears in no message, repr or log.
+        key: The account's key.
+        secret: The account's secret; appears in no message, repr or log.
+        provider: Whose API it is, by the name of its module in `removal/providers/`.
         trial: Use the account's trial quota.
         connect_timeout: Seconds for name, TCP and TLS together. 15 is what the vendor's own client uses.
         read_timeout: Seconds from the first byte sent to the last byte of the answer; 30 is the vendor's.
 
     Raises:
-        UsageError: The URL cannot be called.
+        UsageError: The URL cannot be called, there is no such provider, or a package it needs is not installed.
     """
 
     def __init__(
@@ -49,6 +41,7 @@ class RemovalClient:
         key: str,
         secret: str,
         *,
+        provider: str = "aidge",
         trial: bool = False,
         connect_timeout: float = 15.0,
         read_timeout: float = 30.0,
@@ -59,9 +52,7 @@ class RemovalClient:
             raise UsageError(f"The removal API's URL cannot be used: {error}.") from error
         if self._url.scheme not in {"http", "https"} or not self._url.host:
             raise UsageError(f"The removal API's URL must start with http:// or https:// (given: {url[:80]!r}).")
-        self._key = key
-        self._secret = secret
-        self._trial = trial
+        self.provider: Provider = find_provider(provider)(self._url, Account(key, secret, trial))
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._tls: ssl.SSLContext | None = httpx.create_ssl_context() if self._url.scheme == "https" else None
@@ -73,8 +64,8 @@ class RemovalClient:
         return f"RemovalClient({self._url.scheme}://{self._url.netloc.decode()})"
 
     def prepare(self, request: RemovalRequest) -> PreparedCall:
-        """Return the encoded request; costs CPU for the Base64, so do it before the slot."""
-        return PreparedCall(encode(request))
+        """Return the encoded request; may cost CPU, so do it before the slot."""
+        return self.provider.encode(request)
 
     def warm_up(self) -> None:
         """Open this thread's connection ahead of a slot. A failure is left for the call itself to tell."""
@@ -106,11 +97,12 @@ class RemovalClient:
         reply = Reply()
         began = time.monotonic()
         try:
-            line.post(self._target(), self._headers(prepared), prepared.body, reply, gate)
+            signed = self.provider.sign(prepared, time.time())
+            line.post(signed.target, _headers(signed, prepared), prepared.body, reply, gate)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             if reply.status is None or reply.status < 400:
                 return _broken(error, line, reply, reply.sent_at or began)
-        return _read(line, reply, reply.sent_at or began)
+        return self._read(line, reply, reply.sent_at or began)
 
     def close(self) -> None:
         """Close every thread's connection; to be called once no call is in flight."""
@@ -130,36 +122,26 @@ class RemovalClient:
                 self._lines[threading.current_thread()] = line
         return line
 
-    def _target(self) -> bytes:
-        query = urlencode(sign(self._key, self._secret, time.time_ns() // 1_000_000)).encode()
-        return self._url.raw_path + (b"&" if self._url.query else b"?") + query
-
-    def _headers(self, prepared: PreparedCall) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"Content-Type", b"application/json"),
-            (b"Content-Length", str(len(prepared.body)).encode()),
-            (b"Accept", b"application/json"),
-            (b"Accept-Encoding", b"identity"),
-            (b"User-Agent", b"cleanplate"),
-            (b"x-iop-trial", b"true" if self._trial else b"false"),
-        ]
-
-
-def _read(line: Line, reply: Reply, began: float) -> Answer:
-    latency = time.monotonic() - began
-    if reply.is_too_long:
-        return _failure(
-            "answer_too_long", AnswerClass.UNKNOWN, "the answer is over 1 MB", began, line=line, reply=reply
+    def _read(self, line: Line, reply: Reply, began: float) -> Answer:
+        latency = time.monotonic() - began
+        if reply.is_too_long:
+            return _failure(
+                "answer_too_long", AnswerClass.UNKNOWN, "the answer is over 1 MB", began, line=line, reply=reply
+            )
+        assert reply.status is not None
+        return self.provider.read(
+            HttpReply(reply.status, reply.headers, bytes(reply.body), time.time(), latency, line.bytes_sent)
         )
-    assert reply.status is not None
-    return read_answer(
-        reply.status,
-        reply.headers,
-        bytes(reply.body),
-        received_at=time.time(),
-        latency_seconds=latency,
-        bytes_sent=line.bytes_sent,
-    )
+
+
+def _headers(signed: Signed, prepared: PreparedCall) -> list[tuple[bytes, bytes]]:
+    return [
+        *signed.headers,
+        (b"Content-Length", str(len(prepared.body)).encode()),
+        (b"Accept", b"application/json"),
+        (b"Accept-Encoding", b"identity"),
+        (b"User-Agent", b"cleanplate"),
+    ]
 
 
 def _broken(error: Exception, line: Line, reply: Reply, began: float) -> Answer:

@@ -1,10 +1,8 @@
-"""What the removal API takes: `POST /ai/image/removal` of the Aidge gateway, as its reference and samples describe it.
+"""What a removal request says, to whichever provider, and the bounds of the removal API's reference.
 
 The bounds are those of the reference's parameter table; its error codes 703, 704 and 705 answer a photo outside them.
 """
 
-import base64
-import json
 from dataclasses import dataclass, field
 
 from core.errors import UsageError
@@ -26,7 +24,7 @@ class RemovalRequest:
 
     Args:
         image_url: A public URL of the photo; either this or the bytes.
-        image_bytes: The photo's bytes, sent as Base64.
+        image_bytes: The photo's bytes, for providers that take them.
         subject_elements: What to take off the main subject, numbers of `ELEMENTS`.
         elements: What to take off everything else, numbers of `ELEMENTS`.
         mask: Run lengths of the area to erase; wins over both lists.
@@ -49,25 +47,3 @@ class RemovalRequest:
             raise UsageError(f"Elements are 1 to 4; there is no element {unknown[0]}.")
         if not (self.subject_elements or self.elements or self.mask):
             raise UsageError("Nothing to take off: name elements, subject elements or a mask.")
-
-
-def encode(request: RemovalRequest) -> bytes:
-    """Return the JSON body of a request.
-
-    Arrays are JSON inside strings ("[1,2,3,4]"), as in the vendor's samples. The main subject's list is a required
-    field and so is sent even when it is empty.
-    """
-    fields = {"object_remove_elements": _json_array(request.subject_elements)}
-    if request.elements:
-        fields["non_object_remove_elements"] = _json_array(request.elements)
-    if request.mask:
-        fields["mask"] = request.mask
-    if request.image_bytes is None:
-        return json.dumps({"image_url": request.image_url, **fields}).encode()
-    # Base64 needs no escaping, so megabytes of it need not pass through the JSON encoder.
-    photo = base64.b64encode(request.image_bytes)
-    return b"".join((b'{"image_Base64": "', photo, b'", ', json.dumps(fields).encode()[1:]))
-
-
-def _json_array(numbers: tuple[int, ...]) -> str:
-    return json.dumps(numbers, separators=(",", ":"))

@@ -17,7 +17,7 @@ NAMED = BEFORE_BODY | ANSWERLESS | BROKEN_BODY | ODD_OUTPUT
 # After these the photo was worked on, so a real account would have been charged.
 CHARGED = ANSWERLESS | ODD_OUTPUT | {"truncated"}
 
-_PATTERN = re.compile(r"\d{3,4}|http[45]\d\d|[A-Z][A-Za-z]+")
+_PATTERN = re.compile(r"\d{3,4}|http[45]\d\d|[A-Z][A-Za-z]+(\.[A-Za-z]+)*")
 
 
 def check_name(name: str) -> str:
@@ -25,7 +25,7 @@ def check_name(name: str) -> str:
     if name in NAMED or _PATTERN.fullmatch(name):
         return name
     raise ValueError(
-        f"unknown fault {name!r}: use a resCode, http4xx or http5xx, a gateway code, or one of "
+        f"unknown fault {name!r}: use a resCode, http4xx or http5xx, a named code, or one of "
         + ", ".join(sorted(NAMED))
     )
 

@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.answers import Answer, as_json, refusal
+from sandbox.answers import Answer, RefusalError, as_json
+from sandbox.dialects import Dialect, Received
 from sandbox.service import HangUpError, Service
 
-REMOVAL_PATH = "/rest/ai/image/removal"
 # 10 MB of photo are 13.4 MB of Base64; past this the body is not even read.
 MAX_BODY = 40 * 1024 * 1024
 
@@ -45,8 +45,10 @@ class Handler(BaseHTTPRequestHandler):
     def _route(self, method: str) -> None:
         parts = urlsplit(self.path)
         path = parts.path
-        if path == REMOVAL_PATH:
-            self._removal(dict(parse_qsl(parts.query, keep_blank_values=True)))
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if dialect := self.service.dialect_of(path, query, headers):
+            self._removal(dialect, Received(self.arrived, method, path, query, headers, self._base_url()))
             return
         body = self._read_body()
         if method == "GET" and path.startswith("/output/"):
@@ -63,9 +65,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send(as_json({"error": f"no {method} {path} here"}, 404))
 
-    def _removal(self, query: dict[str, str]) -> None:
+    def _removal(self, dialect: Dialect, received: Received) -> None:
         try:
-            answer = self.service.call(self.arrived, query, self._read_body, self._base_url())
+            answer = self.service.call(dialect, received, self._read_body)
         except HangUpError as error:
             self._hold(error.hold_seconds)
             self.close_connection = True
@@ -75,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         except _BodyError as error:
             self.close_connection = True
-            answer = refusal(705 if error.status == 413 else 700, str(error))
+            answer = dialect.refusal(RefusalError(705 if error.status == 413 else 700, str(error)))
         self._send(answer)
 
     def _output(self, name: str) -> None:

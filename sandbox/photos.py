@@ -1,4 +1,4 @@
-"""Gets the photo of a call and checks it against the reference's bounds."""
+"""Gets the photo of a call and checks it against the API's bounds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from sandbox.answers import RefusalError
 from sandbox.requests import RemovalRequest
 
 MAX_BYTES = 10 * 1024 * 1024
-MIN_SIDE = 512
-MAX_SIDE = 3000
 # A phone's JPEG with a second frame in it reads as MPO; it is a JPEG all the same.
-FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "BMP": "BMP"}
+SAME_FORMATS = {"MPO": "JPEG"}
+
+
+@dataclass(frozen=True)
+class PhotoBounds:
+    """What an API takes: sides in pixels, and Pillow's names of formats."""
+
+    min_side: int
+    max_side: int
+    formats: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Photo:
         return image
 
 
-def get_photo(request: RemovalRequest, *, fetch_timeout_seconds: float) -> Photo:
+def get_photo(request: RemovalRequest, bounds: PhotoBounds, *, fetch_timeout_seconds: float) -> Photo:
     """Fetches or decodes the photo and checks size, format and sides.
 
     Raises:
@@ -51,23 +58,23 @@ def get_photo(request: RemovalRequest, *, fetch_timeout_seconds: float) -> Photo
         data = _decode(request.image_base64 or "")
     if len(data) > MAX_BYTES:
         raise RefusalError(705, "more than 10 MB")
-    return inspect(data)
+    return inspect(data, bounds)
 
 
-def inspect(data: bytes) -> Photo:
+def inspect(data: bytes, bounds: PhotoBounds) -> Photo:
     """Reads the header only; raises RefusalError 702, 703 or 704."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            name, size = image.format or "", image.size
+            name, size = SAME_FORMATS.get(image.format or "", image.format or ""), image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise RefusalError(703, "far too many pixels") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise RefusalError(702, "not an image") from error
-    if name not in FORMATS:
-        raise RefusalError(704, f"{name} is not one of JPG, JPEG, PNG, BMP")
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise RefusalError(703, f"{size[0]}x{size[1]} is outside {MIN_SIDE} to {MAX_SIDE} pixels")
-    return Photo(data, FORMATS[name], size)
+    if name not in bounds.formats:
+        raise RefusalError(704, f"{name} is not one of {', '.join(bounds.formats)}")
+    if not all(bounds.min_side <= side <= bounds.max_side for side in size):
+        raise RefusalError(703, f"{size[0]}x{size[1]} is outside {bounds.min_side} to {bounds.max_side} pixels")
+    return Photo(data, name, size)
 
 
 def encode(image: Image.Image, photo: Photo) -> bytes:
@@ -75,6 +82,8 @@ def encode(image: Image.Image, photo: Photo) -> bytes:
     buffer = io.BytesIO()
     if photo.format == "JPEG":
         image.save(buffer, "JPEG", quality=95, subsampling=0)
+    elif photo.format == "WEBP":
+        image.save(buffer, "WEBP", quality=95)
     else:
         image.save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()

@@ -39,13 +39,13 @@ def read_request(body: bytes, query: Mapping[str, str]) -> RemovalRequest:
             raise RefusalError(700, "the body is not a JSON object")
         values.update(parsed)
 
-    url = _text(values, "image_url")
-    base64 = _text(values, "image_Base64") or _text(values, "image_base64")
+    url = text_of(values, "image_url")
+    base64 = text_of(values, "image_Base64") or text_of(values, "image_base64")
     if not url and not base64:
         raise RefusalError(700, "one of image_url and image_Base64 is required")
-    mask = _text(values, "mask")
-    subject = _elements(values, "object_remove_elements")
-    others = _elements(values, "non_object_remove_elements")
+    mask = text_of(values, "mask")
+    subject = elements_of(values, "object_remove_elements")
+    others = elements_of(values, "non_object_remove_elements")
     if not mask:
         if subject is None:
             raise RefusalError(700, "object_remove_elements is required")
@@ -62,7 +62,8 @@ def read_request(body: bytes, query: Mapping[str, str]) -> RemovalRequest:
     )
 
 
-def _text(values: Mapping[str, object], name: str) -> str:
+def text_of(values: Mapping[str, object], name: str) -> str:
+    """A parameter as text without the space around it; raises RefusalError 700 when it is anything else."""
     value = values.get(name)
     if value is None:
         return ""
@@ -71,8 +72,8 @@ def _text(values: Mapping[str, object], name: str) -> str:
     return value.strip()
 
 
-def _elements(values: Mapping[str, object], name: str) -> frozenset[int] | None:
-    """Takes an array, or an array written as a JSON string, as the vendor's samples do."""
+def elements_of(values: Mapping[str, object], name: str) -> frozenset[int] | None:
+    """Takes an array, or an array written as a JSON string, as the vendor's samples do; raises RefusalError 700."""
     value = values.get(name)
     if value is None:
         return None

@@ -13,19 +13,23 @@ from typing import Any
 
 from PIL import ImageOps
 
-from sandbox import answers, faults, signing
+from sandbox import answers, faults
+from sandbox.alibabacloud import AlibabaCloud
 from sandbox.answers import Answer, RefusalError
+from sandbox.dialects import Dialect, Received
 from sandbox.erasers import Wish, get_eraser
 from sandbox.faults import Faults
+from sandbox.gateway import Gateway
 from sandbox.masks import paint
 from sandbox.outputs import Outputs
 from sandbox.photos import Photo, encode, get_photo
 from sandbox.quota import Quota
-from sandbox.requests import RemovalRequest, read_request
+from sandbox.requests import RemovalRequest
 from sandbox.settings import LIVE, THROTTLE_STYLES, SandboxSettings
 from sandbox.stats import Stats
 
-EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp"}
+REMOVAL_PATH = "/rest/ai/image/removal"
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"}
 
 
 class HangUpError(Exception):
@@ -47,6 +51,8 @@ class Service:
         self.stats = Stats(keep_times=settings.keep_times)
         self.outputs = Outputs(megabytes=settings.output_megabytes)
         self.stopping = threading.Event()
+        self.gateway = Gateway()
+        self.alibabacloud = AlibabaCloud()
         self._config_lock = threading.Lock()
 
     def configure(self, **changes: Any) -> None:
@@ -85,22 +91,27 @@ class Service:
         self.faults.reset()
         self.outputs.clear()
 
-    def call(self, arrived: float, query: Mapping[str, str], read_body: Callable[[], bytes], base_url: str) -> Answer:
+    def dialect_of(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Dialect | None:
+        """The API that a call is meant for: an action's name wins over the path; None when it is no removal call."""
+        if path in {"/", REMOVAL_PATH} and ("x-acs-action" in headers or "Action" in query):
+            return self.alibabacloud
+        return self.gateway if path == REMOVAL_PATH else None
+
+    def call(self, dialect: Dialect, received: Received, read_body: Callable[[], bytes]) -> Answer:
         """Serves one removal call and counts it.
 
         Args:
-            arrived: monotonic time of the call's first line.
-            query: the parameters of the request line.
+            dialect: the API it is meant for.
+            received: its head.
             read_body: gives the body; it is not called when the connection is to be closed before that.
-            base_url: how the client reaches this server, without a slash at the end.
 
         Raises:
             HangUpError: there is to be no answer.
         """
-        self.stats.arrived(arrived)
+        self.stats.arrived(received.arrived)
         code = "gone"
         try:
-            answer = self._call(arrived, query, read_body, base_url)
+            answer = self._call(dialect, received, read_body)
             code = answer.code
         except HangUpError as error:
             code = error.code
@@ -110,22 +121,16 @@ class Service:
         finally:
             self.stats.left(code)
 
-    def _call(self, arrived: float, query: Mapping[str, str], read_body: Callable[[], bytes], base_url: str) -> Answer:
-        settings = self.settings
-        refused = signing.gateway_error(
-            query,
-            key=settings.key,
-            secret=settings.secret,
-            now=time.time(),
-            tolerance_seconds=settings.clock_tolerance_seconds,
-        )
+    def _call(self, dialect: Dialect, received: Received, read_body: Callable[[], bytes]) -> Answer:
+        settings, arrived = self.settings, received.arrived
+        refused = dialect.refuse(received, settings, time.time())
         if refused:
             read_body()
-            return answers.gateway(refused)
+            return refused
         if not self.quota.take(arrived):
             self.stats.throttled()
             read_body()
-            return answers.throttled(settings.throttle_style, settings.ban_seconds)
+            return dialect.throttled(settings)
         self.stats.accepted(arrived)
         fault = self.faults.pick()
         if fault:
@@ -135,19 +140,25 @@ class Service:
 
         body = read_body()
         try:
-            request = read_request(body, query)
-            photo = get_photo(request, fetch_timeout_seconds=settings.fetch_timeout_seconds)
+            request = dialect.read(received, body)
+            photo = get_photo(request, dialect.bounds, fetch_timeout_seconds=settings.fetch_timeout_seconds)
             del body
             self.stats.image(hashlib.sha256(photo.data).hexdigest(), paid=fault is None or fault in faults.CHARGED)
-            answer = self._work(fault, request, photo, base_url, settings)
+            answer = self._work(dialect, fault, request, photo, received.base_url, settings)
         except RefusalError as error:
-            answer = answers.refusal(error.code, error.detail)
+            answer = dialect.refusal(error)
         extra = settings.slow_seconds if fault == "slow" else 0.0
         self.stopping.wait(max(0.0, arrived + settings.latency + extra - time.monotonic()))
         return answer
 
     def _work(
-        self, fault: str | None, request: RemovalRequest, photo: Photo, base_url: str, settings: SandboxSettings
+        self,
+        dialect: Dialect,
+        fault: str | None,
+        request: RemovalRequest,
+        photo: Photo,
+        base_url: str,
+        settings: SandboxSettings,
     ) -> Answer:
         if fault == "timeout":
             raise HangUpError("timeout", settings.timeout_seconds)
@@ -158,11 +169,9 @@ class Service:
             return answers.html(200)
         if fault and fault.startswith("http"):
             return answers.html(int(fault[4:]))
-        if fault and fault.isdigit():
-            return answers.refusal(int(fault))
-        if fault and fault[0].isupper():
-            return answers.gateway(fault, ban_seconds=settings.ban_seconds)
-        answer = answers.success(self._output_url(fault, request, photo, base_url, settings))
+        if fault and (fault.isdigit() or fault[0].isupper()):
+            return dialect.fault(fault, settings)
+        answer = dialect.success(self._output_url(fault, request, photo, base_url, settings), photo.size)
         if fault == "truncated":
             return replace(answer, code="truncated", body=answer.body[: len(answer.body) // 2])
         return answer

@@ -29,13 +29,14 @@ def url_to_send(job: ClaimedJob, photo: Prepared, *, takes_bytes: bool) -> str |
     if usable is not None:
         return usable
     why = "Only URLs are sent" if job.send == Send.URL else "This provider takes photos by their URLs only"
+    else_send = ", or send its bytes" if takes_bytes else ""
     if photo.source.public_url is None:
         raise SourceRefused(
-            "url_not_public", f"{why}, and this photo has none that anybody could fetch. Publish it, or send its bytes."
+            "url_not_public", f"{why}, and this photo has none that anybody could fetch. Publish it{else_send}."
         )
     steps = ", ".join(photo.fitted.plan.steps)
     raise SourceRefused(
         "url_not_fitting",
         f"{why}, and the API does not take this photo as it is there: it has to be fitted first ({steps}). "
-        "Publish it fitted, or send its bytes.",
+        f"Publish it fitted{else_send}.",
     )

@@ -9,14 +9,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import httpx
 
+from cli.amount import money
 from cli.checks import CONNECT_SECONDS, ping_redis
+from cli.circuit import describe_circuit
 from core.errors import CleanplateError
 from core.settings import Settings, load_settings
-from db import circuits
+from db import reports
 from db.artifacts import open_store
 from db.migrate import is_current
 from db.session import make_engine, transact
+from removal.provider import Account, find_provider
 from worker.addresses import AllowList
 
 
@@ -44,6 +48,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _check("redis", lambda: _redis(settings))
     yield _check("api", lambda: _api(settings))
     yield _check("account", lambda: _account(settings))
+    yield _check("budget", lambda: _budget(settings))
     yield _check("outputs", lambda: _store(settings))
     yield _check("home", lambda: _home(settings.cleanplate_home))
     yield Finding(
@@ -77,6 +82,9 @@ def _redis(settings: Settings) -> str:
 
 
 def _api(settings: Settings) -> str:
+    # Tells of a provider that is not there, or of its package that is not.
+    account = Account(settings.account, settings.api_secret, settings.removal_trial)
+    provider = find_provider(settings.removal_provider)(httpx.URL("http://localhost/"), account)
     if settings.uses_sandbox:
         extra = "erases for real" if find_spec("rapidocr") and find_spec("cv2") else "echoes only (no sandbox extra)"
         return f"the sandbox on this machine, {extra}; no paid call (REMOVAL_API_KEY is not set)"
@@ -96,7 +104,8 @@ def _api(settings: Settings) -> str:
             f"nothing takes connections at {parts.hostname}:{port} ({error}); check REMOVAL_API_URL"
         ) from error
     quota = "trial quota" if settings.removal_trial else "paid calls"
-    return f"POST {_where(settings.api_url)}{parts.path}, {quota}, at most {settings.removal_rate:g} calls/s"
+    sent = "" if provider.takes_bytes else ", photos by their URLs only"
+    return f"POST {_where(settings.api_url)}{parts.path}, {quota}, at most {settings.removal_rate:g} calls/s{sent}"
 
 
 def _account(settings: Settings) -> str:
@@ -105,12 +114,27 @@ def _account(settings: Settings) -> str:
     engine = make_engine(settings.database_url, pooled=False)
     if not is_current(engine):
         return "no circuit known (schema is not current)"
-    found = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
+    found = transact(engine, lambda connection: reports.find_circuit(connection, settings.account))
     if found is not None:
-        raise CleanplateError(
-            f"no calls are made since {found.opened_at:%Y-%m-%d %H:%M:%S} UTC: {found.code} ({found.message})"
-        )
+        raise CleanplateError(f"no calls are made: {describe_circuit(found)}")
     return "may be called"
+
+
+def _budget(settings: Settings) -> str:
+    price = settings.removal_price
+    cost = f"{money(price, settings.removal_currency)} a call" if price else "no price (REMOVAL_PRICE is not set)"
+    if settings.removal_daily_calls is None:
+        return f"{cost}, no daily limit (REMOVAL_DAILY_CALLS is not set)"
+    limit = f"{settings.removal_daily_calls} calls a day (UTC)"
+    if not settings.database_url:
+        return f"{cost}, {limit}"
+    engine = make_engine(settings.database_url, pooled=False)
+    if not is_current(engine):
+        return f"{cost}, {limit}"
+    made = transact(engine, lambda connection: reports.calls_today(connection, settings.account))
+    if made >= settings.removal_daily_calls:
+        raise CleanplateError(f"all {limit} are used up ({made}); it goes on after midnight UTC (REMOVAL_DAILY_CALLS)")
+    return f"{cost}, {made} of {limit} made"
 
 
 def _store(settings: Settings) -> str:

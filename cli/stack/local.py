@@ -227,6 +227,7 @@ def _fingerprint(settings: Settings) -> str:
         settings.redis_url,
         settings.api_url,
         settings.account,
+        settings.removal_provider,
         settings.removal_trial,
         settings.removal_rate,
         settings.artifact_store,

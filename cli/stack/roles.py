@@ -114,7 +114,7 @@ def _text(value: object) -> str:
         return value.get_secret_value()
     if isinstance(value, Enum):
         return str(value.value)
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def _free_port() -> int:

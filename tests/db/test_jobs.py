@@ -80,10 +80,16 @@ def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
     assert twin is not None
     assert (twin.job_id, twin.state) == (one, JobState.RUNNING)
     with engine.begin() as connection:
+        attempt_id = attempts.open_call(connection, first, worker="w", account=ACCOUNT)
+        assert attempt_id is not None
+        attempts.settle(connection, attempt_id, Outcome(AnswerClass.PERMANENT, "1000", "no"))
         jobs.stop(connection, first, state="dead", code="1000", message="no", spent=1)
     twin = note(second)
     assert twin is not None
     assert twin.code == "1000"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET code = 'rejected' WHERE id = :id"), {"id": one})
+    assert note(second) is not None
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET code = '801' WHERE id = :id"), {"id": one})
     assert note(second) is None

@@ -1,22 +1,25 @@
-"""What each answer of the API and its gateway means."""
+"""What each answer of Aidge and its gateway means, whatever bytes they are."""
 
 import json
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.states import AnswerClass
-from removal.answers import Answer, read_answer
+from removal.answers import Answer, HttpReply
+from removal.provider import Account, find_provider
 
 NOW = 1_700_000_000.0
 OUTPUT = "https://cdn.example/out.png"
+AIDGE = find_provider("aidge")(httpx.URL("http://localhost/"), Account("k", "s"))
 
 
 def read(payload: object, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return read_answer(status, headers or {}, body, received_at=NOW)
+    return AIDGE.read(HttpReply(status, headers or {}, body, NOW))
 
 
 RESULT_CODES = {
@@ -79,6 +82,8 @@ def test_every_gateway_code_inside_any_status(code: str, expected: AnswerClass, 
         (502, AnswerClass.PROVIDER_FAULT),
         (503, AnswerClass.PROVIDER_FAULT),
         (504, AnswerClass.PROVIDER_FAULT),
+        (413, AnswerClass.PERMANENT),
+        (414, AnswerClass.PERMANENT),
         (302, AnswerClass.UNKNOWN),
         (404, AnswerClass.UNKNOWN),
     ],

@@ -1,0 +1,1 @@
+"""Each provider: what it sends, and what it makes of answers."""
