@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from cli.stack.local import LocalStack
+from cli.stack.rooted import MARKER
 from core.errors import UsageError
 from core.settings import Settings
 from db import batches
@@ -40,3 +41,18 @@ def find_batch(engine: Engine, batch_id: int) -> batches.BatchRow:
         hint = f"the newest is {newest[0].id}" if newest else "there is no batch yet"
         raise UsageError(f"There is no batch {batch_id}; {hint}. `cleanplate status` lists them.")
     return found
+
+
+@contextmanager
+def existing_database(settings: Settings) -> Iterator[Engine | None]:
+    """Yield an engine as `open_database` does, or None when there is no database yet; then none is made.
+
+    Raises:
+        DatabaseDown: PostgreSQL cannot be reached.
+    """
+    home = settings.cleanplate_home.expanduser().resolve()
+    if settings.database_url or any((home / name).exists() for name in ("postgres", MARKER)):
+        with open_database(settings) as engine:
+            yield engine
+    else:
+        yield None

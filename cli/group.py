@@ -2,12 +2,16 @@
 
 import click
 
-from cli.commands.batch import cancel, export, pause, requeue, resume, status, submit, watch
+from cli.commands.batch import cancel, export, pause, requeue, resume
 from cli.commands.demo import demo
 from cli.commands.doctor import doctor
 from cli.commands.mask import mask
+from cli.commands.money import budget, show_costs
+from cli.commands.review import accept, reject
 from cli.commands.roles import db, dispatcher, sandbox, up, worker
 from cli.commands.run import run
+from cli.commands.status import status, watch
+from cli.commands.submit import submit
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,5 +26,7 @@ def cleanplate() -> None:
 
 for command in (run, demo, up, submit, status, watch, pause, resume, cancel, requeue, export, mask, doctor):
     cleanplate.add_command(command)
+for decision in (accept, reject, budget, show_costs):
+    cleanplate.add_command(decision)
 for role in (worker, dispatcher, sandbox, db):
     cleanplate.add_command(role)

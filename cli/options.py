@@ -1,25 +1,61 @@
 """Options that several subcommands share."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from cli.amount import Amount
+from cli.mask_file import read_mask_file
+from core.settings import Settings
+from core.states import Fit, Send
 from producer.catalogue.item import read_elements
 from producer.intake import BatchOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+CONFIRM_OVER = 50
+MOST_CALLS = 10**12
+MOST_ID = 2**63 - 1
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Put one JSON object on stdout.")
-batch_argument = click.argument("batch", type=click.IntRange(min=1))
+batch_argument = click.argument("batch", type=click.IntRange(1, MOST_ID))
 source_argument = click.argument("source", type=click.Path(path_type=Path))
+max_calls_option = click.option("--max-calls", type=click.IntRange(0, MOST_CALLS), help="Most calls for the batch.")
+max_cost_option = click.option(
+    "--max-cost", type=Amount(), help="Most the batch may cost, at REMOVAL_PRICE a call; maybe billed calls count."
+)
 
 
 def batch_options(command: Command) -> Command:
-    """Add the options that say what to take off, and how many photos."""
+    """Add the options that say what to take off which photos, how, and for how much."""
     for option in (
+        click.option("--canary", type=click.IntRange(min=1), help="So many photos first; the rest if they come well."),
+        max_cost_option,
+        max_calls_option,
         click.option("--limit", type=click.IntRange(min=1), help="Only the first so many photos."),
+        click.option("--force", is_flag=True, help="Pay again for photos that were cleaned in another batch."),
+        click.option(
+            "--send",
+            type=click.Choice([each.value for each in Send]),
+            default=Send.AUTO.value,
+            show_default=True,
+            help="How photos travel: as URLs, as bytes, or whichever suits each.",
+        ),
+        click.option(
+            "--fit",
+            type=click.Choice([each.value for each in Fit]),
+            default=Fit.FIT.value,
+            show_default=True,
+            help="Photos outside the API's bounds are made to fit and put back after, or refused.",
+        ),
+        click.option(
+            "--mask",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="The area to erase in all photos that bring no mask: run lengths, or a drawn PNG.",
+        ),
         click.option(
             "--subject-elements",
             metavar="LIST",
@@ -37,14 +73,70 @@ def batch_options(command: Command) -> Command:
     return command
 
 
-def read_batch_options(elements: str, subject_elements: str | None, limit: int | None) -> BatchOptions:
+def asking_options(command: Command) -> Command:
+    """Add the options that say what is told and asked before anything is paid for."""
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask before paid calls."),
+        click.option(
+            "--confirm-over",
+            type=click.IntRange(min=0),
+            default=CONFIRM_OVER,
+            show_default=True,
+            help="Ask, on a terminal, before more paid calls than this.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Say what it would cost, and why; call and submit nothing."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_batch_options(
+    settings: Settings,
+    *,
+    elements: str,
+    subject_elements: str | None,
+    mask: Path | None,
+    fit: str,
+    send: str,
+    force: bool,
+    limit: int | None,
+    max_calls: int | None,
+    max_cost: Decimal | None,
+    canary: int | None,
+) -> BatchOptions:
     """Return the options of a batch as typed.
 
     Raises:
-        UsageError: A number is no element, or nothing is to be taken off at all.
+        UsageError: A number is no element, nothing is to be taken off at all, the mask cannot be used, or a cost is
+            limited that nobody can know.
     """
+    require_price(settings, max_cost)
     outside = read_elements(elements, "--elements")
     inside = outside if subject_elements is None else read_elements(subject_elements, "--subject-elements")
-    if not outside and not inside:
+    if not outside and not inside and mask is None:
         raise click.UsageError("--elements and --subject-elements are both empty: there is nothing to take off.")
-    return BatchOptions(elements=outside, subject_elements=inside, limit=limit)
+    runs = None
+    if mask is not None:
+        runs = read_mask_file(mask, settings.removal_mask_order, settings.removal_mask_origin)
+    return BatchOptions(
+        elements=outside,
+        subject_elements=inside,
+        limit=limit,
+        fit=Fit(fit),
+        send=Send(send),
+        force=force,
+        mask=runs,
+        canary=canary,
+        max_calls=max_calls,
+        max_cost=max_cost,
+    )
+
+
+def require_price(settings: Settings, max_cost: Decimal | None) -> None:
+    """Refuse to limit a cost that nobody can know.
+
+    Raises:
+        click.UsageError: --max-cost was given and no price is set.
+    """
+    if max_cost is not None and not settings.removal_price:
+        raise click.UsageError("--max-cost needs REMOVAL_PRICE, the price of one call; or limit with --max-calls.")

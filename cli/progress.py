@@ -26,7 +26,7 @@ class Meter:
         self._quota = quota
         self._samples: deque[tuple[float, int, int]] = deque()
 
-    def describe(self, counts: BatchCounts, state: str, note: str) -> str:
+    def describe(self, counts: BatchCounts, note: str) -> str:
         """Return one line: photos/s, share of the quota used, retries, time left."""
         now, done = time.monotonic(), counts.total - counts.unsettled
         self._samples.append((now, done, counts.calls))
@@ -40,8 +40,6 @@ class Meter:
             parts.append(f"dead {counts.dead}" + (f", held {counts.held}" if counts.held else ""))
         if speed > 0 and counts.unsettled:
             parts.append(f"ETA {_clock(counts.unsettled / speed)}")
-        if state == "paused":
-            parts.append("paused")
         if note:
             parts.append(note)
         return " · ".join(parts)

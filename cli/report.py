@@ -12,10 +12,11 @@ from urllib.parse import quote, unquote, urlsplit
 from jinja2 import Environment, PackageLoader, select_autoescape
 from sqlalchemy import Engine
 
+from cli.amount import money
 from cli.export import Exported, export_photos
 from core.errors import CleanplateError, UnavailableError
 from core.states import JobState
-from db import batches, reports
+from db import artifacts, batches, costs, reports
 from db.artifacts import write_whole
 from db.reports import PhotoRow
 from db.session import transact
@@ -27,11 +28,17 @@ THUMBNAILS = "report_files"
 REPORT_NAME = "report.html"
 
 
-def write_reports(engine: Engine, batch_id: int, out: Path) -> Path:
+def write_reports(engine: Engine, batch_id: int, out: Path, *, currency: str = "USD") -> Path:
     """Export the photos, write both reports and return the path of the HTML one.
 
     The page shows at most 400 photos, those that failed first, so that it opens at any size of batch;
     `report.jsonl` has them all.
+
+    Args:
+        engine: The database.
+        batch_id: Whose.
+        out: An existing folder.
+        currency: Of what calls cost.
 
     Raises:
         UnavailableError: The folder's disk is full or refuses.
@@ -45,7 +52,7 @@ def write_reports(engine: Engine, batch_id: int, out: Path) -> Path:
                 target = shown if exported.path else failed
                 if len(target) < MOST_SHOWN:
                     target.append(exported)
-        page = _render(engine, batch_id, (failed + shown)[:MOST_SHOWN], out)
+        page = _render(engine, batch_id, (failed + shown)[:MOST_SHOWN], out, currency)
         write_whole(out / REPORT_NAME, page.encode())
     except OSError as error:
         raise UnavailableError(
@@ -61,6 +68,7 @@ def _row(exported: Exported, out: Path) -> dict[str, Any]:
     row["job"] = row.pop("job_id")
     row["file"] = str(exported.path.relative_to(out)) if exported.path else None
     row["seconds"] = _seconds(exported)
+    row["cost"] = float(exported.photo.cost)
     for name in ("started_at", "finished_at"):
         value: datetime | None = row[name]
         row[name] = value.isoformat() if value else None
@@ -72,31 +80,36 @@ def _seconds(exported: Exported) -> float | None:
     return round((finished - started).total_seconds(), 3) if started and finished else None
 
 
-def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path) -> str:
+def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path, currency: str) -> str:
     (out / THUMBNAILS).mkdir(exist_ok=True)
     batch = transact(engine, lambda connection: batches.get(connection, batch_id))
     counts = transact(engine, lambda connection: batches.counts(connection, batch_id))
     failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, batch_id))
+    spent = transact(engine, lambda connection: costs.spent(connection, batch_id))
     environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
     return environment.get_template(REPORT_NAME).render(
         batch=batch,
         counts=counts,
         failures=failures,
-        photos=list(_cards(shown, out)),
+        cost=money(spent.cost, currency) if spent.cost else None,
+        currency=currency,
+        money=money,
+        photos=list(_cards(engine, shown, out)),
         left_out=counts.total - len(shown),
         made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
 
 
-def _cards(shown: list[Exported], out: Path) -> Iterator[dict[str, Any]]:
+def _cards(engine: Engine, shown: list[Exported], out: Path) -> Iterator[dict[str, Any]]:
     for exported in shown:
         photo = exported.photo
         before = _thumbnail(
             out, f"{_key(photo.source_sha256, photo)}-before.jpg", partial(_read_source, photo.source_uri)
         )
         after = None
-        if exported.path is not None:
-            after = _thumbnail(out, f"{_key(photo.artifact_sha256, photo)}-after.jpg", exported.path.read_bytes)
+        if photo.artifact_sha256 is not None:
+            read = partial(_read_output, engine, exported)
+            after = _thumbnail(out, f"{_key(photo.artifact_sha256, photo)}-after.jpg", read)
         yield {
             "photo": photo,
             "before": before,
@@ -104,7 +117,24 @@ def _cards(shown: list[Exported], out: Path) -> Iterator[dict[str, Any]]:
             "file": quote(exported.path.relative_to(out).as_posix()) if exported.path else None,
             "seconds": _seconds(exported),
             "good": photo.state == JobState.SUCCEEDED,
+            "commands": _commands(photo),
         }
+
+
+def _commands(photo: PhotoRow) -> list[str]:
+    """Return what to type about a photo that waits for a person."""
+    if photo.state != JobState.HELD:
+        return []
+    if photo.artifact_sha256 is None:
+        return [f"cleanplate requeue {photo.batch_id} --held"]
+    return [f"cleanplate accept {photo.job_id}", f"cleanplate reject {photo.job_id}"]
+
+
+def _read_output(engine: Engine, exported: Exported) -> bytes | None:
+    if exported.path is not None:
+        return exported.path.read_bytes()
+    sha256 = exported.photo.artifact_sha256
+    return transact(engine, partial(artifacts.read, sha256=sha256)) if sha256 is not None else None
 
 
 def _key(sha256: str | None, photo: PhotoRow) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from core.errors import AccountRefused
+from cli.amount import money
+from core.errors import CleanplateError
 from db.batches import BatchCounts
+from db.costs import Spent
 
 EXIT_CLEAN, EXIT_INCOMPLETE = 0, 1
 
@@ -18,11 +20,13 @@ class RunSummary:
 
     batch: int
     counts: BatchCounts
+    spent: Spent
+    currency: str
     seconds: float
     out: Path
     report: Path
     failures: list[tuple[str, int, str]]
-    stopped: AccountRefused | KeyboardInterrupt | None = None
+    stopped: CleanplateError | KeyboardInterrupt | None = None
 
     @property
     def exit_code(self) -> int:
@@ -35,9 +39,10 @@ class RunSummary:
         order = ("total", "succeeded", "reused", "dead", "held", "cancelled", "pending")
         picked = {name: counts[name] for name in order}
         picked["pending"] = self.counts.unsettled
-        money = {name: counts[name] for name in ("calls", "throttled", "retries", "maybe_billed")}
+        calls = {name: counts[name] for name in ("calls", "throttled", "retries", "maybe_billed")}
+        cost = {"paid": self.spent.paid, "cost": float(self.spent.cost), "currency": self.currency}
         tail = {"seconds": round(self.seconds, 3), "out": str(self.out), "report": str(self.report)}
-        return json.dumps({"batch": self.batch, **picked, **money, **tail})
+        return json.dumps({"batch": self.batch, **picked, **calls, **cost, **tail})
 
     def print(self) -> None:
         """Print the summary for a person on stderr."""
@@ -49,7 +54,15 @@ class RunSummary:
         spent = f"{counts.calls} calls, {counts.retries} retries, {counts.throttled} throttled"
         if counts.maybe_billed:
             spent += f", {counts.maybe_billed} maybe billed"
+        if self.spent.cost:
+            spent += f", {money(self.spent.cost, self.currency)}"
         click.echo(f"{spent}, {self.seconds:.1f} s.", err=True)
         click.echo(f"Photos: {self.out}\nReport: {self.report}", err=True)
+        if counts.held:
+            click.echo(
+                f"Look at the held ones in the report, or with `cleanplate status {self.batch}`; then `cleanplate "
+                "accept JOB…` or `cleanplate reject JOB…`.",
+                err=True,
+            )
         if counts.dead:
             click.echo(f"Try the failed ones again: cleanplate requeue {self.batch}", err=True)

@@ -112,6 +112,22 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     return Intake(batch_id=batch_id, added=added, resumed=found is not None)
 
 
+def what_to_take_off(item: Item, options: BatchOptions) -> tuple[tuple[int, ...], tuple[int, ...], str | None]:
+    """Return an item's elements, its elements on the main subject, and its mask; the batch's where it names none.
+
+    Raises:
+        UsageError: There is nothing to take off.
+    """
+    elements = options.elements if item.elements is None else item.elements
+    subject = item.subject_elements
+    if subject is None:
+        subject = options.subject_elements if item.elements is None else elements
+    mask = item.mask or options.mask
+    if not elements and not subject and mask is None:
+        raise UsageError(f"{item.name}: no element and no mask, so there is nothing to take off.")
+    return elements, subject, mask
+
+
 def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) -> int:
     connection.execute(
         text(
@@ -124,13 +140,7 @@ def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) 
     place = 0
     with driver.cursor() as cursor, cursor.copy("COPY intake FROM STDIN") as copy:
         for place, item in enumerate(items, start=1):
-            elements = options.elements if item.elements is None else item.elements
-            subject = item.subject_elements
-            if subject is None:
-                subject = options.subject_elements if item.elements is None else elements
-            mask = item.mask or options.mask
-            if not elements and not subject and mask is None:
-                raise UsageError(f"{item.name}: no element and no mask, so there is nothing to take off.")
+            elements, subject, mask = what_to_take_off(item, options)
             copy.write_row(
                 (
                     place,

@@ -1,82 +1,19 @@
-"""Submitting, watching and steering batches."""
+"""Steering batches, and getting their outputs."""
 
-import json
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
-from cli.commands.run import confirm, take_in
 from cli.database import find_batch, open_database
 from cli.export import prepare_folder
-from cli.options import batch_argument, batch_options, json_option, read_batch_options, source_argument
-from cli.progress import make_display
+from cli.options import batch_argument
 from cli.report import write_reports
-from cli.waiting import wait_for_end
-from core.settings import load_settings
-from db import batches, circuits
-from db.session import now, transact
-
-
-@click.command()
-@source_argument
-@batch_options
-@json_option
-@click.option("--yes", is_flag=True, help="Do not ask before paid calls.")
-def submit(
-    source: Path, elements: str, subject_elements: str | None, limit: int | None, as_json: bool, yes: bool
-) -> None:
-    """Write SOURCE into the database as a batch and print its id; workers run it."""
-    settings = load_settings()
-    options = read_batch_options(elements, subject_elements, limit)
-    confirm(settings, source, None, options, yes=yes)
-    with open_database(settings) as engine:
-        intake = transact(engine, lambda connection: take_in(connection, source, None, options, settings.account))
-    if as_json:
-        click.echo(json.dumps({"batch": intake.batch_id, "added": intake.added, "resumed": intake.resumed}))
-    else:
-        click.echo(intake.batch_id)
-        click.echo(f"{intake.added} photos wait in batch {intake.batch_id}; `cleanplate up` runs them.", err=True)
-
-
-@click.command()
-@click.argument("batch", type=click.IntRange(min=1), required=False)
-@json_option
-def status(batch: int | None, as_json: bool) -> None:
-    """Say how one batch stands, or the newest ones."""
-    settings = load_settings()
-    with open_database(settings) as engine:
-        rows = [find_batch(engine, batch)] if batch else transact(engine, lambda c: batches.newest(c, 20))
-        found = [_describe(engine, row) for row in rows]
-        circuit = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
-    if as_json:
-        click.echo(json.dumps(found[0] if batch else {"batches": found}))
-    elif not found:
-        click.echo("There is no batch yet; `cleanplate submit SOURCE` makes one.")
-    else:
-        for row in found:
-            click.echo(_line(row))
-    if circuit is not None:
-        click.echo(f"No calls are made: {circuit.reason} {circuit.code} ({circuit.message})", err=True)
-
-
-@click.command()
-@batch_argument
-def watch(batch: int) -> int:
-    """Show a batch's progress until it ends."""
-    settings = load_settings()
-    with open_database(settings) as engine:
-        find_batch(engine, batch)
-        since = transact(engine, now)
-        counts = wait_for_end(
-            engine,
-            batch,
-            since=since,
-            account=settings.account,
-            rate=settings.removal_rate,
-            display=make_display(),
-        )
-    return 0 if counts.succeeded == counts.total else 1
+from cli.stopping import go_on_if_affordable, why_stopped
+from core.errors import CleanplateError
+from core.settings import Settings, load_settings
+from db import batches, budgets
+from db.session import transact
 
 
 @click.command()
@@ -92,11 +29,23 @@ def pause(batch: int) -> None:
 @click.command()
 @batch_argument
 def resume(batch: int) -> None:
-    """Let a paused batch go on."""
-    with open_database(load_settings()) as engine:
+    """Let a paused batch go on, also past a canary that came out badly."""
+    settings = load_settings()
+    with open_database(settings) as engine:
         row = find_batch(engine, batch)
-        done = transact(engine, lambda connection: batches.resume(connection, batch))
+        if row.pause_reason == budgets.PAUSE_REASON:
+            stopped = transact(engine, lambda connection: _resume_within_budget(connection, row, settings))
+            if stopped is not None:
+                raise stopped
+            done = True
+        else:
+            done = transact(engine, lambda connection: batches.resume(connection, batch))
     click.echo(f"Batch {batch} goes on." if done else f"Batch {batch} is {row.state}; nothing changed.")
+
+
+def _resume_within_budget(connection: Connection, row: batches.BatchRow, settings: Settings) -> CleanplateError | None:
+    fresh = go_on_if_affordable(connection, row.id, settings)
+    return why_stopped(connection, fresh, batches.counts(connection, row.id), settings)
 
 
 @click.command()
@@ -131,30 +80,8 @@ def requeue(batch: int, code: str | None, held: bool) -> None:
 def export(batch: int, to: Path) -> None:
     """Write a batch's clean photos and its report into a folder."""
     target = prepare_folder(to)
-    with open_database(load_settings()) as engine:
+    settings = load_settings()
+    with open_database(settings) as engine:
         find_batch(engine, batch)
-        report = write_reports(engine, batch, target)
+        report = write_reports(engine, batch, target, currency=settings.removal_currency)
     click.echo(f"Photos: {target}\nReport: {report}", err=True)
-
-
-def _describe(engine: Engine, row: batches.BatchRow) -> dict[str, object]:
-    counts = transact(engine, lambda connection: batches.counts(connection, row.id))
-    return {
-        "batch": row.id,
-        "name": row.name,
-        "lane": row.lane,
-        "state": row.state,
-        "pause_reason": row.pause_reason,
-        **counts.as_dict(),
-    }
-
-
-def _line(row: dict[str, object]) -> str:
-    numbers = " ".join(
-        f"{name} {row[name]}"
-        for name in ("succeeded", "pending", "queued", "running", "dead", "held", "cancelled")
-        if row[name] or name == "succeeded"
-    )
-    why = f" ({row['pause_reason']})" if row["pause_reason"] else ""
-    photos = f"{row['total']} photos: {numbers} · {row['calls']} calls"
-    return f"{row['batch']:>5}  {row['state']}{why}  {photos}  {row['name']}"

@@ -23,7 +23,13 @@ def demo(to: Path | None) -> int:
     except ImportError as error:
         raise UsageError("The demo needs the sandbox extra: pip install 'cleanplate[sandbox]'.") from error
     settings = load_settings(
-        database_url="", redis_url="", removal_api_url="", removal_api_key="", removal_rate=DEMO_RATE
+        database_url="",
+        redis_url="",
+        removal_api_url="",
+        removal_api_key="",
+        removal_rate=DEMO_RATE,
+        removal_price=0,
+        removal_daily_calls=None,
     )
     folder = (to or settings.cleanplate_home / "demo").resolve()
     photos, out, home = folder / "catalogue", folder / "clean", folder / "home"

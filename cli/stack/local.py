@@ -179,8 +179,8 @@ class LocalStack:
             return None
         if settings != _fingerprint(self._settings):
             raise UsageError(
-                f"Another process (id {pid}) uses {self._home} with another database, Redis, account or quota. Wait "
-                "for it, stop it, or set CLEANPLATE_HOME to another folder."
+                f"Another process (id {pid}) uses {self._home} with another database, Redis, account, price or quota. "
+                "Wait for it, stop it, or set CLEANPLATE_HOME to another folder."
             )
         return api_url
 
@@ -230,6 +230,10 @@ def _fingerprint(settings: Settings) -> str:
         settings.removal_provider,
         settings.removal_trial,
         settings.removal_rate,
+        settings.removal_price,
+        settings.removal_daily_calls,
+        settings.removal_mask_order,
+        settings.removal_mask_origin,
         settings.artifact_store,
     )
     return hashlib.sha256(repr(same).encode()).hexdigest()

@@ -58,6 +58,7 @@ def environment(sandbox: SandboxServer, tmp_path: Path) -> dict[str, str]:
         "REMOVAL_RATE": "50",
         "FETCH_ALLOW_PRIVATE": f"127.0.0.1:{port}",
         "RETRY_BASE_SECONDS": "0.1",
+        "HOLD_UNCHANGED_BELOW": "0",  # the sandbox echoes
     }
 
 

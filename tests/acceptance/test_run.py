@@ -15,6 +15,30 @@ from sandbox.server import SandboxServer
 from tests.acceptance.conftest import Cleanplate
 from tests.chaos.fleet import make_photos
 
+UNUSABLE = {
+    "text.jpg": "not_an_image",
+    "cut.jpg": "truncated",
+    "empty.png": "empty_file",
+    "small.jpg": "too_small",
+    "large.jpg": "too_large_sides",
+    "heavy.jpg": "too_many_bytes",
+    "bomb.png": "bomb",
+}
+
+
+def make_unusable(folder: Path) -> Path:
+    """One good photo, and one for each way of being none."""
+    photos = make_photos(folder, 1)
+    whole = (photos / "p0000.jpg").read_bytes()
+    (photos / "text.jpg").write_text("this is no photo")
+    (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (photos / "empty.png").write_bytes(b"")
+    Image.new("RGB", (400, 400)).save(photos / "small.jpg")
+    Image.new("RGB", (4000, 4000)).save(photos / "large.jpg")
+    (photos / "heavy.jpg").write_bytes(whole + b"\0" * 12_000_000)
+    Image.new("1", (20_000, 20_000)).save(photos / "bomb.png")
+    return photos
+
 
 def test_a_folder_goes_in_and_comes_out_clean_and_again_for_nothing(
     cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
@@ -37,6 +61,9 @@ def test_a_folder_goes_in_and_comes_out_clean_and_again_for_nothing(
         "throttled": 0,
         "retries": 0,
         "maybe_billed": 0,
+        "paid": 9,
+        "cost": 0.0,
+        "currency": "USD",
     }
     assert {name: first.json[name] for name in wanted} == wanted
     names = {path.relative_to(photos) for path in photos.rglob("*.*") if path.is_file()}
@@ -55,31 +82,28 @@ def test_a_folder_goes_in_and_comes_out_clean_and_again_for_nothing(
 def test_photos_that_cannot_be_used_are_dead_and_cost_nothing(
     cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
-    photos = make_photos(tmp_path / "photos", 1)
-    whole = (photos / "p0000.jpg").read_bytes()
-    (photos / "text.jpg").write_text("this is no photo")
-    (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (photos / "empty.png").write_bytes(b"")
-    Image.new("RGB", (400, 400)).save(photos / "small.jpg")
-    Image.new("RGB", (4000, 4000)).save(photos / "large.jpg")
-    (photos / "heavy.jpg").write_bytes(whole + b"\0" * 12_000_000)
-    Image.new("1", (20_000, 20_000)).save(photos / "bomb.png")
-    done = cleanplate("run", photos, "--out", "clean", "--json")
+    photos = make_unusable(tmp_path / "photos")
+    done = cleanplate("run", photos, "--out", "clean", "--json", "--fit", "strict")
     assert done.code == 1
     assert (done.json["succeeded"], done.json["dead"], done.json["calls"]) == (1, 7, 1)
     rows = [json.loads(line) for line in (tmp_path / "clean" / "report.jsonl").read_text().splitlines()]
-    assert {row["name"]: row["code"] for row in rows} == {
-        "p0000.jpg": "200",
-        "text.jpg": "not_an_image",
-        "cut.jpg": "truncated",
-        "empty.png": "empty_file",
-        "small.jpg": "too_small",
-        "large.jpg": "too_large_sides",
-        "heavy.jpg": "too_many_bytes",
-        "bomb.png": "bomb",
-    }
+    assert {row["name"]: row["code"] for row in rows} == {"p0000.jpg": "200"} | UNUSABLE
     assert all(row["message"] for row in rows if row["state"] == "dead")
     assert sandbox.stats()["accepted"] == 1
+
+
+def test_photos_outside_the_bounds_are_made_to_fit(cleanplate: Cleanplate, tmp_path: Path) -> None:
+    photos = make_unusable(tmp_path / "photos")
+    done = cleanplate("run", photos, "--out", "clean", "--json")
+    assert done.code == 1
+    rows = [json.loads(line) for line in (tmp_path / "clean" / "report.jsonl").read_text().splitlines()]
+    fitted = {"p0000.jpg", "small.jpg", "large.jpg", "heavy.jpg"}
+    assert {row["name"]: row["code"] for row in rows} == {
+        name: "200" if name in fitted else UNUSABLE[name] for name in [*UNUSABLE, "p0000.jpg"]
+    }
+    for name in ("small.jpg", "large.jpg"):
+        with Image.open(photos / name) as before, Image.open(tmp_path / "clean" / name) as after:
+            assert (before.size, before.format) == (after.size, after.format)
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
@@ -140,17 +164,17 @@ def test_urls_that_lead_nowhere(cleanplate: Cleanplate, sandbox: SandboxServer, 
 def test_a_failing_api_is_asked_again_and_requeue_brings_back_the_dead(
     cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
-    photos = make_photos(tmp_path / "photos", 4)
+    photos = make_photos(tmp_path / "photos", 2)
     sandbox.configure(faults={"801": 1.0})
     failed = cleanplate("run", photos, "--out", "clean", "--json", MAX_ATTEMPTS="2")
     assert failed.code == 1
-    assert (failed.json["dead"], failed.json["calls"], failed.json["retries"]) == (4, 8, 4)
+    assert (failed.json["dead"], failed.json["calls"], failed.json["retries"]) == (2, 4, 2)
     assert "801" in failed.err
     sandbox.configure(faults={})
     assert "0 dead" in cleanplate("requeue", "1", "--code", "700").out
-    assert "4 dead" in cleanplate("requeue", "1", "--code", "801").out
+    assert "2 dead" in cleanplate("requeue", "1", "--code", "801").out
     done = cleanplate("run", photos, "--out", "clean", "--json")
-    assert (done.code, done.json["batch"], done.json["succeeded"]) == (0, 1, 4)
+    assert (done.code, done.json["batch"], done.json["succeeded"]) == (0, 1, 2)
 
 
 def test_the_stack_that_is_up_is_used(

@@ -1,0 +1,31 @@
+"""An open circuit as people read it."""
+
+from db import outages
+from db.reports import CircuitRow
+
+
+def describe_circuit(circuit: CircuitRow) -> str:
+    """Return why, since when, and what happens next."""
+    is_outage = circuit.reason == outages.REASON
+    what = "the provider is out" if is_outage else "the API refuses the account"
+    after = "it goes on by itself" if is_outage else "it goes on when a probe succeeds; mend the account"
+    return (
+        f"{circuit.reason}: {what} since {circuit.opened_at:%Y-%m-%d %H:%M:%S} UTC, {circuit.code} "
+        f"({circuit.message}). Photos wait and spend no attempt; next probe {circuit.next_probe_at:%H:%M:%S} UTC, "
+        f"{after}."
+    )
+
+
+def as_dict(circuit: CircuitRow | None) -> dict[str, object] | None:
+    """Return what `--json` tells of it; None when the account may be called."""
+    if circuit is None:
+        return None
+    return {
+        "reason": circuit.reason,
+        "code": circuit.code,
+        "message": circuit.message,
+        "since": circuit.opened_at.isoformat(),
+        "last_failed": circuit.last_failed_at.isoformat(),
+        "next_probe": circuit.next_probe_at.isoformat(),
+        "failed_probes": circuit.failed_probes,
+    }

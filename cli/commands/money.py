@@ -1,0 +1,143 @@
+"""`cleanplate budget` and `cleanplate costs`: what may be spent, and what was."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from cli.amount import money
+from cli.database import find_batch, open_database
+from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
+from cli.stopping import describe_budget, go_on_if_affordable
+from core.settings import Settings, load_settings
+from db import batches, budgets, costs
+from db.batches import BatchRow
+from db.costs import LedgerLine, Spent
+from db.session import transact
+
+MOST_DAYS = 36_500
+SHOWN_CODES = 4
+
+
+@click.command()
+@batch_argument
+@max_calls_option
+@max_cost_option
+@json_option
+def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json: bool) -> None:
+    """Show a batch's limits, or set them; a batch that waits for budget goes on when there is some."""
+    settings = load_settings()
+    require_price(settings, max_cost)
+
+    def work(connection: Connection) -> tuple[BatchRow, Spent]:
+        budgets.set_limits(connection, batch, max_calls=max_calls, max_cost=max_cost)
+        if max_calls is not None or max_cost is not None:
+            go_on_if_affordable(connection, batch, settings)
+        return batches.get(connection, batch) or found, costs.spent(connection, batch)
+
+    with open_database(settings) as engine:
+        found = find_batch(engine, batch)
+        row, spent = transact(engine, work)
+    if as_json:
+        click.echo(json.dumps(_budget_as_dict(row, spent, settings)))
+        return
+    click.echo(
+        f"Batch {batch}: {describe_budget(row, settings)}; {money(spent.cost, settings.removal_currency)} spent."
+    )
+    if row.pause_reason == budgets.PAUSE_REASON:
+        click.echo(f"It waits for budget; `cleanplate budget {batch} --max-calls N` gives it some.")
+
+
+@click.command(name="costs")
+@click.argument("batch", type=click.IntRange(1, MOST_ID), required=False)
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), help="Only so many days, today (UTC) first.  [default: all]")
+@json_option
+def show_costs(batch: int | None, days: int | None, as_json: bool) -> None:
+    """Say what was called, paid and saved, per batch and day (UTC)."""
+    settings = load_settings()
+    with open_database(settings) as engine:
+        if batch is not None:
+            find_batch(engine, batch)
+        lines = transact(engine, lambda connection: costs.ledger(connection, batch_id=batch, days=days))
+    if as_json:
+        click.echo(json.dumps(_ledger_as_dict(lines, settings)))
+    elif not lines:
+        click.echo("Nothing was called or reused" + (f" in the last {days} days." if days else " yet."))
+    else:
+        for row in _table(lines, settings):
+            click.echo(row)
+
+
+def _budget_as_dict(row: BatchRow, spent: Spent, settings: Settings) -> dict[str, Any]:
+    return {
+        "batch": row.id,
+        "state": row.state,
+        "pause_reason": row.pause_reason,
+        "max_calls": row.max_calls,
+        "max_cost": None if row.max_cost is None else float(row.max_cost),
+        "calls_made": row.calls_made,
+        "cost_reserved": float(row.cost_reserved),
+        "paid": spent.paid,
+        "cost": float(spent.cost),
+        "currency": settings.removal_currency,
+    }
+
+
+def _ledger_as_dict(lines: list[LedgerLine], settings: Settings) -> dict[str, Any]:
+    rows = [
+        {
+            "batch": line.batch_id,
+            "day": line.day.isoformat(),
+            "calls": line.calls,
+            "paid": line.paid,
+            "maybe_paid": line.maybe_paid,
+            "unpaid": line.unpaid,
+            "open": line.open,
+            "reused": line.reused,
+            "cost": float(line.cost),
+            "maybe_cost": float(line.maybe_cost),
+            "saved": float(line.reused * settings.removal_price),
+            "codes": dict(line.codes.most_common()),
+        }
+        for line in lines
+    ]
+    total = _total(lines)
+    return {
+        "currency": settings.removal_currency,
+        "calls": total.calls,
+        "paid": total.paid,
+        "maybe_paid": total.maybe_paid,
+        "unpaid": total.unpaid,
+        "open": total.open,
+        "reused": total.reused,
+        "cost": float(total.cost),
+        "saved": float(total.reused * settings.removal_price),
+        "ledger": rows,
+    }
+
+
+def _table(lines: list[LedgerLine], settings: Settings) -> list[str]:
+    head = "day         batch   calls    paid  maybe  unpaid  reused           cost  codes"
+    rows = [_row(line.day.isoformat(), str(line.batch_id), line, settings) for line in lines]
+    return [head, *rows, _row("all", "", _total(lines), settings)]
+
+
+def _row(day: str, batch: str, line: LedgerLine, settings: Settings) -> str:
+    codes = ", ".join(f"{count} × {code}" for code, count in line.codes.most_common(SHOWN_CODES))
+    more = len(line.codes) - SHOWN_CODES
+    return (
+        f"{day:<10} {batch:>6} {line.calls:>7} {line.paid:>7} {line.maybe_paid:>6} {line.unpaid:>7} {line.reused:>7} "
+        f"{money(line.cost, settings.removal_currency):>14}  {codes}{f', {more} more' if more > 0 else ''}"
+    ).rstrip()
+
+
+def _total(lines: list[LedgerLine]) -> LedgerLine:
+    total = LedgerLine(0, date.min)
+    for line in lines:
+        for name in ("calls", "paid", "maybe_paid", "unpaid", "open", "reused", "cost", "maybe_cost"):
+            setattr(total, name, getattr(total, name) + getattr(line, name))
+        total.codes.update(line.codes)
+    return total

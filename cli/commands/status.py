@@ -1,0 +1,120 @@
+"""How batches stand: `status`, and `watch` until one ends."""
+
+import json
+from typing import Any
+
+import click
+from sqlalchemy import Connection, Engine
+
+from cli.amount import money
+from cli.circuit import as_dict as circuit_as_dict
+from cli.circuit import describe_circuit
+from cli.database import find_batch, open_database
+from cli.options import MOST_ID, batch_argument, json_option
+from cli.progress import make_display
+from cli.stopping import describe_budget, why_stopped
+from cli.waiting import wait_for_end
+from core.settings import Settings, load_settings
+from db import batches, costs, reports
+from db.batches import BatchCounts, BatchRow
+from db.session import now, transact
+
+MOST_HELD = 20
+
+
+@click.command()
+@click.argument("batch", type=click.IntRange(1, MOST_ID), required=False)
+@json_option
+def status(batch: int | None, as_json: bool) -> None:
+    """Say how one batch stands, or the newest ones."""
+    settings = load_settings()
+    with open_database(settings) as engine:
+        rows = [find_batch(engine, batch)] if batch else transact(engine, lambda c: batches.newest(c, 20))
+        found = [_describe(engine, row, settings) for row in rows]
+        circuit = transact(engine, lambda connection: reports.find_circuit(connection, settings.account))
+        details = transact(engine, lambda c: _details(c, rows[0], settings)) if batch and not as_json else []
+    told = circuit_as_dict(circuit)
+    if as_json:
+        click.echo(json.dumps({**found[0], "circuit": told} if batch else {"batches": found, "circuit": told}))
+    elif not found:
+        click.echo("There is no batch yet; `cleanplate submit SOURCE` makes one.")
+    else:
+        for line in (*map(_line, found), *details):
+            click.echo(line)
+    if circuit is not None:
+        click.echo(f"No calls are made: {describe_circuit(circuit)}", err=True)
+
+
+@click.command()
+@batch_argument
+def watch(batch: int) -> int:
+    """Show a batch's progress until it ends, or waits for a person."""
+    settings = load_settings()
+    with open_database(settings) as engine:
+        find_batch(engine, batch)
+        since = transact(engine, now)
+        counts = wait_for_end(engine, batch, since=since, settings=settings, display=make_display())
+    return 0 if counts.succeeded == counts.total else 1
+
+
+def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, Any]:
+    def look(connection: Connection) -> tuple[BatchCounts, costs.Spent, reports.CanaryCounts | None]:
+        canary = reports.count_canary(connection, row.id) if row.canary_state else None
+        return batches.counts(connection, row.id), costs.spent(connection, row.id), canary
+
+    counts, spent, canary = transact(engine, look)
+    told_canary = None
+    if canary is not None:
+        told_canary = {
+            "state": row.canary_state,
+            "total": canary.total,
+            "succeeded": canary.succeeded,
+            "dead": canary.dead,
+            "held": canary.held,
+        }
+    return {
+        "batch": row.id,
+        "name": row.name,
+        "lane": row.lane,
+        "state": row.state,
+        "pause_reason": row.pause_reason,
+        **counts.as_dict(),
+        "paid": spent.paid,
+        "cost": float(spent.cost),
+        "currency": settings.removal_currency,
+        "max_calls": row.max_calls,
+        "max_cost": None if row.max_cost is None else float(row.max_cost),
+        "canary": told_canary,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    numbers = " ".join(
+        f"{name} {row[name]}"
+        for name in ("succeeded", "pending", "queued", "running", "dead", "held", "cancelled")
+        if row[name] or name == "succeeded"
+    )
+    why = f" ({row['pause_reason']})" if row["pause_reason"] else ""
+    photos = f"{row['total']} photos: {numbers} · {row['calls']} calls"
+    return f"{row['batch']:>5}  {row['state']}{why}  {photos}  {row['name']}"
+
+
+def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[str]:
+    lines = [f"       budget: {describe_budget(row, settings)}"]
+    spent = costs.spent(connection, row.id)
+    if spent.cost:
+        lines.append(f"       cost: {money(spent.cost, settings.removal_currency)}, {spent.paid} calls paid")
+    if row.canary_state:
+        canary = reports.count_canary(connection, row.id)
+        lines.append(
+            f"       canary: {row.canary_state}; of {canary.total} photos {canary.succeeded} are clean, "
+            f"{canary.dead} dead, {canary.held} held"
+        )
+    for held in reports.list_held(connection, row.id, MOST_HELD):
+        lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
+        if not held.has_output:
+            lines.append(f"         it has no output; `cleanplate requeue {row.id} --held` calls again")
+    stopped = why_stopped(connection, row, batches.counts(connection, row.id), settings)
+    if stopped is not None:
+        lines.append(f"       {stopped}")
+    return lines

@@ -1,0 +1,250 @@
+"""Going through a source, and counting what would be called."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import islice
+
+from sqlalchemy import Connection, Engine
+
+from cli.quote.looking import Looker, Seen, Wish
+from core.errors import SourceError, UsageError
+from core.settings import Settings
+from db import batches, reports
+from db.reports import Known
+from db.session import transact
+from producer.catalogue.item import Item, item_key
+from producer.intake import BatchOptions, source_key, what_to_take_off
+
+PAGE = 100
+"""Photos that are looked at together."""
+AT_ONCE = 4
+"""Files that are read at the same time, at most."""
+
+_KEPT_BYTES = 16
+
+
+@dataclass(slots=True)
+class Refusal:
+    """Photos that would not be called for the same reason: how many, and one of them."""
+
+    count: int
+    example: str
+    message: str
+
+
+@dataclass(slots=True)
+class Quote:
+    """What a batch would come to: `photos` are `duplicates`, `refused`, `cleaned` and `to_call` together.
+
+    Args:
+        photos: All that the source names.
+        duplicates: Photos that come again in the same source.
+        cleaned: Cleaned before, not paid again.
+        to_call: Calls that would be made, if each photo takes one.
+        urls: How many of those are URLs, which were not fetched.
+        refusals: Why photos would not be called, by code.
+        fitted: Photos outside the API's bounds that would be made to fit.
+        steps: How, and how many of each.
+        price: Of one call.
+        currency: Of the price.
+        rate: Calls per second.
+        within_budget: Calls that the batch's limits allow; None without limits.
+    """
+
+    price: Decimal
+    currency: str
+    rate: float
+    photos: int = 0
+    duplicates: int = 0
+    cleaned: int = 0
+    to_call: int = 0
+    urls: int = 0
+    fitted: int = 0
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    steps: Counter[str] = field(default_factory=Counter)
+    within_budget: int | None = None
+
+    @property
+    def refused(self) -> int:
+        """Photos that would not be called because they cannot be used, or were refused or held before."""
+        return sum(refusal.count for refusal in self.refusals.values())
+
+    @property
+    def unique(self) -> int:
+        """Different photos that can be used."""
+        return self.cleaned + self.to_call
+
+    @property
+    def cost(self) -> Decimal:
+        """Of all calls."""
+        return self.price * self.to_call
+
+    @property
+    def seconds(self) -> float:
+        """How long the calls take at this rate."""
+        return self.to_call / self.rate
+
+    def refuse(self, code: str, name: str, message: str) -> None:
+        """Count a photo that would not be called."""
+        self.refusals.setdefault(code, Refusal(0, name, message)).count += 1
+
+
+def make_quote(
+    engine: Engine | None,
+    settings: Settings,
+    items: Iterable[Item],
+    *,
+    source: str,
+    options: BatchOptions,
+    rate: float,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Quote:
+    """Go through a source and return what it would come to; nothing is called, fetched or submitted.
+
+    Args:
+        engine: The database; None when there is none yet, and so nothing was cleaned.
+        settings: Whose account and price.
+        items: The photos.
+        source: What identifies the source, as for `intake.submit`.
+        options: What holds for the whole batch.
+        rate: Calls per second.
+        tell: Called with the number of photos so far, now and then.
+
+    Raises:
+        UsageError: There is no photo in it, or one with nothing to take off.
+    """
+    quote = Quote(price=settings.removal_price, currency=settings.removal_currency, rate=rate)
+    batch = transact(engine, lambda connection: _unfinished(connection, source, options)) if engine else None
+    counting = _Counting(
+        quote, engine, batch.id if batch else None, options, Looker(settings, options.fit, options.send)
+    )
+    wishes = _wishes(islice(items, options.limit), options)
+    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
+        while page := list(islice(wishes, PAGE)):
+            counting.add(page, pool)
+            tell(quote.photos)
+    if not quote.photos:
+        raise UsageError(f"No photo found in {source}.")
+    quote.within_budget = _within_budget(options, batch, settings.removal_price)
+    return quote
+
+
+class _Counting:
+    def __init__(
+        self, quote: Quote, engine: Engine | None, batch_id: int | None, options: BatchOptions, looker: Looker
+    ) -> None:
+        self._quote = quote
+        self._engine = engine
+        self._batch_id = batch_id
+        # A job that is forced looks only at its own batch.
+        self._only_batch = (batch_id or 0) if options.force else None
+        self._looker = looker
+        self._items: set[bytes] = set()
+        self._contents: set[bytes] = set()
+
+    def add(self, page: list[Wish], pool: ThreadPoolExecutor) -> None:
+        """Count a page of photos."""
+        self._quote.photos += len(page)
+        page = [wish for wish in page if self._is_new(self._items, wish.item_key)]
+        open_ones = list(self._without_ended(page))
+        urls = [wish for wish in open_ones if not wish.uri.startswith("file:")]
+        files = [wish for wish in open_ones if wish.uri.startswith("file:")]
+        for wish in urls:
+            same = f"{wish.uri}|{wish.elements}|{wish.subject_elements}|{wish.mask}"
+            if self._is_new(self._contents, same):
+                self._quote.to_call += 1
+                self._quote.urls += 1
+        self._count_files(files, list(pool.map(self._look, files)))
+
+    def _without_ended(self, page: list[Wish]) -> Iterator[Wish]:
+        """Count what the unfinished batch has ended already, and give the rest."""
+        known: dict[str, Known] = {}
+        engine, batch_id = self._engine, self._batch_id
+        if engine is not None and batch_id is not None:
+            keys = [wish.item_key for wish in page]
+            known = transact(engine, lambda connection: reports.find_items(connection, batch_id, keys))
+        for wish in page:
+            if (found := known.get(wish.item_key)) is None:
+                yield wish
+            else:
+                self._count_known(wish, found)
+
+    def _count_files(self, files: list[Wish], seen: list[Seen | SourceError]) -> None:
+        fresh: list[tuple[Wish, Seen]] = []
+        for wish, found in zip(files, seen, strict=True):
+            if isinstance(found, SourceError):
+                self._quote.refuse(found.code, wish.name, str(found))
+            elif self._is_new(self._contents, found.key):
+                fresh.append((wish, found))
+        known: dict[str, Known] = {}
+        if self._engine is not None and fresh and self._only_batch != 0:
+            keys = [found.key for _, found in fresh]
+            known = transact(self._engine, lambda connection: reports.find_contents(connection, keys, self._only_batch))
+        for wish, found in fresh:
+            if found.key in known:
+                self._count_known(wish, known[found.key])
+                continue
+            self._quote.to_call += 1
+            self._quote.fitted += bool(found.steps)
+            self._quote.steps.update(found.steps)
+
+    def _count_known(self, wish: Wish, known: Known) -> None:
+        if known.state == "succeeded":
+            self._quote.cleaned += 1
+            return
+        code = known.code or known.state
+        message = {
+            "held": "Waits for a person; see `cleanplate accept` and `reject`.",
+            "dead": "Ended so before and is not called again; `cleanplate requeue` sends it round again.",
+            "cancelled": "Was cancelled before.",
+        }
+        self._quote.refuse(code, wish.name, message.get(known.state, ""))
+
+    def _look(self, wish: Wish) -> Seen | SourceError:
+        try:
+            return self._looker.look(wish)
+        except SourceError as error:
+            return error
+
+    def _is_new(self, kept: set[bytes], text: str) -> bool:
+        # Half a digest tells a hundred million photos apart, and a million of them fit into memory.
+        key = _digest(text)
+        if key in kept:
+            self._quote.duplicates += 1
+            return False
+        kept.add(key)
+        return True
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:_KEPT_BYTES]
+
+
+def _wishes(items: Iterable[Item], options: BatchOptions) -> Iterator[Wish]:
+    for item in items:
+        elements, subject, mask = what_to_take_off(item, options)
+        yield Wish(item.uri, item.name, elements, subject, mask, item_key(item, elements, subject))
+
+
+def _unfinished(connection: Connection, source: str, options: BatchOptions) -> batches.BatchRow | None:
+    batches.finish_settled(connection)
+    found = batches.find_unfinished(connection, source_key(source, options))
+    return None if found is None else batches.get(connection, found)
+
+
+def _within_budget(options: BatchOptions, batch: batches.BatchRow | None, price: Decimal) -> int | None:
+    calls, cost = options.max_calls, options.max_cost
+    made, reserved = 0, Decimal(0)
+    if batch is not None:
+        calls = batch.max_calls if calls is None else calls
+        cost = batch.max_cost if cost is None else cost
+        made, reserved = batch.calls_made, batch.cost_reserved
+    allowed = [] if calls is None else [calls - made]
+    if cost is not None and price:
+        allowed.append(int((cost - reserved) / price))
+    return max(0, min(allowed)) if allowed else None

@@ -1,0 +1,142 @@
+"""Looking at one photo as a worker would take it in, but at its header only: nothing is decoded that need not be."""
+
+import hashlib
+from dataclasses import dataclass
+
+from core.errors import SourceRefused, UsageError
+from core.settings import Settings
+from core.states import Fit, Send
+from removal.mask import Mask, read_mask
+from removal.provider import find_provider
+from worker.bounds import Bounds
+from worker.content import content_key
+from worker.fetch import Fetcher
+from worker.fitting.reading import check_pixels, describe, source
+from worker.imaging import Photo, inspect
+from worker.orientation import UPRIGHT, seen_size
+from worker.source import MAX_SOURCE_BYTES, read_source, room_for_large
+
+_PLAIN_MODES = {"RGB", "L"}
+_PNG_END = b"IEND"
+_JPEG_END, _JPEG_SCAN = b"\xff\xd9", b"\xff\xda"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One photo and what is to be done with it.
+
+    Args:
+        uri: Where it is.
+        name: What people call it.
+        elements: What to take off outside the main subject.
+        subject_elements: What to take off the main subject.
+        mask: Run lengths of the area to erase, as they were handed in.
+        item_key: What makes it the same item when it is handed in again.
+    """
+
+    uri: str
+    name: str
+    elements: tuple[int, ...]
+    subject_elements: tuple[int, ...]
+    mask: str | None
+    item_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A photo that can be sent: what makes it the same as another one, and what has to be done to it before."""
+
+    key: str
+    steps: tuple[str, ...]
+
+
+class Looker:
+    """Looks at photos on this machine.
+
+    Args:
+        settings: Whose account, and how masks count.
+        fit: Whether photos outside the API's bounds are made to fit, or refused.
+        send: Whether photos on this machine can be sent at all: as bytes, which not every provider takes.
+
+    Raises:
+        UsageError: REMOVAL_PROVIDER names none.
+    """
+
+    def __init__(self, settings: Settings, fit: Fit, send: Send) -> None:
+        self._settings = settings
+        self._fit = fit
+        takes = find_provider(settings.removal_provider)
+        self._sends_files = takes.takes_bytes and send is not Send.URL
+        self._bounds = Bounds(takes.min_side, takes.max_side, takes.max_bytes, takes.formats)
+        self._fetcher = Fetcher(timeout_seconds=1.0, max_bytes=1)
+
+    def look(self, wish: Wish) -> Seen:
+        """Return what a photo on this machine is.
+
+        Raises:
+            SourceError: It could not be sent; the code is the one its job would end with.
+        """
+        if not self._sends_files:
+            raise SourceRefused("url_not_public", "Only URLs are sent, and this photo has none; send its bytes.")
+        most = None if self._fit is Fit.STRICT else MAX_SOURCE_BYTES
+        with room_for_large() as room:
+            return self._describe(wish, read_source(wish.uri, self._fetcher, max_bytes=most, room=room).data)
+
+    def _describe(self, wish: Wish, data: bytes) -> Seen:
+        strict = self._fit is Fit.STRICT
+        if strict:
+            photo = inspect(data, self._bounds)
+        else:
+            with source(data) as image:
+                photo = describe(image)
+                if _may_be_cut_off(photo.format, data):
+                    check_pixels(image, data)
+        mask = self._read_mask(wish.mask, photo) if wish.mask else None
+        sha256 = hashlib.sha256(data).hexdigest()
+        text = mask.to_rle() if mask else None
+        key = content_key(self._settings.provider, sha256, wish.elements, wish.subject_elements, text)
+        return Seen(key, () if strict else steps_for(photo, len(data), self._bounds))
+
+    def _read_mask(self, text: str, photo: Photo) -> Mask:
+        width, height = seen_size(photo.width, photo.height, photo.exif_orientation)
+        order, origin = self._settings.removal_mask_order, self._settings.removal_mask_origin
+        try:
+            mask = read_mask(text, width, height, order=order, origin=origin)
+        except UsageError as error:
+            raise SourceRefused("mask_unusable", str(error)) from error
+        if not mask.runs:
+            raise SourceRefused("mask_unusable", "The mask is empty: there is nothing to erase in it.")
+        return mask
+
+
+def steps_for(photo: Photo, size_bytes: int, bounds: Bounds) -> tuple[str, ...]:
+    """Return what would be done to a photo before it is sent; nothing when the API takes it as it is.
+
+    Args:
+        photo: What it is.
+        size_bytes: Of its file.
+        bounds: The provider's.
+    """
+    small = bounds.scaled(photo.width, photo.height)
+    turned = seen_size(*small, photo.exif_orientation)
+    needed = {
+        "turned upright": photo.exif_orientation != UPRIGHT,
+        "scaled down": small != (photo.width, photo.height),
+        "padded": bounds.padded(*turned) != turned,
+        "transparency filled": photo.has_alpha,
+        "colours made RGB": photo.mode not in _PLAIN_MODES and not photo.has_alpha,
+        "format changed": photo.format not in bounds.formats,
+        "first frame taken": photo.animated,
+        f"made smaller than {bounds.max_bytes // 1_000_000} MB": size_bytes > bounds.max_bytes,
+    }
+    return tuple(step for step, applies in needed.items() if applies)
+
+
+def _may_be_cut_off(format_name: str, data: bytes) -> bool:
+    """Whether the end of a file is missing as far as its marks tell, so that only decoding shows it."""
+    if format_name == "JPEG":
+        # Within a scan neither mark can occur; a thumbnail has both, before the photo's own scan.
+        return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+    if format_name == "PNG":
+        return _PNG_END not in data[-4096:]
+    return False

@@ -1,0 +1,85 @@
+"""A quote as people and programs read it."""
+
+import json
+
+from cli.quote.counting import Quote, Refusal
+
+
+def as_json(quote: Quote) -> str:
+    """Return the one object that `--dry-run --json` prints."""
+    refusals = [
+        {"code": code, "count": refusal.count, "example": refusal.example, "message": refusal.message}
+        for code, refusal in quote.refusals.items()
+    ]
+    return json.dumps(
+        {
+            "photos": quote.photos,
+            "unique": quote.unique,
+            "duplicates": quote.duplicates,
+            "refused": quote.refused,
+            "refusals": refusals,
+            "already_cleaned": quote.cleaned,
+            "to_call": quote.to_call,
+            "urls": quote.urls,
+            "price": float(quote.price),
+            "currency": quote.currency,
+            "cost": float(quote.cost),
+            "rate": quote.rate,
+            "seconds": round(quote.seconds, 1),
+            "within_budget": quote.within_budget,
+            "fitted": quote.fitted,
+            "fitting": dict(quote.steps),
+        }
+    )
+
+
+def as_table(quote: Quote) -> str:
+    """Return the table that `--dry-run` prints."""
+    rows = [
+        ("photos", quote.photos, ""),
+        ("  duplicates", quote.duplicates, "the same photo again, called once"),
+        ("  refused", quote.refused, "not called, not paid"),
+        *((f"    {code}", refusal.count, _example(refusal)) for code, refusal in quote.refusals.items()),
+        ("unique", quote.unique, ""),
+        ("  already cleaned", quote.cleaned, "not paid again"),
+        ("  to be called", quote.to_call, _about_calls(quote)),
+        ("    to be fitted", quote.fitted, "made to fit the API's bounds, and put back after"),
+        *((f"      {step}", count, "") for step, count in quote.steps.most_common()),
+    ]
+    width = max(len(name) for name, _, _ in rows)
+    lines = [
+        f"{name:<{width}} {count:>9,}  {note}".rstrip()
+        for name, count, note in rows
+        if count or name.strip() in {"photos", "unique", "to be called"}
+    ]
+    lines.append(f"{'cost':<{width}} {_cost(quote)}")
+    lines.append(f"{'time':<{width}} about {duration(quote.seconds)} at {quote.rate:g} calls/s")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours = whole // 60, whole // 3600
+    return f"{minutes} min {whole % 60} s" if hours == 0 else f"{hours} h {minutes % 60} min"
+
+
+def _example(refusal: Refusal) -> str:
+    return f"{refusal.example}: {refusal.message}"
+
+
+def _about_calls(quote: Quote) -> str:
+    notes = []
+    if quote.urls:
+        notes.append(f"{quote.urls:,} are URLs, not fetched for this: checked and compared when they run")
+    if quote.within_budget is not None and quote.within_budget < quote.to_call:
+        notes.append(f"the budget allows {quote.within_budget:,} of them")
+    return "; ".join(notes)
+
+
+def _cost(quote: Quote) -> str:
+    if not quote.price:
+        return "unknown: REMOVAL_PRICE is not set"
+    return f"{quote.cost:,} {quote.currency} ({quote.to_call:,} × {quote.price})"

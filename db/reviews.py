@@ -1,0 +1,85 @@
+"""What people decide about held jobs: their outputs are good after all, or they are not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, TextClause, text
+
+REJECTED = "rejected"
+
+
+class Verdict(StrEnum):
+    """What came of a decision about one job."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"
+    NOT_HELD = "not_held"
+    NO_OUTPUT = "no_output"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One job after a person decided about it.
+
+    Args:
+        job_id: Which.
+        verdict: Whether the decision took effect, or why not.
+        batch_id: Its batch; None when there is no such job.
+        state: Where it stands now; None when there is no such job.
+    """
+
+    job_id: int
+    verdict: Verdict
+    batch_id: int | None = None
+    state: str | None = None
+
+
+def accept(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
+    """Make held jobs that have an output succeed; return what came of each, in the order asked."""
+    statement = text(
+        "UPDATE jobs SET state = 'succeeded', code = '200', message = NULL, finished_at = now() "
+        "WHERE id = ANY(:ids) AND state = 'held' AND artifact_sha256 IS NOT NULL RETURNING id"
+    )
+    return _decide(connection, list(job_ids), statement, {}, needs_output=True)
+
+
+def reject(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
+    """Make held jobs dead and let go of their outputs, so that nothing exports or reuses them.
+
+    They can be requeued like other dead jobs; the same photo in another batch is not called for again.
+    """
+    statement = text(
+        "UPDATE jobs SET state = 'dead', code = :code, artifact_sha256 = NULL, output_url = NULL, finished_at = now(), "
+        "message = 'Rejected by a person. It was held because: ' || coalesce(code, '') || '.' "
+        "WHERE id = ANY(:ids) AND state = 'held' RETURNING id"
+    )
+    return _decide(connection, list(job_ids), statement, {"code": REJECTED}, needs_output=False)
+
+
+def _decide(
+    connection: Connection, job_ids: list[int], statement: TextClause, values: dict[str, object], *, needs_output: bool
+) -> list[Review]:
+    # In one order, so that two people who decide about the same jobs do not wait for each other.
+    before = {
+        row.id: row
+        for row in connection.execute(
+            text(
+                "SELECT id, batch_id, state, artifact_sha256 IS NOT NULL AS has_output FROM jobs "
+                "WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
+            ),
+            {"ids": job_ids},
+        )
+    }
+    changed = set(connection.execute(statement, {"ids": job_ids, **values}).scalars())
+    reviews = []
+    for job_id in dict.fromkeys(job_ids):
+        row = before.get(job_id)
+        if row is None:
+            reviews.append(Review(job_id, Verdict.UNKNOWN))
+        elif job_id in changed:
+            reviews.append(Review(job_id, Verdict.DONE, row.batch_id, "succeeded" if needs_output else "dead"))
+        else:
+            verdict = Verdict.NO_OUTPUT if needs_output and row.state == "held" else Verdict.NOT_HELD
+            reviews.append(Review(job_id, verdict, row.batch_id, row.state))
+    return reviews

@@ -1,0 +1,59 @@
+"""On a terminal many paid calls are asked about first; elsewhere, and for few, nothing is asked."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from sandbox.server import SandboxServer
+from tests.acceptance.conftest import RUN_SECONDS, Finished
+from tests.chaos.fleet import make_photos
+
+
+def run_on_terminal(environment: dict[str, str], folder: Path, answer: str, *arguments: str) -> Finished:
+    """Run `cleanplate …` with a terminal as its stdin, on which `answer` is typed."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, answer.encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            env={**environment, "PYTHONPATH": os.getcwd()},
+            cwd=folder,
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "Traceback" not in done.stderr
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def test_more_calls_than_allowed_are_asked_about(
+    environment: dict[str, str], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    make_photos(tmp_path / "photos", 4)
+    run = ("run", "photos", "--out", "clean", "--confirm-over", "3")
+    priced = environment | {"REMOVAL_PRICE": "0.02"}
+    refused = run_on_terminal(priced, tmp_path, "n\n", *run)
+    assert "4 paid calls to http" in refused.err
+    assert "about 0.08 USD" in refused.err
+    assert (refused.code, sandbox.stats()["received"]) == (5, 0)
+    agreed = run_on_terminal(priced, tmp_path, "y\n", *run)
+    assert (agreed.code, sandbox.stats()["accepted"]) == (0, 4), agreed.err
+    cleaned = run_on_terminal(priced, tmp_path, "n\n", *run)
+    assert (cleaned.code, "paid calls to" in cleaned.err) == (0, False), cleaned.err
+
+
+def test_few_calls_and_yes_are_not_asked_about(
+    environment: dict[str, str], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    make_photos(tmp_path / "photos", 2)
+    few = run_on_terminal(environment, tmp_path, "n\n", "submit", "photos")
+    yes = run_on_terminal(environment, tmp_path, "n\n", "submit", "photos", "--confirm-over", "1", "--yes")
+    assert (few.code, yes.code) == (0, 0)
+    assert "paid calls" not in few.err + yes.err

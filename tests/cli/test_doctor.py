@@ -1,0 +1,72 @@
+"""`doctor` says why nothing is called, and what may be spent."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from cli.circuit import as_dict, describe_circuit
+from cli.commands.doctor import Finding, examine
+from core.settings import Settings
+from db import circuits, outages, reports
+from tests.db.rows import ACCOUNT
+
+
+def examined(database_url: str, **more: object) -> dict[str, Finding]:
+    settings = Settings(
+        _env_file=None,
+        database_url=database_url,
+        removal_api_key=ACCOUNT,
+        removal_api_secret="secret",
+        removal_api_url="http://127.0.0.1:1/",
+        **more,  # type: ignore[arg-type]
+    )
+    return {finding.name: finding for finding in examine(settings)}
+
+
+def test_an_outage_is_said_with_its_next_probe(engine: Engine, database_url: str) -> None:
+    with engine.begin() as connection:
+        circuits.trip(connection, ACCOUNT, reason=outages.REASON, code="801", message="busy")
+    found = examined(database_url)["account"]
+    assert not found.is_good
+    assert "outage: the provider is out since" in found.text
+    assert "801" in found.text
+    assert "next probe" in found.text
+    with engine.connect() as connection:
+        circuit = reports.find_circuit(connection, ACCOUNT)
+    assert circuit is not None
+    assert circuit.next_probe_at > circuit.opened_at
+    told = as_dict(circuit)
+    assert told is not None
+    assert (told["reason"], told["code"], told["failed_probes"]) == ("outage", "801", 0)
+
+
+def test_a_refused_account_is_said_otherwise(engine: Engine, database_url: str) -> None:
+    with engine.begin() as connection:
+        circuits.trip(connection, ACCOUNT, reason="account", code="NoResource", message="quota used up")
+        circuit = reports.find_circuit(connection, ACCOUNT)
+    assert circuit is not None
+    assert "the API refuses the account" in describe_circuit(circuit)
+    assert "NoResource (quota used up)" in examined(database_url)["account"].text
+
+
+def test_a_closed_circuit_is_none(engine: Engine, database_url: str) -> None:
+    assert examined(database_url)["account"].is_good
+    assert as_dict(None) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "is_good", "told"), [(0, True, "0 of 5 calls a day"), (4, True, "4 of 5"), (5, False, "midnight UTC")]
+)
+def test_the_days_limit_is_told(engine: Engine, database_url: str, made: int, is_good: bool, told: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO daily_calls VALUES (:account, CAST(now() AT TIME ZONE 'UTC' AS date), :made)"),
+            {"account": ACCOUNT, "made": made},
+        )
+    found = examined(database_url, removal_daily_calls=5, removal_price="0.02")["budget"]
+    assert (found.is_good, told in found.text) == (is_good, True)
+
+
+def test_without_a_price_that_is_said(engine: Engine, database_url: str) -> None:
+    found = examined(database_url)["budget"]
+    assert found.is_good
+    assert "REMOVAL_PRICE is not set" in found.text

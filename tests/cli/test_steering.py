@@ -1,0 +1,132 @@
+"""Budgets, costs, decisions and status as people type them, on a real database."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, text
+
+from cli.group import cleanplate
+from core.errors import BudgetReached
+from core.settings import Settings
+from core.states import AnswerClass, Spend
+from db import attempts, batches, budgets, canaries
+from db.attempts import Outcome
+from db.budgets import Tariff
+from tests.db.rows import call, make_batch
+
+PAID = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
+Say = Callable[..., Result]
+
+
+@pytest.fixture
+def say(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Run `cleanplate …` on a fresh database; errors of ours come back as the result's exception."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("CLEANPLATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("REMOVAL_PRICE", "0.02")
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(cleanplate, words, standalone_mode=False)
+
+    return run
+
+
+def spend(engine: Engine, job_ids: list[int]) -> None:
+    for job_id in job_ids:
+        attempt_id = call(engine, job_id, Tariff(Decimal("0.02")))
+        assert attempt_id is not None
+        with engine.begin() as connection:
+            attempts.settle(connection, attempt_id, PAID)
+
+
+def release(engine: Engine) -> None:
+    """End what runs, so that the batch has nothing on its way."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'succeeded', lease_token = NULL WHERE state = 'running'"))
+
+
+def state_of_batch(engine: Engine) -> tuple[str, str | None]:
+    with engine.connect() as connection:
+        row = batches.get(connection, 1)
+    assert row is not None
+    return row.state, row.pause_reason
+
+
+def test_a_raised_budget_lets_its_batch_go_on(engine: Engine, say: Say) -> None:
+    ids = make_batch(engine, 5, queued=True)
+    assert "no limit" in say("budget", "1").stdout
+    assert "0 of 2 calls" in say("budget", "1", "--max-calls", "2").stdout
+    spend(engine, ids[:2])
+    assert call(engine, ids[2]) is None
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'pending' WHERE id = :id"), {"id": ids[2]})
+    release(engine)
+    assert state_of_batch(engine) == ("paused", "budget")
+    shown = say("budget", "1")
+    assert "2 of 2 calls; 0.04 USD spent" in shown.stdout
+    assert "waits for budget" in shown.stdout
+    assert isinstance(say("resume", "1").exception, BudgetReached)
+    told = say("status", "1")
+    assert "The budget of batch 1 is reached" in told.stdout
+    assert state_of_batch(engine) == ("paused", "budget")
+    raised = json.loads(say("budget", "1", "--max-calls", "4", "--max-cost", "0.5", "--json").stdout)
+    assert (raised["max_calls"], raised["max_cost"], raised["state"], raised["paid"]) == (4, 0.5, "active", 2)
+
+
+def test_a_cost_limit_that_is_raised_but_still_too_low_stays(engine: Engine, say: Say) -> None:
+    ids = make_batch(engine, 3, queued=True)
+    say("budget", "1", "--max-cost", "0.02")
+    spend(engine, ids[:1])
+    with engine.begin() as connection:
+        batches.pause(connection, 1, budgets.PAUSE_REASON)
+    release(engine)
+    say("budget", "1", "--max-cost", "0.039")
+    assert state_of_batch(engine) == ("paused", "budget")
+    say("budget", "1", "--max-cost", "0.04")
+    assert state_of_batch(engine) == ("active", None)
+
+
+def test_the_ledger_is_a_table_with_its_sum(engine: Engine, say: Say) -> None:
+    assert "Nothing was called" in say("costs").stdout
+    spend(engine, make_batch(engine, 2, queued=True))
+    spend(engine, make_batch(engine, 1, queued=True))
+    lines = say("costs").stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[-1].split()[:3] == ["all", "3", "3"]
+    assert "0.06 USD" in lines[-1]
+    told = json.loads(say("costs", "2", "--json").stdout)
+    assert (told["calls"], told["cost"], len(told["ledger"])) == (1, 0.02, 1)
+
+
+def test_a_held_photo_without_output_cannot_be_accepted(engine: Engine, say: Say) -> None:
+    make_batch(engine, 1)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'held', code = 'read_timeout', message = 'no answer'"))
+    said = say("accept", "1")
+    assert said.return_value == 1
+    assert "cleanplate requeue 1 --held" in said.stderr
+    shown = say("status", "1").stdout
+    assert "held: job 1  1.jpg  read_timeout: no answer" in shown
+    assert "cleanplate requeue 1 --held" in shown
+
+
+def test_a_bad_canary_is_said_and_resumed(engine: Engine, say: Say) -> None:
+    make_batch(engine, 10)
+    with engine.begin() as connection:
+        canaries.choose(connection, 1, 2)
+        connection.execute(
+            text("UPDATE jobs SET state = 'dead', code = '703', message = 'no' WHERE is_canary AND batch_id = 1")
+        )
+        canaries.judge(connection, 0.2)
+    shown = say("status", "1").stdout
+    assert "canary: failed; of 2 photos 0 are clean, 2 dead, 0 held" in shown
+    assert "2 × 703 (no)" in shown
+    assert "goes on" in say("resume", "1").stdout
+    assert json.loads(say("status", "1", "--json").stdout)["canary"]["state"] == "passed"
