@@ -1,6 +1,8 @@
 """A worker's pipeline in this process, on real servers, calling a real sandbox."""
 
+import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, text
 
+from cli.stack.embedded import EmbeddedValkey
 from core.settings import OnMaybeBilled
 from core.states import Lane
 from db import queue
@@ -19,6 +22,7 @@ from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.client import RemovalClient
 from removal.limiter import Limiter
+from removal.limiter import Outcome as LimiterOutcome
 from sandbox import erasers
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
@@ -33,6 +37,8 @@ from worker.pipeline import Pipeline, Tools
 from worker.policy import RetryRules
 
 READ_TIMEOUT = 1.0
+RATE = 500.0
+ACCOUNTS_AHEAD = 30
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +99,27 @@ class Bench:
 MakeBench = Callable[..., Bench]
 
 
+@pytest.fixture(scope="session")
+def open_account(valkey: EmbeddedValkey) -> Iterator[Callable[[], str]]:
+    """Return a function that names a limiter's account which nobody used, and which need not wait its first second."""
+    ready: deque[str] = deque()
+    names = (f"pipeline-{number}" for number in itertools.count())
+    with Redis.from_url(valkey.url) as client:
+
+        def take() -> str:
+            while len(ready) < ACCOUNTS_AHEAD:
+                ready.append(next(names))
+                limiter = Limiter(client, ready[-1], RATE)
+                limiter.settle(limiter.reserve(), LimiterOutcome.UNUSED)
+            return ready.popleft()
+
+        yield take
+
+
 @pytest.fixture
-def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterator[MakeBench]:
+def make_bench(
+    engine: Engine, valkey: EmbeddedValkey, open_account: Callable[[], str], sandbox: SandboxServer
+) -> Iterator[MakeBench]:
     """Return a function that builds a pipeline with the settings a test wants."""
     sandbox.reset()
     sandbox.configure(faults={}, next="", latency=0.0, throttle_style="rescode")
@@ -108,14 +133,14 @@ def make_bench(engine: Engine, redis_url: str, sandbox: SandboxServer) -> Iterat
         provider: str = "sandbox",
         **more: Any,
     ) -> Bench:
-        redis = Redis.from_url(redis_url)
+        redis = Redis.from_url(valkey.url)
         client = RemovalClient(f"{sandbox.url}/rest/ai/image/removal", "sandbox", secret, read_timeout=READ_TIMEOUT)
         fetcher = Fetcher(timeout_seconds=2, max_bytes=40_000_000, allow_private=f"127.0.0.1:{sandbox.port}")
         stopping = threading.Event()
         leases = LeaseKeeper(engine, 30)
         tools = Tools(
             engine=engine,
-            caller=Caller(engine, Limiter(redis, "test", 500.0, 1), client, account="test", worker="w"),
+            caller=Caller(engine, Limiter(redis, open_account(), RATE), client, account="test", worker="w"),
             fetcher=fetcher,
             finisher=Finisher(
                 engine,
