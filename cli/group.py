@@ -1,20 +1,51 @@
-"""Every subcommand, under one name."""
+"""Every subcommand, under one name; each is imported only when it is asked for, so that commands start quickly."""
+
+from importlib import import_module
 
 import click
 
-from cli.commands.batch import cancel, export, pause, requeue, resume
-from cli.commands.demo import demo
-from cli.commands.doctor import doctor
-from cli.commands.mask import mask
-from cli.commands.money import budget, show_costs
-from cli.commands.review import accept, reject
-from cli.commands.roles import db, dispatcher, sandbox, up, worker
-from cli.commands.run import run
-from cli.commands.status import status, watch
-from cli.commands.submit import submit
+COMMANDS = {
+    "run": "run:run",
+    "demo": "demo:demo",
+    "up": "roles:up",
+    "submit": "submit:submit",
+    "status": "status:status",
+    "watch": "status:watch",
+    "pause": "batch:pause",
+    "resume": "batch:resume",
+    "cancel": "batch:cancel",
+    "requeue": "batch:requeue",
+    "export": "batch:export",
+    "accept": "review:accept",
+    "reject": "review:reject",
+    "budget": "money:budget",
+    "costs": "money:show_costs",
+    "mask": "mask:mask",
+    "doctor": "doctor:doctor",
+    "worker": "roles:worker",
+    "dispatcher": "roles:dispatcher",
+    "sandbox": "roles:sandbox",
+    "db": "roles:db",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The subcommands, in the order people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one of them, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"cli.commands.{module}"), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="cleanplate", message="%(package)s %(version)s")
 def cleanplate() -> None:
     """Take watermarks, brand names, promotional text and colour blocks out of product photos.
@@ -22,11 +53,3 @@ def cleanplate() -> None:
     Exit codes: 0 all clean, 1 some photos did not make it, 2 usage, 5 interrupted or temporary (running again goes
     on), 7 account or signing refused, 8 budget reached.
     """
-
-
-for command in (run, demo, up, submit, status, watch, pause, resume, cancel, requeue, export, mask, doctor):
-    cleanplate.add_command(command)
-for decision in (accept, reject, budget, show_costs):
-    cleanplate.add_command(decision)
-for role in (worker, dispatcher, sandbox, db):
-    cleanplate.add_command(role)

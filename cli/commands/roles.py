@@ -12,22 +12,22 @@ from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from db.migrate import upgrade
-from producer.main import run_dispatcher
-from worker.main import run_worker
 
 
 @click.command()
 def worker() -> None:
     """Run jobs until SIGTERM (needs DATABASE_URL and REDIS_URL)."""
-    settings = _role_settings("worker")
-    run_worker(settings)
+    from worker.main import run_worker
+
+    run_worker(_role_settings("worker"))
 
 
 @click.command()
 def dispatcher() -> None:
     """Feed the workers until SIGTERM; run as many as you like, one leads."""
-    settings = _role_settings("dispatcher")
-    run_dispatcher(settings, stop_on_signals())
+    from producer.main import run_dispatcher
+
+    run_dispatcher(_role_settings("dispatcher"), stop_on_signals())
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
