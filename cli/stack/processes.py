@@ -146,6 +146,7 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> tuple["subprocess.Popen[bytes]", int]:
         output = open_log(child.log_path)
+        log_start = os.fstat(output).st_size  # before the child can write
         try:
             process = subprocess.Popen(
                 list(child.argv),
@@ -156,7 +157,7 @@ class Supervisor:
                 pass_fds=(self._read_end, *child.keeps),
                 start_new_session=True,
             )
-            return process, os.fstat(output).st_size
+            return process, log_start
         except OSError as error:
             raise UnavailableError(f"The {child.name} process could not be started ({error}).") from error
         finally:

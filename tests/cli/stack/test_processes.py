@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ ENV = {**os.environ, "PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHON
 SLEEPER = """
 import subprocess, sys, time
 from pathlib import Path
+from typing import Any
 grandchild = subprocess.Popen(["sleep", "600"])
 Path(sys.argv[1]).write_text(str(grandchild.pid))
 time.sleep(600)
@@ -29,6 +31,7 @@ time.sleep(600)
 PLAIN = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from cli.stack.orphan import watch_parent
 watch_parent()
 Path(sys.argv[1]).write_text("ready")
@@ -37,6 +40,7 @@ time.sleep(600)
 STUBBORN = """
 import signal, sys, time
 from pathlib import Path
+from typing import Any
 from cli.stack.orphan import watch_parent
 watch_parent()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -46,6 +50,7 @@ time.sleep(600)
 NOTES_ITS_END = """
 import signal, sys, time
 from pathlib import Path
+from typing import Any
 def end(*_):
     with open(sys.argv[2], "a") as file:
         file.write(sys.argv[3])
@@ -57,6 +62,7 @@ time.sleep(600)
 OWNER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from cli.stack.processes import Child, Supervisor
 folder, code, env = Path(sys.argv[1]), sys.argv[2], eval(sys.argv[3])
 supervisor = Supervisor()
@@ -107,6 +113,19 @@ def test_a_stubborn_child_is_killed(tmp_path: Path, supervisor: Supervisor, hurr
     supervisor.stop(600.0 if hurry() else 0.2, hurry=hurry)
     assert time.monotonic() - began < 10.0
     assert not is_running(pid)
+
+
+def test_what_a_child_wrote_at_once_is_shown_too(
+    tmp_path: Path, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SlowStart(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            self.wait(10)
+
+    monkeypatch.setattr("cli.stack.processes.subprocess.Popen", SlowStart)
+    with pytest.raises(UnavailableError, match="the reason is this"):
+        supervisor.start(make(tmp_path, "import sys; print('the reason is this', flush=True); sys.exit(3)"))
 
 
 def test_one_that_does_not_get_ready_shows_its_log(tmp_path: Path, supervisor: Supervisor) -> None:
