@@ -157,11 +157,11 @@ class Supervisor:
                 pass_fds=(self._read_end, *child.keeps),
                 start_new_session=True,
             )
-            return process, log_start
         except OSError as error:
             raise UnavailableError(f"The {child.name} process could not be started ({error}).") from error
         finally:
             os.close(output)
+        return process, log_start
 
     def _note_death(self, running: _Running, now: float) -> None:
         status = running.process.returncode
