@@ -18,6 +18,7 @@ def make_app(redis_url: str, pipeline: Pipeline) -> Celery:
     """
     app = Celery("cleanplate", set_as_current=False)
     app.conf.update(celery_settings(redis_url))
+    _ = app.backend  # made here, once, not by every thread that ends its first job
 
     def run_job(job_id: int) -> str:
         """Run one job; the message holds its id and nothing else."""

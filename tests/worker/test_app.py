@@ -1,5 +1,7 @@
 """What Flower gets to see."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from celery.exceptions import Retry
 
@@ -28,3 +30,9 @@ def test_a_task_name_per_lane_and_no_result_kept() -> None:
     assert {TASK_NAMES[lane] for lane in Lane} <= set(app.tasks)
     assert app.conf.task_ignore_result
     assert app.conf.task_acks_late
+
+
+def test_no_thread_looks_for_a_backend_of_its_own() -> None:
+    app = make_app("redis://127.0.0.1:1/0", None)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(lambda: app.backend).result() is app.backend
