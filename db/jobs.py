@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from core.errors import LeaseLost
-from core.states import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +30,6 @@ class ClaimedJob:
     fit: str
     send: str
     force: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Twin:
-    """Another job with the same bytes and options: done, running right now, held, or refused by the API."""
-
-    job_id: int
-    state: JobState
-    code: str | None
-    message: str | None
-    artifact_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,59 +73,19 @@ def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: fl
     return set(connection.execute(statement, {"tokens": list(tokens), "lease": lease_seconds}).scalars())
 
 
-def note_source(
-    connection: Connection,
-    job: ClaimedJob,
-    *,
-    sha256: str,
-    content_key: str,
-    size_bytes: int,
-    width: int,
-    height: int,
-) -> Twin | None:
-    """Write down what the source is; return another job of the same content that makes a call needless, if any.
+def whose(job: ClaimedJob) -> dict[str, object]:
+    """Return the parameters that name a job and the lease under which it may be written."""
+    return {"id": job.id, "token": job.lease_token}
 
-    The lock on the content makes two workers with identical photos ask one after the other, so that only one of
-    them calls. A job that is forced looks only at its own batch.
+
+def must_hold(rows: int, job: ClaimedJob) -> None:
+    """Check that a write under a lease found its job.
 
     Raises:
-        LeaseLost: Another worker owns the job.
+        LeaseLost: It did not: another worker owns the job.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
-    statement = text(
-        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
-        "source_bytes = :size_bytes, width = :width, height = :height "
-        "WHERE id = :id AND lease_token = :token AND state = 'running'"
-    )
-    values = {
-        "sha256": sha256,
-        "content_key": content_key,
-        "size_bytes": size_bytes,
-        "width": width,
-        "height": height,
-    }
-    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
-    row = connection.execute(
-        text(
-            "SELECT j.id, j.state, j.code, j.message, j.artifact_sha256 FROM jobs AS j "
-            "WHERE j.content_key = :key AND j.id <> :id AND (NOT :force OR j.batch_id = :batch_id) "
-            "AND (j.state = 'succeeded' "
-            # Only one that noted its source in this very run is waited for: of identical photos the first one calls.
-            "OR (j.state = 'running' AND j.content_lease = j.lease_token) "
-            "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' AND (j.code = 'rejected' "
-            "OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.code = j.code "
-            "AND a.answer_class = 'permanent')))))) "
-            "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.state = 'held' DESC, j.id LIMIT 1"
-        ),
-        {
-            "key": content_key,
-            "id": job.id,
-            "batch_id": job.batch_id,
-            "force": job.force,
-            "first_time": job.requeues == 0,
-        },
-    ).one_or_none()
-    return Twin(row.id, JobState(row.state), row.code, row.message, row.artifact_sha256) if row else None
+    if rows != 1:
+        raise LeaseLost(f"job {job.id} is no longer ours; what this worker did was not written")
 
 
 def succeed(
@@ -162,7 +110,7 @@ def succeed(
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {"sha256": artifact_sha256, "reused_from": reused_from, **asdict(changed)}
-    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
 
 
 def hold(
@@ -196,7 +144,7 @@ def hold(
         "finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {"spent": spent, "sha256": artifact_sha256, "code": code, "message": message, **asdict(changed)}
-    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
 
 
 def stop(
@@ -230,7 +178,7 @@ def stop(
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {"state": state, "code": code, "message": message, "spent": spent, "artifact": artifact_sha256}
-    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
+    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
 
 
 def give_back(
@@ -269,16 +217,7 @@ def give_back(
         "send_bytes": send_bytes,
         "forget_output": forget_output,
     }
-    _must_hold(connection.execute(statement, values | _whose(job)).rowcount, job)
-
-
-def _whose(job: ClaimedJob) -> dict[str, object]:
-    return {"id": job.id, "token": job.lease_token}
-
-
-def _must_hold(rows: int, job: ClaimedJob) -> None:
-    if rows != 1:
-        raise LeaseLost(f"job {job.id} is no longer ours; what this worker did was not written")
+    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
 
 
 def note_paid(connection: Connection, job: ClaimedJob, output_url: str) -> None:
@@ -290,7 +229,7 @@ def note_paid(connection: Connection, job: ClaimedJob, output_url: str) -> None:
     statement = text(
         "UPDATE jobs SET output_url = :output_url WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
-    _must_hold(connection.execute(statement, _whose(job) | {"output_url": output_url}).rowcount, job)
+    must_hold(connection.execute(statement, whose(job) | {"output_url": output_url}).rowcount, job)
 
 
 def has_artifact(connection: Connection, job_id: int, sha256: str) -> bool:

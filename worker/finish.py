@@ -12,8 +12,9 @@ from core.states import JobState
 from db import artifacts, attempts, jobs
 from db.artifacts import ArtifactStore
 from db.attempts import Outcome
-from db.jobs import Changed, ClaimedJob, Twin
+from db.jobs import Changed, ClaimedJob
 from db.session import transact
+from db.twins import Twin
 from worker.collect import Output
 from worker.ending import Ending
 from worker.health import AccountHealth

@@ -13,10 +13,11 @@ from sqlalchemy import Engine
 
 from core.errors import DatabaseDown, LeaseLost, OutputError, SourceError, SourceUnreachable, StoreUnavailable
 from core.states import AnswerClass, Fit, JobState, Send
-from db import attempts, jobs
+from db import attempts, jobs, twins
 from db.attempts import Outcome
-from db.jobs import ClaimedJob, Twin
+from db.jobs import ClaimedJob
 from db.session import transact
+from db.twins import Twin
 from removal.answers import Answer
 from removal.contract import RemovalRequest
 from removal.limiter import LimiterUnavailable
@@ -179,7 +180,7 @@ class Pipeline:
         found = photo.fitted.photo
         twin = transact(
             self._tools.engine,
-            lambda connection: jobs.note_source(
+            lambda connection: twins.note_source(
                 connection,
                 job,
                 sha256=photo.sha256,

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.errors import LeaseLost
-from core.states import AnswerClass, JobState, Spend
+from core.states import AnswerClass, Spend
 from db import artifacts, attempts, batches, circuits, jobs, queue
 from db.artifacts import PostgresStore
 from db.attempts import Outcome
@@ -63,77 +63,6 @@ def test_identical_bytes_are_stored_once(engine: Engine) -> None:
         for _ in range(2):
             artifacts.keep(connection, PostgresStore(), b"same", image_format="PNG", width=1, height=1)
         assert connection.execute(text("SELECT count(*) FROM artifact_bytes")).scalar() == 1
-
-
-def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
-    one, two = make_batch(engine, 2, queued=True)
-    first, second = claim(engine, one), claim(engine, two)
-    assert first is not None
-    assert second is not None
-
-    def note(job: jobs.ClaimedJob) -> jobs.Twin | None:
-        with engine.begin() as connection:
-            return jobs.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=600, height=600)
-
-    assert note(first) is None
-    twin = note(second)
-    assert twin is not None
-    assert (twin.job_id, twin.state) == (one, JobState.RUNNING)
-    with engine.begin() as connection:
-        attempt_id = attempts.open_call(connection, first, worker="w", account=ACCOUNT)
-        assert attempt_id is not None
-        attempts.settle(connection, attempt_id, Outcome(AnswerClass.PERMANENT, "1000", "no"))
-        jobs.stop(connection, first, state="dead", code="1000", message="no", spent=1)
-    twin = note(second)
-    assert twin is not None
-    assert twin.code == "1000"
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET code = 'rejected' WHERE id = :id"), {"id": one})
-    assert note(second) is not None
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET code = '801' WHERE id = :id"), {"id": one})
-    assert note(second) is None
-
-
-def test_identical_photos_that_all_come_back_do_not_wait_for_each_other(engine: Engine) -> None:
-    ids = make_batch(engine, 5, queued=True)
-
-    def note_all() -> list[jobs.Twin | None]:
-        claimed = [claim(engine, job_id) for job_id in ids]
-        twins = []
-        for job in claimed:
-            assert job is not None
-            with engine.begin() as connection:
-                twins.append(
-                    jobs.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
-                )
-        return twins
-
-    for _ in range(2):
-        assert [twin is None for twin in note_all()] == [True, False, False, False, False]
-        with engine.begin() as connection:
-            connection.execute(text("UPDATE jobs SET state = 'queued', lease_token = NULL"))
-
-
-def test_a_held_twin_holds_until_a_person_says_otherwise(engine: Engine) -> None:
-    one, two = make_batch(engine, 2, queued=True)
-    first, second = claim(engine, one), claim(engine, two)
-    assert first is not None
-    assert second is not None
-
-    def note(job: jobs.ClaimedJob) -> jobs.Twin | None:
-        with engine.begin() as connection:
-            return jobs.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
-
-    note(first)
-    with engine.begin() as connection:
-        jobs.stop(connection, first, state="held", code="read_timeout", message="maybe", spent=1)
-    twin = note(second)
-    assert twin is not None
-    assert twin.state is JobState.HELD
-    with engine.begin() as connection:
-        jobs.stop(connection, second, state="held", code="read_timeout", message="maybe", spent=0)
-        assert batches.requeue(connection, 1, None, held=True) == 2
 
 
 def test_a_call_is_not_opened_when_the_batch_is_paused_or_the_circuit_is_open(engine: Engine) -> None:

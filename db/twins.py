@@ -1,0 +1,74 @@
+"""Jobs with the same photo and the same options: of those, one calls, and the others take what it came to."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from core.states import JobState
+from db.jobs import ClaimedJob, must_hold, whose
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Another job with the same bytes and options: done, running right now, held, or refused by the API."""
+
+    job_id: int
+    state: JobState
+    code: str | None
+    message: str | None
+    artifact_sha256: str | None
+
+
+def note_source(
+    connection: Connection,
+    job: ClaimedJob,
+    *,
+    sha256: str,
+    content_key: str,
+    size_bytes: int,
+    width: int,
+    height: int,
+) -> Twin | None:
+    """Write down what the source is; return another job of the same content that makes a call needless, if any.
+
+    The lock on the content makes two workers with identical photos ask one after the other, so that only one of
+    them calls. A job that is forced looks only at its own batch.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
+    statement = text(
+        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
+        "source_bytes = :size_bytes, width = :width, height = :height "
+        "WHERE id = :id AND lease_token = :token AND state = 'running'"
+    )
+    values = {
+        "sha256": sha256,
+        "content_key": content_key,
+        "size_bytes": size_bytes,
+        "width": width,
+        "height": height,
+    }
+    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
+    row = connection.execute(
+        text(
+            "SELECT j.id, j.state, j.code, j.message, j.artifact_sha256 FROM jobs AS j "
+            "WHERE j.content_key = :key AND j.id <> :id AND (NOT :force OR j.batch_id = :batch_id) "
+            "AND (j.state = 'succeeded' "
+            # Only one that noted its source in this very run is waited for: of identical photos the first one calls.
+            "OR (j.state = 'running' AND j.content_lease = j.lease_token) "
+            "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' AND (j.code = 'rejected' "
+            "OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.code = j.code "
+            "AND a.answer_class = 'permanent')))))) "
+            "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.state = 'held' DESC, j.id LIMIT 1"
+        ),
+        {
+            "key": content_key,
+            "id": job.id,
+            "batch_id": job.batch_id,
+            "force": job.force,
+            "first_time": job.requeues == 0,
+        },
+    ).one_or_none()
+    return Twin(row.id, JobState(row.state), row.code, row.message, row.artifact_sha256) if row else None
