@@ -38,6 +38,7 @@ def open_call(
     """
     if not circuits.may_call(connection, account, job.id):
         return None
+    budgets.hold_limits(connection, job.batch_id)
     statement = text(
         "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) "
         "SELECT j.id, j.batch_id, j.lease_token, :worker, :account, :price, clock_timestamp(), 'maybe' "
@@ -60,6 +61,7 @@ def open_call(
 
 def withdraw(connection: Connection, attempt_id: int) -> None:
     """Forget an opened call that was never sent, and return what was reserved for it."""
+    _hold_limits(connection, attempt_id)
     statement = text(
         "DELETE FROM attempts WHERE id = :id AND answered_at IS NULL "
         "RETURNING batch_id, account, price, CAST(sent_at AT TIME ZONE 'UTC' AS date) AS day"
@@ -71,6 +73,8 @@ def withdraw(connection: Connection, attempt_id: int) -> None:
 
 def settle(connection: Connection, attempt_id: int, outcome: Outcome) -> bool:
     """Write down how a call ended, and return its price when it cost nothing; False when that was already done."""
+    if outcome.spend is Spend.NONE:
+        _hold_limits(connection, attempt_id)
     statement = text(
         "UPDATE attempts SET answered_at = clock_timestamp(), answer_class = :answer_class, code = :code, "
         "message = :message, spend = :spend, counted = :counted, http_status = :http_status, "
@@ -122,6 +126,13 @@ def mean_latency_seconds(connection: Connection) -> float | None:
     )
     value = connection.execute(statement).scalar_one_or_none()
     return float(value) if value is not None else None
+
+
+def _hold_limits(connection: Connection, attempt_id: int) -> None:
+    statement = text("SELECT batch_id FROM attempts WHERE id = :id")
+    batch_id = connection.execute(statement, {"id": attempt_id}).scalar_one_or_none()
+    if batch_id is not None:
+        budgets.hold_limits(connection, batch_id)
 
 
 def _values(outcome: Outcome) -> dict[str, object]:

@@ -24,6 +24,8 @@ class Tariff:
 
 FREE = Tariff()
 
+_LIMITS_KEY = "hashtextextended(CAST(CAST(:id AS bigint) AS text), 12)"
+
 
 def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, max_cost: Decimal | None) -> None:
     """Set a batch's limits; what it spent before it had any counts.
@@ -36,8 +38,9 @@ def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, 
     """
     if max_calls is None and max_cost is None:
         return
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LIMITS_KEY})"), {"id": batch_id})
     had = connection.execute(
-        text("SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE id = :id FOR UPDATE"),
+        text("SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE id = :id FOR NO KEY UPDATE"),
         {"id": batch_id},
     ).scalar_one()
     statement = text(
@@ -47,6 +50,15 @@ def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, 
     connection.execute(statement, {"id": batch_id, "calls": max_calls, "cost": max_cost})
     if not had:
         _count_the_past(connection, batch_id)
+
+
+def hold_limits(connection: Connection, batch_id: int) -> None:
+    """Keep a batch from getting its first limit until this transaction ends.
+
+    A batch without limits counts nothing, so the count that its first limit makes of the past must not miss what is
+    being written. Any number of calls hold this at the same time; it comes before the statement that reads or writes.
+    """
+    connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({_LIMITS_KEY})"), {"id": batch_id})
 
 
 def reserve(connection: Connection, *, batch_id: int, account: str, tariff: Tariff) -> bool:

@@ -1,6 +1,6 @@
 """No limit is overshot, whoever calls at the same time, and nothing that was not spent stays reserved."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
 
 import pytest
@@ -12,7 +12,7 @@ from core.states import AnswerClass, Spend
 from db import attempts, batches, budgets
 from db.attempts import Outcome
 from db.budgets import Tariff
-from tests.db.rows import ACCOUNT, call, make_batch, state_of
+from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
 
 PRICE = Tariff(Decimal("0.02"))
 PAID = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
@@ -104,6 +104,33 @@ def test_what_was_spent_before_there_was_a_limit_counts(engine: Engine) -> None:
     limit(engine, calls=10)
     row = batch(engine)
     assert (row.calls_made, row.cost_reserved) == (3, Decimal("0.04"))
+
+
+@pytest.mark.parametrize("how_it_ends", ["opened", "settled", "withdrawn"])
+def test_a_limit_waits_for_what_is_being_written_about_calls(engine: Engine, how_it_ends: str) -> None:
+    ids = make_batch(engine, 2, queued=True)
+    with ThreadPoolExecutor(1) as pool:
+        if how_it_ends == "opened":
+            job = claim(engine, ids[0])
+            assert job
+            with engine.begin() as connection:
+                assert attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=PRICE)
+                limited = pool.submit(limit, engine, calls=1, cost="0.02")
+                wait([limited], timeout=0.3)
+        else:
+            attempt_id = call(engine, ids[0], PRICE)
+            assert attempt_id
+            with engine.begin() as connection:
+                if how_it_ends == "settled":
+                    assert attempts.settle(connection, attempt_id, REFUSED)
+                else:
+                    attempts.withdraw(connection, attempt_id)
+                limited = pool.submit(limit, engine, calls=1, cost="0.02")
+                wait([limited], timeout=0.3)
+        limited.result(timeout=10)
+    row = batch(engine)
+    expected = {"opened": (1, Decimal("0.02")), "settled": (1, Decimal(0)), "withdrawn": (0, Decimal(0))}
+    assert (row.calls_made, row.cost_reserved) == expected[how_it_ends]
 
 
 def test_the_daily_limit_holds_for_all_batches_and_returns_what_the_batch_reserved(engine: Engine) -> None:
