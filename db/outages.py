@@ -44,8 +44,8 @@ def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeR
     """Say whether a fault belongs to an outage, and open the circuit when it shows one.
 
     Nine of the last ten calls of the account, or the first five there are, must have been faults, and not of a single
-    photo. Those that showed
-    it did not fail for their photos' sake, so they no longer count as attempts; the caller must not count this one.
+    photo. Those that showed it did not fail for their photos' sake, so they no longer count as attempts, and neither
+    must this one.
 
     Args:
         connection: The transaction in which the fault was settled.

@@ -10,6 +10,7 @@ from tests.chaos.fleet import Fleet, make_photos
 
 RATE = 50.0
 PHOTOS = 1000
+TRIES = 6
 CALM_SECONDS = 10
 """Between two tries: what slows a shared machine down passes in about this time."""
 
@@ -26,19 +27,20 @@ def utilisation(times: list[float], rate: float) -> float:
     return (len(times) - 1) / (times[-1] - times[0]) / rate
 
 
-def best_of_six(measure: Callable[[Path], list[str]], folder: Path) -> None:
+def best_of_tries(measure: Callable[[Path], list[str]], folder: Path) -> None:
     """Measure again when the machine itself got in the way; every run must be well within its bounds to pass.
 
     Raises:
         AssertionError: No run was; tells what each missed.
     """
     missed = []
-    for number in range(6):
+    for number in range(TRIES):
+        if number:
+            threading.Event().wait(CALM_SECONDS)
         failures = measure(folder / str(number))
         if not failures:
             return
         missed.append(failures)
-        threading.Event().wait(CALM_SECONDS)
     raise AssertionError(f"missed in every run: {missed}")
 
 
@@ -59,7 +61,7 @@ def test_the_quota_is_used_and_not_overstepped(tmp_path: Path, photos: Path, pro
             (used >= 0.99, f"quota used {used:.4f}"),
         )
 
-    best_of_six(measure, tmp_path)
+    best_of_tries(measure, tmp_path)
 
 
 def test_a_quota_lower_than_configured_is_found_and_a_restored_one_used_again(tmp_path: Path, photos: Path) -> None:
@@ -86,7 +88,7 @@ def test_a_quota_lower_than_configured_is_found_and_a_restored_one_used_again(tm
             (restored >= 0.8, f"restored quota used {restored:.3f}"),
         )
 
-    best_of_six(measure, tmp_path)
+    best_of_tries(measure, tmp_path)
 
 
 def test_a_quota_halved_on_the_way_is_found(tmp_path: Path, photos: Path) -> None:
@@ -103,7 +105,7 @@ def test_a_quota_halved_on_the_way_is_found(tmp_path: Path, photos: Path) -> Non
         share = (after["throttled"] - before["throttled"]) / (after["received"] - before["received"])
         return told((share <= 0.02, f"throttled {share:.3f}"))
 
-    best_of_six(measure, tmp_path)
+    best_of_tries(measure, tmp_path)
 
 
 def told(*checks: tuple[bool, str]) -> list[str]:
