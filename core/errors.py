@@ -113,5 +113,9 @@ class OutputError(CleanplateError):
         self.code = code
 
 
+class OutputRefused(OutputError):
+    """Our own limits keep the output from being fetched; another call would end the same, so its link is kept."""
+
+
 class LeaseLost(CleanplateError):
     """Another worker owns this job now; nothing was written."""

@@ -9,16 +9,20 @@ from db import batches, budgets, circuits
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
 
+# The row and its reservation are of one transaction, and so of one day.
+_RESERVED = "batch_id, account, price, CAST(created_at AT TIME ZONE 'UTC' AS date) AS day"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one execution came to, as it is kept."""
+    """What one execution came to, as it is kept; without `was_sent` its call never left, and is none."""
 
     answer_class: AnswerClass
     code: str
     message: str
     spend: Spend = Spend.NONE
     counted: bool = True
+    was_sent: bool = True
     http_status: int | None = None
     request_id: str | None = None
     latency_seconds: float | None = None
@@ -62,38 +66,39 @@ def open_call(
 def withdraw(connection: Connection, attempt_id: int) -> None:
     """Forget an opened call that was never sent, and return what was reserved for it."""
     _hold_limits(connection, attempt_id)
-    statement = text(
-        "DELETE FROM attempts WHERE id = :id AND answered_at IS NULL "
-        "RETURNING batch_id, account, price, CAST(sent_at AT TIME ZONE 'UTC' AS date) AS day"
-    )
+    statement = text(f"DELETE FROM attempts WHERE id = :id AND answered_at IS NULL RETURNING {_RESERVED}")  # noqa: S608
     row = connection.execute(statement, {"id": attempt_id}).one_or_none()
     if row is not None:
         budgets.withdraw(connection, batch_id=row.batch_id, account=row.account, price=row.price, day=row.day)
 
 
 def settle(connection: Connection, attempt_id: int, outcome: Outcome) -> bool:
-    """Write down how a call ended, and return its price when it cost nothing; False when that was already done."""
+    """Write down how a call ended, and return what was reserved for it and not used; False when already done."""
     if outcome.spend is Spend.NONE:
         _hold_limits(connection, attempt_id)
     statement = text(
-        "UPDATE attempts SET answered_at = clock_timestamp(), answer_class = :answer_class, code = :code, "
+        "UPDATE attempts SET answered_at = clock_timestamp(), answer_class = :answer_class, code = :code, "  # noqa: S608
         "message = :message, spend = :spend, counted = :counted, http_status = :http_status, "
         "request_id = :request_id, latency_seconds = CAST(:latency_seconds AS double precision), "
         "permit_wait_seconds = :permit_wait_seconds, "
         "bytes_sent = :bytes_sent, bytes_received = :bytes_received, raw = :raw, "
-        "sent_at = clock_timestamp() - make_interval(secs => coalesce(CAST(:latency_seconds AS double precision), 0)) "
-        "WHERE id = :id AND answered_at IS NULL RETURNING batch_id, price"
+        "sent_at = CASE WHEN :was_sent THEN clock_timestamp() - "
+        "make_interval(secs => coalesce(CAST(:latency_seconds AS double precision), 0)) END "
+        f"WHERE id = :id AND answered_at IS NULL RETURNING {_RESERVED}"
     )
-    row = connection.execute(statement, _values(outcome) | {"id": attempt_id}).one_or_none()
-    if row is not None and outcome.spend is Spend.NONE and row.price:
+    values = _values(outcome) | {"id": attempt_id, "was_sent": outcome.was_sent}
+    row = connection.execute(statement, values).one_or_none()
+    if row is not None and not outcome.was_sent:
+        budgets.withdraw(connection, batch_id=row.batch_id, account=row.account, price=row.price, day=row.day)
+    elif row is not None and outcome.spend is Spend.NONE and row.price:
         budgets.refund(connection, row.batch_id, row.price)
     return row is not None
 
 
-def note_received(connection: Connection, attempt_id: int, bytes_received: int) -> None:
-    """Write down how large the output of a call was."""
-    statement = text("UPDATE attempts SET bytes_received = :bytes WHERE id = :id")
-    connection.execute(statement, {"id": attempt_id, "bytes": bytes_received})
+def note_received(connection: Connection, attempt_id: int, bytes_received: int, *, keep_raw: bool) -> None:
+    """Write down how large the output of a call was; the raw answer is kept only when something was wrong with it."""
+    statement = text("UPDATE attempts SET bytes_received = :bytes, raw = CASE WHEN :keep THEN raw END WHERE id = :id")
+    connection.execute(statement, {"id": attempt_id, "bytes": bytes_received, "keep": keep_raw})
 
 
 def note_without_call(connection: Connection, job: ClaimedJob, outcome: Outcome, *, worker: str) -> None:

@@ -83,7 +83,8 @@ def _last_calls(connection: Connection, account: str) -> list[Any]:
         "WHERE id > (SELECT coalesce(max(id), 0) - :rows FROM attempts) AND account = :account "
         "AND answered_at > now() - make_interval(secs => :recent) AND answer_class <> 'throttled' "
         "AND code <> 'worker_lost' "
-        "AND sent_at > coalesce((SELECT closed_at FROM circuits WHERE account = :account), '-infinity') "
+        "AND coalesce(sent_at, created_at) > "
+        "coalesce((SELECT closed_at FROM circuits WHERE account = :account), '-infinity') "
         "ORDER BY answered_at DESC LIMIT :last"
     )
     values = {"account": account, "rows": LOOK_BACK_ROWS, "recent": RECENT_SECONDS, "last": LAST_CALLS}

@@ -37,11 +37,12 @@ class NotCalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that was made; its attempt row is still open."""
+    """A call that was made, or could not connect; its attempt row is still open."""
 
     attempt_id: int
     answer: Answer
     permit_wait_seconds: float
+    was_sent: bool
 
 
 class Caller:
@@ -113,10 +114,9 @@ class Caller:
         if opened_at is None:
             # It could not even connect: the slot is free for somebody else.
             self._release(permit)
-            opened_at = time.monotonic()
-        else:
-            self._report(permit, answer)
-        return Call(attempt_id, answer, opened_at - began)
+            return Call(attempt_id, answer, time.monotonic() - began, was_sent=False)
+        self._report(permit, answer)
+        return Call(attempt_id, answer, opened_at - began, was_sent=True)
 
     def _open(self, job: ClaimedJob) -> int:
         attempt_id = transact(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from core.errors import OutputError, SourceError, SourceUnreachable
+from core.errors import OutputError, OutputRefused, SourceError, SourceUnreachable
 from worker.comparing import compare
 from worker.fetch import Fetcher
 from worker.fitting import restore
@@ -44,6 +44,7 @@ def collect(url: str, photo: Prepared, fetcher: Fetcher) -> Output:
 
     Raises:
         SourceUnreachable: The link did not answer this time.
+        OutputRefused: Our own limits forbid to fetch it.
         OutputError: What is behind it is not the picture we asked for.
     """
     data = _download(url, fetcher)
@@ -71,4 +72,8 @@ def _download(url: str, fetcher: Fetcher) -> bytes:
             raise OutputError(f"output_{error.code}", f"The output link does not work: {error}") from error
         raise
     except SourceError as error:
-        raise OutputError(f"output_{error.code}", f"The output link cannot be used: {error}") from error
+        raise OutputRefused(
+            f"output_{error.code}",
+            f"The paid output is not fetched: {error} Its link is kept: change the setting that forbids it, then "
+            "requeue; that costs no call.",
+        ) from error

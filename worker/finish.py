@@ -87,6 +87,7 @@ class Finisher:
             lambda connection, sha256: jobs.succeed(
                 connection, job, artifact_sha256=sha256, changed=_changed_of(output)
             ),
+            keep_raw=False,
         )
         return Ending(JobState.SUCCEEDED, "200")
 
@@ -117,6 +118,7 @@ class Finisher:
                 message=message,
                 spent=1,
             ),
+            keep_raw=True,
         )
         return Ending(JobState.HELD, code, message)
 
@@ -126,6 +128,8 @@ class Finisher:
         attempt_id: int | None,
         output: Output,
         end: Callable[[Connection, str], None],
+        *,
+        keep_raw: bool,
     ) -> None:
         def work(connection: Connection) -> None:
             sha256 = artifacts.keep(
@@ -140,7 +144,7 @@ class Finisher:
                 return
             end(connection, sha256)
             if attempt_id is not None:
-                attempts.note_received(connection, attempt_id, output.bytes_received)
+                attempts.note_received(connection, attempt_id, output.bytes_received, keep_raw=keep_raw)
 
         try:
             self._write(work)

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from core.errors import DatabaseDown, LeaseLost, OutputError, SourceError, SourceUnreachable, StoreUnavailable
+from core.errors import (
+    DatabaseDown,
+    LeaseLost,
+    OutputError,
+    OutputRefused,
+    SourceError,
+    SourceUnreachable,
+    StoreUnavailable,
+)
 from core.states import AnswerClass, Fit, JobState, Send
 from db import attempts, jobs, twins
 from db.attempts import Outcome
@@ -36,6 +44,7 @@ from worker.policy import (
     Move,
     RetryRules,
     decide,
+    decide_output,
     decide_unreachable,
     spend_of,
 )
@@ -220,8 +229,12 @@ class Pipeline:
             failed = Outcome(AnswerClass.PROVIDER_FAULT, f"output_{error.code}", f"No output could be fetched: {error}")
             return finisher.apply(job, None, failed, later)
         except OutputError as error:
-            again = decide(
-                AnswerClass.PROVIDER_FAULT, error.code, attempts=job.attempts, same_code=0, rules=self._tools.rules
+            again = decide_output(
+                is_refused=isinstance(error, OutputRefused),
+                code=error.code,
+                attempts=job.attempts,
+                same_code=self._count_code(job, error.code),
+                rules=self._tools.rules,
             )
             failed = Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error))
             return finisher.apply(job, None, failed, again, forget_output=True)
@@ -260,17 +273,17 @@ class Pipeline:
 
 def _outcome_of(call: Call) -> Outcome:
     answer: Answer = call.answer
-    success = answer.answer_class is AnswerClass.SUCCESS
     return Outcome(
         answer_class=answer.answer_class,
         code=answer.code,
         message=answer.message,
         spend=spend_of(answer.answer_class, answer.code),
         counted=answer.answer_class not in {AnswerClass.THROTTLED, AnswerClass.ACCOUNT},
+        was_sent=call.was_sent,
         http_status=answer.http_status,
         request_id=answer.request_id,
         latency_seconds=answer.latency_seconds,
         permit_wait_seconds=call.permit_wait_seconds,
         bytes_sent=answer.bytes_sent,
-        raw=None if success else answer.raw,
+        raw=answer.raw,
     )

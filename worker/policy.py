@@ -12,6 +12,7 @@ RISK_FILTER_RETRIES = 2
 BROKEN_BASE64_CODE = "702"
 NO_OUTPUT_CODE = "no_output_url"
 SOURCE_TRIES = 3
+OUTPUT_RETRIES = 1
 THROTTLE_SNOOZE_SECONDS = 0.25
 
 
@@ -120,6 +121,21 @@ def decide(
             if code == RISK_FILTER_CODE and same_code >= RISK_FILTER_RETRIES:
                 return Decision(Move.DEAD)
             return again
+
+
+def decide_output(*, is_refused: bool, code: str, attempts: int, same_code: int, rules: RetryRules) -> Decision:
+    """Return what happens to a job whose paid output cannot be used: it is paid for once more at most.
+
+    Args:
+        is_refused: Whether our own limits forbid to fetch it, as they would the next one.
+        code: What is wrong with it.
+        attempts: Counted attempts before this one.
+        same_code: How many of the job's earlier outputs were wrong in the same way.
+        rules: How often and how soon.
+    """
+    if is_refused or same_code >= OUTPUT_RETRIES:
+        return Decision(Move.DEAD)
+    return decide(AnswerClass.PROVIDER_FAULT, code, attempts=attempts, same_code=same_code, rules=rules)
 
 
 def decide_unreachable(*, attempts: int, is_final: bool, rules: RetryRules) -> Decision:

@@ -82,20 +82,27 @@ class Aidge(Provider):
         return Signed(self.url.raw_path + (b"&" if self.url.query else b"?") + query, headers)
 
     def read(self, reply: HttpReply) -> Answer:
-        """Return what a reply means: `resCode` first, then the gateway's `code`, then the HTTP status."""
+        """Return what a reply means: `resCode` first, then the gateway's `code`, then the HTTP status.
+
+        The reference shows no successful answer. One without `resCode` counts as success when it names an output, says
+        `success` and holds no code of trouble: the call is paid for.
+        """
         envelope, flaw = read_object(reply.body)
         message = first_text(envelope, _MESSAGE_NAMES)
         request_id = first_text(envelope, _ID_NAMES)
         result = code_text(envelope.get("resCode"))
-        says_no = str(envelope.get("success")).lower() == "false"
+        gateway = code_text(envelope.get("code"))
+        says = str(envelope.get("success")).lower()
+        says_no = says == "false"
         url = output_url(envelope.get("data"), _URL_NAMES)
-        if result == SUCCESS_CODE and url and reply.status == 200 and not says_no:
+        is_fine = result == SUCCESS_CODE or (not result and says == "true" and gateway in _GATEWAY_FINE)
+        if is_fine and url and reply.status == 200 and not says_no:
             return success(reply, message=message, request_id=request_id, output_url=url)
         if result == SUCCESS_CODE:
             flaw = "success_false" if says_no else "no_output_url"
         return failure(
             reply,
-            [code for code in (result, code_text(envelope.get("code"))) if code not in _GATEWAY_FINE],
+            [code for code in (result, gateway) if code not in _GATEWAY_FINE],
             partial(class_of_code, message=message),
             flaw=flaw or "no_code",
             message=message,

@@ -95,6 +95,19 @@ def test_a_call_that_was_never_sent_is_no_call(engine: Engine) -> None:
     assert (row.calls_made, row.cost_reserved) == (0, Decimal(0))
 
 
+def test_a_call_that_could_not_connect_is_no_call(engine: Engine) -> None:
+    ids = make_batch(engine, 1, queued=True)
+    limit(engine, calls=1, cost="1")
+    attempt_id = call(engine, ids[0], Tariff(Decimal("0.02"), daily_calls=5))
+    assert attempt_id is not None
+    settle(engine, attempt_id, Outcome(AnswerClass.PROVIDER_FAULT, "connect_error", "", was_sent=False))
+    row = batch(engine)
+    assert (row.calls_made, row.cost_reserved) == (0, Decimal(0))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT calls FROM daily_calls")).scalar_one() == 0
+        assert connection.execute(text("SELECT sent_at FROM attempts")).scalar_one() is None
+
+
 def test_what_was_spent_before_there_was_a_limit_counts(engine: Engine) -> None:
     ids = make_batch(engine, 3, queued=True)
     for job_id, outcome in zip(ids, (PAID, REFUSED, LOST), strict=True):

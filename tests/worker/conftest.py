@@ -131,10 +131,12 @@ def make_bench(
         secret: str = "sandbox",
         max_attempts: int = 5,
         provider: str = "sandbox",
+        api_port: int | None = None,
         **more: Any,
     ) -> Bench:
         redis = Redis.from_url(valkey.url)
-        client = RemovalClient(f"{sandbox.url}/rest/ai/image/removal", "sandbox", secret, read_timeout=READ_TIMEOUT)
+        api = f"http://127.0.0.1:{api_port or sandbox.port}/rest/ai/image/removal"
+        client = RemovalClient(api, "sandbox", secret, read_timeout=READ_TIMEOUT)
         fetcher = Fetcher(timeout_seconds=2, max_bytes=40_000_000, allow_private=f"127.0.0.1:{sandbox.port}")
         stopping = threading.Event()
         leases = LeaseKeeper(engine, 30)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
-from core.errors import SourceUnreachable
+from core.errors import SourceRefused, SourceUnreachable
 from core.settings import OnMaybeBilled
 from db import artifacts, batches, circuits, queue
+from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
 from worker import pipeline
+from worker.fetch import Fetcher
 
 
 @pytest.fixture
@@ -40,6 +43,7 @@ class Row:
     spend: str = "none"
 
 
+OUTPUT_FIELD = "imageUrl"
 MAX_ATTEMPTS = 4
 """Five faults in a row, and nothing else, would be an outage, which spends no attempts."""
 
@@ -215,12 +219,54 @@ def test_a_success_closes_the_circuit(make_bench: MakeBench, photo: Path) -> Non
 def test_an_output_that_is_none_is_a_fault_of_the_provider(
     make_bench: MakeBench, photo: Path, fault: str, code: str
 ) -> None:
-    bench = make_bench(max_attempts=2)
+    bench = make_bench()
     bench.sandbox.configure(faults={fault: 1.0})
     bench.submit(photo)
     bench.run_out()
     assert (bench.job()["state"], bench.job()["code"]) == ("dead", code)
     assert [(row["spend"], row["code"]) for row in bench.attempts()] == [("paid", "200"), ("none", code)] * 2
+    assert [OUTPUT_FIELD in (row["raw"] or "") for row in bench.attempts()] == [True, False] * 2
+
+
+def test_an_output_that_may_not_be_fetched_is_paid_for_once_and_collected_later(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+
+    def fail(*_: object, **__: object) -> object:
+        raise SourceRefused("private_address", "127.0.0.1 is a private address.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fetcher, "get", fail)
+        [ending] = bench.run_out()
+    assert (ending.state, ending.code) == ("dead", "output_private_address")
+    assert "requeue" in ending.message
+    with bench.engine.begin() as connection:
+        batches.requeue(connection, 1, None)
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_the_raw_answer_of_a_plain_success_is_not_kept(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    bench.run_out()
+    assert [row["raw"] for row in bench.attempts()] == [None]
+
+
+def test_a_call_that_could_not_connect_is_no_call(make_bench: MakeBench, photo: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        bench = make_bench(max_attempts=2, api_port=silent.getsockname()[1])
+        bench.submit(photo, BatchOptions(max_calls=1))
+        assert [ending.code for ending in bench.run_out()] == ["connect_error"] * 2
+    assert [(row["code"], row["sent_at"], row["spend"]) for row in bench.attempts()] == [
+        ("connect_error", None, "none")
+    ] * 2
+    assert bench.rows("SELECT state, calls_made, cost_reserved FROM batches") == [
+        {"state": "active", "calls_made": 0, "cost_reserved": 0}
+    ]
 
 
 def test_a_paid_output_is_fetched_again_not_called_again(

@@ -185,6 +185,13 @@ def test_a_success_in_every_spelling(name: str, wrap: Any, code: object) -> None
     assert (answer.answer_class, answer.output_url, answer.request_id) == (AnswerClass.SUCCESS, OUTPUT, "r-1")
 
 
+@pytest.mark.parametrize("success", [True, "true", "True"])
+@pytest.mark.parametrize("envelope", [{}, {"code": "0"}, {"code": 200}], ids=["bare", "zero", "200"])
+def test_a_success_that_names_no_result_code(success: object, envelope: dict[str, object]) -> None:
+    answer = heard({**envelope, "success": success, "data": {"imageUrl": OUTPUT}})
+    assert (answer.answer_class, answer.output_url, answer.code) == (AnswerClass.SUCCESS, OUTPUT, "200")
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("requestId", "a"), ("request_id", "b"), ("RequestId", "c"), ("_trace_id_", "d")]
 )
@@ -240,6 +247,8 @@ def test_retry_after_as_a_date() -> None:
         ({"resCode": 200, "data": {"imageUrl": "ftp://cdn.example/a.png"}}, "no_output_url"),
         ({"resCode": 200, "data": {"imageUrl": OUTPUT}, "success": False}, "success_false"),
         ({"resCode": None, "data": {"imageUrl": OUTPUT}}, "no_code"),
+        ({"success": True, "data": {}}, "no_code"),
+        ({"success": True, "code": "Strange", "data": {"imageUrl": OUTPUT}}, "Strange"),
         (["resCode", 200], "not_an_object"),
         (b'{"resCode": 200, "data": {"imageU', "not_json"),
         (b"<html>proxy</html>", "not_json"),
