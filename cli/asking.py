@@ -33,10 +33,10 @@ def tell_quote(settings: Settings, source: Path, out: Path | None, options: Batc
 
 
 def confirm(settings: Settings, source: Path, out: Path | None, options: BatchOptions, *, yes: bool, over: int) -> None:
-    """Find what is wrong with a source at its first photo, and ask before many paid calls on a terminal.
+    """Find what is wrong with a source at its first photo, and ask before many calls on a terminal.
 
     Args:
-        settings: Of this process; the sandbox costs nothing, so nothing is asked.
+        settings: Whose account and price.
         source: What to read.
         out: A folder that is no part of it.
         options: What to take off.
@@ -47,7 +47,7 @@ def confirm(settings: Settings, source: Path, out: Path | None, options: BatchOp
         UsageError: The source cannot be used.
         click.Abort: The user said no.
     """
-    asks = not (settings.uses_sandbox or yes) and sys.stdin.isatty()
+    asks = not yes and sys.stdin.isatty()
     most = min(over + 1, options.limit or over + 1) if asks else 1
     found = sum(1 for _ in islice(read_source(source, leave_out=out), most))
     if not asks or found <= over:
@@ -55,7 +55,8 @@ def confirm(settings: Settings, source: Path, out: Path | None, options: BatchOp
     quote = quote_for(settings, source, out, options)
     if quote.to_call > over:
         cost = f", about {money(quote.cost, quote.currency)}" if quote.price else ""
-        click.confirm(f"{quote.to_call} paid calls to {settings.api_url}{cost}. Go on?", abort=True, err=True)
+        calls = "calls to the sandbox, which are free" if settings.uses_sandbox else f"paid calls to {settings.api_url}"
+        click.confirm(f"{quote.to_call} {calls}{cost}. Go on?", abort=True, err=True)
 
 
 def quote_for(settings: Settings, source: Path, out: Path | None, options: BatchOptions) -> Quote:

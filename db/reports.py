@@ -186,10 +186,36 @@ def find_contents(connection: Connection, keys: list[str], only_batch: int | Non
         only_batch: Look at this batch alone (0: at none), for photos that are to be paid for again.
     """
     statement = text(
-        "SELECT DISTINCT ON (content_key) content_key, state, code FROM jobs WHERE content_key = ANY(:keys) "
+        "SELECT DISTINCT ON (content_key) content_key, state, code FROM jobs AS j WHERE content_key = ANY(:keys) "
         "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) AND (state IN ('succeeded', 'held') "
-        "OR (state = 'dead' AND code IN ('700', '703', '704', '705', '1000', 'rejected'))) "
+        "OR (state = 'dead' AND (code = 'rejected' OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id "
+        "AND a.code = j.code AND a.answer_class = 'permanent')))) "
         "ORDER BY content_key, state = 'succeeded' DESC, state = 'held' DESC"
     )
     rows = connection.execute(statement, {"keys": keys, "batch": only_batch})
     return {row.content_key: Known(row.state, row.code) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedUrl:
+    """What was behind a URL when it was cleaned."""
+
+    url: str
+    sha256: str
+    content_key: str
+
+
+def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int | None) -> list[CleanedUrl]:
+    """Return what was cleaned from these URLs before.
+
+    Args:
+        connection: An open transaction.
+        urls: As jobs were handed in with.
+        only_batch: As for `find_contents`.
+    """
+    statement = text(
+        "SELECT DISTINCT source_uri, source_sha256, content_key FROM jobs WHERE source_uri = ANY(:urls) "
+        "AND state = 'succeeded' AND content_key IS NOT NULL "
+        "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch)"
+    )
+    return [CleanedUrl(*row) for row in connection.execute(statement, {"urls": urls, "batch": only_batch})]

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,10 +15,11 @@ from cli.quote.looking import Looker, Seen, Wish
 from core.errors import SourceError, UsageError
 from core.settings import Settings
 from db import batches, reports
-from db.reports import Known
+from db.reports import CleanedUrl, Known
 from db.session import transact
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
+from worker.content import content_key
 
 PAGE = 100
 """Photos that are looked at together."""
@@ -45,6 +46,7 @@ class Quote:
         photos: All that the source names.
         duplicates: Photos that come again in the same source.
         cleaned: Cleaned before, not paid again.
+        cleaned_urls: How many of those are URLs, unless there is another photo behind them now.
         to_call: Calls that would be made, if each photo takes one.
         urls: How many of those are URLs, which were not fetched.
         refusals: Why photos would not be called, by code.
@@ -62,6 +64,7 @@ class Quote:
     photos: int = 0
     duplicates: int = 0
     cleaned: int = 0
+    cleaned_urls: int = 0
     to_call: int = 0
     urls: int = 0
     fitted: int = 0
@@ -121,7 +124,12 @@ def make_quote(
     quote = Quote(price=settings.removal_price, currency=settings.removal_currency, rate=rate)
     batch = transact(engine, lambda connection: _unfinished(connection, source, options)) if engine else None
     counting = _Counting(
-        quote, engine, batch.id if batch else None, options, Looker(settings, options.fit, options.send)
+        quote,
+        engine,
+        batch.id if batch else None,
+        options,
+        Looker(settings, options.fit, options.send),
+        settings.provider,
     )
     wishes = _wishes(islice(items, options.limit), options)
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
@@ -136,7 +144,13 @@ def make_quote(
 
 class _Counting:
     def __init__(
-        self, quote: Quote, engine: Engine | None, batch_id: int | None, options: BatchOptions, looker: Looker
+        self,
+        quote: Quote,
+        engine: Engine | None,
+        batch_id: int | None,
+        options: BatchOptions,
+        looker: Looker,
+        provider: str,
     ) -> None:
         self._quote = quote
         self._engine = engine
@@ -144,6 +158,7 @@ class _Counting:
         # A job that is forced looks only at its own batch.
         self._only_batch = (batch_id or 0) if options.force else None
         self._looker = looker
+        self._provider = provider
         self._items: set[bytes] = set()
         self._contents: set[bytes] = set()
 
@@ -154,11 +169,7 @@ class _Counting:
         open_ones = list(self._without_ended(page))
         urls = [wish for wish in open_ones if not wish.uri.startswith("file:")]
         files = [wish for wish in open_ones if wish.uri.startswith("file:")]
-        for wish in urls:
-            same = f"{wish.uri}|{wish.elements}|{wish.subject_elements}|{wish.mask}"
-            if self._is_new(self._contents, same):
-                self._quote.to_call += 1
-                self._quote.urls += 1
+        self._count_urls(urls)
         self._count_files(files, list(pool.map(self._look, files)))
 
     def _without_ended(self, page: list[Wish]) -> Iterator[Wish]:
@@ -173,6 +184,32 @@ class _Counting:
                 yield wish
             else:
                 self._count_known(wish, found)
+
+    def _count_urls(self, urls: list[Wish]) -> None:
+        cleaned: defaultdict[str, list[CleanedUrl]] = defaultdict(list)
+        if self._engine is not None and urls and self._only_batch != 0:
+            uris = [wish.uri for wish in urls]
+            found = transact(
+                self._engine, lambda connection: reports.find_cleaned_urls(connection, uris, self._only_batch)
+            )
+            for row in found:
+                cleaned[row.url].append(row)
+        for wish in urls:
+            if not self._is_new(self._contents, f"{wish.uri}|{wish.elements}|{wish.subject_elements}|{wish.mask}"):
+                continue
+            if self._was_cleaned(wish, cleaned[wish.uri]):
+                self._quote.cleaned += 1
+                self._quote.cleaned_urls += 1
+            else:
+                self._quote.to_call += 1
+                self._quote.urls += 1
+
+    def _was_cleaned(self, wish: Wish, before: list[CleanedUrl]) -> bool:
+        # A mask's key is made for the photo's size, which only fetching it would tell.
+        options = (wish.elements, wish.subject_elements, None)
+        return wish.mask is None and any(
+            row.content_key == content_key(self._provider, row.sha256, *options) for row in before
+        )
 
     def _count_files(self, files: list[Wish], seen: list[Seen | SourceError]) -> None:
         fresh: list[tuple[Wish, Seen]] = []

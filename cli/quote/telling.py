@@ -19,6 +19,7 @@ def as_json(quote: Quote) -> str:
             "refused": quote.refused,
             "refusals": refusals,
             "already_cleaned": quote.cleaned,
+            "already_cleaned_urls": quote.cleaned_urls,
             "to_call": quote.to_call,
             "urls": quote.urls,
             "price": float(quote.price),
@@ -41,7 +42,7 @@ def as_table(quote: Quote) -> str:
         ("  refused", quote.refused, "not called, not paid"),
         *((f"    {code}", refusal.count, _example(refusal)) for code, refusal in quote.refusals.items()),
         ("unique", quote.unique, ""),
-        ("  already cleaned", quote.cleaned, "not paid again"),
+        ("  already cleaned", quote.cleaned, _about_cleaned(quote)),
         ("  to be called", quote.to_call, _about_calls(quote)),
         ("    to be fitted", quote.fitted, "made to fit the API's bounds, and put back after"),
         *((f"      {step}", count, "") for step, count in quote.steps.most_common()),
@@ -68,6 +69,12 @@ def duration(seconds: float) -> str:
 
 def _example(refusal: Refusal) -> str:
     return f"{refusal.example}: {refusal.message}"
+
+
+def _about_cleaned(quote: Quote) -> str:
+    if not quote.cleaned_urls:
+        return "not paid again"
+    return f"not paid again; {quote.cleaned_urls:,} by their URLs, if the photos there are still the same"
 
 
 def _about_calls(quote: Quote) -> str:

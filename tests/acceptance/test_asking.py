@@ -49,6 +49,13 @@ def test_more_calls_than_allowed_are_asked_about(
     assert (cleaned.code, "paid calls to" in cleaned.err) == (0, False), cleaned.err
 
 
+def test_calls_to_the_sandbox_are_asked_about_too(environment: dict[str, str], tmp_path: Path) -> None:
+    make_photos(tmp_path / "photos", 2)
+    free = {name: value for name, value in environment.items() if not name.startswith("REMOVAL_")}
+    refused = run_on_terminal(free, tmp_path, "n\n", "run", "photos", "--out", "clean", "--confirm-over", "1")
+    assert "2 calls to the sandbox, which are free. Go on?" in refused.err
+
+
 def test_few_calls_and_yes_are_not_asked_about(
     environment: dict[str, str], sandbox: SandboxServer, tmp_path: Path
 ) -> None:

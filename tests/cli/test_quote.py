@@ -21,6 +21,7 @@ from producer.catalogue.item import Item
 from producer.intake import BatchOptions, submit
 from tests.db.rows import make_batch
 from worker.bounds import Bounds
+from worker.content import content_key
 from worker.prepare import Taking, prepare
 from worker.source import Source
 
@@ -160,10 +161,32 @@ def test_what_an_unfinished_batch_has_ended_is_not_called_again(engine: Engine, 
     quote = make_quote(engine, SETTINGS, items, source="list", options=OPTIONS, rate=5)
     assert (quote.cleaned, quote.to_call, quote.urls) == (2, 3, 3)
     assert {code: refusal.count for code, refusal in quote.refusals.items()} == {"http_404": 1}
+
+
+def test_urls_that_were_cleaned_before_are_known_by_what_was_there(engine: Engine) -> None:
+    items = [Item(uri=f"https://shop.example/{number}.jpg", name=f"{number}.jpg") for number in range(4)]
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'succeeded' WHERE id > 3"))
-    # Now the batch has ended, so another run makes a new one, which cannot know what is behind the URLs.
-    assert make_quote(engine, SETTINGS, items, source="list", options=OPTIONS, rate=5).to_call == 6
+        submit(connection, items[:3], name="t", source="list", options=OPTIONS)
+        for number, provider in enumerate([SETTINGS.provider, SETTINGS.provider, "another"]):
+            sha256 = f"{number:064}"
+            key = content_key(provider, sha256, OPTIONS.elements, OPTIONS.subject_elements, None)
+            connection.execute(
+                text(
+                    "UPDATE jobs SET state = 'succeeded', code = '200', source_sha256 = :sha256, content_key = :key "
+                    "WHERE source_uri = :uri"
+                ),
+                {"sha256": sha256, "key": key, "uri": items[number].uri},
+            )
+
+    def count(options: BatchOptions) -> tuple[int, int, int]:
+        quote = make_quote(engine, SETTINGS, items, source="other", options=options, rate=5)
+        assert quote.cleaned == quote.cleaned_urls
+        return quote.cleaned, quote.to_call, quote.urls
+
+    assert count(OPTIONS) == (2, 2, 2)
+    assert count(BatchOptions(force=True)) == (0, 4, 4)
+    assert count(BatchOptions(elements=(1,))) == (0, 4, 4)
+    assert count(BatchOptions(mask="1 2")) == (0, 4, 4)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +201,11 @@ def test_what_a_photo_came_to_before_decides(engine: Engine, tmp_path: Path, sta
     with engine.begin() as connection:
         statement = text("UPDATE jobs SET state = :state, code = :code, content_key = :key")
         connection.execute(statement, {"state": state, "code": code, "key": key})
+        answered = text(
+            "INSERT INTO attempts (job_id, batch_id, lease_token, worker, code, answer_class) "
+            "SELECT id, batch_id, gen_random_uuid(), 'w', :code, 'permanent' FROM jobs"
+        )
+        connection.execute(answered, {"code": code})
     quote = make_quote(engine, SETTINGS, read_folder(tmp_path), source="s", options=OPTIONS, rate=5)
     assert (getattr(quote, count), quote.to_call) == (1, 0)
     forced = BatchOptions(force=True)

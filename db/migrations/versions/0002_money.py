@@ -25,6 +25,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("is_canary"),
     )
+    op.create_index(
+        "ix_jobs_cleaned",
+        "jobs",
+        ["source_uri"],
+        unique=False,
+        postgresql_using="hash",
+        postgresql_where=sa.text("state = 'succeeded'"),
+    )
     op.add_column("attempts", sa.Column("account", sa.Text(), nullable=True))
     op.add_column("attempts", sa.Column("price", sa.Numeric(20, 6), nullable=True))
     op.create_index("ix_attempts_sent", "attempts", ["sent_at"], unique=False, postgresql_using="brin")
@@ -46,6 +54,12 @@ def downgrade() -> None:
     op.drop_index("ix_attempts_sent", table_name="attempts")
     op.drop_column("attempts", "price")
     op.drop_column("attempts", "account")
+    op.drop_index(
+        "ix_jobs_cleaned",
+        table_name="jobs",
+        postgresql_using="hash",
+        postgresql_where=sa.text("state = 'succeeded'"),
+    )
     op.drop_index("ix_jobs_canary", table_name="jobs", postgresql_where=sa.text("is_canary"))
     op.drop_column("jobs", "is_canary")
     op.drop_column("jobs", "changed_outside")
