@@ -16,7 +16,7 @@ demo: $(STAMP)-demo ## Clean a sample catalogue of 24 photos on embedded servers
 	@$(BIN)/cleanplate demo
 
 test: $(STAMP)-dev ## Run the whole test suite on embedded servers
-	@$(BIN)/python -m pytest tests -n 4 -m "not load"
+	@$(BIN)/python -m pytest tests/chaos tests/acceptance tests -n 4 --dist worksteal -m "not load"
 	@echo "Now what measures, alone on the machine:"
 	@$(BIN)/python -m pytest tests -m load
 
