@@ -47,7 +47,9 @@ def open_call(
         "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) "
         "SELECT j.id, j.batch_id, j.lease_token, :worker, :account, :price, clock_timestamp(), 'maybe' "
         "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
-        "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' RETURNING id, "
+        "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' "
+        # A rescue that is under way is waited for; after it the token is another.
+        "FOR NO KEY UPDATE OF j RETURNING id, "
         "(SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE batches.id = batch_id) AS is_limited"
     )
     values = {"id": job.id, "token": job.lease_token, "worker": worker, "account": account, "price": tariff.price}
@@ -58,7 +60,6 @@ def open_call(
     if not is_limited or budgets.reserve(connection, batch_id=job.batch_id, account=account, tariff=tariff):
         return int(row.id)
     connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": row.id})
-    circuits.probe_was_spared(connection, account, job.id)
     batches.pause(connection, job.batch_id, budgets.PAUSE_REASON)
     return None
 

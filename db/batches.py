@@ -119,9 +119,15 @@ def counts(connection: Connection, batch_id: int) -> BatchCounts:
 
 
 def pause(connection: Connection, batch_id: int, reason: str) -> bool:
-    """Pause an active batch; what waits in Redis goes back to pending. Return whether it was active."""
+    """Pause an active batch; what waits in Redis goes back to pending. Return whether that changed anything.
+
+    A person's word (`hand`) also holds for a batch that is paused for another reason, which could pass.
+    """
     changed = connection.execute(
-        text("UPDATE batches SET state = 'paused', pause_reason = :why WHERE id = :id AND state = 'active'"),
+        text(
+            "UPDATE batches SET state = 'paused', pause_reason = :why WHERE id = :id "
+            "AND (state = 'active' OR (:why = 'hand' AND state = 'paused' AND pause_reason <> 'hand'))"
+        ),
         {"id": batch_id, "why": reason},
     ).rowcount
     connection.execute(

@@ -9,6 +9,14 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 PROBE_SECONDS = 30.0
+"""Between two probes of a refused account."""
+PROBE_GAP_SECONDS = 1.0
+"""Between a probe that ended without a call and the next."""
+
+_NO_PROBE_OUT = (
+    "NOT EXISTS (SELECT 1 FROM jobs AS j WHERE j.id = circuits.probe_job_id "
+    "AND (j.state = 'queued' OR (j.state = 'running' AND j.lease_expires_at > now())))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class OpenCircuit:
 def find_open(connection: Connection, account: str) -> OpenCircuit | None:
     """Return the account's open circuit, or None when it may be called."""
     statement = text(
-        "SELECT reason, code, message, opened_at, last_failed_at, next_probe_at <= now() "
+        f"SELECT reason, code, message, opened_at, last_failed_at, next_probe_at <= now() AND {_NO_PROBE_OUT} "  # noqa: S608
         "FROM circuits WHERE account = :account AND is_open"
     )
     row = connection.execute(statement, {"account": account}).one_or_none()
@@ -66,29 +74,34 @@ def close(connection: Connection, account: str, *, attempt_id: int | None = None
 
 
 def probe_now(connection: Connection, account: str) -> None:
-    """Let the next probe go out at once (someone has come to look)."""
+    """Let the next probe go out at once (someone has come to look), or as soon as the one that is out has ended."""
     statement = text("UPDATE circuits SET next_probe_at = now() WHERE account = :account AND is_open")
     connection.execute(statement, {"account": account})
 
 
 def may_call(connection: Connection, account: str, job_id: int) -> bool:
-    """Whether a job may call: the circuit is closed, or the job is its probe, or becomes it because one is due."""
+    """Whether a job may call: the circuit is closed, or the job is its probe, or becomes it because one is due.
+
+    While a probe is out, none is due; it is over when its job is no longer queued or running.
+    """
     if find_open(connection, account) is None:
         return True
     statement = text(
-        "UPDATE circuits SET probe_job_id = :job_id, next_probe_at = now() + make_interval(secs => :probe) "
-        "WHERE account = :account AND is_open AND (probe_job_id = :job_id OR next_probe_at <= now())"
+        "UPDATE circuits SET probe_job_id = :job_id, next_probe_at = now() + make_interval(secs => :gap) "  # noqa: S608
+        "WHERE account = :account AND is_open "
+        f"AND (probe_job_id = :job_id OR (next_probe_at <= now() AND {_NO_PROBE_OUT}))"
     )
-    values = {"account": account, "job_id": job_id, "probe": PROBE_SECONDS}
+    values = {"account": account, "job_id": job_id, "gap": PROBE_GAP_SECONDS}
     return connection.execute(statement, values).rowcount == 1
 
 
-def probe_was_spared(connection: Connection, account: str, job_id: int) -> None:
-    """Let another probe go out at once when the chosen job ended without a call."""
+def put_off_probe(connection: Connection, account: str) -> None:
+    """Let the next probe of a refused account wait, after one that told nothing of it."""
     statement = text(
-        "UPDATE circuits SET next_probe_at = now() WHERE account = :account AND is_open AND probe_job_id = :job_id"
+        "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :probe), probe_job_id = NULL "
+        "WHERE account = :account AND is_open"
     )
-    connection.execute(statement, {"account": account, "job_id": job_id})
+    connection.execute(statement, {"account": account, "probe": PROBE_SECONDS})
 
 
 def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
@@ -109,8 +122,8 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
     if row is None:
         return None
     statement = text(
-        "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :probe), probe_job_id = :job_id "
+        "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :gap), probe_job_id = :job_id "
         "WHERE account = :account AND is_open"
     )
-    connection.execute(statement, {"account": account, "probe": PROBE_SECONDS, "job_id": row.id})
+    connection.execute(statement, {"account": account, "gap": PROBE_GAP_SECONDS, "job_id": row.id})
     return row.id, row.dispatches

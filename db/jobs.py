@@ -156,6 +156,7 @@ def stop(
     message: str,
     spent: int,
     artifact_sha256: str | None = None,
+    forget_output: bool = False,
 ) -> None:
     """End a job as `dead` or `held`.
 
@@ -167,17 +168,25 @@ def stop(
         message: What to tell a person.
         spent: 1 when this execution counts as an attempt, else 0.
         artifact_sha256: The output a person is to decide about, if there is one.
+        forget_output: Whether the link of a paid output leads nowhere.
 
     Raises:
         LeaseLost: Another worker owns the job.
     """
     statement = text(
         "UPDATE jobs SET state = :state, code = :code, message = :message, attempts = attempts + :spent, "
-        "artifact_sha256 = :artifact, "
+        "artifact_sha256 = :artifact, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, "
         "lease_token = NULL, lease_expires_at = NULL, finished_at = now() "
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
-    values = {"state": state, "code": code, "message": message, "spent": spent, "artifact": artifact_sha256}
+    values = {
+        "state": state,
+        "code": code,
+        "message": message,
+        "spent": spent,
+        "artifact": artifact_sha256,
+        "forget_output": forget_output,
+    }
     must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from db import circuits
+
 REASON = "outage"
 LAST_CALLS = 10
-FAULTS_OF_LAST = 9
+FAULTS_OF_LAST = 8
 FAULTS_ALONE = 5
 FAULTY_PHOTOS = 2
 """One photo that fails again and again is that photo's fault."""
@@ -43,9 +45,9 @@ class Fault:
 def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeRules) -> bool:
     """Say whether a fault belongs to an outage, and open the circuit when it shows one.
 
-    Nine of the last ten calls of the account, or the first five there are, must have been faults, and not of a single
+    Eight of the last ten calls of the account, or the first five there are, must have been faults, and not of a single
     photo. Those that showed it did not fail for their photos' sake, so they no longer count as attempts, and neither
-    must this one.
+    must this one. A probe's fault counts against no photo, whatever the circuit is open for.
 
     Args:
         connection: The transaction in which the fault was settled.
@@ -59,9 +61,12 @@ def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeR
         {"account": account},
     ).one_or_none()
     if circuit is not None and circuit.is_open:
-        if circuit.reason == REASON and circuit.probe_job_id == fault.job_id:
+        is_probe = circuit.probe_job_id == fault.job_id
+        if is_probe and circuit.reason == REASON:
             _note_failed_probe(connection, account, fault, rules, circuit.failed_probes + 1)
-        is_outage = bool(circuit.reason == REASON)
+        elif is_probe:
+            circuits.put_off_probe(connection, account)
+        is_outage = bool(is_probe or circuit.reason == REASON)
     else:
         last = _last_calls(connection, account)
         faults = [row.id for row in last if row.is_fault]
@@ -122,10 +127,18 @@ def _note_failed_probe(connection: Connection, account: str, fault: Fault, rules
 
 def _uncount(connection: Connection, attempt_ids: list[int]) -> None:
     """Take attempts back from their jobs; a job that died of one lives again."""
+    # First, so that a batch does not end while its jobs come back to life.
+    locked = text(
+        "SELECT 1 FROM batches WHERE id IN (SELECT batch_id FROM attempts WHERE id = ANY(:ids)) ORDER BY id "
+        "FOR NO KEY UPDATE"
+    )
+    connection.execute(locked, {"ids": attempt_ids})
     statement = text(
-        "WITH uncounted AS (UPDATE attempts SET counted = false WHERE id = ANY(:ids) AND counted RETURNING job_id, id),"
-        " per_job AS (SELECT job_id, count(*) AS n, max(id) AS last_id FROM uncounted GROUP BY job_id), "
-        "died AS (SELECT j.id FROM jobs AS j JOIN per_job ON per_job.job_id = j.id WHERE j.state = 'dead' "
+        "WITH uncounted AS (UPDATE attempts SET counted = false WHERE id = ANY(:ids) AND counted "
+        "RETURNING job_id, id, code), per_job AS (SELECT job_id, count(*) AS n, max(id) AS last_id, "
+        "(array_agg(code ORDER BY id DESC))[1] AS code FROM uncounted GROUP BY job_id), "
+        "died AS (SELECT j.id FROM jobs AS j JOIN per_job ON per_job.job_id = j.id "
+        "WHERE j.state = 'dead' AND j.code = per_job.code "
         "AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.id > per_job.last_id)), "
         "taken_back AS (UPDATE jobs AS j SET attempts = greatest(0, j.attempts - n), "
         "state = CASE WHEN j.id IN (SELECT id FROM died) THEN 'pending' ELSE j.state END, "

@@ -116,6 +116,8 @@ def rescue(connection: Connection, *, hold: bool, max_attempts: int) -> list[tup
             code = CASE WHEN lost.job_id IS NULL THEN j.code ELSE 'worker_lost' END,
             message = CASE WHEN lost.job_id IS NULL THEN j.message
                            ELSE 'The worker fell silent during the call; it may have been billed.' END,
+            finished_at = CASE WHEN (lost.job_id IS NOT NULL AND (:hold OR j.attempts + 1 >= :max_attempts))
+                                    OR lapsed.batch_state = 'cancelled' THEN now() END,
             rescues = rescues + 1, available_at = now(), lease_token = NULL, lease_expires_at = NULL, worker = NULL
         FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
         WHERE j.id = lapsed.id

@@ -10,13 +10,17 @@ from db.jobs import ClaimedJob, must_hold, whose
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """Another job with the same bytes and options: done, running right now, held, or refused by the API."""
+    """Another job with the same bytes and options: done, running right now, held, or refused by the API.
+
+    One with an `output_url` has paid, and not fetched what it paid for.
+    """
 
     job_id: int
     state: JobState
     code: str | None
     message: str | None
     artifact_sha256: str | None
+    output_url: str | None = None
 
 
 def note_source(
@@ -53,15 +57,18 @@ def note_source(
     must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
     row = connection.execute(
         text(
-            "SELECT j.id, j.state, j.code, j.message, j.artifact_sha256 FROM jobs AS j "
+            "SELECT j.id, j.state, j.code, j.message, j.artifact_sha256, "
+            "CASE WHEN j.state <> 'running' THEN j.output_url END AS output_url FROM jobs AS j "
             "WHERE j.content_key = :key AND j.id <> :id AND (NOT :force OR j.batch_id = :batch_id) "
             "AND (j.state = 'succeeded' "
             # Only one that noted its source in this very run is waited for: of identical photos the first one calls.
             "OR (j.state = 'running' AND j.content_lease = j.lease_token) "
+            "OR (j.state <> 'running' AND j.output_url IS NOT NULL) "
             "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' AND (j.code = 'rejected' "
             "OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.code = j.code "
             "AND a.answer_class = 'permanent')))))) "
-            "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.state = 'held' DESC, j.id LIMIT 1"
+            "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.output_url IS NOT NULL DESC, "
+            "j.state = 'held' DESC, j.id LIMIT 1"
         ),
         {
             "key": content_key,
@@ -71,4 +78,4 @@ def note_source(
             "first_time": job.requeues == 0,
         },
     ).one_or_none()
-    return Twin(row.id, JobState(row.state), row.code, row.message, row.artifact_sha256) if row else None
+    return Twin(row.id, JobState(row.state), *row[2:]) if row else None

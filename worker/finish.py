@@ -172,7 +172,6 @@ class Finisher:
                     artifact_sha256=twin.artifact_sha256,
                 )
             )
-        self._write(lambda connection: self._health.note_no_call(connection, job))
         return ending
 
     def apply(
@@ -198,13 +197,20 @@ class Finisher:
             in_outage = False
             if attempt_id is None:
                 attempts.note_without_call(connection, job, outcome, worker=self._worker)
-                self._health.note_no_call(connection, job)
             else:
                 attempts.settle(connection, attempt_id, outcome)
                 in_outage = self._health.note_failure(connection, job, attempt_id, outcome)
             spent = int(decision.counted and not in_outage)
             if decision.move is Move.HELD or (decision.move is Move.DEAD and not in_outage):
-                jobs.stop(connection, job, state=decision.move, code=outcome.code, message=outcome.message, spent=spent)
+                jobs.stop(
+                    connection,
+                    job,
+                    state=decision.move,
+                    code=outcome.code,
+                    message=outcome.message,
+                    spent=spent,
+                    forget_output=forget_output,
+                )
                 return True
             jobs.give_back(
                 connection,

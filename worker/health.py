@@ -30,10 +30,6 @@ class AccountHealth:
         """Close the circuit: a call that was sent since it opened was good."""
         circuits.close(connection, self.account, attempt_id=attempt_id)
 
-    def note_no_call(self, connection: Connection, job: ClaimedJob) -> None:
-        """Let another job be the probe when this one, which was to be it, ended without a call."""
-        circuits.probe_was_spared(connection, self.account, job.id)
-
     def note_failure(self, connection: Connection, job: ClaimedJob, attempt_id: int, outcome: Outcome) -> bool:
         """Open or close the circuit after a call that did not succeed.
 
@@ -48,9 +44,6 @@ class AccountHealth:
         """
         if outcome.answer_class is AnswerClass.ACCOUNT:
             circuits.trip(connection, self.account, reason=ACCOUNT_REASON, code=outcome.code, message=outcome.message)
-            return False
-        if outcome.answer_class is AnswerClass.THROTTLED:
-            circuits.probe_was_spared(connection, self.account, job.id)
             return False
         is_fault = outcome.answer_class in _FAULTS
         if is_from_a_good_account(outcome):

@@ -32,7 +32,7 @@ from removal.limiter import LimiterUnavailable
 from removal.mask import Order
 from worker.bounds import Bounds
 from worker.caller import Call, Caller, NotCalled
-from worker.collect import collect
+from worker.collect import Output, collect
 from worker.ending import GONE, Ending
 from worker.fetch import Fetcher
 from worker.finish import Finisher
@@ -168,13 +168,17 @@ class Pipeline:
 
     def _work(self, job: ClaimedJob, lost: threading.Event, room: Room) -> Ending:
         photo, twin = self._take_in(job, room)
-        if twin is not None and twin.state is JobState.RUNNING:
+        if job.output_url is not None and (twin is None or twin.state is not JobState.SUCCEEDED):
+            return self._collect(job, None, job.output_url, photo)
+        if twin is not None and twin.output_url is not None:
+            ending = self._borrow(job, twin.output_url, photo)
+            if ending is not None:
+                return ending
+        elif twin is not None and twin.state is JobState.RUNNING:
             delay = TWIN_SNOOZE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             return self._tools.finisher.snooze(job, delay, f"job {twin.job_id} has the same photo")
-        if twin is not None:
+        elif twin is not None:
             return self._tools.finisher.reuse(job, twin)
-        if job.output_url is not None:
-            return self._collect(job, None, job.output_url, photo)
         call = self._call(job, photo, lost)
         outcome = _outcome_of(call)
         if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:
@@ -219,6 +223,15 @@ class Pipeline:
         stopping = self._tools.stopping
         return self._tools.caller.call(job, request, lambda: stopping.is_set() or lost.is_set())
 
+    def _borrow(self, job: ClaimedJob, url: str, photo: Prepared) -> Ending | None:
+        """Collect the output that a twin has paid for and not fetched yet; None when it cannot be had."""
+        try:
+            output = collect(url, photo, self._tools.fetcher)
+        except (SourceUnreachable, OutputError) as error:
+            log.info("job %s: the output its twin paid for cannot be had: %s", job.id, error)
+            return None
+        return self._keep(job, None, output)
+
     def _collect(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: Prepared) -> Ending:
         finisher = self._tools.finisher
         try:
@@ -237,14 +250,17 @@ class Pipeline:
                 rules=self._tools.rules,
             )
             failed = Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error))
-            return finisher.apply(job, None, failed, again, forget_output=True)
+            return finisher.apply(job, None, failed, again, forget_output=not isinstance(error, OutputRefused))
+        return self._keep(job, attempt_id, output)
+
+    def _keep(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
         tools = self._tools
         doubt = doubt_about(
             output, job.id, unchanged_below=tools.hold_unchanged_below, changed_above=tools.hold_changed_above
         )
         if doubt is not None:
-            return finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)
-        return finisher.succeed(job, attempt_id, output)
+            return tools.finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)
+        return tools.finisher.succeed(job, attempt_id, output)
 
     def _count_code(self, job: ClaimedJob, code: str) -> int:
         return transact(

@@ -147,7 +147,7 @@ def take_in(
         reason = batch.pause_reason if batch is not None else None
         if reason == budgets.PAUSE_REASON:
             budgets.resume_affordable(connection, settings.account, tariff_of(settings))
-        elif reason != canaries.PAUSE_REASON:
+        elif reason != canaries.PAUSE_REASON and batch is not None and batch.canary_state != "failed":
             batches.resume(connection, intake.batch_id)
     circuits.probe_now(connection, settings.account)
     return intake

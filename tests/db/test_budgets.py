@@ -70,6 +70,17 @@ def test_a_batch_paused_by_hand_stays_paused(engine: Engine) -> None:
     assert resume(engine) == []
 
 
+def test_a_batch_that_waits_for_budget_and_is_paused_by_hand_stays_paused(engine: Engine) -> None:
+    ids = make_batch(engine, 2, queued=True)
+    limit(engine, calls=1)
+    assert [call(engine, job_id) is not None for job_id in ids] == [True, False]
+    with engine.begin() as connection:
+        assert batches.pause(connection, 1, "hand")
+    limit(engine, calls=5)
+    assert resume(engine) == []
+    assert batch(engine).pause_reason == "hand"
+
+
 def test_calls_that_cost_nothing_give_their_price_back(engine: Engine) -> None:
     ids = make_batch(engine, 4, queued=True)
     limit(engine, cost="0.05")

@@ -1,5 +1,6 @@
 """A job's life: who may claim it, and who may write it."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from uuid import uuid4
 
 import pytest
@@ -88,6 +89,25 @@ def test_a_call_is_not_opened_when_the_batch_is_paused_or_the_circuit_is_open(en
         circuits.close(connection, ACCOUNT)
         batches.pause(connection, job.batch_id, "hand")
     assert not may_call()
+
+
+def test_no_call_is_opened_while_the_job_is_being_rescued(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s'"))
+
+    def thaw() -> int | None:
+        with engine.begin() as connection:
+            return attempts.open_call(connection, job, worker="w", account=ACCOUNT)
+
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            assert queue.rescue(connection, hold=False, max_attempts=5) == [(job_id, "pending")]
+            opened = pool.submit(thaw)
+            wait([opened], timeout=0.3)
+        assert opened.result(timeout=10) is None
 
 
 def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:

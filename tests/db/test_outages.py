@@ -1,13 +1,15 @@
 """An outage is seen from the last calls, costs no attempt, and is asked about more and more rarely."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from sqlalchemy import Engine, text
 
-from core.states import AnswerClass, Spend
-from db import attempts, circuits, outages, queue
+from core.states import AnswerClass, Lane, Spend
+from db import attempts, batches, circuits, jobs, outages, queue, reviews
 from db.attempts import Outcome
 from db.outages import Fault, ProbeRules
-from tests.db.rows import ACCOUNT, call, make_batch
+from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
 
 GOOD = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
 RULES = ProbeRules(first_seconds=2.0, cap_seconds=10.0)
@@ -55,8 +57,16 @@ class Fleet:
             attempts.settle(connection, attempt_id, Outcome(*answer, "down", latency_seconds=0.0))
             is_outage = outages.note_fault(connection, ACCOUNT, Fault(job_id, attempt_id, answer[1], "down"), RULES)
             connection.execute(
-                text("UPDATE jobs SET state = :state, lease_token = NULL, attempts = attempts + :spent WHERE id = :id"),
-                {"id": job_id, "state": "pending" if is_outage else state, "spent": 0 if is_outage else 1},
+                text(
+                    "UPDATE jobs SET state = :state, code = :code, lease_token = NULL, attempts = attempts + :spent "
+                    "WHERE id = :id"
+                ),
+                {
+                    "id": job_id,
+                    "state": "pending" if is_outage else state,
+                    "code": answer[1],
+                    "spent": 0 if is_outage else 1,
+                },
             )
         return is_outage
 
@@ -94,11 +104,11 @@ def test_an_outage_from_the_start_is_seen_after_five_calls_and_costs_no_attempt(
     assert fleet.open() is None, "nobody else calls"
 
 
-def test_an_outage_in_the_middle_is_seen_when_nine_of_ten_calls_failed(engine: Engine) -> None:
+def test_an_outage_in_the_middle_is_seen_when_eight_of_ten_calls_failed(engine: Engine) -> None:
     fleet = Fleet(engine, 40)
     for _ in range(20):
         fleet.succeed()
-    assert [fleet.fail() for _ in range(9)] == [False] * 8 + [True]
+    assert [fleet.fail() for _ in range(8)] == [False] * 7 + [True]
     assert fleet.attempts_spent() == 0
 
 
@@ -202,3 +212,88 @@ def test_a_refused_account_is_not_taken_for_an_outage(engine: Engine) -> None:
     circuit = fleet.circuit()
     assert circuit is not None
     assert circuit.reason == "account"
+
+
+def test_revived_jobs_are_not_left_in_a_batch_that_is_being_finished(engine: Engine) -> None:
+    fleet = Fleet(engine, 5)
+    for _ in range(4):
+        fleet.fail(state="dead")
+    opened = fleet.open()
+    assert opened is not None
+    with engine.begin() as connection:
+        other = batches.create(connection, name="o", source_key="o", lane=Lane.BULK, options="{}")
+        connection.execute(text("UPDATE jobs SET batch_id = :b WHERE id = :id"), {"b": other, "id": opened[0]})
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as finishing:
+            assert batches.finish_settled(finishing) == [1]
+            failing = pool.submit(fleet.fail, opened)
+            wait([failing], timeout=0.3)
+        assert failing.result(timeout=10)
+    with engine.connect() as connection:
+        states = connection.execute(
+            text("SELECT DISTINCT j.state, b.state FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id")
+        )
+        assert {tuple(row) for row in states} == {("pending", "active")}
+
+
+def test_an_outage_does_not_revive_what_a_person_rejected(engine: Engine) -> None:
+    fleet = Fleet(engine, 6)
+    fleet.fail(answer=(AnswerClass.MAYBE_BILLED, "read_timeout"), state="held")
+    with engine.begin() as connection:
+        assert reviews.reject(connection, [fleet.ids[0]])[0].state == "dead"
+    assert [fleet.fail() for _ in range(4)] == [False, False, False, True]
+    assert state_of(engine, fleet.ids[0]) == "dead"
+
+
+@pytest.mark.parametrize("how", ["its time is over", "somebody came to look"])
+def test_while_a_probe_is_out_there_is_no_other(engine: Engine, how: str) -> None:
+    fleet = Fleet(engine, 8)
+    for _ in range(5):
+        fleet.fail()
+    with engine.begin() as connection:
+        circuits.probe_now(connection, ACCOUNT)
+        probe = circuits.queue_probe(connection, ACCOUNT)
+    assert probe is not None
+    attempt_id = call(engine, probe[0])
+    assert attempt_id is not None
+    with engine.begin() as connection:
+        if how == "somebody came to look":
+            circuits.probe_now(connection, ACCOUNT)
+        connection.execute(text("UPDATE circuits SET next_probe_at = next_probe_at - interval '60 s'"))
+    circuit = fleet.circuit()
+    assert circuit is not None
+    assert not circuit.probe_due
+    assert fleet.open() is None
+    fleet.fail((probe[0], attempt_id), answer=(AnswerClass.MAYBE_BILLED, "read_timeout"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT failed_probes FROM circuits")).scalar_one() == 1
+
+
+@pytest.mark.parametrize("how", ["its batch is paused", "it is withdrawn", "its worker fell silent"])
+def test_a_probe_that_ends_without_an_answer_makes_room_within_a_second(engine: Engine, how: str) -> None:
+    fleet = Fleet(engine, 8)
+    for _ in range(5):
+        fleet.fail()
+    with engine.begin() as connection:
+        circuits.probe_now(connection, ACCOUNT)
+        probe = circuits.queue_probe(connection, ACCOUNT)
+    assert probe is not None
+    job = claim(engine, probe[0])
+    assert job is not None
+    with engine.begin() as connection:
+        if how == "its batch is paused":
+            batches.pause(connection, 1, "hand")
+    with engine.begin() as connection:
+        attempt_id = attempts.open_call(connection, job, worker="w", account=ACCOUNT)
+        assert (attempt_id is None) == (how == "its batch is paused")
+    with engine.begin() as connection:
+        if how == "its worker fell silent":
+            connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s'"))
+        else:
+            if attempt_id is not None:
+                attempts.withdraw(connection, attempt_id)
+            jobs.give_back(connection, job, delay_seconds=1, spent=0)
+        connection.execute(text("UPDATE circuits SET next_probe_at = next_probe_at - interval '1 s'"))
+    circuit = fleet.circuit()
+    assert circuit is not None
+    assert circuit.probe_due

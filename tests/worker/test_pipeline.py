@@ -193,9 +193,11 @@ def test_a_probe_that_is_no_photo_makes_room_for_the_next(make_bench: MakeBench,
     bench.submit(photo)
     with bench.engine.begin() as connection:
         circuits.trip(connection, "test", reason="account", code="NoResource", message="no")
-        connection.execute(text("UPDATE circuits SET probe_job_id = (SELECT min(id) FROM jobs)"))
-    bench.run_due()
-    with bench.engine.connect() as connection:
+        probe = circuits.queue_probe(connection, "test")
+    assert probe is not None
+    assert bench.pipeline.run(probe[0]).state == "dead"
+    with bench.engine.begin() as connection:
+        connection.execute(text("UPDATE circuits SET next_probe_at = next_probe_at - interval '1 s'"))
         found = circuits.find_open(connection, "test")
     assert found is not None
     assert found.probe_due

@@ -1,0 +1,104 @@
+"""Identical photos: what one of them has paid for serves all, whatever happens on the way."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import text
+
+from core.errors import SourceUnreachable
+from core.states import Lane
+from db import circuits, queue
+from tests.worker.conftest import Bench, MakeBench
+from worker import pipeline
+from worker.collect import collect
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.linear_gradient("L").resize((600, 520)).convert("RGB").save(folder / "a.jpg", quality=90)
+    shutil.copy(folder / "a.jpg", folder / "b.jpg")
+    return folder
+
+
+def pay_without_fetching(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Run what is due, with the first output that is fetched ending in an error."""
+    tries: list[int] = []
+
+    def fail_once(*arguments: object) -> object:
+        tries.append(1)
+        if len(tries) == 1:
+            raise error
+        return collect(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "collect", fail_once)
+        bench.run_due()
+
+
+def test_a_twin_takes_what_is_paid_for_and_not_fetched_yet(
+    make_bench: MakeBench, twins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(twins)
+    pay_without_fetching(bench, monkeypatch, SourceUnreachable("connect_failed", "the output's host does not answer"))
+    bench.run_out()
+    assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded"] * 2
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_a_twin_takes_what_a_killed_worker_has_paid_for(
+    make_bench: MakeBench, twins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(twins)
+    with pytest.raises(SystemExit):
+        pay_without_fetching(bench, monkeypatch, SystemExit())
+    with bench.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
+        assert queue.rescue(connection, hold=False, max_attempts=5) == [(1, "pending")]
+        second = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalar_one()
+    assert bench.pipeline.run(second).state == "succeeded"
+    assert [ending.code for ending in bench.run_out()] == ["reused"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_a_link_of_a_twin_that_leads_nowhere_is_not_waited_for(make_bench: MakeBench, twins: Path) -> None:
+    bench = make_bench()
+    bench.submit(twins)
+    first, second = (job.id for job in queue_all(bench))
+    bench.sandbox.configure(next="output_404")
+    bench.pipeline.run(first)
+    with bench.engine.begin() as connection:
+        url = text("UPDATE jobs SET output_url = :url WHERE id = :id")
+        connection.execute(url, {"url": f"{bench.sandbox.url}/nothing", "id": first})
+    assert bench.pipeline.run(second).state == "succeeded"
+    assert bench.sandbox.stats()["accepted"] == 2
+
+
+def test_probes_of_a_refused_account_spend_no_attempt(make_bench: MakeBench, twins: Path) -> None:
+    (twins / "b.jpg").unlink()
+    bench = make_bench(max_attempts=2)
+    bench.submit(twins)
+    with bench.engine.begin() as connection:
+        circuits.trip(connection, "test", reason="account", code="NoResource", message="no")
+    bench.sandbox.configure(faults={"http503": 1.0})
+    for _ in range(3):
+        with bench.engine.begin() as connection:
+            circuits.probe_now(connection, "test")
+            probe = circuits.queue_probe(connection, "test")
+        assert probe is not None
+        assert bench.pipeline.run(probe[0]).code == "http_503"
+    assert (bench.job()["state"], bench.job()["attempts"]) == ("pending", 0)
+    with bench.engine.connect() as connection:
+        found = circuits.find_open(connection, "test")
+    assert found is not None
+    assert (found.reason, found.probe_due) == ("account", False)
+
+
+def queue_all(bench: Bench) -> list[queue.DueJob]:
+    with bench.engine.begin() as connection:
+        return queue.queue_due(connection, Lane.BULK, 10)
