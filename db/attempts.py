@@ -43,25 +43,33 @@ def open_call(
     if not circuits.may_call(connection, account, job.id):
         return None
     budgets.hold_limits(connection, job.batch_id)
+    if not (tariff.daily_calls is not None or budgets.is_limited(connection, job.batch_id)):
+        return _insert_open(connection, job, worker=worker, account=account, tariff=tariff)
+    # The batch before the job, as everybody who locks both does.
+    savepoint = connection.begin_nested()
+    if not budgets.reserve(connection, batch_id=job.batch_id, account=account, tariff=tariff):
+        savepoint.rollback()
+        batches.pause(connection, job.batch_id, budgets.PAUSE_REASON)
+        return None
+    attempt_id = _insert_open(connection, job, worker=worker, account=account, tariff=tariff)
+    if attempt_id is None:
+        savepoint.rollback()
+    else:
+        savepoint.commit()
+    return attempt_id
+
+
+def _insert_open(connection: Connection, job: ClaimedJob, *, worker: str, account: str, tariff: Tariff) -> int | None:
     statement = text(
         "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) "
         "SELECT j.id, j.batch_id, j.lease_token, :worker, :account, :price, clock_timestamp(), 'maybe' "
         "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
         "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' "
         # A rescue that is under way is waited for; after it the token is another.
-        "FOR NO KEY UPDATE OF j RETURNING id, "
-        "(SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE batches.id = batch_id) AS is_limited"
+        "FOR NO KEY UPDATE OF j RETURNING id"
     )
     values = {"id": job.id, "token": job.lease_token, "worker": worker, "account": account, "price": tariff.price}
-    row = connection.execute(statement, values).one_or_none()
-    if row is None:
-        return None
-    is_limited = row.is_limited or tariff.daily_calls is not None
-    if not is_limited or budgets.reserve(connection, batch_id=job.batch_id, account=account, tariff=tariff):
-        return int(row.id)
-    connection.execute(text("DELETE FROM attempts WHERE id = :id"), {"id": row.id})
-    batches.pause(connection, job.batch_id, budgets.PAUSE_REASON)
-    return None
+    return connection.execute(statement, values).scalar_one_or_none()
 
 
 def withdraw(connection: Connection, attempt_id: int) -> None:

@@ -61,6 +61,12 @@ def hold_limits(connection: Connection, batch_id: int) -> None:
     connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({_LIMITS_KEY})"), {"id": batch_id})
 
 
+def is_limited(connection: Connection, batch_id: int) -> bool:
+    """Whether a batch has limits; `hold_limits` keeps a no from becoming a yes."""
+    statement = text("SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE id = :id")
+    return bool(connection.execute(statement, {"id": batch_id}).scalar_one())
+
+
 def reserve(connection: Connection, *, batch_id: int, account: str, tariff: Tariff) -> bool:
     """Take one call out of the batch's and the account's budget; False when either is used up.
 

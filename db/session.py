@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
+from psycopg.errors import DeadlockDetected, SerializationFailure
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -20,6 +21,7 @@ Result = TypeVar("Result")
 CONNECT_SECONDS = 5
 STATEMENT_MS = 60_000
 IDLE_MS = 10_000
+MOST_COLLISIONS = 5
 
 
 def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -> Engine:
@@ -69,6 +71,11 @@ def is_down(error: BaseException) -> bool:
     )
 
 
+def is_collision(error: BaseException) -> bool:
+    """Whether PostgreSQL ended a transaction only because others were in its way: the same one will do now."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, DeadlockDetected | SerializationFailure)
+
+
 def transact(
     engine: Engine,
     work: Callable[[Connection], Result],
@@ -89,11 +96,16 @@ def transact(
     """
     deadline = time.monotonic() + patience_seconds
     pause = 0.05
+    collisions = 0
     while True:
         try:
             with engine.begin() as connection:
                 return work(connection)
         except (DBAPIError, PoolTimeout) as error:
+            if is_collision(error) and collisions < MOST_COLLISIONS:
+                collisions += 1
+                log.info("repeating a transaction that others were in the way of: %s", _first_line(error))
+                continue
             if not is_down(error):
                 raise
             if time.monotonic() + pause > deadline or give_up():

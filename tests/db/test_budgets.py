@@ -1,15 +1,18 @@
 """No limit is overshot, whoever calls at the same time, and nothing that was not spent stays reserved."""
 
+import random
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from core.states import AnswerClass, Spend
-from db import attempts, batches, budgets
+from core.states import AnswerClass, Lane, Spend
+from db import attempts, batches, budgets, jobs, queue
 from db.attempts import Outcome
 from db.budgets import Tariff
 from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
@@ -195,6 +198,51 @@ def test_workers_that_call_at_the_same_time_share_one_budget(engine: Engine, dai
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda job_id: call(engine, job_id, tariff) is not None, ids))
     assert sum(made) == 23
+
+
+def test_those_who_call_and_those_who_steer_do_not_block_each_other(engine: Engine) -> None:
+    ids = make_batch(engine, 100, queued=True)
+    limit(engine, calls=1_000_000)
+    tariff = Tariff(Decimal("0.01"), daily_calls=1_000_000)
+    deadline = time.monotonic() + 3
+
+    def work(place: int) -> None:
+        chance = random.Random(place)
+        while time.monotonic() < deadline:
+            job = claim(engine, chance.choice(ids))
+            if job is None:
+                continue
+            with engine.begin() as connection:
+                attempt_id = attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=tariff)
+            with engine.begin() as connection:
+                if attempt_id is not None:
+                    attempts.settle(connection, attempt_id, chance.choice([PAID, REFUSED]))
+                jobs.give_back(connection, job, delay_seconds=0, spent=0)
+
+    def steer(place: int) -> None:
+        steps: list[Callable[[Connection], object]] = [
+            batches.finish_settled,
+            lambda connection: queue.queue_due(connection, Lane.BULK, 20),
+            lambda connection: queue.rescue(connection, hold=False, max_attempts=5),
+            lambda connection: batches.pause(connection, 1, "budget"),
+            lambda connection: budgets.resume_affordable(connection, ACCOUNT, tariff),
+        ]
+        while time.monotonic() < deadline:
+            for step in steps[place:] + steps[:place]:
+                with engine.begin() as connection:
+                    step(connection)
+
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(work, place) for place in range(6)] + [pool.submit(steer, place) for place in range(2)]
+    for each in running:
+        each.result()
+    row = batch(engine)
+    assert row.calls_made > 0
+    with engine.connect() as connection:
+        kept = connection.execute(
+            text("SELECT count(*), coalesce(sum(price) FILTER (WHERE spend <> 'none'), 0) FROM attempts")
+        ).one()
+    assert tuple(kept) == (row.calls_made, row.cost_reserved)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
