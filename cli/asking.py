@@ -13,7 +13,7 @@ from cli.database import existing_database
 from cli.quote import Quote, as_json, as_table, make_quote
 from core.errors import CleanplateError
 from core.settings import Settings
-from producer.catalogue.source import read_source
+from producer.catalogue.source import identity, read_source
 from producer.intake import BatchOptions
 from removal.limiter.view import view
 
@@ -21,7 +21,7 @@ TELL_EVERY_SECONDS = 0.2
 REDIS_SECONDS = 1.0
 
 
-def tell_quote(settings: Settings, source: Path, out: Path | None, options: BatchOptions, *, json: bool) -> None:
+def tell_quote(settings: Settings, source: str, out: Path | None, options: BatchOptions, *, json: bool) -> None:
     """Print what a source would come to; nothing is called or submitted.
 
     Raises:
@@ -32,7 +32,7 @@ def tell_quote(settings: Settings, source: Path, out: Path | None, options: Batc
     click.echo(as_json(quote) if json else as_table(quote))
 
 
-def confirm(settings: Settings, source: Path, out: Path | None, options: BatchOptions, *, yes: bool, over: int) -> None:
+def confirm(settings: Settings, source: str, out: Path | None, options: BatchOptions, *, yes: bool, over: int) -> None:
     """Find what is wrong with a source at its first photo, and ask before many calls on a terminal.
 
     Args:
@@ -49,7 +49,7 @@ def confirm(settings: Settings, source: Path, out: Path | None, options: BatchOp
     """
     asks = not yes and sys.stdin.isatty()
     most = min(over + 1, options.limit or over + 1) if asks else 1
-    found = sum(1 for _ in islice(read_source(source, leave_out=out), most))
+    found = sum(1 for _ in islice(read_source(source, leave_out=out, reading=options.reading), most))
     if not asks or found <= over:
         return
     quote = quote_for(settings, source, out, options)
@@ -59,14 +59,14 @@ def confirm(settings: Settings, source: Path, out: Path | None, options: BatchOp
         click.confirm(f"{quote.to_call} {calls}{cost}. Go on?", abort=True, err=True)
 
 
-def quote_for(settings: Settings, source: Path, out: Path | None, options: BatchOptions) -> Quote:
+def quote_for(settings: Settings, source: str, out: Path | None, options: BatchOptions) -> Quote:
     """Return the quote of a source, with progress on a terminal.
 
     Raises:
         UsageError: The source cannot be used.
         DatabaseDown: DATABASE_URL is set and does not answer.
     """
-    items = read_source(source, leave_out=out)
+    items = read_source(source, leave_out=out, reading=options.reading)
     progress = _Progress()
     with existing_database(settings) as engine:
         try:
@@ -74,7 +74,7 @@ def quote_for(settings: Settings, source: Path, out: Path | None, options: Batch
                 engine,
                 settings,
                 items,
-                source=str(source.resolve()),
+                source=identity(source),
                 options=options,
                 rate=_rate(settings),
                 tell=progress.show,

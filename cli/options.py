@@ -11,6 +11,7 @@ from cli.amount import Amount
 from cli.mask_file import read_mask_file
 from core.settings import Settings
 from core.states import Fit, Send
+from producer.catalogue.format import FORMATS, Reading
 from producer.catalogue.item import read_elements
 from producer.intake import BatchOptions
 
@@ -22,7 +23,7 @@ MOST_ID = 2**63 - 1
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Put one JSON object on stdout.")
 batch_argument = click.argument("batch", type=click.IntRange(1, MOST_ID))
-source_argument = click.argument("source", type=click.Path(path_type=Path))
+source_argument = click.argument("source")
 max_calls_option = click.option("--max-calls", type=click.IntRange(0, MOST_CALLS), help="Most calls for the batch.")
 max_cost_option = click.option(
     "--max-cost", type=Amount(), help="Most the batch may cost, at REMOVAL_PRICE a call; maybe billed calls count."
@@ -32,6 +33,24 @@ max_cost_option = click.option(
 def batch_options(command: Command) -> Command:
     """Add the options that say what to take off which photos, how, and for how much."""
     for option in (
+        click.option(
+            "--base-url",
+            default="",
+            metavar="URL",
+            help="Where photos begin that a catalogue names by a path (Magento).",
+        ),
+        click.option(
+            "--image-col",
+            multiple=True,
+            metavar="COLUMN",
+            help="A column with photo URLs, of a table whose format is not known; may be given several times.",
+        ),
+        click.option(
+            "--format",
+            "file_format",
+            type=click.Choice(FORMATS),
+            help="What SOURCE is. Default: found from its content.",
+        ),
         click.option("--canary", type=click.IntRange(min=1), help="So many photos first; the rest if they come well."),
         max_cost_option,
         max_calls_option,
@@ -103,6 +122,9 @@ def read_batch_options(
     max_calls: int | None,
     max_cost: Decimal | None,
     canary: int | None,
+    file_format: str | None,
+    image_col: tuple[str, ...],
+    base_url: str,
 ) -> BatchOptions:
     """Return the options of a batch as typed.
 
@@ -129,6 +151,7 @@ def read_batch_options(
         canary=canary,
         max_calls=max_calls,
         max_cost=max_cost,
+        reading=Reading(file_format, image_col, base_url, allow_files=True),
     )
 
 

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(64, ge=1, le=256, description="Calls in flight per worker process")
     cleanplate_home: Path = Field(Path(".cleanplate"), description="Where embedded servers and logs live")
     artifact_store: str = Field("postgres", description="`postgres` or file:///absolute/folder for outputs")
+    artifact_public_url: str = Field("", description="Where others fetch outputs: the web app's or the bucket's URL")
+    artifact_url_secret: SecretStr = Field(SecretStr(""), description="Signs output URLs; unset: unguessable only")
     max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
     on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")
     removal_price: Decimal = Field(Decimal(0), ge=0, le=1000, decimal_places=6, description="What one call costs")

@@ -11,6 +11,21 @@ from sqlalchemy import Connection, text
 
 from core.errors import CleanplateError, UsageError
 
+SUFFIXES = {
+    "JPEG": "jpg",
+    "PNG": "png",
+    "BMP": "bmp",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "TIFF": "tif",
+    "AVIF": "avif",
+}
+
+
+def artifact_key(sha256: str, image_format: str) -> str:
+    """Return an output's place below a store or a public URL: unguessable, and the same for the same bytes."""
+    return f"{sha256[:2]}/{sha256}.{SUFFIXES.get(image_format, 'bin')}"
+
 
 class ArtifactStore(Protocol):
     """Keeps bytes by their SHA-256."""

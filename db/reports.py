@@ -219,3 +219,49 @@ def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int |
         "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch)"
     )
     return [CleanedUrl(*row) for row in connection.execute(statement, {"urls": urls, "batch": only_batch})]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPhoto:
+    """A URL whose photo is clean, and the output."""
+
+    url: str
+    sha256: str
+    format: str
+
+
+def find_clean(connection: Connection, batch_id: int, urls: list[str]) -> list[CleanPhoto]:
+    """Return the outputs of a batch's photos, by the URLs they were handed in with."""
+    statement = text(
+        "SELECT j.source_uri, f.sha256, f.format FROM jobs AS j JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
+        "WHERE j.source_uri = ANY(:urls) AND j.state = 'succeeded' AND j.batch_id = :id ORDER BY j.id DESC"
+    )
+    return [CleanPhoto(*row) for row in connection.execute(statement, {"id": batch_id, "urls": urls})]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPhoto:
+    """A photo that is dead, held or cancelled."""
+
+    job_id: int
+    source_uri: str
+    sku: str | None
+    state: str
+    code: str | None
+    message: str | None
+
+
+def list_failed(connection: Connection, batch_id: int, after: int) -> list[FailedPhoto]:
+    """Return the next page of a batch's photos that did not make it, in the order they came in.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose.
+        after: The last job id of the page before; 0 for the first page.
+    """
+    statement = text(
+        "SELECT id, source_uri, sku, state, code, message FROM jobs WHERE batch_id = :id "
+        "AND state IN ('dead', 'held', 'cancelled') AND id > :after ORDER BY id LIMIT :page"
+    )
+    rows = connection.execute(statement, {"id": batch_id, "after": after, "page": PAGE})
+    return [FailedPhoto(*row) for row in rows]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from core.errors import UsageError
 from core.states import Fit, Lane, Send
 from db import batches, budgets, canaries
+from producer.catalogue.format import AS_IT_IS, Reading
 from producer.catalogue.item import Item, item_key, storable
 
 
@@ -32,6 +33,7 @@ class BatchOptions:
         canary: So many photos go first; the rest follows when they came out well.
         max_calls: Most calls for the whole batch.
         max_cost: Most that its calls may cost.
+        reading: How the source is read.
     """
 
     elements: tuple[int, ...] = (1, 2, 3, 4)
@@ -45,6 +47,7 @@ class BatchOptions:
     canary: int | None = None
     max_calls: int | None = None
     max_cost: Decimal | None = None
+    reading: Reading = AS_IT_IS
 
     def as_dict(self) -> dict[str, Any]:
         """Return what decides about the outputs, as JSON keeps it; budget and canary may change from run to run."""
@@ -57,6 +60,7 @@ class BatchOptions:
             "send": self.send.value,
             "force": self.force,
             "mask": self.mask,
+            "reading": asdict(self.reading),
         }
 
 
@@ -93,9 +97,8 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     key = source_key(source, options)
     batches.finish_settled(connection)
     found = batches.find_unfinished(connection, key)
-    batch_id = found or batches.create(
-        connection, name=name, source_key=key, lane=options.lane, options=json.dumps(options.as_dict())
-    )
+    kept = json.dumps(options.as_dict() | {"source": source})
+    batch_id = found or batches.create(connection, name=name, source_key=key, lane=options.lane, options=kept)
     seen = _copy(connection, islice(items, options.limit), options)
     if seen == 0:
         raise UsageError(f"No photo found in {name}. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
+from cli.catalogue_export import FAILED_NAME, export_catalogue
 from cli.database import find_batch, open_database
 from cli.export import prepare_folder
 from cli.options import batch_argument
@@ -76,12 +77,25 @@ def requeue(batch: int, code: str | None, held: bool) -> None:
 
 @click.command()
 @batch_argument
-@click.option("--to", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where files go.")
-def export(batch: int, to: Path) -> None:
-    """Write a batch's clean photos and its report into a folder."""
-    target = prepare_folder(to)
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="The folder clean photos go to.")
+@click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write: the one the batch was made from, with the URLs of the clean photos.",
+)
+@click.option("--source", type=click.Path(path_type=Path, dir_okay=False), help="That file, if it is elsewhere now.")
+def export(batch: int, to: Path | None, catalogue: Path | None, source: Path | None) -> None:
+    """Write a batch's clean photos and its report into a folder, or its catalogue with their URLs."""
+    if to is None and catalogue is None:
+        raise click.UsageError("Name a folder with --to, or a file with --catalogue.")
     settings = load_settings()
+    target = None if to is None else prepare_folder(to)
     with open_database(settings) as engine:
-        find_batch(engine, batch)
-        report = write_reports(engine, batch, target, currency=settings.removal_currency)
-    click.echo(f"Photos: {target}\nReport: {report}", err=True)
+        row = find_batch(engine, batch)
+        if catalogue is not None:
+            done = export_catalogue(engine, settings, row, catalogue, source)
+            click.echo(f"Catalogue: {done.path} ({done.written.replaced} URLs are new, {done.written.kept} as before)")
+            click.echo(f"Failed: {done.path.parent / FAILED_NAME} ({done.failed} photos)")
+        if target is not None:
+            report = write_reports(engine, batch, target, currency=settings.removal_currency)
+            click.echo(f"Photos: {target}\nReport: {report}", err=True)

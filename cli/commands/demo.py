@@ -40,7 +40,7 @@ def demo(to: Path | None) -> int:
     click.echo("Drawing a sample catalogue of 24 product photos…", err=True)
     make_catalogue(photos, count=PHOTOS)
     settings = settings.model_copy(update={"cleanplate_home": home})
-    summary = clean(settings, photos / "photos", out, BatchOptions())
+    summary = clean(settings, str(photos / "photos"), out, BatchOptions())
     if summary.stopped is not None:
         raise summary.stopped
     summary.print()

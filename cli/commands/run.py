@@ -22,7 +22,7 @@ from core.settings import Settings, load_settings
 from db import batches, budgets, canaries, circuits, costs, reports
 from db.migrate import upgrade
 from db.session import make_engine, now, transact
-from producer.catalogue.source import is_photo, read_source
+from producer.catalogue.source import identity, is_photo, read_source, title
 from producer.intake import BatchOptions, Intake, submit
 
 
@@ -32,10 +32,8 @@ from producer.intake import BatchOptions, Intake, submit
 @batch_options
 @json_option
 @asking_options
-def run(
-    source: Path, out: Path | None, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, **typed: Any
-) -> int:
-    """Clean every photo of SOURCE: a folder, a text file of URLs, or JSONL.
+def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, **typed: Any) -> int:
+    """Clean every photo of SOURCE: a folder, a list of URLs, or the product file or feed of a shop.
 
     Starts what is not running and stops it again. Run it again to go on where it stopped: nothing is paid twice.
     """
@@ -59,25 +57,26 @@ def run(
     return summary.exit_code
 
 
-def keep_originals(source: Path, out: Path) -> None:
+def keep_originals(source: str, out: Path) -> None:
     """Refuse to write outputs over the photos they come from.
 
     Raises:
         UsageError: `out` is the folder of the source.
     """
-    folder = source.resolve() if source.is_dir() else source.resolve().parent
-    if folder == out and (source.is_dir() or is_photo(source)):
+    path = Path(source).resolve()
+    folder = path if path.is_dir() else path.parent
+    if folder == out and (path.is_dir() or is_photo(path)):
         raise UsageError(
             f"--out {out} is where the photos come from; name another folder, so that none is overwritten."
         )
 
 
-def clean(settings: Settings, source: Path, out: Path, options: BatchOptions) -> RunSummary:
+def clean(settings: Settings, source: str, out: Path, options: BatchOptions) -> RunSummary:
     """Submit, wait, export and report; return what came of it.
 
     Args:
         settings: Of this process.
-        source: A folder, a URL list or JSONL.
+        source: As typed.
         out: An existing folder.
         options: What to take off.
 
@@ -127,9 +126,7 @@ def clean(settings: Settings, source: Path, out: Path, options: BatchOptions) ->
     )
 
 
-def take_in(
-    connection: Connection, source: Path, out: Path | None, options: BatchOptions, settings: Settings
-) -> Intake:
+def take_in(connection: Connection, source: str, out: Path | None, options: BatchOptions, settings: Settings) -> Intake:
     """Write the batch and let it run at once, even when an earlier try ended with a refused account.
 
     A batch that is paused for its canary stays so until a person resumes it; one that is paused for want of budget
@@ -137,9 +134,9 @@ def take_in(
     """
     intake = submit(
         connection,
-        read_source(source, leave_out=out),
-        name=source.name or str(source.resolve().name),
-        source=str(source.resolve()),
+        read_source(source, leave_out=out, reading=options.reading),
+        name=title(source),
+        source=identity(source),
         options=options,
     )
     if intake.resumed:

@@ -1,7 +1,6 @@
 """`cleanplate submit`: a source becomes a batch; workers elsewhere run it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ from db.session import transact
 @batch_options
 @json_option
 @asking_options
-def submit(source: Path, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, **typed: Any) -> None:
+def submit(source: str, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, **typed: Any) -> None:
     """Write SOURCE into the database as a batch and print its id; workers run it."""
     settings = load_settings()
     options = read_batch_options(settings, **typed)

@@ -37,8 +37,8 @@ class Item:
 
 
 def item_key(item: Item, elements: tuple[int, ...], subject_elements: tuple[int, ...]) -> str:
-    """Return what makes an item the same one when it is handed in again."""
-    parts = (item.uri, item.version, item.name, item.sku or "", repr(elements), repr(subject_elements), item.mask or "")
+    """Return what makes an item the same one when it is handed in again, or named by several products."""
+    parts = (item.uri, item.version, item.name, repr(elements), repr(subject_elements), item.mask or "")
     return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 

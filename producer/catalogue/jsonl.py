@@ -12,8 +12,12 @@ from producer.catalogue.lines import read_lines
 from producer.catalogue.url_list import check_url
 
 
-def read_jsonl(path: Path) -> Iterator[Item]:
+def read_jsonl(path: Path, *, allow_files: bool = True) -> Iterator[Item]:
     """Yield one item a line; a relative `path` starts at the folder of the file.
+
+    Args:
+        path: The file.
+        allow_files: Whether rows may name files of this machine.
 
     Raises:
         UsageError: A line cannot be used; the message has its number.
@@ -26,6 +30,8 @@ def read_jsonl(path: Path) -> Iterator[Item]:
             raise UsageError(f"{where} is not JSON ({error}). Nothing was submitted.") from error
         if not isinstance(row, dict):
             raise UsageError(f"{where} is not a JSON object. Nothing was submitted.")
+        if not allow_files and row.get("path") is not None:
+            raise UsageError(f"{where} names a file of this machine; only URLs are taken here.")
         yield _read_row(row, where, path.resolve().parent)
 
 

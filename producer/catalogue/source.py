@@ -5,10 +5,8 @@ from pathlib import Path
 
 from core.errors import UsageError
 from producer.catalogue.folder import PHOTO_SUFFIXES, read_file, read_folder
+from producer.catalogue.format import AS_IT_IS, Reading, read_catalogue
 from producer.catalogue.item import Item
-from producer.catalogue.jsonl import read_jsonl
-from producer.catalogue.lines import read_lines
-from producer.catalogue.url_list import read_url_list
 
 
 def is_photo(path: Path) -> bool:
@@ -16,24 +14,40 @@ def is_photo(path: Path) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES
 
 
-def read_source(source: Path, *, leave_out: Path | None = None) -> Iterator[Item]:
-    """Yield the items of a folder, a photo, a URL list or a JSONL file, told apart by their content.
+def identity(source: str | Path) -> str:
+    """Return what tells that the same source is handed in again: an absolute path, or the URL of a bucket."""
+    return str(source) if is_bucket(source) else str(Path(source).resolve())
+
+
+def title(source: str | Path) -> str:
+    """Return what people call a source."""
+    if is_bucket(source):
+        return str(source)
+    return Path(source).name or Path(source).resolve().name
+
+
+def is_bucket(source: str | Path) -> bool:
+    """Whether a source is in an S3 bucket."""
+    return isinstance(source, str) and source.startswith("s3://")
+
+
+def read_source(source: str | Path, *, leave_out: Path | None = None, reading: Reading = AS_IT_IS) -> Iterator[Item]:
+    """Yield the items of a folder, a photo or a catalogue file, told apart by their content.
 
     Args:
         source: What the user named.
         leave_out: A folder that is no part of the source (where outputs go).
+        reading: What the user says of a catalogue file.
 
     Raises:
         UsageError: It is missing, empty or nothing we read.
     """
-    if not source.exists():
-        raise UsageError(f"There is no {str(source)!r}. SOURCE is a folder, a text file of URLs, or JSONL.")
-    if source.is_dir():
-        return read_folder(source, leave_out=leave_out)
-    path = source.resolve()
+    path = Path(source)
+    if not path.exists():
+        raise UsageError(f"There is no {str(source)!r}. SOURCE is a folder, a photo, or a catalogue file.")
+    if path.is_dir():
+        return read_folder(path, leave_out=leave_out)
+    path = path.resolve()
     if is_photo(path):
         return iter([read_file(path, path.parent)])
-    first = next((line for _, line in read_lines(path) if not line.startswith("#")), None)
-    if first is None:
-        raise UsageError(f"{source} is empty: no photo URL and no JSON line in it.")
-    return read_jsonl(path) if first.startswith("{") else read_url_list(path)
+    return read_catalogue(path, reading)

@@ -1,0 +1,10 @@
+"""Any other table, and the `failed.csv` we write ourselves."""
+
+from producer.catalogue.shape import Shape
+
+PLAIN_TABLE = Shape(
+    name="table",
+    marks=(frozenset({"image_url"}),),
+    image_columns=("image_url",),
+    sku_columns=("sku", "id"),
+)

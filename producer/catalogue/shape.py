@@ -1,0 +1,109 @@
+"""What a table's columns mean: which hold photos, and which name the product."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+from core.errors import UsageError
+from producer.catalogue.cells import split_urls
+from producer.catalogue.item import Item, name_from_url, storable
+
+LONGEST_SKU = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns of one kind of table; names are compared without case.
+
+    Args:
+        name: What `--format` calls it.
+        marks: A table with all columns of one of these sets is of this kind.
+        image_columns: Those that hold photos, as far as a table has them.
+        sku_columns: The first of them that is not empty in a row names the product.
+        split: Parts the values of a cell from what is between them.
+    """
+
+    name: str
+    marks: tuple[frozenset[str], ...]
+    image_columns: tuple[str, ...]
+    sku_columns: tuple[str, ...]
+    split: Callable[[str], list[str]] = field(default=split_urls)
+
+    def fits(self, header: Sequence[str]) -> bool:
+        """Whether a table with these columns is of this kind."""
+        names = {column.strip().lower() for column in header}
+        return any(mark <= names for mark in self.marks)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a table's photos and product numbers are.
+
+    Args:
+        images: Indexes of the columns that hold photos.
+        skus: Indexes of the columns that name the product, the most telling first.
+        split: As in `Shape`.
+        base_url: Where values that are no URL begin, or nothing.
+    """
+
+    images: tuple[int, ...]
+    skus: tuple[int, ...]
+    split: Callable[[str], list[str]]
+    base_url: str = ""
+
+    def url_of(self, value: str) -> str:
+        """Return the URL that a value in a cell names."""
+        url = urljoin(self.base_url, value.lstrip("/")) if self.base_url and "://" not in value else value
+        return storable(url)
+
+    def read(self, row: Sequence[str]) -> list[Item]:
+        """Return the photos of a row; one that is too short has fewer."""
+        found = []
+        sku = next((row[index].strip() for index in self.skus if index < len(row) and row[index].strip()), None)
+        for index in self.images:
+            if index < len(row) and row[index]:
+                for value in self.split(row[index])[::2]:
+                    if stripped := value.strip():
+                        url = self.url_of(stripped)
+                        found.append(
+                            Item(uri=url, name=name_from_url(url), sku=None if sku is None else sku[:LONGEST_SKU])
+                        )
+        return found
+
+
+def find_columns(
+    header: Sequence[str], shape: Shape, *, image_columns: Sequence[str] = (), base_url: str = "", where: str
+) -> Columns:
+    """Return where a table's photos are.
+
+    Args:
+        header: The table's column names.
+        shape: Its kind.
+        image_columns: The columns the user named instead, or none.
+        base_url: Where values that are no URL begin, or nothing.
+        where: What to call the table in messages.
+
+    Raises:
+        UsageError: A column is missing; the message names it and those that were found.
+    """
+    places: dict[str, int] = {}
+    for index, column in enumerate(header):
+        places.setdefault(column.strip().lower(), index)
+    found = ", ".join(repr(column.strip()) for column in header[:40])
+    for column in image_columns:
+        if column.strip().lower() not in places:
+            raise UsageError(f"{where} has no column {column!r}. It has: {found}. Nothing was submitted.")
+    images = [places[column.strip().lower()] for column in image_columns] or [
+        places[column] for column in shape.image_columns if column in places
+    ]
+    if not images:
+        wanted = " or ".join(repr(column) for column in shape.image_columns) or "photos"
+        raise UsageError(
+            f"{where} has no column of {wanted}. It has: {found}. Name the ones with photo URLs by --image-col."
+        )
+    return Columns(
+        tuple(dict.fromkeys(images)),
+        tuple(places[column] for column in shape.sku_columns if column in places),
+        shape.split,
+        base_url,
+    )

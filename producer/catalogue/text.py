@@ -1,0 +1,72 @@
+"""Text files as shops' programs write them: which encoding, which byte order mark."""
+
+import codecs
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from core.errors import UsageError
+
+CHUNK_BYTES = 1 << 20
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a file's bytes are text.
+
+    Args:
+        name: Python's name of the codec; it reads and writes the same bytes.
+        mark: The byte order mark the file begins with, or nothing.
+    """
+
+    name: str
+    mark: bytes = b""
+
+
+def find_encoding(path: Path) -> Encoding:
+    """Return the encoding of a file: what its mark says, else UTF-8, else what shops on Windows write.
+
+    Raises:
+        UsageError: The file cannot be read, or is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            for mark, name in _MARKS:
+                if head.startswith(mark):
+                    return Encoding(name, mark)
+            file.seek(0)
+            candidates = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
+            while chunk := file.read(CHUNK_BYTES):
+                if b"\0" in chunk:
+                    raise UsageError(f"{path.name} is not a text file.")
+                candidates = {name: decoder for name, decoder in candidates.items() if _takes(decoder, chunk)}
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}") from error
+    whole = (name for name, decoder in candidates.items() if _takes(decoder, b"", final=True))
+    return Encoding(next(whole, "latin-1"))
+
+
+@contextmanager
+def open_text(path: Path, encoding: Encoding) -> Iterator[TextIO]:
+    """Open a file's text after its mark, line breaks as they are."""
+    with path.open("rb") as binary:
+        binary.seek(len(encoding.mark))
+        yield io.TextIOWrapper(binary, encoding=encoding.name, newline="")
+
+
+def _takes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True

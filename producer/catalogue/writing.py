@@ -1,0 +1,219 @@
+"""The same catalogue again with other photo URLs: same rows, columns, order, delimiter and encoding."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from xml.sax.saxutils import escape
+
+from producer.catalogue import google_xml, parquet
+from producer.catalogue.format import JSONL, URLS, Reading, find_format, open_columns, parquet_columns
+from producer.catalogue.item import storable
+from producer.catalogue.records import Record, read_records, value_of, written
+from producer.catalogue.shape import Columns
+from producer.catalogue.text import find_encoding, open_text
+
+PAGE = 500
+"""Rows that are looked up together."""
+
+NewUrls = Callable[[Sequence[str]], Mapping[str, str]]
+"""Gives the new URL of each old one that has one."""
+
+Row = TypeVar("Row")
+
+_IMAGE_URL = re.compile(r'("image_url"\s*:\s*)("(?:[^"\\]|\\.)*")')
+
+
+@dataclass(slots=True)
+class Written:
+    """How many photo URLs of a catalogue were replaced, and how many stayed."""
+
+    replaced: int = 0
+    kept: int = 0
+
+    def replace(self, url: str, new: Mapping[str, str]) -> str | None:
+        """Return the new URL of a photo, or None when it keeps its own; count it."""
+        found = new.get(storable(url))
+        if found is None:
+            self.kept += 1
+        else:
+            self.replaced += 1
+        return found
+
+
+def write_catalogue(path: Path, out: BinaryIO, new_urls: NewUrls, reading: Reading) -> Written:
+    """Write a catalogue again with new URLs for those photos that have one; everything else stays byte for byte.
+
+    Parquet is written anew: rows, columns, types, row groups and compression stay.
+
+    Args:
+        path: The catalogue.
+        out: Where it goes.
+        new_urls: Asked for a page of URLs at a time, as they were submitted.
+        reading: As it was read when it was submitted.
+
+    Raises:
+        UsageError: It can no longer be read as what it was.
+    """
+    found = find_format(path, reading)
+    counts = Written()
+    if found == google_xml.NAME:
+        _write_xml(path, out, new_urls, counts)
+    elif found == parquet.NAME:
+        _write_parquet(path, out, new_urls, counts, reading)
+    elif found in {JSONL, URLS}:
+        _write_lines(path, out, new_urls, counts, is_json=found == JSONL)
+    else:
+        _write_table(path, out, new_urls, counts, found, reading)
+    return counts
+
+
+def _write_table(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written, name: str, reading: Reading) -> None:
+    table, columns = open_columns(path, name, reading)
+    encode = partial(str.encode, encoding=table.encoding.name)
+    out.write(table.encoding.mark)
+    records = read_records(table)
+    for header in islice(records, 1):
+        out.write(encode(table.delimiter.join(header.raw) + header.end))
+    for page in _pages(records):
+        new = new_urls(list(dict.fromkeys(url for record in page for url in _urls_of(record, columns))))
+        for record in page:
+            cells = list(record.raw)
+            for index in columns.images:
+                if index < len(cells) and cells[index]:
+                    cells[index] = _with_new(cells[index], columns, new, counts, table.delimiter)
+            out.write(encode(table.delimiter.join(cells) + record.end))
+
+
+def _urls_of(record: Record, columns: Columns) -> Iterator[str]:
+    for index in columns.images:
+        if index < len(record.raw):
+            for value in columns.split(value_of(record.raw[index]))[::2]:
+                if value.strip():
+                    yield columns.url_of(value.strip())
+
+
+def _with_new(raw: str, columns: Columns, new: Mapping[str, str], counts: Written, delimiter: str) -> str:
+    parts = columns.split(value_of(raw))
+    is_changed = False
+    for place, value in enumerate(parts):
+        if place % 2 == 0 and value.strip():
+            url = counts.replace(columns.url_of(value.strip()), new)
+            if url is not None:
+                parts[place] = value.replace(value.strip(), url)
+                is_changed = True
+    return written("".join(parts), raw, delimiter) if is_changed else raw
+
+
+def _write_xml(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written) -> None:
+    encoding = google_xml.find_xml_encoding(path)
+    at = 0
+    with path.open("rb") as file:
+        for page in _pages(google_xml.read_products(path)):
+            places = sorted((place for product in page for place in product.photos), key=lambda place: place.start)
+            new = new_urls(list(dict.fromkeys(storable(place.url) for place in places)))
+            for place in places:
+                out.write(file.read(place.start - at))
+                raw = file.read(place.end - place.start)
+                at = place.end
+                url = counts.replace(place.url, new)
+                out.write(raw if url is None else _in_place(raw, url, encoding))
+        _copy_rest(file, out)
+
+
+def _in_place(raw: bytes, url: str, encoding: str) -> bytes:
+    text = raw.decode(encoding)
+    inner = text.strip()
+    before, _, after = text.partition(inner)
+    new = f"<![CDATA[{url}]]>" if inner.startswith("<![CDATA[") else escape(url)
+    return (before + new + after).encode(encoding)
+
+
+def _copy_rest(file: BinaryIO, out: BinaryIO) -> None:
+    while chunk := file.read(1 << 20):
+        out.write(chunk)
+
+
+def _write_lines(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written, *, is_json: bool) -> None:
+    encoding = find_encoding(path)
+    url_of = _json_url if is_json else _plain_url
+    out.write(encoding.mark)
+    with open_text(path, encoding) as file:
+        for page in _pages(file):
+            found = [url_of(line) for line in page]
+            new = new_urls(list(dict.fromkeys(storable(url) for url in found if url)))
+            for line, url in zip(page, found, strict=True):
+                replacement = counts.replace(url, new) if url else None
+                text = (
+                    line if url is None or replacement is None else _line_with(line, url, replacement, is_json=is_json)
+                )
+                out.write(text.encode(encoding.name))
+
+
+def _line_with(line: str, url: str, replacement: str, *, is_json: bool) -> str:
+    if is_json:
+        return _IMAGE_URL.sub(lambda match: match[1] + json.dumps(replacement), line, count=1)
+    return line.replace(url, replacement, 1)
+
+
+def _json_url(line: str) -> str | None:
+    found = _IMAGE_URL.search(line)
+    return str(json.loads(found[2])) if found else None
+
+
+def _plain_url(line: str) -> str | None:
+    stripped = line.strip()
+    return stripped if stripped and not stripped.startswith("#") else None
+
+
+def _write_parquet(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written, reading: Reading) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names, columns = parquet_columns(path, reading)
+    photos = [names[index] for index in columns.images]
+    with parquet.open_parquet(path) as file:
+        schema = file.schema_arrow
+        codec = file.metadata.row_group(0).column(0).compression if file.metadata.num_row_groups else "snappy"
+        with pq.ParquetWriter(out, schema, compression=codec) as writer:
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group)
+                for name in photos:
+                    values = rows.column(name).to_pylist()
+                    wanted = [url for value in values for url in _cell_urls(value, columns)]
+                    new = new_urls(list(dict.fromkeys(wanted)))
+                    changed = [_cell_with_new(value, columns, new, counts) for value in values]
+                    place = schema.get_field_index(name)
+                    rows = rows.set_column(place, schema.field(place), pa.array(changed, schema.field(place).type))
+                writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+
+
+def _cell_urls(value: object, columns: Columns) -> Iterator[str]:
+    for part in value if isinstance(value, list) else [value]:
+        for text in columns.split(parquet.as_text(part))[::2]:
+            if text.strip():
+                yield columns.url_of(text.strip())
+
+
+def _cell_with_new(value: object, columns: Columns, new: Mapping[str, str], counts: Written) -> object:
+    if isinstance(value, list):
+        return [_cell_with_new(part, columns, new, counts) for part in value]
+    if value is None:
+        return None
+    parts = columns.split(parquet.as_text(value))
+    for place, text in enumerate(parts):
+        if place % 2 == 0 and text.strip():
+            url = counts.replace(columns.url_of(text.strip()), new)
+            parts[place] = text if url is None else text.replace(text.strip(), url)
+    joined = "".join(parts)
+    return joined.encode() if isinstance(value, bytes) else joined
+
+
+def _pages(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while page := list(islice(iterator, PAGE)):
+        yield page

@@ -1,0 +1,175 @@
+"""Tables of shops: told apart by their columns, read whatever wrote them, and written back cell by cell."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.errors import UsageError
+from producer.catalogue.format import AS_IT_IS, Reading, find_format, read_catalogue
+from producer.catalogue.records import read_records, value_of
+from producer.catalogue.table import open_table, read_rows
+from producer.catalogue.writing import Written, write_catalogue
+
+A, B, C = (f"https://shop.example/{name}.jpg" for name in "abc")
+
+TABLES = {
+    "shopify": ("Title,URL handle,SKU,Product image URL,Variant image URL,Status", f"Shoe,shoe,s-1,{A},{B},Active"),
+    "shopify before 2024": ("Handle,Title,Variant SKU,Image Src,Variant Image", f"shoe,Shoe,s-1,{A},{B}"),
+    "woocommerce": ("ID,Type,SKU,Name,Images", f'1,simple,s-1,Shoe,"{A}, {B}"'),
+    "google": ("id\ttitle\timage_link\tadditional_image_link", f"s-1\tShoe\t{A}\t{B}"),
+    "google with spaces": ("id,title,image link,additional image link", f's-1,Shoe,{A},"{B}"'),
+    "magento": ("sku,name,base_image,additional_images", f"s-1,Shoe,{A},{B}"),
+    "table": ("name;image_url;sku", f"Shoe;{A};s-1\nBoot;{B};s-1"),
+}
+
+
+def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "catalogue.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def rewritten(path: Path, new: dict[str, str], reading: Reading = AS_IT_IS) -> tuple[bytes, Written]:
+    out = io.BytesIO()
+    counts = write_catalogue(path, out, lambda urls: {url: new[url] for url in urls if url in new}, reading)
+    return out.getvalue(), counts
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_is_known_by_its_columns(tmp_path: Path, kind: str) -> None:
+    header, row = TABLES[kind]
+    path = write(tmp_path, f"{header}\n{row}\n")
+    assert find_format(path) == kind.split(maxsplit=1)[0]
+    items = list(read_catalogue(path))
+    assert [(item.uri, item.name, item.sku) for item in items] == [(A, "a.jpg", "s-1"), (B, "b.jpg", "s-1")]
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_only_the_photos_that_have_a_new_url_change(tmp_path: Path, kind: str) -> None:
+    header, row = TABLES[kind]
+    path = write(tmp_path, f"{header}\n{row}\n")
+    data, counts = rewritten(path, {A: "https://cdn.example/1.jpg"})
+    assert data == path.read_bytes().replace(A.encode(), b"https://cdn.example/1.jpg")
+    assert (counts.replaced, counts.kept) == (1, 1)
+    assert rewritten(path, {})[0] == path.read_bytes()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "latin-1", "utf-16"])
+def test_encodings_marks_and_line_ends_survive(tmp_path: Path, encoding: str, end: str) -> None:
+    last = "\x81" if encoding == "latin-1" else ""
+    rows = ["Handle,Title,Image Src,Colour", f'shoe,"Schöne{end}""Schuhe""{last}",{A},grün', f"boot,,{B}", "", "x,y"]
+    path = write(tmp_path, end.join(rows), encoding)
+    assert [item.uri for item in read_catalogue(path)] == [A, B]
+    changed = rewritten(path, {A: C})[0]
+    assert changed.decode(encoding) == path.read_bytes().decode(encoding).replace(A, C)
+    assert changed[:2] == path.read_bytes()[:2]
+
+
+def test_quoted_cells_stay_quoted_and_bare_ones_bare(tmp_path: Path) -> None:
+    path = write(tmp_path, f'ID,Type,SKU,Images,More\n1,a,"s",{A},"=1+1"\n2,b,s,"{A} ,  {B}|{C}",@x\n')
+    assert rewritten(path, {A: "n", C: 'with "quotes", and'})[0].decode() == (
+        'ID,Type,SKU,Images,More\n1,a,"s",n,"=1+1"\n2,b,s,"n ,  ' + B + '|with ""quotes"", and",@x\n'
+    )
+
+
+def test_urls_with_commas_are_whole(tmp_path: Path) -> None:
+    odd = "https://cdn.example/w_100,h_200/a.jpg"
+    path = write(tmp_path, f'ID,Type,SKU,Images\n1,a,s,"{odd},{B}"\n')
+    assert [item.uri for item in read_catalogue(path)] == [odd, B]
+
+
+def test_paths_of_magento_begin_at_the_base_url(tmp_path: Path) -> None:
+    path = write(tmp_path, 'sku,base_image,additional_images\ns,/m/b/1.jpg,"/m/b/2.jpg,/m/b/3.jpg"\n')
+    reading = Reading(base_url="https://shop.example/media/catalog/product/")
+    urls = [f"https://shop.example/media/catalog/product/m/b/{number}.jpg" for number in (1, 2, 3)]
+    assert [item.uri for item in read_catalogue(path, reading)] == urls
+    changed = rewritten(path, {urls[1]: C}, reading)[0].decode()
+    assert changed == f'sku,base_image,additional_images\ns,/m/b/1.jpg,"{C},/m/b/3.jpg"\n'
+
+
+def test_columns_that_the_user_names(tmp_path: Path) -> None:
+    path = write(tmp_path, f"No;Front;Back;Side\n1;{A};{B};{C}\n")
+    reading = Reading(image_columns=("front", "Side"))
+    assert [item.uri for item in read_catalogue(path, reading)] == [A, C]
+    with pytest.raises(UsageError, match=r"no column 'Bottom'. It has: 'No', 'Front', 'Back', 'Side'"):
+        list(read_catalogue(path, Reading(image_columns=("Bottom",))))
+
+
+def test_a_table_without_photos_names_its_columns(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,name,price\n1,Shoe,9\n")
+    with pytest.raises(
+        UsageError, match=r"It has: 'id', 'name', 'price'. Name the ones with photo URLs by --image-col"
+    ):
+        list(read_catalogue(path))
+
+
+def test_a_format_that_the_user_names_wins(tmp_path: Path) -> None:
+    path = write(tmp_path, f"sku,base_image,image_url\ns,{A},{B}\n")
+    assert [item.uri for item in read_catalogue(path)] == [A]
+    assert [item.uri for item in read_catalogue(path, Reading(format="table"))] == [B]
+    with pytest.raises(UsageError, match="no column of 'product image url'"):
+        list(read_catalogue(path, Reading(format="shopify")))
+
+
+def test_a_quote_that_is_never_closed_does_not_eat_the_memory(tmp_path: Path) -> None:
+    path = write(tmp_path, f'sku,image_url\n"open,{A}\n' + f"s,{B}\n" * 60_000)
+    with pytest.raises(UsageError, match=r"catalogue.csv, near line \d+: .*Is a quote never closed"):
+        list(read_catalogue(path))
+
+
+def test_ragged_rows_lose_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, f"sku,name,image_url\ns\ns,n\ns,n,{A},more,{B}\n,,\n\ns,n,{C}\n")
+    assert [item.uri for item in read_catalogue(path)] == [A, C]
+    assert rewritten(path, {A: "x"})[0] == path.read_bytes().replace(A.encode(), b"x")
+
+
+def test_what_is_no_url_becomes_a_job_that_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path, "sku,image_url\ns,n/a\n")
+    assert [item.uri for item in read_catalogue(path)] == ["n/a"]
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR,a,b", b"a,b\0c,d\n"])
+def test_what_is_no_text_is_said(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "catalogue.csv"
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match="not a text file"):
+        list(read_catalogue(path))
+
+
+CELLS = st.text(st.sampled_from('ab,;"\n\r\té '), max_size=6)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.lists(CELLS, min_size=2, max_size=4), min_size=1, max_size=5), end=st.sampled_from(["\n", "\r\n"])
+)
+def test_records_are_the_rows_and_joined_the_file(tmp_path: Path, rows: list[list[str]], end: str) -> None:
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator=end).writerows([["sku", "image_url"], *rows])
+    path = write(tmp_path, written.getvalue())
+    table = open_table(path)
+    assert table is not None
+    records = list(read_records(table))
+    assert "".join(table.delimiter.join(record.raw) + record.end for record in records) == written.getvalue()
+    read = [[value_of(raw) for raw in record.raw] for record in records[1:]]
+    assert [row for row in read if any(row)] == [row for _, row in read_rows(table) if any(row)]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.sampled_from('ab,"\n '), max_size=40))
+def test_badly_quoted_text_is_read_in_one_way(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, f"sku,image_url\n{text}\n")
+    table = open_table(path)
+    assert table is not None
+    records = list(read_records(table))
+    assert "".join(table.delimiter.join(record.raw) + record.end for record in records) == path.read_text()
+    rows = [row for _, row in read_rows(table)]
+    read = [[value_of(raw) for raw in record.raw] for record in records[1:]]
+    is_closed = bool(records[-1].end)
+    if is_closed:
+        assert [row for row in read if any(row)] == [row for row in rows if any(row)]
