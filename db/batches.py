@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from core.states import BatchState, Lane
+from core.states import BatchState, JobState, Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +90,26 @@ def find_unfinished(connection: Connection, source_key: str) -> int | None:
 
 
 def counts(connection: Connection, batch_id: int) -> BatchCounts:
-    """Return what stands where in one batch."""
-    jobs = connection.execute(
+    """Return what stands where in one batch; as fast for a million jobs as for one, as triggers keep count."""
+    rows = connection.execute(
         text(
-            "SELECT state, count(*) AS n, count(reused_from) AS reused, sum(greatest(attempts - 1, 0)) AS retries "
-            "FROM jobs WHERE batch_id = :id GROUP BY state"
+            "SELECT what, CAST(sum(n) AS bigint) AS n FROM (SELECT what, n FROM batch_counts WHERE batch_id = :id "
+            "UNION ALL SELECT what, n FROM batch_count_changes WHERE batch_id = :id) AS both_tables GROUP BY what"
         ),
         {"id": batch_id},
-    ).all()
-    calls = connection.execute(
+    )
+    found = {row.what: row.n for row in rows}
+    return BatchCounts(total=sum(found.get(state.value, 0) for state in JobState), **found)
+
+
+def fold_counts(connection: Connection) -> None:
+    """Add what changed to the counts that stand, so that there is little to add when somebody asks."""
+    connection.execute(
         text(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE answer_class = 'throttled') AS throttled, "
-            "count(*) FILTER (WHERE spend = 'maybe' AND answered_at IS NOT NULL) AS maybe_billed "
-            "FROM attempts WHERE batch_id = :id AND sent_at IS NOT NULL"
-        ),
-        {"id": batch_id},
-    ).one()
-    by_state = {row.state: int(row.n) for row in jobs}
-    return BatchCounts(
-        total=sum(by_state.values()),
-        reused=sum(int(row.reused) for row in jobs),
-        retries=sum(int(row.retries) for row in jobs),
-        calls=calls.calls,
-        throttled=calls.throttled,
-        maybe_billed=calls.maybe_billed,
-        **by_state,
+            "WITH taken AS (DELETE FROM batch_count_changes RETURNING batch_id, what, n) "
+            "INSERT INTO batch_counts AS c (batch_id, what, n) SELECT batch_id, what, sum(n) FROM taken "
+            "GROUP BY batch_id, what ON CONFLICT (batch_id, what) DO UPDATE SET n = c.n + excluded.n"
+        )
     )
 
 

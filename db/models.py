@@ -212,3 +212,24 @@ class DailyCalls(Base):
     account: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     calls: Mapped[int]
+
+
+class BatchCount(Base):
+    """How many jobs of a batch are in a state, or how many calls it made; triggers keep it, with `BatchCountChange`."""
+
+    __tablename__ = "batch_counts"
+
+    batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    what: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+
+
+class BatchCountChange(Base):
+    """What is still to be added to `batch_counts`: those who count at the same time do not wait for each other."""
+
+    __tablename__ = "batch_count_changes"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int]
+    what: Mapped[str]
+    n: Mapped[int]

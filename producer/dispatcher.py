@@ -132,6 +132,7 @@ class Dispatcher:
         for batch_id in transact(self._engine, batches.finish_settled):
             log.info("batch %s is finished", batch_id)
         transact(self._engine, batches.cancel_stragglers)
+        transact(self._engine, batches.fold_counts)
         self._look_at_money()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()

@@ -1,0 +1,117 @@
+"""Counts that are kept as jobs move, so that a batch of any size is counted at once"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+COUNT_JOBS = """
+CREATE FUNCTION count_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO batch_count_changes (batch_id, what, n)
+        SELECT batch_id, state, count(*) FROM new_rows GROUP BY batch_id, state;
+    ELSE
+        INSERT INTO batch_count_changes (batch_id, what, n)
+        SELECT d.batch_id, d.what, sum(d.n) FROM old_rows AS o JOIN new_rows AS w ON w.id = o.id
+        CROSS JOIN LATERAL (VALUES
+            (o.batch_id, o.state, -1), (w.batch_id, w.state, 1),
+            (w.batch_id, 'reused', (w.reused_from IS NOT NULL)::int - (o.reused_from IS NOT NULL)::int),
+            (w.batch_id, 'retries', (greatest(w.attempts - 1, 0) - greatest(o.attempts - 1, 0))::int)
+        ) AS d (batch_id, what, n)
+        WHERE (o.batch_id, o.state, o.attempts, o.reused_from)
+            IS DISTINCT FROM (w.batch_id, w.state, w.attempts, w.reused_from)
+        GROUP BY d.batch_id, d.what HAVING sum(d.n) <> 0;
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+COUNT_ATTEMPTS = """
+CREATE FUNCTION count_attempts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO batch_count_changes (batch_id, what, n)
+        SELECT batch_id, 'calls', count(*) FROM new_rows WHERE sent_at IS NOT NULL GROUP BY batch_id;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO batch_count_changes (batch_id, what, n)
+        SELECT batch_id, 'calls', -count(*) FROM old_rows WHERE sent_at IS NOT NULL GROUP BY batch_id;
+    ELSE
+        INSERT INTO batch_count_changes (batch_id, what, n)
+        SELECT w.batch_id, d.what, sum(d.n) FROM old_rows AS o JOIN new_rows AS w ON w.id = o.id
+        CROSS JOIN LATERAL (VALUES
+            ('calls', (w.sent_at IS NOT NULL)::int - (o.sent_at IS NOT NULL)::int),
+            ('throttled', (w.answer_class IS NOT DISTINCT FROM 'throttled')::int
+                - (o.answer_class IS NOT DISTINCT FROM 'throttled')::int),
+            ('maybe_billed', (w.spend = 'maybe' AND w.answered_at IS NOT NULL)::int
+                - (o.spend = 'maybe' AND o.answered_at IS NOT NULL)::int)
+        ) AS d (what, n)
+        GROUP BY w.batch_id, d.what HAVING sum(d.n) <> 0;
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+TRIGGERS = (
+    "CREATE TRIGGER count_inserted AFTER INSERT ON jobs REFERENCING NEW TABLE AS new_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION count_jobs()",
+    "CREATE TRIGGER count_updated AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION count_jobs()",
+    "CREATE TRIGGER count_inserted AFTER INSERT ON attempts REFERENCING NEW TABLE AS new_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION count_attempts()",
+    "CREATE TRIGGER count_updated AFTER UPDATE ON attempts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION count_attempts()",
+    "CREATE TRIGGER count_deleted AFTER DELETE ON attempts REFERENCING OLD TABLE AS old_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION count_attempts()",
+)
+
+COUNT_WHAT_IS_THERE = """
+INSERT INTO batch_counts (batch_id, what, n)
+SELECT batch_id, state, count(*) FROM jobs GROUP BY 1, 2
+UNION ALL SELECT batch_id, 'reused', count(*) FROM jobs WHERE reused_from IS NOT NULL GROUP BY 1
+UNION ALL SELECT batch_id, 'retries', sum(attempts - 1) FROM jobs WHERE attempts > 1 GROUP BY 1
+UNION ALL SELECT batch_id, 'calls', count(*) FROM attempts WHERE sent_at IS NOT NULL GROUP BY 1
+UNION ALL SELECT batch_id, 'throttled', count(*) FROM attempts WHERE answer_class = 'throttled' GROUP BY 1
+UNION ALL SELECT batch_id, 'maybe_billed', count(*) FROM attempts
+    WHERE spend = 'maybe' AND answered_at IS NOT NULL GROUP BY 1
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "batch_counts",
+        sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("batch_id", "what"),
+    )
+    op.create_table(
+        "batch_count_changes",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    # Rows live for a second, so what is dead has to go soon.
+    op.execute(
+        "ALTER TABLE batch_count_changes SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)"
+    )
+    op.execute(COUNT_JOBS)
+    op.execute(COUNT_ATTEMPTS)
+    for trigger in TRIGGERS:
+        op.execute(trigger)
+    op.execute(COUNT_WHAT_IS_THERE)
+
+
+def downgrade() -> None:
+    for table in ("jobs", "attempts"):
+        for trigger in ("count_inserted", "count_updated", "count_deleted"):
+            op.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
+    op.execute("DROP FUNCTION count_jobs()")
+    op.execute("DROP FUNCTION count_attempts()")
+    op.drop_table("batch_count_changes")
+    op.drop_table("batch_counts")
