@@ -1,7 +1,5 @@
 """A batch's catalogue again, with the URLs of the clean photos, and `failed.csv` beside it."""
 
-import hashlib
-import hmac
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +12,7 @@ from sqlalchemy import Engine
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings
 from db import reports
-from db.artifacts import artifact_key
+from db.artifacts import artifact_key, signature
 from db.batches import BatchRow
 from db.session import transact
 from producer.catalogue.failures import write_failures
@@ -103,11 +101,6 @@ def public_url(settings: Settings, sha256: str, image_format: str) -> str:
     secret = settings.artifact_url_secret.get_secret_value()
     url = f"{settings.artifact_public_url.rstrip('/')}/{key}"
     return f"{url}?sig={signature(secret, key)}" if secret else url
-
-
-def signature(secret: str, key: str) -> str:
-    """Return what shows that an output's URL came from us."""
-    return hmac.new(secret.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _failed_rows(engine: Engine, batch_id: int) -> Iterator[tuple[object, ...]]:

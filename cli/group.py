@@ -21,9 +21,12 @@ COMMANDS = {
     "budget": "money:budget",
     "costs": "money:show_costs",
     "mask": "mask:mask",
+    "connect": "connect:connect",
+    "connections": "connect:manage",
     "doctor": "doctor:doctor",
     "worker": "roles:worker",
     "dispatcher": "roles:dispatcher",
+    "web": "web:web",
     "sandbox": "roles:sandbox",
     "db": "roles:db",
 }

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     artifact_store: str = Field("postgres", description="`postgres` or file:///absolute/folder for outputs")
     artifact_public_url: str = Field("", description="Where others fetch outputs: the web app's or the bucket's URL")
     artifact_url_secret: SecretStr = Field(SecretStr(""), description="Signs output URLs; unset: unguessable only")
+    web_host: str = Field("127.0.0.1", description="Where `cleanplate web` listens")
+    web_port: int = Field(8080, ge=0, le=65_535, description="The port of `cleanplate web`")
+    web_public_url: str = Field("", description="How others reach `cleanplate web`; empty: http://WEB_HOST:WEB_PORT")
     max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
     on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")
     removal_price: Decimal = Field(Decimal(0), ge=0, le=1000, decimal_places=6, description="What one call costs")
@@ -93,6 +96,11 @@ class Settings(BaseSettings):
     @classmethod
     def _read_level(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @property
+    def web_url(self) -> str:
+        """How others reach `cleanplate web`, without a slash at its end."""
+        return self.web_public_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
 
     @property
     def uses_sandbox(self) -> bool:

@@ -1,8 +1,10 @@
 """Where output bytes live: in PostgreSQL beside the state, or in a folder. Identical bytes are kept once."""
 
 import hashlib
+import hmac
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -25,6 +27,11 @@ SUFFIXES = {
 def artifact_key(sha256: str, image_format: str) -> str:
     """Return an output's place below a store or a public URL: unguessable, and the same for the same bytes."""
     return f"{sha256[:2]}/{sha256}.{SUFFIXES.get(image_format, 'bin')}"
+
+
+def signature(secret: str, key: str) -> str:
+    """Return what shows that the URL of an output came from us."""
+    return hmac.new(secret.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 class ArtifactStore(Protocol):
@@ -158,3 +165,25 @@ def read(connection: Connection, sha256: str) -> bytes:
     uri = connection.execute(text("SELECT uri FROM artifacts WHERE sha256 = :sha256"), {"sha256": sha256}).scalar_one()
     store: ArtifactStore = PostgresStore() if uri.startswith("postgres:") else FileStore(Path("/"))
     return store.get(connection, uri, sha256)
+
+
+def find_known(connection: Connection, sha256s: list[str]) -> set[str]:
+    """Return which of these are outputs of ours."""
+    statement = text("SELECT sha256 FROM artifacts WHERE sha256 = ANY(:sha256s)")
+    return set(connection.execute(statement, {"sha256s": sha256s}).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """What is known of an output's bytes."""
+
+    sha256: str
+    format: str
+    size_bytes: int
+
+
+def find(connection: Connection, sha256: str) -> ArtifactRow | None:
+    """Return an output, or None."""
+    statement = text("SELECT sha256, format, size_bytes FROM artifacts WHERE sha256 = :sha256")
+    row = connection.execute(statement, {"sha256": sha256}).one_or_none()
+    return ArtifactRow(*row) if row else None

@@ -89,6 +89,15 @@ def find_unfinished(connection: Connection, source_key: str) -> int | None:
     return connection.execute(statement, {"key": source_key}).scalar_one_or_none()
 
 
+def find_newest(connection: Connection, source_key: str) -> int | None:
+    """Return the newest batch of a source that was not cancelled, ended or not, locked against its end."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": source_key})
+    statement = text(
+        "SELECT id FROM batches WHERE source_key = :key AND state <> 'cancelled' ORDER BY id DESC LIMIT 1 FOR UPDATE"
+    )
+    return connection.execute(statement, {"key": source_key}).scalar_one_or_none()
+
+
 def counts(connection: Connection, batch_id: int) -> BatchCounts:
     """Return what stands where in one batch; as fast for a million jobs as for one, as triggers keep count."""
     rows = connection.execute(

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Numeric,
     SmallInteger,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -233,3 +234,44 @@ class BatchCountChange(Base):
     batch_id: Mapped[int]
     what: Mapped[str]
     n: Mapped[int]
+
+
+class Connection(Base):
+    """A shop that sends webhooks, under a URL of its own."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    platform: Mapped[str]
+    shop: Mapped[str]
+    secrets: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    options: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    closed_at: Mapped[datetime | None]
+
+
+class DeliveryRow(Base):
+    """One webhook, as it came."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"))
+    key: Mapped[str]
+    topic: Mapped[str]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    jobs: Mapped[int] = mapped_column(server_default="0")
+    received_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    __table_args__ = (UniqueConstraint("connection_id", "key"),)
+
+
+class SeenPhoto(Base):
+    """A photo of a shop that was taken in before, in the version it had."""
+
+    __tablename__ = "seen_photos"
+
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -1,7 +1,8 @@
-"""Counts that are kept as jobs move, so that a batch of any size is counted at once"""
+"""Counts that follow jobs, and connections to shops with what they deliver"""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0003"
 down_revision = "0002"
@@ -105,9 +106,46 @@ def upgrade() -> None:
     for trigger in TRIGGERS:
         op.execute(trigger)
     op.execute(COUNT_WHAT_IS_THERE)
+    op.create_table(
+        "connections",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("shop", sa.Text(), nullable=False),
+        sa.Column("secrets", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("slug"),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("connection_id", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("jobs", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("connection_id", "key"),
+    )
+    op.create_table(
+        "seen_photos",
+        sa.Column("connection_id", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
+        sa.PrimaryKeyConstraint("connection_id", "key"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("seen_photos")
+    op.drop_table("deliveries")
+    op.drop_table("connections")
     for table in ("jobs", "attempts"):
         for trigger in ("count_inserted", "count_updated", "count_deleted"):
             op.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")

@@ -1,0 +1,136 @@
+"""Connections: which shops may send webhooks, and what holds for their photos."""
+
+import re
+import secrets as random_secrets
+from typing import Any
+
+import click
+
+from cli.database import open_database
+from cli.options import MOST_ID
+from core.errors import UsageError
+from core.settings import load_settings
+from core.states import Lane
+from db import connections
+from db.session import transact
+from producer.catalogue.item import read_elements
+from producer.webhooks.platforms import PLATFORMS
+
+connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
+secret_option = click.option(
+    "--secret", envvar="WEBHOOK_SECRET", help="Or WEBHOOK_SECRET. Default: a new one, printed."
+)
+
+
+@click.command()
+@click.argument("platform", type=click.Choice(list(PLATFORMS)))
+@click.argument("shop")
+@secret_option
+@click.option("--elements", metavar="LIST", default="1,2,3,4", show_default=True, help="What to take off.")
+@click.option("--subject-elements", metavar="LIST", help="What to take off the main subject.")
+@click.option(
+    "--lane", type=click.Choice([lane.value for lane in Lane]), default=Lane.INTERACTIVE.value, show_default=True
+)
+@click.option("--match", metavar="REGEX", help="Only photos whose URL it finds.")
+def connect(
+    platform: str,
+    shop: str,
+    secret: str | None,
+    elements: str,
+    subject_elements: str | None,
+    lane: str,
+    match: str | None,
+) -> None:
+    """Let SHOP send webhooks of PLATFORM; prints the URL to give to it."""
+    outside = read_elements(elements, "--elements")
+    options: dict[str, Any] = {"elements": outside, "lane": lane}
+    if subject_elements is not None:
+        options["subject_elements"] = read_elements(subject_elements, "--subject-elements")
+    if match is not None:
+        options["match"] = _read_pattern(match)
+    made = secret or new_secret(platform)
+    check_secret(platform, made)
+    settings = load_settings()
+    with open_database(settings) as engine:
+        shop_connection = transact(
+            engine,
+            lambda connection: connections.create(
+                connection, platform=platform, shop=shop, secret=made, options=options
+            ),
+        )
+    click.echo(f"{settings.web_url}/webhooks/{shop_connection.slug}")
+    click.echo(f"Connection {shop_connection.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
+    if secret is None:
+        click.echo(f"Secret (shown this once): {made}", err=True)
+
+
+@click.group("connections")
+def manage() -> None:
+    """Look after connections."""
+
+
+@manage.command("list")
+def list_all() -> None:
+    """List the connections that are open."""
+    settings = load_settings()
+    with open_database(settings) as engine:
+        found = transact(engine, connections.list_open)
+    for shop in found:
+        click.echo(f"{shop.id:>4}  {shop.platform:<12} {shop.shop:<30} {settings.web_url}/webhooks/{shop.slug}")
+    if not found:
+        click.echo("There is no connection; make one with `cleanplate connect PLATFORM SHOP`.", err=True)
+
+
+@manage.command()
+@connection_argument
+@secret_option
+def rotate(connection_id: int, secret: str | None) -> None:
+    """Make a new secret valid; the one before it stays valid until the next rotation."""
+    with open_database(load_settings()) as engine:
+        found = {shop.id: shop for shop in transact(engine, connections.list_open)}
+        if connection_id not in found:
+            raise UsageError(f"There is no open connection {connection_id}.")
+        made = secret or new_secret(found[connection_id].platform)
+        check_secret(found[connection_id].platform, made)
+        transact(engine, lambda connection: connections.add_secret(connection, connection_id, made))
+    click.echo(f"Connection {connection_id} takes the new secret and the one before it.", err=True)
+    if secret is None:
+        click.echo(f"Secret (shown this once): {made}", err=True)
+
+
+@manage.command()
+@connection_argument
+def close(connection_id: int) -> None:
+    """Take no webhooks of a connection any more; what it brought stays."""
+    with open_database(load_settings()) as engine:
+        if not transact(engine, lambda connection: connections.close(connection, connection_id)):
+            raise UsageError(f"There is no open connection {connection_id}.")
+    click.echo(f"Connection {connection_id} is closed.", err=True)
+
+
+def new_secret(platform: str) -> str:
+    """Return a secret that cannot be guessed, in the form the platform wants."""
+    import base64
+
+    raw = random_secrets.token_bytes(32)
+    return f"whsec_{base64.b64encode(raw).decode()}" if platform == "standard" else raw.hex()
+
+
+def check_secret(platform: str, secret: str) -> None:
+    """Refuse a secret that could verify nothing.
+
+    Raises:
+        UsageError: It is empty, or not in the form the platform wants.
+    """
+    if not secret.strip():
+        raise UsageError("The secret is empty: anybody could send webhooks.")
+    if platform == "standard" and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{8,}={0,2}", secret):
+        raise UsageError("A secret of Standard Webhooks is `whsec_` and Base64.")
+
+
+def _read_pattern(match: str) -> str:
+    try:
+        re.compile(match)
+    except re.error as error:
+        raise click.UsageError(f"--match {match!r} is no regular expression: {error}.") from error
+    return match

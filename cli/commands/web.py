@@ -1,0 +1,33 @@
+"""`cleanplate web`: webhooks, artifacts and the REST API over HTTP."""
+
+import click
+
+from cli.database import open_database
+from cli.stack.orphan import watch_parent
+from core.logs import configure_logs
+from core.settings import load_settings
+
+
+@click.command()
+@click.option("--host", help="Where to listen. Default: WEB_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default: WEB_PORT.")
+def web(host: str | None, port: int | None) -> None:
+    """Take shops' webhooks, serve artifacts and the REST API until SIGTERM."""
+    import uvicorn
+
+    from console.app import make_app
+
+    watch_parent()
+    settings = load_settings()
+    configure_logs(settings.log_level, "web")
+    listen_host, listen_port = host or settings.web_host, settings.web_port if port is None else port
+    with open_database(settings) as engine:
+        click.echo(f"Listening at http://{listen_host}:{listen_port}/", err=True)
+        uvicorn.run(
+            make_app(engine, settings),
+            host=listen_host,
+            port=listen_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )

@@ -1,0 +1,1 @@
+"""What people and shops reach over HTTP: webhooks, artifacts, the REST API."""

@@ -1,0 +1,74 @@
+"""`POST /webhooks/{slug}`: verified, kept, and answered within milliseconds; what follows is the dispatcher's."""
+
+import logging
+import time
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from sqlalchemy import Engine
+
+from core.errors import DatabaseDown
+from core.settings import Settings
+from db import connections
+from db.session import transact
+from producer.webhooks.delivery import BadDelivery, BadSignature, Incoming
+from producer.webhooks.intake import Taken, take_in
+from producer.webhooks.platforms import PLATFORMS
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 1_000_000
+
+
+async def read_incoming(request: Request) -> Incoming:
+    """Return a request's headers and raw body.
+
+    Raises:
+        HTTPException: 413, as soon as the body is over 1 MB.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > MOST_BYTES:
+        raise HTTPException(413, f"The body is over {MOST_BYTES} bytes.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"The body is over {MOST_BYTES} bytes.")
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name.lower(), value)
+    return Incoming(headers, bytes(body), time.time())
+
+
+def webhooks_router(engine: Engine, settings: Settings) -> APIRouter:
+    """Return the route that shops post to."""
+    router = APIRouter(tags=["webhooks"])
+
+    @router.post("/webhooks/{slug}", status_code=200)
+    def receive(slug: str, incoming: Incoming = Depends(read_incoming)) -> dict[str, object]:  # noqa: B008
+        try:
+            shop = transact(engine, lambda connection: connections.find(connection, slug), patience_seconds=0)
+            if shop is None:
+                raise HTTPException(404, "There is no such connection.")
+            platform = PLATFORMS[shop.platform]
+            platform.verify(incoming, shop.secrets)
+            delivery = platform.read(incoming)
+            taken: Taken = transact(
+                engine,
+                lambda connection: take_in(
+                    connection, shop, delivery, body=incoming.body, public_url=settings.artifact_public_url
+                ),
+                patience_seconds=0,
+            )
+        except BadSignature as error:
+            log.warning("a webhook for %s was refused: %s", slug[:6], error)
+            raise HTTPException(401, str(error)) from error
+        except BadDelivery as error:
+            raise HTTPException(400, str(error)) from error
+        except DatabaseDown as error:
+            raise HTTPException(503, "The database does not answer; send it again.", {"Retry-After": "5"}) from error
+        log.info(
+            "shop %s: %s, %s jobs%s", shop.shop, delivery.topic, taken.jobs, "" if taken.is_new else ", seen before"
+        )
+        return {"received": True, "new": taken.is_new, "jobs": taken.jobs}
+
+    return router

@@ -1,0 +1,106 @@
+"""Queries about connections: shops whose webhooks are taken, and what they delivered."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+SECRETS_AT_ONCE = 2
+"""While a secret is changed, the old one is still valid."""
+
+_COLUMNS = "id, slug, platform, shop, secrets, options"
+
+
+@dataclass(frozen=True, slots=True)
+class ShopConnection:
+    """A shop that sends webhooks.
+
+    Args:
+        id: Its number here.
+        slug: What cannot be guessed in its URL.
+        platform: How it signs and words them.
+        shop: What people call it.
+        secrets: Those that are valid, the newest first; never shown again.
+        options: What holds for its photos.
+    """
+
+    id: int
+    slug: str
+    platform: str
+    shop: str
+    secrets: list[str]
+    options: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"ShopConnection(id={self.id}, platform={self.platform!r}, shop={self.shop!r})"
+
+
+def create(connection: Connection, *, platform: str, shop: str, secret: str, options: dict[str, Any]) -> ShopConnection:
+    """Insert a connection and return it."""
+    statement = text(
+        f"INSERT INTO connections (slug, platform, shop, secrets, options) "  # noqa: S608
+        f"VALUES (:slug, :platform, :shop, ARRAY[:secret], CAST(:options AS jsonb)) RETURNING {_COLUMNS}"
+    )
+    values = {
+        "slug": secrets.token_urlsafe(18),
+        "platform": platform,
+        "shop": shop,
+        "secret": secret,
+        "options": json.dumps(options),
+    }
+    return ShopConnection(*connection.execute(statement, values).one())
+
+
+def find(connection: Connection, slug: str) -> ShopConnection | None:
+    """Return the open connection behind a URL, or None."""
+    statement = text(f"SELECT {_COLUMNS} FROM connections WHERE slug = :slug AND closed_at IS NULL")  # noqa: S608
+    row = connection.execute(statement, {"slug": slug}).one_or_none()
+    return ShopConnection(*row) if row else None
+
+
+def list_open(connection: Connection) -> list[ShopConnection]:
+    """Return every connection that is open, oldest first."""
+    statement = text(f"SELECT {_COLUMNS} FROM connections WHERE closed_at IS NULL ORDER BY id")  # noqa: S608
+    return [ShopConnection(*row) for row in connection.execute(statement)]
+
+
+def add_secret(connection: Connection, connection_id: int, secret: str) -> bool:
+    """Make a secret valid, besides the one before it. Return whether there is such a connection."""
+    statement = text(
+        "UPDATE connections SET secrets = (ARRAY[:secret] || secrets)[1:CAST(:most AS integer)] "
+        "WHERE id = :id AND closed_at IS NULL"
+    )
+    values = {"id": connection_id, "secret": secret, "most": SECRETS_AT_ONCE}
+    return connection.execute(statement, values).rowcount == 1
+
+
+def close(connection: Connection, connection_id: int) -> bool:
+    """Take no webhooks of a connection any more. Return whether it was open."""
+    statement = text("UPDATE connections SET closed_at = now() WHERE id = :id AND closed_at IS NULL")
+    return connection.execute(statement, {"id": connection_id}).rowcount == 1
+
+
+def note_delivery(connection: Connection, connection_id: int, *, key: str, topic: str, body: bytes) -> int | None:
+    """Keep a webhook as it came; return its id, or None when it came before."""
+    statement = text(
+        "INSERT INTO deliveries (connection_id, key, topic, body) VALUES (:id, :key, :topic, :body) "
+        "ON CONFLICT (connection_id, key) DO NOTHING RETURNING id"
+    )
+    values = {"id": connection_id, "key": key, "topic": topic, "body": body}
+    return connection.execute(statement, values).scalar_one_or_none()
+
+
+def note_jobs(connection: Connection, delivery_id: int, jobs: int) -> None:
+    """Write down how many jobs a webhook made."""
+    connection.execute(text("UPDATE deliveries SET jobs = :n WHERE id = :id"), {"id": delivery_id, "n": jobs})
+
+
+def note_seen(connection: Connection, connection_id: int, keys: list[str]) -> set[str]:
+    """Remember photos of a shop; return those that were not seen before."""
+    statement = text(
+        "INSERT INTO seen_photos (connection_id, key) SELECT :id, unnest(CAST(:keys AS text[])) "
+        "ON CONFLICT DO NOTHING RETURNING key"
+    )
+    return set(connection.execute(statement, {"id": connection_id, "keys": sorted(set(keys))}).scalars())

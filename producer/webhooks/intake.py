@@ -1,0 +1,128 @@
+"""A webhook becomes jobs, in one transaction with what it brought: the shop is told 200 only when both are kept."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from core.states import Lane
+from db import artifacts, batches, connections
+from db.connections import ShopConnection
+from producer.catalogue.item import Item, item_key, name_from_url, storable
+from producer.intake import BatchOptions, what_to_take_off
+from producer.webhooks.delivery import Delivery, Photo
+
+_OUTPUT_NAME = re.compile(r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a webhook came to.
+
+    Args:
+        is_new: Whether it came for the first time.
+        jobs: How many jobs it made.
+        batch_id: Theirs; None without any.
+    """
+
+    is_new: bool
+    jobs: int = 0
+    batch_id: int | None = None
+
+
+def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *, body: bytes, public_url: str) -> Taken:
+    """Keep a webhook and make a job of each photo that is new.
+
+    A photo makes no job when it is one of our own outputs (its URL is ours, or its name still holds the output's hash
+    after the shop copied it), or when this shop told of it before in the same version.
+
+    Args:
+        connection: An open transaction; the caller commits.
+        shop: Who sent it.
+        delivery: The webhook, read.
+        body: As it came.
+        public_url: Where our outputs can be fetched, or nothing.
+    """
+    delivery_id = connections.note_delivery(
+        connection, shop.id, key=storable(delivery.key), topic=storable(delivery.topic), body=body
+    )
+    if delivery_id is None:
+        return Taken(is_new=False)
+    photos = list(_wanted(connection, shop, delivery.photos, public_url))
+    if not photos:
+        return Taken(is_new=True)
+    options = options_of(shop)
+    batch_id = find_batch(connection, shop, options)
+    count = sum(_insert(connection, batch_id, photo, options) for photo in photos)
+    connections.note_jobs(connection, delivery_id, count)
+    return Taken(is_new=True, jobs=count, batch_id=batch_id)
+
+
+def options_of(shop: ShopConnection) -> BatchOptions:
+    """Return what holds for a shop's photos."""
+    told: dict[str, Any] = shop.options
+    elements = tuple(told.get("elements") or (1, 2, 3, 4))
+    return BatchOptions(
+        elements=elements,
+        subject_elements=tuple(told.get("subject_elements") or elements),
+        lane=Lane(told.get("lane") or Lane.INTERACTIVE),
+    )
+
+
+def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptions) -> int:
+    """Return the shop's batch of today (UTC), which goes on if it had ended."""
+    today = datetime.now(UTC).date().isoformat()
+    key = f"connection {shop.id} {today}"
+    found = batches.find_newest(connection, key)
+    if found is None:
+        return batches.create(
+            connection,
+            name=f"{shop.shop} {today}",
+            source_key=key,
+            lane=options.lane,
+            options=json.dumps(options.as_dict() | {"connection": shop.id}),
+        )
+    batches.reopen(connection, found)
+    return found
+
+
+def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo], public_url: str) -> Iterable[Photo]:
+    pattern = shop.options.get("match")
+    found = {
+        hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(): photo
+        for photo in photos
+        if not (public_url and photo.url.startswith(public_url)) and not (pattern and not re.search(pattern, photo.url))
+    }
+    names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
+    ours = artifacts.find_known(connection, sorted(names)) if names else set()
+    news = connections.note_seen(connection, shop.id, list(found))
+    return (
+        photo for key, photo in found.items() if key in news and not ours.intersection(_OUTPUT_NAME.findall(photo.url))
+    )
+
+
+def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchOptions) -> int:
+    url = storable(photo.url)
+    item = Item(uri=url, name=name_from_url(url), sku=photo.sku and storable(photo.sku), version=photo.version)
+    elements, subject, mask = what_to_take_off(item, options)
+    statement = text(
+        "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "
+        "VALUES (:batch_id, 'pending', :uri, :key, :name, :sku, :elements, :subject, :mask) "
+        "ON CONFLICT (batch_id, item_key) DO NOTHING"
+    )
+    values = {
+        "batch_id": batch_id,
+        "uri": item.uri,
+        "key": item_key(item, elements, subject),
+        "name": storable(item.name),
+        "sku": item.sku,
+        "elements": list(elements),
+        "subject": list(subject),
+        "mask": mask,
+    }
+    return connection.execute(statement, values).rowcount
