@@ -1,0 +1,79 @@
+"""The web application on a real server, on loopback."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import Engine, text
+
+from console.app import make_app
+from core.settings import Settings
+from db import connections
+from db.connections import ShopConnection
+
+PUBLIC_URL = "https://shop.example/artifacts"
+
+
+@dataclass
+class Web:
+    """A running application and its database."""
+
+    engine: Engine
+    client: httpx.Client
+
+    def connect(self, platform: str, secret: str = "secret", **options: Any) -> ShopConnection:
+        """Make a connection."""
+        with self.engine.begin() as connection:
+            return connections.create(connection, platform=platform, shop="A shop", secret=secret, options=options)
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """Return what a query finds."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement)).mappings()]
+
+    def urls(self) -> list[str]:
+        """Return the URL of each job."""
+        return [row["source_uri"] for row in self.rows("SELECT source_uri FROM jobs ORDER BY id")]
+
+
+MakeWeb = Callable[..., Web]
+
+
+@pytest.fixture
+def make_web(engine: Engine) -> Iterator[MakeWeb]:
+    """Return a function that serves the application with the settings a test wants."""
+    stops: list[Callable[[], object]] = []
+
+    def make(**settings: Any) -> Web:
+        told = {"artifact_public_url": PUBLIC_URL, **settings}
+        app = make_app(engine, Settings(_env_file=None, **told))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            thread.join(0.01)
+            assert thread.is_alive()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+
+        def stop() -> None:
+            client.close()
+            server.should_exit = True
+            thread.join(10)
+
+        stops.append(stop)
+        return Web(engine, client)
+
+    yield make
+    for stop in stops:
+        stop()
+
+
+@pytest.fixture
+def web(make_web: MakeWeb) -> Web:
+    """An application with the usual settings."""
+    return make_web()
