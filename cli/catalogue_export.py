@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings
 from db import reports
-from db.artifacts import artifact_key, signature
+from db.artifacts import public_url
 from db.batches import BatchRow
 from db.session import transact
 from producer.catalogue.failures import write_failures
@@ -61,7 +61,8 @@ def export_catalogue(
 
     def new_urls(urls: Sequence[str]) -> Mapping[str, str]:
         found = transact(engine, lambda connection: reports.find_clean(connection, batch.id, list(urls)))
-        return {photo.url: public_url(settings, photo.sha256, photo.format) for photo in found}
+        base, secret = settings.artifact_public_url, settings.artifact_url_secret.get_secret_value()
+        return {photo.url: public_url(base, secret, photo.sha256, photo.format) for photo in found}
 
     try:
         handle, temporary = tempfile.mkstemp(dir=out.resolve().parent, prefix=".part-")
@@ -93,14 +94,6 @@ def find_source(batch: BatchRow, source: Path | None) -> Path:
     if not path.is_file():
         raise UsageError(f"{path} is not there any more. Name the file with --source FILE.")
     return path
-
-
-def public_url(settings: Settings, sha256: str, image_format: str) -> str:
-    """Return where an output can be fetched; signed when there is a secret for it."""
-    key = artifact_key(sha256, image_format)
-    secret = settings.artifact_url_secret.get_secret_value()
-    url = f"{settings.artifact_public_url.rstrip('/')}/{key}"
-    return f"{url}?sig={signature(secret, key)}" if secret else url
 
 
 def _failed_rows(engine: Engine, batch_id: int) -> Iterator[tuple[object, ...]]:

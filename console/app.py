@@ -3,6 +3,12 @@
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from console.api.access import access
+from console.api.batches import batches_router
+from console.api.jobs import jobs_router
+from console.api.money import money_router, present_rate
+from console.api.problems import add_problem_handlers
+from console.api.tools import Tools
 from console.artifacts import artifacts_router
 from console.webhooks import webhooks_router
 from core.settings import Settings
@@ -15,7 +21,18 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
         engine: The database, migrated.
         settings: Of this process.
     """
-    app = FastAPI(title="Cleanplate", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Cleanplate",
+        version="1",
+        summary="Takes watermarks, brand names, promotional text and colour blocks out of product photos.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_problem_handlers(app)
+    tools = Tools(engine, settings, access(engine), lambda: present_rate(settings))
+    for router in (batches_router(tools), jobs_router(tools), money_router(tools)):
+        app.include_router(router, prefix="/v1")
     app.include_router(webhooks_router(engine, settings))
     app.include_router(artifacts_router(engine, settings))
     return app

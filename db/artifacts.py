@@ -34,6 +34,20 @@ def signature(secret: str, key: str) -> str:
     return hmac.new(secret.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def public_url(base: str, secret: str, sha256: str, image_format: str) -> str:
+    """Return where an output can be fetched; signed when there is a secret for it.
+
+    Args:
+        base: Where outputs are, such as the web app's `/artifacts` or a bucket.
+        secret: What URLs are signed with, or nothing.
+        sha256: The output.
+        image_format: Its format.
+    """
+    key = artifact_key(sha256, image_format)
+    url = f"{base.rstrip('/')}/{key}"
+    return f"{url}?sig={signature(secret, key)}" if secret else url
+
+
 class ArtifactStore(Protocol):
     """Keeps bytes by their SHA-256."""
 

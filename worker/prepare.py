@@ -3,12 +3,12 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from core.content import content_key
 from core.errors import SourceRefused, UsageError
 from core.states import Fit
 from db.jobs import ClaimedJob
 from removal.mask import Mask, Order, read_mask
 from worker.bounds import Bounds
-from worker.content import content_key
 from worker.fitting import Fitted, as_it_is, fit
 from worker.imaging import Photo, inspect
 from worker.orientation import UPRIGHT, seen_size, turn_back

@@ -12,6 +12,7 @@ from itertools import islice
 from sqlalchemy import Connection, Engine
 
 from cli.quote.looking import Looker, Seen, Wish
+from core.content import content_key
 from core.errors import SourceError, UsageError
 from core.settings import Settings
 from db import batches, reports
@@ -19,7 +20,6 @@ from db.reports import CleanedUrl, Known
 from db.session import transact
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
-from worker.content import content_key
 
 PAGE = 100
 """Photos that are looked at together."""

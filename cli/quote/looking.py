@@ -3,13 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 
+from core.content import content_key
 from core.errors import SourceRefused, UsageError
 from core.settings import Settings
 from core.states import Fit, Send
 from removal.mask import Mask, read_mask
 from removal.provider import find_provider
 from worker.bounds import Bounds
-from worker.content import content_key
 from worker.fetch import Fetcher
 from worker.fitting.reading import check_pixels, describe, source
 from worker.imaging import Photo, inspect

@@ -44,7 +44,11 @@ def item_key(item: Item, elements: tuple[int, ...], subject_elements: tuple[int,
 
 def name_from_url(url: str) -> str:
     """Return a safe file name for the photo behind a URL."""
-    return safe_name(unquote(PurePosixPath(urlsplit(url).path).name)) or "photo"
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        path = url.partition("?")[0]
+    return safe_name(unquote(PurePosixPath(path).name)) or "photo"
 
 
 def safe_name(name: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from cli.quote import make_quote
 from cli.quote.looking import Looker, Wish
 from cli.quote.telling import as_table, duration
+from core.content import content_key
 from core.errors import SourceError
 from core.settings import Settings
 from core.states import Fit, Send
@@ -21,7 +22,6 @@ from producer.catalogue.item import Item
 from producer.intake import BatchOptions, submit
 from tests.db.rows import make_batch
 from worker.bounds import Bounds
-from worker.content import content_key
 from worker.prepare import Taking, prepare
 from worker.source import Source
 

@@ -141,8 +141,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection_id", "key"),
     )
 
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("hash"),
+    )
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("token_id", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("status", sa.BigInteger(), nullable=False),
+        sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["token_id"], ["tokens.id"]),
+        sa.PrimaryKeyConstraint("token_id", "key"),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("idempotency_keys")
+    op.drop_table("tokens")
     op.drop_table("seen_photos")
     op.drop_table("deliveries")
     op.drop_table("connections")

@@ -129,8 +129,8 @@ def test_ragged_rows_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_no_url_becomes_a_job_that_says_so(tmp_path: Path) -> None:
-    path = write(tmp_path, "sku,image_url\ns,n/a\n")
-    assert [item.uri for item in read_catalogue(path)] == ["n/a"]
+    path = write(tmp_path, "sku,image_url\ns,n/a\ns,https://[x/a.jpg\n")
+    assert [item.uri for item in read_catalogue(path)] == ["n/a", "https://[x/a.jpg"]
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR,a,b", b"a,b\0c,d\n"])

@@ -1,0 +1,34 @@
+"""Who may do what: bearer tokens with scopes."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, HTTPException
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Engine
+
+from db import tokens
+from db.session import transact
+from db.tokens import Scope, TokenRow
+
+_bearer = HTTPBearer(auto_error=False, description="A token made by `cleanplate token create`.")
+
+
+def access(engine: Engine) -> Callable[[Scope], Callable[..., TokenRow]]:
+    """Return a function that makes a dependency of a scope; it answers 401 without a token, 403 without the scope."""
+
+    def require(scope: Scope) -> Callable[..., TokenRow]:
+        def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> TokenRow:
+            challenge = {"WWW-Authenticate": "Bearer"}
+            if given is None:
+                raise HTTPException(401, "Send a token: Authorization: Bearer ….", challenge)
+            found = transact(engine, lambda connection: tokens.find(connection, given.credentials))
+            if found is None:
+                raise HTTPException(401, "The token is not valid.", challenge)
+            if scope.value not in found.scopes:
+                raise HTTPException(403, f"The token lacks the scope `{scope.value}`.")
+            return found
+
+        return check
+
+    return require

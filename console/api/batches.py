@@ -1,0 +1,174 @@
+"""`/v1/batches`: making batches, looking at them, steering them."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from console.api.once import IdempotencyKey, run_once
+from console.api.problems import responses
+from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
+from console.api.upload import Upload, read_upload
+from console.api.words import (
+    BatchesOut,
+    BatchId,
+    BatchIn,
+    BatchOut,
+    ChangedOut,
+    JobsOut,
+    MadeOut,
+    OptionsQuery,
+    RequeueIn,
+    Words,
+)
+from core.states import JobState
+from db import batches, listings
+from db.session import transact
+from db.tokens import Scope, TokenRow
+from producer.catalogue.format import FORMATS, Reading, read_catalogue
+from producer.intake import Intake, submit
+
+Format = Literal[*FORMATS]  # type: ignore[valid-type]
+DENIED = responses(401, 403, 422)
+CATALOGUES = {
+    "application/octet-stream": {
+        "schema": {"type": "string", "format": "binary"},
+        "example": "sku,image_url\ns-1,https://shop.example/a.jpg\n",
+    }
+}
+
+
+def batches_router(tools: Tools) -> APIRouter:
+    """Return the routes of batches."""
+    router = APIRouter(prefix="/batches", tags=["batches"], responses=DENIED)
+    engine = tools.engine
+    Reader = Annotated[TokenRow, Depends(tools.require(Scope.READ))]
+    Submitter = Annotated[TokenRow, Depends(tools.require(Scope.SUBMIT))]
+    Operator = Annotated[TokenRow, Depends(tools.require(Scope.OPERATE))]
+
+    @router.post("", status_code=201, response_model=MadeOut, responses=responses(409))
+    def create(asked: BatchIn, token: Submitter, key: IdempotencyKey = None) -> JSONResponse:
+        """Make a batch of photos by their URLs."""
+        options = tools.read_options(asked.options, FROM_ELSEWHERE)
+        told = asked.model_dump_json()
+
+        def work(connection: Connection) -> MadeOut:
+            source = f"api {token.id} {key or hashlib.sha256(told.encode()).hexdigest()}"
+            return _made(submit(connection, read_photos(asked.photos), name=asked.name, source=source, options=options))
+
+        return run_once(engine, token, key, f"create {told}", work, status=201)
+
+    @router.post(
+        "/catalogue",
+        status_code=201,
+        response_model=MadeOut,
+        responses=responses(409, 413),
+        openapi_extra={"requestBody": {"required": True, "content": CATALOGUES}},
+    )
+    def upload(
+        token: Submitter,
+        sent: Annotated[Upload, Depends(read_upload)],
+        options: Annotated[OptionsQuery, Query()],
+        name: Annotated[Words, Query(min_length=1, max_length=200)] = "catalogue",
+        file_format: Annotated[Format | None, Query(alias="format")] = None,
+        image_column: Annotated[list[Words], Query(alias="image-col", max_length=20)] = [],  # noqa: B006
+        base_url: Annotated[Words, Query(alias="base-url")] = "",
+        key: IdempotencyKey = None,
+    ) -> JSONResponse:
+        """Make a batch of a catalogue file, which is the request's body; its format is found from its content."""
+        reading = Reading(file_format, tuple(image_column), base_url)
+        asked = tools.read_options(options, reading)
+
+        def work(connection: Connection) -> MadeOut:
+            source = f"api {token.id} {sent.sha256}"
+            with TemporaryDirectory() as folder:
+                path = Path(folder) / "catalogue"
+                path.write_bytes(sent.data)
+                return _made(submit(connection, read_catalogue(path, reading), name=name, source=source, options=asked))
+
+        told = f"upload {sent.sha256} {name} {asked.as_dict()}"
+        return run_once(engine, token, key, told, work, status=201)
+
+    @router.get("", response_model=BatchesOut)
+    def show_all(_: Reader, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> BatchesOut:
+        """List the newest batches."""
+
+        def work(connection: Connection) -> BatchesOut:
+            rate = tools.rate()
+            found = batches.newest(connection, limit)
+            return BatchesOut(batches=[BatchOut.of(row, batches.counts(connection, row.id), rate) for row in found])
+
+        return transact(engine, work)
+
+    @router.get("/{batch_id}", response_model=BatchOut, responses=responses(404))
+    def show(batch_id: BatchId, _: Reader) -> BatchOut:
+        """Show a batch with its counts."""
+        return transact(engine, lambda connection: tools.show_batch(connection, batch_id))
+
+    @router.get("/{batch_id}/jobs", response_model=JobsOut, responses=responses(404))
+    def jobs(
+        batch_id: BatchId,
+        _: Reader,
+        state: JobState | None = None,
+        code: Annotated[Words | None, Query(examples=["801"])] = None,
+        sku: Annotated[Words | None, Query(examples=["s-1"])] = None,
+        cursor: Annotated[str, Query(pattern=r"^\d{0,18}$")] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> JobsOut:
+        """List a batch's jobs, a page at a time."""
+
+        def work(connection: Connection) -> JobsOut:
+            tools.batch_or_404(connection, batch_id)
+            found = listings.list_jobs(
+                connection, batch_id, state=state, code=code, sku=sku, after=int(cursor or 0), limit=limit
+            )
+            more = str(found[-1].id) if len(found) == limit else None
+            return JobsOut(jobs=[tools.show_job(row) for row in found], next_cursor=more)
+
+        return transact(engine, work)
+
+    def steering(name: str, what: str, steer: Callable[[Connection, int], int]) -> None:
+        answers = responses(404, 409)
+
+        @router.post(f"/{{batch_id}}/{name}", response_model=ChangedOut, responses=answers, description=what, name=name)
+        def act(batch_id: BatchId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
+            def work(connection: Connection) -> ChangedOut:
+                tools.batch_or_404(connection, batch_id)
+                return ChangedOut(changed=steer(connection, batch_id))
+
+            return run_once(engine, token, key, f"{name} {batch_id}", work)
+
+    steering(
+        "pause", "Stop making calls for a batch.", lambda connection, which: batches.pause(connection, which, "hand")
+    )
+    steering("resume", "Let a paused batch go on.", batches.resume)
+    steering(
+        "cancel",
+        "End a batch; what waits is never called.",
+        lambda connection, which: batches.cancel(connection, which) or 0,
+    )
+
+    @router.post("/{batch_id}/requeue", response_model=ChangedOut, responses=responses(404, 409))
+    def requeue(batch_id: BatchId, asked: RequeueIn, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
+        """Send a batch's dead or held photos round again."""
+
+        def work(connection: Connection) -> ChangedOut:
+            tools.batch_or_404(connection, batch_id)
+            return ChangedOut(changed=batches.requeue(connection, batch_id, asked.code, held=asked.held))
+
+        return run_once(engine, token, key, f"requeue {batch_id} {asked.model_dump_json()}", work)
+
+    return router
+
+
+def _cancel(connection: Connection, batch_id: int) -> int:
+    return batches.cancel(connection, batch_id) or 0
+
+
+def _made(intake: Intake) -> MadeOut:
+    return MadeOut(id=intake.batch_id, added=intake.added, resumed=intake.resumed)

@@ -1,0 +1,91 @@
+"""`/v1/jobs`: one job with its attempts, its output, and what people decide about it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
+
+from console.api.once import IdempotencyKey, run_once
+from console.api.problems import responses
+from console.api.tools import Tools
+from console.api.words import MOST_ID, AttemptOut, ChangedOut, JobDetailOut
+from console.artifacts import MEDIA_TYPES, send
+from db import artifacts, listings, reviews
+from db.listings import JobRow
+from db.reviews import Verdict
+from db.session import transact
+from db.tokens import Scope, TokenRow
+
+JobId = Annotated[int, Path(ge=1, le=MOST_ID)]
+
+
+def jobs_router(tools: Tools) -> APIRouter:
+    """Return the routes of jobs."""
+    router = APIRouter(prefix="/jobs", tags=["jobs"], responses=responses(401, 403, 404, 422))
+    engine = tools.engine
+    Reader = Annotated[TokenRow, Depends(tools.require(Scope.READ))]
+    Operator = Annotated[TokenRow, Depends(tools.require(Scope.OPERATE))]
+
+    @router.get("/{job_id}", response_model=JobDetailOut)
+    def show(job_id: JobId, _: Reader) -> JobDetailOut:
+        """Show a job with every attempt."""
+
+        def work(connection: Connection) -> JobDetailOut:
+            row = _job_or_404(connection, job_id)
+            history = [AttemptOut.of(each) for each in listings.list_attempts(connection, job_id)]
+            return JobDetailOut(**tools.show_job(row).model_dump(), history=history)
+
+        return transact(engine, work)
+
+    images: dict[int | str, dict[str, object]] = {
+        status: {"description": told, "content": {kind: {} for kind in MEDIA_TYPES.values()}}
+        for status, told in ((200, "The clean photo"), (206, "A part of it"))
+    }
+
+    @router.get(
+        "/{job_id}/artifact",
+        response_class=Response,
+        responses={**images, 304: {"description": "As you have it"}, 416: {"description": "No such part"}},
+    )
+    def fetch(
+        job_id: JobId,
+        _: Reader,
+        range_: Annotated[str, Header(alias="range")] = "",
+        if_none_match: Annotated[str, Header()] = "",
+    ) -> Response:
+        """Fetch a job's clean photo."""
+        row = transact(engine, lambda connection: _job_or_404(connection, job_id))
+        sha256 = row.artifact_sha256
+        found = transact(engine, lambda connection: artifacts.find(connection, sha256)) if sha256 else None
+        if found is None:
+            raise HTTPException(404, f"Job {job_id} has no clean photo; it is {row.state}.")
+        return send(engine, found, range_, if_none_match)
+
+    def deciding(name: str, what: str) -> None:
+        @router.post(
+            f"/{{job_id}}/{name}", response_model=ChangedOut, responses=responses(409), description=what, name=name
+        )
+        def act(job_id: JobId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
+            def work(connection: Connection) -> ChangedOut:
+                [found] = getattr(reviews, name)(connection, [job_id])
+                if found.verdict is Verdict.UNKNOWN:
+                    raise HTTPException(404, f"There is no job {job_id}.")
+                if found.verdict is Verdict.NO_OUTPUT:
+                    raise HTTPException(409, f"Job {job_id} has no output to accept; requeue it or reject it.")
+                if found.verdict is Verdict.NOT_HELD:
+                    raise HTTPException(409, f"Job {job_id} is {found.state}, not held.")
+                return ChangedOut(changed=1)
+
+            return run_once(engine, token, key, f"{name} {job_id}", work)
+
+    deciding("accept", "Take the output of a held job as good.")
+    deciding("reject", "Let go of the output of a held job; it is dead then.")
+    return router
+
+
+def _job_or_404(connection: Connection, job_id: int) -> JobRow:
+    found = listings.find_job(connection, job_id)
+    if found is None:
+        raise HTTPException(404, f"There is no job {job_id}.")
+    return found

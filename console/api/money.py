@@ -1,0 +1,114 @@
+"""`/v1/quotes`, `/v1/costs`, `/v1/limiter`: what photos would cost, what they did, and how fast it goes."""
+
+from collections import defaultdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+from redis import Redis, RedisError
+from sqlalchemy import Connection
+
+from console.api.problems import responses
+from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
+from console.api.words import MOST_ID, BatchIn, CostsOut, LedgerLineOut, LimiterOut, QuoteOut
+from core.content import content_key
+from core.settings import Settings
+from db import costs, reports
+from db.session import transact
+from db.tokens import Scope, TokenRow
+from producer.intake import what_to_take_off
+from removal.limiter.errors import LimiterUnavailable
+from removal.limiter.view import LimiterView, view
+
+REDIS_SECONDS = 1.0
+
+
+def money_router(tools: Tools) -> APIRouter:
+    """Return the routes about money and speed."""
+    router = APIRouter(tags=["money"], responses=responses(401, 403, 422))
+    engine, settings = tools.engine, tools.settings
+    Reader = Annotated[TokenRow, Depends(tools.require(Scope.READ))]
+
+    @router.post("/quotes", response_model=QuoteOut, responses=responses(409))
+    def quote(asked: BatchIn, _: Reader) -> QuoteOut:
+        """Say what photos would come to; nothing is called, fetched or kept."""
+        options = tools.read_options(asked.options, FROM_ELSEWHERE)
+        wanted = {(item.uri, *what_to_take_off(item, options)) for item in read_photos(asked.photos)}
+
+        def count_cleaned(connection: Connection) -> int:
+            if options.force:
+                return 0
+            known: defaultdict[str, list[reports.CleanedUrl]] = defaultdict(list)
+            for row in reports.find_cleaned_urls(connection, sorted({url for url, *_ in wanted}), None):
+                known[row.url].append(row)
+            return sum(
+                mask is None
+                and any(
+                    row.content_key == content_key(settings.provider, row.sha256, elements, subject, None)
+                    for row in known[url]
+                )
+                for url, elements, subject, mask in wanted
+            )
+
+        cleaned = transact(engine, count_cleaned)
+        to_call, rate = len(wanted) - cleaned, tools.rate()
+        return QuoteOut(
+            photos=len(asked.photos),
+            unique=len(wanted),
+            already_cleaned=cleaned,
+            to_call=to_call,
+            price=settings.removal_price,
+            currency=settings.removal_currency,
+            cost=settings.removal_price * to_call,
+            rate=rate,
+            seconds=round(to_call / rate, 1),
+        )
+
+    @router.get("/costs", response_model=CostsOut)
+    def ledger(
+        _: Reader,
+        batch: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
+        days: Annotated[int | None, Query(ge=1, le=3660)] = None,
+    ) -> CostsOut:
+        """Show what was called and paid, per batch and day."""
+        found = transact(engine, lambda connection: costs.ledger(connection, batch_id=batch, days=days))
+        lines = [
+            LedgerLineOut(
+                **{name: getattr(line, name) for name in LedgerLineOut.model_fields if name not in {"day", "codes"}},
+                day=line.day.isoformat(),
+                codes=dict(line.codes),
+            )
+            for line in found
+        ]
+        return CostsOut(currency=settings.removal_currency, lines=lines)
+
+    @router.get("/limiter", response_model=LimiterOut, responses=responses(404, 503))
+    def limiter(_: Reader) -> LimiterOut:
+        """Show how fast it goes."""
+        try:
+            found = look_at_limiter(settings)
+        except (RedisError, OSError, LimiterUnavailable) as error:
+            raise HTTPException(503, "Redis does not answer; try again.") from error
+        if found is None:
+            raise HTTPException(404, "No call was made yet, so there is nothing to tell.")
+        return LimiterOut(**{name: getattr(found, name) for name in LimiterOut.model_fields})
+
+    return router
+
+
+def look_at_limiter(settings: Settings) -> LimiterView | None:
+    """Return what the account's limiter is doing; None without one."""
+    if not settings.redis_url:
+        return None
+    with Redis.from_url(
+        settings.redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS
+    ) as client:
+        return view(client, settings.account)
+
+
+def present_rate(settings: Settings) -> float:
+    """Return the calls per second the fleet goes at: the learned rate where Redis knows one, else the configured."""
+    try:
+        found = look_at_limiter(settings)
+    except (RedisError, OSError, LimiterUnavailable, ValueError):
+        found = None
+    return found.learned_rate if found is not None and found.learned_rate > 0 else settings.removal_rate

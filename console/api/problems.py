@@ -1,0 +1,73 @@
+"""Errors as RFC 9457 problem details."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from core.errors import DatabaseDown, RedisDown, UsageError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = Field("about:blank", description="A URI of the kind of problem")
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no batch 7."])
+    errors: list[dict[str, Any]] | None = Field(None, description="What is wrong with which field")
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how these errors are described in the OpenAPI document."""
+    return {
+        status: {
+            "model": Problem,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Make every error of an application a problem."""
+
+    @app.exception_handler(HTTPException)
+    def told(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    def unreadable(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [
+            {"field": ".".join(str(part) for part in issue["loc"]), "message": issue["msg"]} for issue in error.errors()
+        ]
+        where = "; ".join(f"{each['field']}: {each['message']}" for each in errors[:5])
+        return problem(422, f"The request cannot be used: {where}.", errors=errors)
+
+    @app.exception_handler(UsageError)
+    def unusable(_: Request, error: UsageError) -> JSONResponse:
+        return problem(422, str(error))
+
+    @app.exception_handler(DatabaseDown)
+    def no_database(_: Request, error: DatabaseDown) -> JSONResponse:
+        return problem(503, "The database does not answer; try again.", headers={"Retry-After": "5"})
+
+    @app.exception_handler(RedisDown)
+    def no_redis(_: Request, error: RedisDown) -> JSONResponse:
+        return problem(503, "Redis does not answer; try again.", headers={"Retry-After": "5"})
+
+
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, errors: list[dict[str, Any]] | None = None
+) -> JSONResponse:
+    """Return a response that says what went wrong."""
+    told = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    return JSONResponse(told.model_dump(exclude_none=True), status, dict(headers or {}), MEDIA_TYPE)

@@ -1,0 +1,289 @@
+"""The REST API over HTTP: what it makes, shows and steers, who may, and what it says when it cannot."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from db import artifacts, tokens
+from db.artifacts import PostgresStore
+from db.tokens import Scope
+from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
+from tests.db.rows import claim, make_batch
+
+A, B = "https://shop.example/a.jpg", "https://shop.example/b.jpg"
+
+
+def token_of(engine: Engine, *scopes: Scope) -> dict[str, str]:
+    """Return the headers of a new token; with all scopes, unless told."""
+    with engine.begin() as connection:
+        _, made = tokens.create(connection, name="t", scopes=list(scopes or Scope))
+    return {"Authorization": f"Bearer {made}"}
+
+
+@pytest.fixture
+def api(web: Web) -> httpx.Client:
+    web.client.headers.update(token_of(web.engine))
+    web.client.base_url = web.client.base_url.join("/v1/")
+    return web.client
+
+
+def problem(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    told = response.json()
+    assert (told["status"], told["type"]) == (status, "about:blank")
+    assert told["title"]
+    return str(told["detail"])
+
+
+def made(api: httpx.Client, *urls: str, **more: Any) -> Any:
+    response = api.post("batches", json={"photos": [{"image_url": url} for url in urls or (A, B)], **more})
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+def test_a_batch_of_urls(api: httpx.Client) -> None:
+    found = made(api, A, B, A, name="Spring", options={"elements": [1, 4], "lane": "interactive", "max_calls": 5})
+    assert found == {"id": 1, "added": 2, "resumed": False}
+    shown = api.get("batches/1").json()
+    assert (shown["name"], shown["lane"], shown["state"], shown["max_calls"]) == ("Spring", "interactive", "active", 5)
+    assert (shown["counts"]["total"], shown["counts"]["pending"], shown["eta_seconds"]) == (2, 2, 0.4)
+    assert [batch["id"] for batch in api.get("batches").json()["batches"]] == [1]
+    jobs = api.get("batches/1/jobs").json()
+    assert [job["image_url"] for job in jobs["jobs"]] == [A, B]
+    assert jobs["next_cursor"] is None
+
+
+def test_what_a_photo_says_wins(api: httpx.Client, web: Web) -> None:
+    photo = {"image_url": A, "sku": "s-1", "elements": [2], "subject_elements": [], "mask": "5 10"}
+    assert api.post("batches", json={"photos": [photo]}).status_code == 201
+    assert web.rows("SELECT sku, elements, subject_elements, mask FROM jobs") == [
+        {"sku": "s-1", "elements": [2], "subject_elements": [], "mask": "5 10"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({}, "photos"),
+        ({"photos": []}, "photos"),
+        ({"photos": [{"image_url": "file:///etc/passwd"}]}, "image_url"),
+        ({"photos": [{"image_url": "ftp://a.example/a.jpg"}]}, "image_url"),
+        ({"photos": [{"image_url": A, "elements": [5]}]}, "elements"),
+        ({"photos": [{"image_url": A, "mask": "all"}]}, "mask"),
+        ({"photos": [{"image_url": A}], "options": {"lane": "fast"}}, "lane"),
+        ({"photos": [{"image_url": A, "elements": [], "subject_elements": []}]}, "elements"),
+        ({"photos": [{"image_url": A}], "elments": [1]}, "elments"),
+    ],
+)
+def test_what_cannot_be_used_is_said(api: httpx.Client, asked: dict[str, Any], words: str) -> None:
+    assert words in problem(api.post("batches", json=asked), 422)
+    assert api.get("batches").json()["batches"] == []
+
+
+def test_a_cost_limit_without_a_price(api: httpx.Client) -> None:
+    asked = {"photos": [{"image_url": A}], "options": {"max_cost": 5}}
+    assert "REMOVAL_PRICE" in problem(api.post("batches", json=asked), 409)
+
+
+def test_no_json_and_the_wrong_type(api: httpx.Client) -> None:
+    problem(api.post("batches", content=b"{", headers={"Content-Type": "application/json"}), 422)
+    problem(api.post("batches", content=b"<xml/>", headers={"Content-Type": "application/xml"}), 422)
+    problem(api.put("batches"), 405)
+    problem(api.get("nothing"), 404)
+
+
+def test_the_same_request_twice_takes_effect_once(api: httpx.Client, web: Web) -> None:
+    asked = {"photos": [{"image_url": A}]}
+    key = {"Idempotency-Key": "k-1"}
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: api.post("batches", json=asked, headers=key), range(8)))
+    assert {(response.status_code, response.text) for response in found} == {(201, found[0].text)}
+    assert web.rows("SELECT count(*) AS n FROM batches") == [{"n": 1}]
+    assert "another request" in problem(api.post("batches", json={"photos": [{"image_url": B}]}, headers=key), 409)
+    other = token_of(web.engine)
+    assert api.post("batches", json={"photos": [{"image_url": B}]}, headers={**key, **other}).status_code == 201
+
+
+def test_a_request_that_failed_can_be_made_again(api: httpx.Client, web: Web) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    problem(api.post("batches/7/pause", headers=key), 404)
+    make_batch(web.engine, 1)
+    assert api.post("batches/1/pause", headers=key).json() == {"changed": 1}
+    assert api.post("batches/1/resume").json() == {"changed": 1}
+    assert api.post("batches/1/pause", headers=key).json() == {"changed": 1}, "the answer of the first time"
+    assert web.rows("SELECT state FROM batches") == [{"state": "active"}]
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"),
+    [(Scope.READ, {"read"}), (Scope.SUBMIT, {"submit"}), (Scope.OPERATE, {"operate"})],
+)
+def test_a_token_allows_what_its_scopes_say(web: Web, scope: Scope, allowed: set[str]) -> None:
+    make_batch(web.engine, 1)
+    headers = token_of(web.engine, scope)
+    asked = {
+        "read": web.client.get("/v1/batches/1", headers=headers),
+        "submit": web.client.post("/v1/batches", json={"photos": [{"image_url": A}]}, headers=headers),
+        "operate": web.client.post("/v1/batches/1/pause", headers=headers),
+    }
+    assert {name for name, response in asked.items() if response.status_code < 300} == allowed
+    assert {response.status_code for name, response in asked.items() if name not in allowed} == {403}
+
+
+def test_without_a_valid_token_nothing_is_told(web: Web) -> None:
+    headers = token_of(web.engine)
+    with web.engine.begin() as connection:
+        assert tokens.revoke(connection, 1)
+    for given in ("", headers["Authorization"], "Bearer x", "Basic eDp5"):
+        response = web.client.get("/v1/batches", headers={"Authorization": given} if given else {})
+        problem(response, 401)
+        assert response.headers["www-authenticate"].startswith("Bearer")
+    made = headers["Authorization"].removeprefix("Bearer ")
+    assert web.rows("SELECT hash FROM tokens") == [{"hash": hashlib.sha256(made.encode()).hexdigest()}]
+
+
+def test_jobs_by_state_code_and_sku_a_page_at_a_time(api: httpx.Client, web: Web) -> None:
+    make_batch(web.engine, 25)
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'dead', code = '801', sku = 's' WHERE id % 2 = 0"))
+    found, cursor = [], ""
+    while cursor is not None:
+        page = api.get(
+            "batches/1/jobs", params={"state": "dead", "code": "801", "sku": "s", "limit": 5, "cursor": cursor}
+        )
+        found += [job["id"] for job in page.json()["jobs"]]
+        cursor = page.json()["next_cursor"]
+    assert found == list(range(2, 26, 2))
+    assert api.get("batches/1/jobs", params={"code": "900"}).json()["jobs"] == []
+    problem(api.get("batches/1/jobs", params={"cursor": "x"}), 422)
+    problem(api.get("batches/1/jobs", params={"state": "lost"}), 422)
+    problem(api.get("batches/7/jobs"), 404)
+
+
+def test_steering_a_batch(api: httpx.Client, web: Web) -> None:
+    make_batch(web.engine, 3)
+    assert api.post("batches/1/pause").json() == {"changed": 1}
+    assert api.get("batches/1").json()["pause_reason"] == "hand"
+    assert api.post("batches/1/resume").json() == {"changed": 1}
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'dead', code = '801' WHERE id = 1"))
+    assert api.post("batches/1/requeue", json={"code": "900"}).json() == {"changed": 0}
+    assert api.post("batches/1/requeue", json={"code": "801"}).json() == {"changed": 1}
+    assert api.post("batches/1/cancel").json() == {"changed": 3}
+    assert api.post("batches/1/cancel").json() == {"changed": 0}
+
+
+def finish(web: Web, data: bytes = b"0123456789") -> None:
+    """Give job 1 an output."""
+    with web.engine.begin() as connection:
+        sha256 = artifacts.keep(connection, PostgresStore(), data, image_format="PNG", width=1, height=1)
+        statement = text("UPDATE jobs SET state = 'succeeded', code = '200', artifact_sha256 = :sha256 WHERE id = 1")
+        connection.execute(statement, {"sha256": sha256})
+
+
+def test_one_job_with_its_attempts(api: httpx.Client, web: Web) -> None:
+    [job_id] = make_batch(web.engine, 1, queued=True)
+    claim(web.engine, job_id)
+    with web.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO attempts (job_id, batch_id, lease_token, worker, code, answer_class, raw) "
+                "SELECT id, batch_id, lease_token, 'w', '801', 'provider_fault', 'model failed' FROM jobs"
+            )
+        )
+    finish(web)
+    found = api.get("jobs/1").json()
+    assert (found["state"], [each["code"] for each in found["history"]]) == ("succeeded", ["801"])
+    assert found["history"][0]["raw"] == "model failed"
+    sha256 = hashlib.sha256(b"0123456789").hexdigest()
+    assert found["artifact_url"] == f"{PUBLIC_URL}/{sha256[:2]}/{sha256}.png"
+    problem(api.get("jobs/2"), 404)
+
+
+def test_an_output_whole_in_part_and_as_one_has_it(api: httpx.Client, web: Web) -> None:
+    make_batch(web.engine, 1)
+    assert "no clean photo" in problem(api.get("jobs/1/artifact"), 404)
+    finish(web)
+    whole = api.get("jobs/1/artifact")
+    assert (whole.content, whole.headers["content-type"], whole.headers["accept-ranges"]) == (
+        b"0123456789",
+        "image/png",
+        "bytes",
+    )
+    assert api.get("jobs/1/artifact", headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    for asked, status, data, told in [
+        ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
+        ("bytes=7-", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-3", 206, b"789", "bytes 7-9/10"),
+        ("bytes=0-99", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=-0", 416, b"", "bytes */10"),
+        ("bytes=4-2", 200, b"0123456789", None),
+        ("bytes=1-2,4-5", 200, b"0123456789", None),
+        ("lines=1-2", 200, b"0123456789", None),
+    ]:
+        part = api.get("jobs/1/artifact", headers={"Range": asked})
+        assert (part.status_code, part.content, part.headers.get("content-range")) == (status, data, told), asked
+
+
+def test_outputs_under_urls_that_cannot_be_guessed(make_web: MakeWeb) -> None:
+    web = make_web(artifact_url_secret="s", artifact_public_url="/artifacts")
+    make_batch(web.engine, 1)
+    finish(web)
+    url = web.client.get("/v1/jobs/1", headers=token_of(web.engine)).json()["artifact_url"]
+    assert web.client.get(url).content == b"0123456789"
+    assert web.client.get(url.partition("?")[0]).status_code == 404
+    assert web.client.get(f"{url}0").status_code == 404
+    assert web.client.get(url.replace(".png", ".jpg")).status_code == 404
+
+
+def test_deciding_about_held_jobs(api: httpx.Client, web: Web) -> None:
+    make_batch(web.engine, 3)
+    finish(web)
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'held' WHERE id < 3"))
+    assert api.post("jobs/1/accept").json() == {"changed": 1}
+    assert "no output" in problem(api.post("jobs/2/accept"), 409)
+    assert api.post("jobs/2/reject").json() == {"changed": 1}
+    assert "is pending, not held" in problem(api.post("jobs/3/reject"), 409)
+    problem(api.post("jobs/9/accept"), 404)
+
+
+def test_a_catalogue_file_as_the_body(api: httpx.Client, web: Web) -> None:
+    csv = f"Handle,Image Src\nshoe,{A}\nboot,{B}\n".encode()
+    asked = httpx.QueryParams({"name": "Shop", "lane": "interactive", "elements": ["1", "2"]})
+    found = api.post("batches/catalogue", content=csv, params=asked, headers={"Content-Type": "text/csv"})
+    assert (found.status_code, found.json()) == (201, {"id": 1, "added": 2, "resumed": False})
+    assert web.rows("SELECT sku, elements FROM jobs ORDER BY id")[0] == {"sku": "shoe", "elements": [1, 2]}
+    bad = api.post("batches/catalogue", content=b"id,name\n1,Shoe\n", params={"name": "x"})
+    assert "It has: 'id', 'name'" in problem(bad, 422)
+    local = b'{"path": "/etc/passwd"}\n'
+    assert "names a file of this machine" in problem(api.post("batches/catalogue", content=local), 422)
+    local = b"image_url,sku\nfile:///etc/passwd,1\n"
+    assert "names a file of this machine" in problem(api.post("batches/catalogue", content=local), 422)
+
+
+def test_a_quote_of_urls(make_web: MakeWeb) -> None:
+    web = make_web(removal_price="0.02", removal_rate=10)
+    asked = {"photos": [{"image_url": A}, {"image_url": B}, {"image_url": A}]}
+    found = web.client.post("/v1/quotes", json=asked, headers=token_of(web.engine, Scope.READ)).json()
+    assert (found["photos"], found["unique"], found["already_cleaned"], found["to_call"]) == (3, 2, 0, 2)
+    assert (float(found["cost"]), found["seconds"]) == (0.04, 0.2)
+    assert web.rows("SELECT count(*) AS n FROM jobs") == [{"n": 0}]
+
+
+def test_costs_and_the_limiter(api: httpx.Client) -> None:
+    assert api.get("costs").json() == {"currency": "USD", "lines": []}
+    assert "No call was made" in problem(api.get("limiter"), 404)
+
+
+def test_it_describes_itself(api: httpx.Client) -> None:
+    told = json.loads(api.get("openapi.json").text)
+    assert told["info"]["title"] == "Cleanplate"
+    assert {"/v1/batches", "/v1/jobs/{job_id}/artifact", "/v1/quotes"} <= set(told["paths"])

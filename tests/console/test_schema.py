@@ -1,0 +1,44 @@
+"""schemathesis asks the API whatever its own description allows, and much that it does not."""
+
+from typing import Any, cast
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from sqlalchemy import create_engine
+
+from console.app import make_app
+from core.settings import Settings
+from tests.console.conftest import Web
+from tests.console.test_api import finish, token_of
+from tests.db.rows import make_batch
+
+EXAMPLES = 25
+
+# Never connected to: only the description is read.
+_app = make_app(create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none"), Settings(_env_file=None))
+SCHEMA = schemathesis.openapi.from_dict(_app.openapi()).include(path_regex="^/v1")
+OPERATIONS: dict[str, Any] = {
+    operation.label: operation for result in SCHEMA.get_all_operations() if (operation := cast(Any, result).ok())
+}
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_it_keeps_to_its_description(web: Web, label: str) -> None:
+    make_batch(web.engine, 3)
+    finish(web)
+    headers = token_of(web.engine)
+    # Which bytes are a catalogue cannot be described.
+    not_asked = [positive_data_acceptance] if label.endswith("/catalogue") else []
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=OPERATIONS[label].as_strategy())
+    def ask(case: Any) -> None:
+        case.call_and_validate(base_url=str(web.client.base_url), headers=headers, excluded_checks=not_asked)
+
+    ask()
+
+
+def test_every_route_is_asked() -> None:
+    assert len(OPERATIONS) >= 14
