@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -104,8 +105,8 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         raise UsageError(f"No photo found in {name}. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
     statement = text(
         "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "
-        "SELECT :batch_id, 'pending', source_uri, item_key, name, sku, elements, subject_elements, mask "
-        "FROM (SELECT DISTINCT ON (item_key) * FROM intake ORDER BY item_key, place) AS first ORDER BY place "
+        # A temporary table is read in the order it was written, so that the first of several that are one job wins.
+        "SELECT :batch_id, 'pending', source_uri, item_key, name, sku, elements, subject_elements, mask FROM intake "
         "ON CONFLICT (batch_id, item_key) DO NOTHING"
     )
     added = connection.execute(statement, {"batch_id": batch_id}).rowcount
@@ -134,26 +135,32 @@ def what_to_take_off(item: Item, options: BatchOptions) -> tuple[tuple[int, ...]
 def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) -> int:
     connection.execute(
         text(
-            "CREATE TEMPORARY TABLE intake (place bigint, source_uri text, item_key text, name text, sku text, "
+            "CREATE TEMPORARY TABLE intake (source_uri text, item_key text, name text, sku text, "
             "elements smallint[], subject_elements smallint[], mask text) ON COMMIT DROP"
         )
     )
     driver = connection.connection.driver_connection
     assert driver is not None
-    place = 0
+    count = 0
     with driver.cursor() as cursor, cursor.copy("COPY intake FROM STDIN") as copy:
-        for place, item in enumerate(items, start=1):
+        for item in items:
             elements, subject, mask = what_to_take_off(item, options)
             copy.write_row(
                 (
-                    place,
                     item.uri,
                     item_key(item, elements, subject),
                     storable(item.name),
                     None if item.sku is None else storable(item.sku),
-                    list(elements),
-                    list(subject),
+                    _array(elements),
+                    _array(subject),
                     mask,
                 )
             )
-    return place
+            count += 1
+    return count
+
+
+@cache
+def _array(numbers: tuple[int, ...]) -> str:
+    """Return numbers as PostgreSQL reads an array; the same few come a million times."""
+    return f"{{{','.join(map(str, numbers))}}}"

@@ -3,13 +3,13 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from core.errors import UsageError
 
 LONGEST_NAME = 150
 
+_NO_PATH = re.compile(r"[?#]")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 
 
@@ -38,32 +38,32 @@ class Item:
 
 def item_key(item: Item, elements: tuple[int, ...], subject_elements: tuple[int, ...]) -> str:
     """Return what makes an item the same one when it is handed in again, or named by several products."""
-    parts = (item.uri, item.version, item.name, repr(elements), repr(subject_elements), item.mask or "")
-    return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    told = f"{item.uri}\0{item.version}\0{item.name}\0{elements}\0{subject_elements}\0{item.mask or ''}"
+    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def name_from_url(url: str) -> str:
     """Return a safe file name for the photo behind a URL."""
-    try:
-        path = urlsplit(url).path
-    except ValueError:
-        path = url.partition("?")[0]
-    return safe_name(unquote(PurePosixPath(path).name)) or "photo"
+    path = _NO_PATH.split(url, 1)[0].partition("://")[2].partition("/")[2]
+    name = path.rstrip("/").rpartition("/")[2]
+    return safe_name(unquote(name) if "%" in name else name) or "photo"
 
 
 def safe_name(name: str) -> str:
     """Return one path component that every file system takes, or an empty string."""
     cleaned = _UNSAFE.sub("_", name).strip(" .")
-    if len(cleaned.encode()) <= LONGEST_NAME:
+    if len(cleaned.encode("utf-8", "replace")) <= LONGEST_NAME:
         return cleaned
     stem, dot, suffix = cleaned.rpartition(".")
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    keep = (stem if dot else cleaned).encode()[: LONGEST_NAME - 30].decode(errors="ignore")
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
+    keep = (stem if dot else cleaned).encode("utf-8", "replace")[: LONGEST_NAME - 30].decode(errors="ignore")
     return f"{keep}-{digest}{dot}{suffix[:10] if dot else ''}"
 
 
 def storable(text: str) -> str:
     """Return text PostgreSQL takes: no NUL, and no bytes of a file name that is not UTF-8."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
