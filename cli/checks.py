@@ -4,7 +4,7 @@ from redis import Redis, RedisError
 
 from core.errors import RedisDown, UsageError
 from core.settings import Settings
-from db.artifacts import open_store
+from db.store import open_store
 from worker.addresses import AllowList
 
 CONNECT_SECONDS = 3.0
@@ -17,7 +17,7 @@ def check_settings(settings: Settings) -> None:
         UsageError: One cannot be used; the message names it.
         RedisDown: REDIS_URL is set and does not answer.
     """
-    open_store(settings.artifact_store)
+    open_store(settings.artifact_store, settings)
     AllowList(settings.fetch_allow_private)
     if settings.redis_url:
         ping_redis(settings.redis_url)

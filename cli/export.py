@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from core.errors import UnavailableError, UsageError
 from core.states import JobState
 from db import artifacts, reports
-from db.artifacts import write_whole
 from db.reports import PhotoRow
 from db.session import transact
+from db.store.folder import write_whole
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png",), "BMP": (".bmp",)}
 REPORT_NAMES = frozenset({"report.html", "report.jsonl"})
@@ -61,7 +61,7 @@ def _write(engine: Engine, photo: PhotoRow, names: "_Names", out: Path) -> Path 
     if photo.state != JobState.SUCCEEDED or photo.artifact_sha256 is None:
         return None
     path = names.take(photo)
-    data = transact(engine, partial(artifacts.read, sha256=photo.artifact_sha256))
+    data = artifacts.fetch(engine, photo.artifact_sha256)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not (path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data):

@@ -21,6 +21,7 @@ COMMANDS = {
     "budget": "money:budget",
     "costs": "money:show_costs",
     "mask": "mask:mask",
+    "store": "store:store",
     "token": "token:token",
     "connect": "connect:connect",
     "connections": "connect:manage",

@@ -17,9 +17,9 @@ from cli.export import Exported, export_photos
 from core.errors import CleanplateError, UnavailableError
 from core.states import JobState
 from db import artifacts, batches, costs, reports
-from db.artifacts import write_whole
 from db.reports import PhotoRow
 from db.session import transact
+from db.store.folder import write_whole
 from worker.imaging import thumbnail
 
 MOST_SHOWN = 400
@@ -134,7 +134,7 @@ def _read_output(engine: Engine, exported: Exported) -> bytes | None:
     if exported.path is not None:
         return exported.path.read_bytes()
     sha256 = exported.photo.artifact_sha256
-    return transact(engine, partial(artifacts.read, sha256=sha256)) if sha256 is not None else None
+    return artifacts.fetch(engine, sha256) if sha256 is not None else None
 
 
 def _key(sha256: str | None, photo: PhotoRow) -> str:

@@ -61,7 +61,7 @@ def send(engine: Engine, found: artifacts.ArtifactRow, range_: str, if_none_matc
     if etag in if_none_match or if_none_match.strip() == "*":
         return Response(status_code=304, headers=headers)
     try:
-        data = transact(engine, lambda connection: artifacts.read(connection, found.sha256))
+        data = artifacts.fetch(engine, found.sha256)
     except CleanplateError as error:
         raise HTTPException(502, f"The output is not where it was stored: {error}") from error
     media_type = MEDIA_TYPES.get(found.format, "application/octet-stream")

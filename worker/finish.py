@@ -1,5 +1,6 @@
 """The last transaction of an execution: attempt, artifact and job state together, or none of them."""
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from sqlalchemy import Connection, Engine
 from core.errors import StoreUnavailable
 from core.states import JobState
 from db import artifacts, attempts, jobs
-from db.artifacts import ArtifactStore
+from db.artifacts import artifact_key
 from db.attempts import Outcome
 from db.jobs import Changed, ClaimedJob
 from db.session import transact
+from db.store import ArtifactStore
 from db.twins import Twin
 from worker.collect import Output
 from worker.ending import Ending
@@ -131,14 +133,16 @@ class Finisher:
         *,
         keep_raw: bool,
     ) -> None:
+        key = artifact_key(hashlib.sha256(output.data).hexdigest(), output.format)
+
         def work(connection: Connection) -> None:
             sha256 = artifacts.keep(
                 connection,
-                self._store,
                 output.data,
                 image_format=output.format,
                 width=output.width,
                 height=output.height,
+                uri=uri,
             )
             if jobs.has_artifact(connection, job.id, sha256):
                 return
@@ -147,9 +151,10 @@ class Finisher:
                 attempts.note_received(connection, attempt_id, output.bytes_received, keep_raw=keep_raw)
 
         try:
-            self._write(work)
+            uri = self._store.upload(key, output.data)
         except OSError as error:
             raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
+        self._write(work)
 
     def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
         """End a job with what the same photo came to before."""

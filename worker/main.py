@@ -14,10 +14,10 @@ from core.queues import SOCKET_SECONDS
 from core.settings import Settings
 from core.states import Lane
 from db import budgets
-from db.artifacts import open_store
 from db.budgets import Tariff
 from db.outages import ProbeRules
 from db.session import make_engine, transact
+from db.store import open_store
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
 from worker.app import make_app
@@ -125,7 +125,7 @@ def _build(
         ),
         finisher=Finisher(
             engine,
-            open_store(settings.artifact_store),
+            open_store(settings.artifact_store, settings),
             health=AccountHealth(
                 settings.account, ProbeRules(settings.outage_probe_seconds, settings.outage_probe_cap_seconds)
             ),

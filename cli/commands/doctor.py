@@ -17,9 +17,9 @@ from cli.circuit import describe_circuit
 from core.errors import CleanplateError
 from core.settings import Settings, load_settings
 from db import reports
-from db.artifacts import open_store
 from db.migrate import is_current
 from db.session import make_engine, transact
+from db.store import open_store
 from removal.provider import Account, find_provider
 from worker.addresses import AllowList
 
@@ -138,7 +138,7 @@ def _budget(settings: Settings) -> str:
 
 
 def _store(settings: Settings) -> str:
-    open_store(settings.artifact_store)
+    open_store(settings.artifact_store, settings)
     AllowList(settings.fetch_allow_private)
     return f"kept in {settings.artifact_store}"
 

@@ -11,13 +11,12 @@ from cli.export import export_photos
 from cli.report import write_reports
 from core.states import Lane
 from db import artifacts, batches
-from db.artifacts import PostgresStore
 
 
 def make_done(engine: Engine, names: list[str], data: bytes = b"\xff\xd8 a picture", form: str = "JPEG") -> None:
     with engine.begin() as connection:
         batch_id = batches.create(connection, name="t", source_key="t", lane=Lane.BULK, options="{}")
-        sha256 = artifacts.keep(connection, PostgresStore(), data, image_format=form, width=1, height=1)
+        sha256 = artifacts.keep(connection, data, image_format=form, width=1, height=1)
         for number, name in enumerate(names):
             connection.execute(
                 text(

@@ -4,14 +4,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from db import artifacts, batches, jobs, reports, reviews
-from db.artifacts import PostgresStore
 from db.reviews import Verdict
 from tests.db.rows import claim, make_batch, state_of
 
 
 def hold(engine: Engine, job_ids: list[int], *, has_output: bool = True) -> None:
     with engine.begin() as connection:
-        sha256 = artifacts.keep(connection, PostgresStore(), b"an output", image_format="JPEG", width=1, height=1)
+        sha256 = artifacts.keep(connection, b"an output", image_format="JPEG", width=1, height=1)
         connection.execute(
             text(
                 "UPDATE jobs SET state = 'held', code = 'unchanged', message = 'why', artifact_sha256 = :sha256, "

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from db import artifacts, tokens
-from db.artifacts import PostgresStore
 from db.tokens import Scope
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
 from tests.db.rows import claim, make_batch
@@ -182,7 +181,7 @@ def test_steering_a_batch(api: httpx.Client, web: Web) -> None:
 def finish(web: Web, data: bytes = b"0123456789") -> None:
     """Give job 1 an output."""
     with web.engine.begin() as connection:
-        sha256 = artifacts.keep(connection, PostgresStore(), data, image_format="PNG", width=1, height=1)
+        sha256 = artifacts.keep(connection, data, image_format="PNG", width=1, height=1)
         statement = text("UPDATE jobs SET state = 'succeeded', code = '200', artifact_sha256 = :sha256 WHERE id = 1")
         connection.execute(statement, {"sha256": sha256})
 

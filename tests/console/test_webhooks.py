@@ -18,7 +18,6 @@ from standardwebhooks.webhooks import Webhook
 
 from console.webhooks import MOST_BYTES
 from db import artifacts, connections
-from db.artifacts import PostgresStore
 from tests.console.conftest import PUBLIC_URL, Web
 
 SECRET = "a-secret"
@@ -242,7 +241,7 @@ def test_a_photo_is_taken_once_however_often_its_product_changes(web: Web) -> No
 
 def test_our_own_outputs_make_no_jobs_wherever_the_shop_put_them(web: Web) -> None:
     with web.engine.begin() as connection:
-        sha256 = artifacts.keep(connection, PostgresStore(), b"clean", image_format="JPEG", width=1, height=1)
+        sha256 = artifacts.keep(connection, b"clean", image_format="JPEG", width=1, height=1)
     copied = f"https://cdn.shopify.example/s/files/{sha256}_800x.jpg?v=1"
     other = f"https://cdn.shopify.example/s/files/{'0' * 64}.jpg"
     body = json.dumps({"photos": [f"{PUBLIC_URL}/{sha256[:2]}/{sha256}.jpg", copied, other]}).encode()

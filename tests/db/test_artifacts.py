@@ -1,55 +1,107 @@
-"""Both stores keep the same promises."""
+"""All stores keep the same promises."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from sqlalchemy import Engine, text
 
 from core.errors import CleanplateError, UsageError
+from core.settings import Settings
 from db import artifacts
-from db.artifacts import ArtifactStore, FileStore, PostgresStore, open_store, write_whole
+from db.artifacts import artifact_key
+from db.store import ArtifactStore, open_store
+from db.store.folder import write_whole
+from db.store.s3 import S3Store
+
+BUCKET = "outputs"
 
 
-@pytest.fixture(params=["postgres", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    return open_store("postgres" if request.param == "postgres" else (tmp_path / "a folder").as_uri())
+@pytest.fixture(scope="module")
+def s3_settings() -> Iterator[Settings]:
+    """Settings of a server that speaks S3, with one bucket."""
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    told = {"s3_endpoint_url": f"http://{host}:{port}", "s3_region": "eu-west-1", "s3_access_key_id": "key"}
+    found = Settings(_env_file=None, s3_secret_access_key="secret", **told)
+    client = boto3.client(
+        "s3",
+        endpoint_url=found.s3_endpoint_url,
+        region_name="eu-west-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    yield found
+    server.stop()
+
+
+@pytest.fixture(params=["postgres", "file", "s3"])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> ArtifactStore:
+    monkeypatch.setattr(artifacts, "process_settings", lambda: s3_settings)
+    named = {"postgres": "postgres", "file": (tmp_path / "a folder").as_uri(), "s3": f"s3://{BUCKET}/some/where"}
+    return open_store(named[request.param], s3_settings)
 
 
 def keep(engine: Engine, store: ArtifactStore, data: bytes) -> str:
+    uri = store.upload(artifact_key("ab" * 32, "JPEG"), data)
     with engine.begin() as connection:
-        return artifacts.keep(connection, store, data, image_format="JPEG", width=1, height=2)
+        return artifacts.keep(connection, data, image_format="JPEG", width=1, height=2, uri=uri)
+
+
+def uri_of(engine: Engine) -> str:
+    with engine.connect() as connection:
+        return str(connection.execute(text("SELECT uri FROM artifacts")).scalar_one())
 
 
 def test_what_is_kept_comes_back_once_stored(engine: Engine, store: ArtifactStore) -> None:
     first, second = keep(engine, store, b"picture"), keep(engine, store, b"picture")
     assert first == second
+    assert artifacts.fetch(engine, first) == b"picture"
+    assert store.holds(uri_of(engine))
     with engine.connect() as connection:
-        assert artifacts.read(connection, first) == b"picture"
         assert connection.execute(text("SELECT count(*), max(size_bytes) FROM artifacts")).one() == (1, 7)
 
 
-def test_bytes_that_are_gone_are_said_to_be(engine: Engine, tmp_path: Path) -> None:
-    sha256 = keep(engine, FileStore(tmp_path), b"picture")
-    [path] = (path for path in tmp_path.rglob("*") if path.is_file())
-    path.write_bytes(b"another")
-    with engine.connect() as connection, pytest.raises(CleanplateError, match="changed"):
-        artifacts.read(connection, sha256)
-    path.unlink()
-    with engine.connect() as connection, pytest.raises(CleanplateError, match="cannot be read"):
-        artifacts.read(connection, sha256)
+def test_bytes_that_are_gone_are_said_to_be(engine: Engine, store: ArtifactStore) -> None:
+    sha256 = keep(engine, store, b"picture")
+    uri = uri_of(engine)
+    if not uri.startswith("postgres:"):
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE artifacts SET sha256 = :other"), {"other": "0" * 64})
+        with pytest.raises(CleanplateError, match="changed"):
+            artifacts.fetch(engine, "0" * 64)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE artifacts SET sha256 = :sha256"), {"sha256": sha256})
+    store.delete(uri)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM artifact_bytes"))
+    with pytest.raises(CleanplateError, match=r"cannot be read|not in the database"):
+        artifacts.fetch(engine, sha256)
+    store.delete(uri)
+
+
+def test_a_bucket_that_takes_nothing_is_a_full_disk(s3_settings: Settings) -> None:
+    with pytest.raises(OSError, match="takes nothing"):
+        S3Store(s3_settings, "no-such-bucket", "").upload("ab/c.jpg", b"x")
 
 
 def test_a_rolled_back_transaction_leaves_no_artifact(engine: Engine) -> None:
     with engine.connect() as connection:
-        artifacts.keep(connection, PostgresStore(), b"x", image_format="JPEG", width=1, height=1)
+        artifacts.keep(connection, b"x", image_format="JPEG", width=1, height=1)
         connection.rollback()
         assert connection.execute(text("SELECT count(*) FROM artifacts")).scalar() == 0
 
 
-@pytest.mark.parametrize("setting", ["", "file://relative/x", "file:///", "s3://bucket", "/folder"])
+@pytest.mark.parametrize("setting", ["", "file://relative/x", "file:///", "s3://", "gs://bucket", "/folder"])
 def test_a_store_that_is_none_is_said(setting: str) -> None:
     with pytest.raises(UsageError, match="ARTIFACT_STORE"):
-        open_store(setting)
+        open_store(setting, Settings(_env_file=None))
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from sqlalchemy import Engine, text
 from core.errors import LeaseLost
 from core.states import AnswerClass, Spend
 from db import artifacts, attempts, batches, circuits, jobs, queue
-from db.artifacts import PostgresStore
 from db.attempts import Outcome
 from tests.db.rows import ACCOUNT, claim, make_batch, state_of
 
@@ -40,7 +39,7 @@ def test_whoever_lost_the_lease_writes_nothing(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_token = :other"), {"other": uuid4()})
     with engine.begin() as connection:
-        sha256 = artifacts.keep(connection, PostgresStore(), b"x", image_format="JPEG", width=1, height=1)
+        sha256 = artifacts.keep(connection, b"x", image_format="JPEG", width=1, height=1)
         with pytest.raises(LeaseLost):
             jobs.succeed(connection, job, artifact_sha256=sha256)
         with pytest.raises(LeaseLost):
@@ -62,7 +61,7 @@ def test_renewal_tells_which_leases_are_good(engine: Engine) -> None:
 def test_identical_bytes_are_stored_once(engine: Engine) -> None:
     with engine.begin() as connection:
         for _ in range(2):
-            artifacts.keep(connection, PostgresStore(), b"same", image_format="PNG", width=1, height=1)
+            artifacts.keep(connection, b"same", image_format="PNG", width=1, height=1)
         assert connection.execute(text("SELECT count(*) FROM artifact_bytes")).scalar() == 1
 
 

@@ -16,8 +16,8 @@ from cli.stack.embedded import EmbeddedValkey
 from core.settings import OnMaybeBilled
 from core.states import Lane
 from db import queue
-from db.artifacts import PostgresStore
 from db.outages import ProbeRules
+from db.store.postgres import PostgresStore
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.client import RemovalClient

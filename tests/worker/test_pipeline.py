@@ -16,6 +16,7 @@ from sqlalchemy import text
 from core.errors import SourceRefused, SourceUnreachable
 from core.settings import OnMaybeBilled
 from db import artifacts, batches, circuits, queue
+from db.store.postgres import PostgresStore
 from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
 from worker import pipeline
@@ -105,8 +106,7 @@ def test_success_is_kept_whole(make_bench: MakeBench, photo: Path) -> None:
     assert attempt["sent_at"] <= attempt["answered_at"]
     assert attempt["bytes_sent"] > (photo / "a.jpg").stat().st_size
     assert None not in (attempt["latency_seconds"], attempt["permit_wait_seconds"], attempt["worker"])
-    with bench.engine.connect() as connection:
-        artifact = artifacts.read(connection, job["artifact_sha256"])
+    artifact = artifacts.fetch(bench.engine, job["artifact_sha256"])
     with Image.open(io.BytesIO(artifact)) as image:
         assert (image.format, image.size) == ("JPEG", (600, 520))
     assert job["changed_ratio"] == pytest.approx(1 / 16, rel=0.1)
@@ -319,7 +319,7 @@ def test_a_full_store_does_not_pay_again(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(artifacts.PostgresStore, "put", refuse)
+        patch.setattr(PostgresStore, "upload", refuse)
         endings = [ending for _ in range(3) for ending in bench.run_due()]
     assert [(ending.state, ending.code) for ending in endings] == [("pending", "snoozed")] * 3
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
@@ -395,7 +395,6 @@ def test_what_the_sandbox_made_is_not_passed_off_as_the_real_thing(make_bench: M
 
 
 def test_other_options_are_another_call(make_bench: MakeBench, photo: Path) -> None:
-    from producer.intake import BatchOptions
 
     bench = make_bench()
     bench.submit(photo)

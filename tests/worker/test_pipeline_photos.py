@@ -75,8 +75,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bench, bytes], None]
 
 
 def artifact(bench: Bench) -> bytes:
-    with bench.engine.connect() as connection:
-        return artifacts.read(connection, bench.job()["artifact_sha256"])
+    return artifacts.fetch(bench.engine, bench.job()["artifact_sha256"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""`cleanplate store`: moving outputs from one store to another, and sweeping what nobody needs."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import click
+from sqlalchemy import Engine
+
+from cli.database import open_database
+from core.errors import UnavailableError, UsageError
+from core.settings import Settings, load_settings
+from db import artifacts, moving
+from db.artifacts import artifact_key
+from db.session import transact
+from db.store import ArtifactStore, open_store
+from db.store.s3 import Found, S3Store
+
+SWEEP_AFTER = timedelta(hours=24)
+"""A worker may have uploaded what it has not written down yet."""
+SWEEP_PAGE = 500
+
+
+@click.group()
+def store() -> None:
+    """Look after where outputs are kept."""
+
+
+@store.command()
+@click.argument("source")
+@click.argument("target")
+def move(source: str, target: str) -> None:
+    """Move outputs from the store SOURCE to TARGET; run it again to go on where it stopped.
+
+    A store is what ARTIFACT_STORE takes: `postgres`, file:///absolute/folder or s3://bucket/prefix.
+    """
+    settings = load_settings()
+    giver, taker = open_store(source, settings), open_store(target, settings)
+    if source.rstrip("/") == target.rstrip("/"):
+        raise UsageError("The two stores are one.")
+    with open_database(settings) as engine:
+        count = move_all(engine, settings, giver, taker)
+    click.echo(f"{count} outputs are in {target} now.", err=True)
+
+
+@store.command()
+@click.argument("where")
+def sweep(where: str) -> None:
+    """Delete from the bucket WHERE what no output refers to, once it is a day old."""
+    settings = load_settings()
+    found = open_store(where, settings)
+    if not isinstance(found, S3Store):
+        raise UsageError("Only buckets are swept: name one as s3://bucket/prefix.")
+    with open_database(settings) as engine:
+        count = sweep_all(engine, found, before=datetime.now(UTC) - SWEEP_AFTER)
+    click.echo(f"{count} objects were deleted.", err=True)
+
+
+def move_all(engine: Engine, settings: Settings, giver: ArtifactStore, taker: ArtifactStore) -> int:
+    """Move every output from one store to another and return how many; each is there before it is gone here.
+
+    Raises:
+        CleanplateError: Bytes cannot be read.
+        UnavailableError: The target takes nothing.
+    """
+    count, after = 0, ""
+    while page := transact(engine, partial(moving.list_placed, after=after)):
+        for placed in page:
+            if giver.holds(placed.uri) and not taker.holds(placed.uri):
+                count += _move(engine, placed, giver, taker)
+        after = page[-1].sha256
+    return count
+
+
+def _move(engine: Engine, placed: moving.Placed, giver: ArtifactStore, taker: ArtifactStore) -> int:
+    data = artifacts.fetch(engine, placed.sha256)
+    try:
+        uri = taker.upload(artifact_key(placed.sha256, placed.format), data)
+    except OSError as error:
+        raise UnavailableError(f"{error}. What was moved is there; run the same command again to go on.") from error
+    moved = transact(engine, partial(moving.place, sha256=placed.sha256, before=placed.uri, after=uri, data=data))
+    if moved:
+        giver.delete(placed.uri)
+    return int(moved)
+
+
+def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:
+    """Delete objects that are older and that no output refers to; return how many."""
+    count, page = 0, list[Found]()
+    for found in bucket.list_all():
+        if found.modified_at < before:
+            page.append(found)
+        if len(page) == SWEEP_PAGE:
+            count += _sweep(engine, bucket, page)
+            page = []
+    return count + _sweep(engine, bucket, page)
+
+
+def _sweep(engine: Engine, bucket: S3Store, page: list[Found]) -> int:
+    uris = [found.uri for found in page]
+    used = transact(engine, partial(moving.find_used, uris=uris)) if uris else set()
+    for uri in uris:
+        if uri not in used:
+            bucket.delete(uri)
+    return len(uris) - len(used)

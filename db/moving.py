@@ -1,0 +1,48 @@
+"""Queries about where bytes are: moving them between stores, and finding those that nobody needs."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An output and where its bytes are."""
+
+    sha256: str
+    uri: str
+    format: str
+
+
+def list_placed(connection: Connection, after: str) -> list[Placed]:
+    """Return the next page of outputs, by hash.
+
+    Args:
+        connection: An open transaction.
+        after: The last hash of the page before; empty for the first page.
+    """
+    statement = text("SELECT sha256, uri, format FROM artifacts WHERE sha256 > :after ORDER BY sha256 LIMIT :page")
+    return [Placed(*row) for row in connection.execute(statement, {"after": after, "page": PAGE})]
+
+
+def place(connection: Connection, sha256: str, *, before: str, after: str, data: bytes) -> bool:
+    """Write down that an output's bytes are elsewhere now; return whether they still were where they were."""
+    into_database = not after
+    statement = text("UPDATE artifacts SET uri = :after WHERE sha256 = :sha256 AND uri = :before")
+    values = {"sha256": sha256, "before": before, "after": after or f"postgres:{sha256}"}
+    if connection.execute(statement, values).rowcount == 0:
+        return False
+    if into_database:
+        insert = text("INSERT INTO artifact_bytes (sha256, data) VALUES (:sha256, :data) ON CONFLICT DO NOTHING")
+        connection.execute(insert, {"sha256": sha256, "data": data})
+    else:
+        connection.execute(text("DELETE FROM artifact_bytes WHERE sha256 = :sha256"), {"sha256": sha256})
+    return True
+
+
+def find_used(connection: Connection, uris: list[str]) -> set[str]:
+    """Return which of these places hold an output's bytes."""
+    statement = text("SELECT uri FROM artifacts WHERE uri = ANY(:uris)")
+    return set(connection.execute(statement, {"uris": uris}).scalars())

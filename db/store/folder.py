@@ -1,0 +1,71 @@
+"""Bytes in a folder, one file per content, on disk before the job's state commits."""
+
+import os
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from core.errors import CleanplateError
+
+
+class FileStore:
+    """A folder.
+
+    Args:
+        root: Absolute, and the same for every worker.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def upload(self, key: str, data: bytes) -> str:
+        """Write the file whole or not at all."""
+        path = self.root / key
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data)
+        return path.as_uri()
+
+    def holds(self, uri: str) -> bool:
+        """Whether a URI is below this folder."""
+        return uri.startswith(f"{self.root.as_uri()}/")
+
+    def delete(self, uri: str) -> None:
+        """Delete the file, if it is there."""
+        _path_of(uri).unlink(missing_ok=True)
+
+    @staticmethod
+    def load(uri: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            CleanplateError: It cannot be read.
+        """
+        path = _path_of(uri)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CleanplateError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _path_of(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a crash leaves either all of it or none of it.
+
+    Raises:
+        OSError: The disk is full or refuses; nothing half-written stays behind.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

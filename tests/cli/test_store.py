@@ -1,0 +1,78 @@
+"""Outputs move between stores without a moment in which they are nowhere, and what nobody needs is swept."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from cli.commands.store import move_all, sweep_all
+from core.errors import UnavailableError
+from core.settings import Settings
+from db import artifacts
+from db.artifacts import artifact_key
+from db.store import open_store
+from db.store.s3 import S3Store
+from tests.db.test_artifacts import BUCKET, s3_settings
+
+__all__ = ["s3_settings"]
+
+PICTURES = [b"one", b"two", b"three"]
+
+
+def fill(engine: Engine) -> list[str]:
+    with engine.begin() as connection:
+        return [artifacts.keep(connection, data, image_format="PNG", width=1, height=1) for data in PICTURES]
+
+
+def uris(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT uri FROM artifacts ORDER BY sha256")).scalars())
+
+
+def test_there_and_back_again(
+    engine: Engine, tmp_path: Path, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "process_settings", lambda: s3_settings)
+    sha256s = fill(engine)
+    stores = [open_store(each, s3_settings) for each in ("postgres", tmp_path.as_uri(), f"s3://{BUCKET}/moved")]
+    for giver, taker in zip(stores, [*stores[1:], stores[0]], strict=True):
+        assert move_all(engine, s3_settings, giver, taker) == 3
+        assert move_all(engine, s3_settings, giver, taker) == 0
+        assert all(taker.holds(uri) for uri in uris(engine))
+        assert [artifacts.fetch(engine, sha256) for sha256 in sha256s] == PICTURES
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM artifact_bytes")).scalar_one() == 3
+
+
+def test_a_move_that_broke_off_goes_on(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(_env_file=None)
+    fill(engine)
+    giver, taker = open_store("postgres", settings), open_store(tmp_path.as_uri(), settings)
+    upload, tries = taker.upload, []
+
+    def break_off(key: str, data: bytes) -> str:
+        tries.append(key)
+        if len(tries) == 2:
+            raise OSError("the disk is full")
+        return upload(key, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(taker, "upload", break_off)
+        with pytest.raises(UnavailableError, match="run the same command again"):
+            move_all(engine, settings, giver, taker)
+    assert sorted(uri.partition(":")[0] for uri in uris(engine)) == ["file", "postgres", "postgres"]
+    assert move_all(engine, settings, giver, taker) == 2
+
+
+def test_only_what_nobody_needs_and_is_old_is_swept(engine: Engine, s3_settings: Settings) -> None:
+    bucket = S3Store(s3_settings, BUCKET, "swept")
+    [used, orphan] = [bucket.upload(artifact_key(letter * 64, "PNG"), b"x") for letter in "ab"]
+    with engine.begin() as connection:
+        artifacts.keep(connection, b"x", image_format="PNG", width=1, height=1, uri=used)
+    now = datetime.now(UTC)
+    assert sweep_all(engine, bucket, before=now - timedelta(hours=1)) == 0
+    assert sweep_all(engine, bucket, before=now + timedelta(hours=1)) == 1
+    assert [found.uri for found in bucket.list_all()] == [used]
+    assert orphan != used
