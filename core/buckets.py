@@ -27,6 +27,13 @@ def open_bucket_client(settings: Settings) -> Any:
     )
 
 
+def bucket_errors() -> tuple[type[Exception], ...]:
+    """Return what a client raises."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (BotoCoreError, ClientError)
+
+
 @cache
 def _client(endpoint: str, region: str, key: str, secret: str) -> Any:
     try:

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from moto.server import ThreadedMotoServer
 from psycopg import sql
 from redis import Redis
 from sqlalchemy import Engine, make_url
 
 from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
 from cli.stack.rooted import remove_moved_below
+from core.buckets import open_bucket_client
+from core.settings import Settings
 from db.session import make_engine
 
 TEMPLATE = "template_of_tests"
+BUCKET = "bucket-of-tests"
 # Tests throw their data away, so it need not survive a power cut.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
 
@@ -57,6 +61,25 @@ def valkey(server_home: Path) -> Iterator[EmbeddedValkey]:
     """Yield this test process' Valkey."""
     with EmbeddedValkey(server_home) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3_settings() -> Iterator[Settings]:
+    """Yield settings of a server that speaks S3, with one bucket."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    found = Settings(
+        _env_file=None,
+        s3_endpoint_url=f"http://{host}:{port}",
+        s3_region="eu-west-1",
+        s3_access_key_id="key",
+        s3_secret_access_key="secret",
+    )
+    where = {"LocationConstraint": "eu-west-1"}
+    open_bucket_client(found).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+    yield found
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from core.errors import SourceRefused, SourceUnreachable
+from core.buckets import bucket_errors, open_bucket_client
+from core.errors import SourceRefused, SourceUnreachable, UsageError
+from core.settings import process_settings
 from removal.contract import MAX_BYTES
 from worker.fetch import TOO_LARGE, Fetched, Fetcher
 
@@ -49,7 +51,7 @@ def room_for_large() -> Iterator[Room]:
 
 
 def read_source(uri: str, fetcher: Fetcher, *, max_bytes: int | None = None, room: Room = lambda: None) -> Source:
-    """Return the photo behind a `file://`, `http://` or `https://` URI.
+    """Return the photo behind a `file://`, `s3://`, `http://` or `https://` URI.
 
     Args:
         uri: Where it is.
@@ -63,6 +65,8 @@ def read_source(uri: str, fetcher: Fetcher, *, max_bytes: int | None = None, roo
     """
     if uri.startswith("file://"):
         return Source(_read_file(Path(unquote(urlsplit(uri).path)), room, max_bytes), None)
+    if uri.startswith("s3://"):
+        return Source(_read_bucket(uri, room, max_bytes), None)
     fetched = _fetch(uri, fetcher, room, max_bytes)
     return Source(fetched.data, uri if fetched.is_public else None)
 
@@ -77,6 +81,29 @@ def _fetch(uri: str, fetcher: Fetcher, room: Room, max_bytes: int | None) -> Fet
             raise
     room()
     return fetcher.get(uri, max_bytes=max_bytes)
+
+
+def _read_bucket(uri: str, room: Room, max_bytes: int | None) -> bytes:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    most = max_bytes or MAX_BYTES
+    try:
+        client = open_bucket_client(process_settings())
+        found = client.get_object(Bucket=bucket, Key=key)
+        size = int(found["ContentLength"])
+        if size > most:
+            raise SourceRefused(
+                "too_many_bytes", f"The object is over {most // 1_000_000} MB, the most that is read; make it smaller."
+            )
+        if size > MAX_BYTES:
+            room()
+        return bytes(found["Body"].read())
+    except UsageError as error:
+        raise SourceRefused("bucket_unusable", str(error)) from error
+    except bucket_errors() as error:
+        code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+        if code in {"NoSuchKey", "NoSuchBucket", "404"}:
+            raise SourceRefused("object_missing", f"{uri} is not there.") from error
+        raise SourceUnreachable("bucket_unreachable", f"{uri} cannot be read: {error}") from error
 
 
 def _read_file(path: Path, room: Room, max_bytes: int | None) -> bytes:

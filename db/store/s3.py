@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from core.buckets import open_bucket_client
+from core.buckets import bucket_errors, open_bucket_client
 from core.errors import CleanplateError, UsageError
 from core.settings import Settings
 
@@ -54,7 +54,7 @@ class S3Store:
                 ContentType=mimetypes.guess_type(key)[0] or "application/octet-stream",
                 CacheControl=FOR_EVER,
             )
-        except self._errors() as error:
+        except bucket_errors() as error:
             raise OSError(f"the bucket {self._bucket} takes nothing: {error}") from error
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
@@ -66,7 +66,7 @@ class S3Store:
         """
         try:
             return bytes(self._client.get_object(Bucket=self._bucket, Key=_key_of(uri))["Body"].read())
-        except self._errors() as error:
+        except bucket_errors() as error:
             raise CleanplateError(f"{uri} cannot be read: {error}") from error
 
     def holds(self, uri: str) -> bool:
@@ -81,7 +81,7 @@ class S3Store:
         """
         try:
             self._client.delete_object(Bucket=self._bucket, Key=_key_of(uri))
-        except self._errors() as error:
+        except bucket_errors() as error:
             raise CleanplateError(f"{uri} cannot be deleted: {error}") from error
 
     def list_all(self) -> Iterator[Found]:
@@ -95,13 +95,8 @@ class S3Store:
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield Found(f"s3://{self._bucket}/{entry['Key']}", entry["Key"], entry["LastModified"])
-        except self._errors() as error:
+        except bucket_errors() as error:
             raise UsageError(f"The bucket {self._bucket} cannot be listed: {error}") from error
-
-    def _errors(self) -> tuple[type[Exception], ...]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        return (BotoCoreError, ClientError)
 
 
 def _key_of(uri: str) -> str:

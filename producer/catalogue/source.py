@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import UsageError
+from core.settings import process_settings
+from producer.catalogue.bucket import read_bucket
 from producer.catalogue.folder import PHOTO_SUFFIXES, read_file, read_folder
 from producer.catalogue.format import AS_IT_IS, Reading, read_catalogue
 from producer.catalogue.item import Item
@@ -42,6 +44,8 @@ def read_source(source: str | Path, *, leave_out: Path | None = None, reading: R
     Raises:
         UsageError: It is missing, empty or nothing we read.
     """
+    if is_bucket(source):
+        return read_bucket(str(source), process_settings())
     path = Path(source)
     if not path.exists():
         raise UsageError(f"There is no {str(source)!r}. SOURCE is a folder, a photo, or a catalogue file.")

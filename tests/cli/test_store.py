@@ -13,9 +13,7 @@ from db import artifacts
 from db.artifacts import artifact_key
 from db.store import open_store
 from db.store.s3 import S3Store
-from tests.db.test_artifacts import BUCKET, s3_settings
-
-__all__ = ["s3_settings"]
+from tests.conftest import BUCKET
 
 PICTURES = [b"one", b"two", b"three"]
 

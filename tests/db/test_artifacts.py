@@ -1,11 +1,8 @@
 """All stores keep the same promises."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from sqlalchemy import Engine, text
 
 from core.errors import CleanplateError, UsageError
@@ -15,28 +12,7 @@ from db.artifacts import artifact_key
 from db.store import ArtifactStore, open_store
 from db.store.folder import write_whole
 from db.store.s3 import S3Store
-
-BUCKET = "outputs"
-
-
-@pytest.fixture(scope="module")
-def s3_settings() -> Iterator[Settings]:
-    """Settings of a server that speaks S3, with one bucket."""
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    told = {"s3_endpoint_url": f"http://{host}:{port}", "s3_region": "eu-west-1", "s3_access_key_id": "key"}
-    found = Settings(_env_file=None, s3_secret_access_key="secret", **told)
-    client = boto3.client(
-        "s3",
-        endpoint_url=found.s3_endpoint_url,
-        region_name="eu-west-1",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    )
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    yield found
-    server.stop()
+from tests.conftest import BUCKET
 
 
 @pytest.fixture(params=["postgres", "file", "s3"])
