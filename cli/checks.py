@@ -3,9 +3,9 @@
 from redis import Redis, RedisError
 
 from core.errors import RedisDown, UsageError
+from core.net.addresses import AllowList
 from core.settings import Settings
 from db.store import open_store
-from worker.addresses import AllowList
 
 CONNECT_SECONDS = 3.0
 

@@ -54,6 +54,8 @@ class Batch(Base):
     calls_made: Mapped[int] = mapped_column(server_default="0")
     cost_reserved: Mapped[Decimal] = mapped_column(server_default="0")
     canary_state: Mapped[str | None]
+    callback_url: Mapped[str | None]
+    callback_secret: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     finished_at: Mapped[datetime | None]
 
@@ -302,3 +304,21 @@ class IdempotencyKey(Base):
     status: Mapped[int]
     body: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class CallbackRow(Base):
+    """Something that a shop is to be told."""
+
+    __tablename__ = "callbacks"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int]
+    job_id: Mapped[int | None]
+    event: Mapped[str]
+    available_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    tries: Mapped[int] = mapped_column(server_default="0")
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_callbacks_due", "available_at", "id", postgresql_where=text("ended_at IS NULL")),)

@@ -6,6 +6,7 @@ import threading
 from core.settings import OnMaybeBilled, Settings
 from db.budgets import Tariff
 from db.session import make_engine
+from producer.callbacks.courier import Courier
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
 
@@ -28,8 +29,14 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         tariff=Tariff(settings.removal_price, settings.removal_daily_calls),
         canary_max_bad=settings.canary_max_bad,
     )
-    engine = make_engine(settings.database_url, pool_size=3)
-    with Publisher(settings.redis_url) as publisher:
-        Dispatcher(engine, publisher, options).run(stop)
+    engine = make_engine(settings.database_url, pool_size=4)
+    courier = threading.Thread(target=Courier(engine, settings).run, args=(stop,), name="courier")
+    courier.start()
+    try:
+        with Publisher(settings.redis_url) as publisher:
+            Dispatcher(engine, publisher, options).run(stop)
+    finally:
+        stop.set()
+        courier.join()
     engine.dispose()
     log.info("stopped")

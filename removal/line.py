@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import httpcore
 import httpx
 
-from removal.wire import Deadline, WireStream, dial, resolve
+from core.net.wire import Deadline, WireStream, dial, resolve
 
 ANSWER_BYTES = 1_000_000
 IDLE_SECONDS = 4.0

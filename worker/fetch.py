@@ -11,10 +11,10 @@ import httpcore
 import httpx
 
 from core.errors import SourceRefused, SourceUnreachable
-from removal.wire import Deadline
-from worker.addresses import AllowList, address_of, is_public
+from core.net.addresses import AllowList, address_of, is_public
+from core.net.dialer import CheckedBackend
+from core.net.wire import Deadline
 from worker.decoding import BodyDecoder
-from worker.dialer import CheckedBackend
 
 MAX_REDIRECTS = 5
 KEPT_CONNECTIONS = 2

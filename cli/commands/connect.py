@@ -14,6 +14,7 @@ from core.states import Lane
 from db import connections
 from db.session import transact
 from producer.catalogue.item import read_elements
+from producer.catalogue.url_list import check_url
 from producer.webhooks.platforms import PLATFORMS
 
 connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
@@ -32,6 +33,9 @@ secret_option = click.option(
     "--lane", type=click.Choice([lane.value for lane in Lane]), default=Lane.INTERACTIVE.value, show_default=True
 )
 @click.option("--match", metavar="REGEX", help="Only photos whose URL it finds.")
+@click.option(
+    "--callback-url", metavar="URL", help="Where to tell what became of photos; signed, the secret is printed."
+)
 def connect(
     platform: str,
     shop: str,
@@ -40,6 +44,7 @@ def connect(
     subject_elements: str | None,
     lane: str,
     match: str | None,
+    callback_url: str | None,
 ) -> None:
     """Let SHOP send webhooks of PLATFORM; prints the URL to give to it."""
     outside = read_elements(elements, "--elements")
@@ -48,6 +53,9 @@ def connect(
         options["subject_elements"] = read_elements(subject_elements, "--subject-elements")
     if match is not None:
         options["match"] = _read_pattern(match)
+    if callback_url is not None:
+        options["callback_url"] = check_url(callback_url, "--callback-url")
+        options["callback_secret"] = new_secret("standard")
     made = secret or new_secret(platform)
     check_secret(platform, made)
     settings = load_settings()
@@ -62,6 +70,8 @@ def connect(
     click.echo(f"Connection {shop_connection.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
     if secret is None:
         click.echo(f"Secret (shown this once): {made}", err=True)
+    if callback_url is not None:
+        click.echo(f"Secret of callbacks (shown this once): {options['callback_secret']}", err=True)
 
 
 @click.group("connections")

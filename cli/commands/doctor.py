@@ -15,13 +15,13 @@ from cli.amount import money
 from cli.checks import CONNECT_SECONDS, ping_redis
 from cli.circuit import describe_circuit
 from core.errors import CleanplateError
+from core.net.addresses import AllowList
 from core.settings import Settings, load_settings
 from db import reports
 from db.migrate import is_current
 from db.session import make_engine, transact
 from db.store import open_store
 from removal.provider import Account, find_provider
-from worker.addresses import AllowList
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from console.api.words import (
     Words,
 )
 from core.states import JobState
-from db import batches, listings
+from db import batches, callbacks, listings
 from db.session import transact
 from db.tokens import Scope, TokenRow
 from producer.catalogue.format import FORMATS, Reading, read_catalogue
@@ -59,7 +59,10 @@ def batches_router(tools: Tools) -> APIRouter:
 
         def work(connection: Connection) -> MadeOut:
             source = f"api {token.id} {key or hashlib.sha256(told.encode()).hexdigest()}"
-            return _made(submit(connection, read_photos(asked.photos), name=asked.name, source=source, options=options))
+            intake = submit(connection, read_photos(asked.photos), name=asked.name, source=source, options=options)
+            if asked.callback is not None:
+                callbacks.set_target(connection, intake.batch_id, url=asked.callback.url, secret=asked.callback.secret)
+            return _made(intake)
 
         return run_once(engine, token, key, f"create {told}", work, status=201)
 

@@ -68,12 +68,28 @@ class OptionsQuery(OptionsIn):
     model_config = ConfigDict(extra="ignore")
 
 
+class CallbackIn(Request):
+    """Whom to tell of `batch.finished` and `job.succeeded`, `job.dead`, `job.held`; signed by Standard Webhooks."""
+
+    url: Annotated[
+        str,
+        StringConstraints(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$", max_length=2000),
+        Field(examples=["https://shop.example/cleanplate"]),
+    ]
+    secret: Annotated[
+        str,
+        StringConstraints(pattern=r"^whsec_([A-Za-z0-9+/]{4}){6,20}$", max_length=200),
+        Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]),
+    ]
+
+
 class BatchIn(Request):
     """A batch to make."""
 
     name: Annotated[Words, Field(min_length=1, max_length=200)] = Field("API", examples=["Spring catalogue"])
     photos: list[PhotoIn] = Field(min_length=1, max_length=MOST_PHOTOS)
     options: OptionsIn = Field(default_factory=OptionsIn)
+    callback: CallbackIn | None = Field(None, description="Whom to tell what becomes of it")
 
 
 class CountsOut(Answer):

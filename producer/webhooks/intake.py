@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.states import Lane
-from db import artifacts, batches, connections
+from db import artifacts, batches, callbacks, connections
 from db.connections import ShopConnection
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.intake import BatchOptions, what_to_take_off
@@ -80,13 +80,12 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
     key = f"connection {shop.id} {today}"
     found = batches.find_newest(connection, key)
     if found is None:
-        return batches.create(
-            connection,
-            name=f"{shop.shop} {today}",
-            source_key=key,
-            lane=options.lane,
-            options=json.dumps(options.as_dict() | {"connection": shop.id}),
-        )
+        kept = json.dumps(options.as_dict() | {"connection": shop.id})
+        made = batches.create(connection, name=f"{shop.shop} {today}", source_key=key, lane=options.lane, options=kept)
+        told = shop.options.get("callback_url")
+        if told:
+            callbacks.set_target(connection, made, url=told, secret=shop.options["callback_secret"])
+        return made
     batches.reopen(connection, found)
     return found
 

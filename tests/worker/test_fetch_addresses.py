@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
-from worker.addresses import AllowList, address_of, is_public
+from core.net.addresses import AllowList, address_of, is_public
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,27 @@ BEGIN
 END $$
 """
 
+TELL_OF_JOBS = """
+CREATE FUNCTION tell_of_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO callbacks (batch_id, job_id, event)
+    SELECT w.batch_id, w.id, 'job.' || w.state FROM old_rows AS o JOIN new_rows AS w ON w.id = o.id
+    JOIN batches AS b ON b.id = w.batch_id
+    WHERE b.callback_url IS NOT NULL AND o.state <> w.state AND w.state IN ('succeeded', 'dead', 'held');
+    RETURN NULL;
+END $$
+"""
+
+TELL_OF_BATCHES = """
+CREATE FUNCTION tell_of_batches() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO callbacks (batch_id, event)
+    SELECT w.id, 'batch.finished' FROM old_rows AS o JOIN new_rows AS w ON w.id = o.id
+    WHERE w.callback_url IS NOT NULL AND o.state <> w.state AND w.state = 'finished';
+    RETURN NULL;
+END $$
+"""
+
 COUNT_ATTEMPTS = """
 CREATE FUNCTION count_attempts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -57,6 +78,10 @@ END $$
 """
 
 TRIGGERS = (
+    "CREATE TRIGGER tell_updated AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION tell_of_jobs()",
+    "CREATE TRIGGER tell_updated AFTER UPDATE ON batches REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION tell_of_batches()",
     "CREATE TRIGGER count_inserted AFTER INSERT ON jobs REFERENCING NEW TABLE AS new_rows "
     "FOR EACH STATEMENT EXECUTE FUNCTION count_jobs()",
     "CREATE TRIGGER count_updated AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
@@ -101,6 +126,30 @@ def upgrade() -> None:
     op.execute(
         "ALTER TABLE batch_count_changes SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)"
     )
+    op.add_column("batches", sa.Column("callback_url", sa.Text(), nullable=True))
+    op.add_column("batches", sa.Column("callback_secret", sa.Text(), nullable=True))
+    op.create_table(
+        "callbacks",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column("job_id", sa.BigInteger(), nullable=True),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("available_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("tries", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_callbacks_due",
+        "callbacks",
+        ["available_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.execute(TELL_OF_JOBS)
+    op.execute(TELL_OF_BATCHES)
     op.execute(COUNT_JOBS)
     op.execute(COUNT_ATTEMPTS)
     for trigger in TRIGGERS:
@@ -172,10 +221,16 @@ def downgrade() -> None:
     op.drop_table("seen_photos")
     op.drop_table("deliveries")
     op.drop_table("connections")
-    for table in ("jobs", "attempts"):
-        for trigger in ("count_inserted", "count_updated", "count_deleted"):
+    for table in ("jobs", "attempts", "batches"):
+        for trigger in ("count_inserted", "count_updated", "count_deleted", "tell_updated"):
             op.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
     op.execute("DROP FUNCTION count_jobs()")
     op.execute("DROP FUNCTION count_attempts()")
+    op.execute("DROP FUNCTION tell_of_jobs()")
+    op.execute("DROP FUNCTION tell_of_batches()")
+    op.drop_index("ix_callbacks_due", table_name="callbacks", postgresql_where=sa.text("ended_at IS NULL"))
+    op.drop_table("callbacks")
+    op.drop_column("batches", "callback_secret")
+    op.drop_column("batches", "callback_url")
     op.drop_table("batch_count_changes")
     op.drop_table("batch_counts")

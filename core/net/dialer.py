@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import httpcore
 
 from core.errors import SourceRefused, SourceUnreachable
-from removal.wire import Deadline, WireStream, dial, resolve
-from worker.addresses import AllowList, address_of, is_public
+from core.net.addresses import AllowList, address_of, is_public
+from core.net.wire import Deadline, WireStream, dial, resolve
 
 
 class CheckedBackend(httpcore.NetworkBackend):

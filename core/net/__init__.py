@@ -1,0 +1,1 @@
+"""Connections: bounded in time, and to checked addresses only."""

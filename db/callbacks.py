@@ -1,0 +1,101 @@
+"""Queries about callbacks: what shops are to be told, and what became of it. Triggers write what happened."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+LEASE_SECONDS = 60.0
+"""How long a sender that fell silent keeps a callback from others."""
+PATIENCE_SECONDS = 86_400.0
+FIRST_DELAY_SECONDS = 5.0
+LONGEST_DELAY_SECONDS = 7200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Something to tell, and to whom.
+
+    Args:
+        id: Stands for it in the message, so that whoever gets it twice knows.
+        url: Where it goes.
+        secret: What signs it (`whsec_…`); never shown.
+        event: `batch.finished`, `job.succeeded`, `job.dead` or `job.held`.
+        tries: How often it was sent before.
+        data: The batch or job as it stands.
+    """
+
+    id: int
+    url: str
+    secret: str
+    event: str
+    tries: int
+    data: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Callback(id={self.id}, event={self.event!r})"
+
+
+def take_due(connection: Connection, most: int) -> list[Callback]:
+    """Lease callbacks that are due, oldest first."""
+    statement = text(
+        """
+        WITH due AS (
+            SELECT id FROM callbacks WHERE ended_at IS NULL AND available_at <= now()
+            ORDER BY available_at, id LIMIT :most FOR UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE callbacks AS c SET available_at = now() + make_interval(secs => :lease), tries = tries + 1
+            FROM due WHERE c.id = due.id RETURNING c.id, c.batch_id, c.job_id, c.event, c.tries
+        )
+        SELECT t.id, b.callback_url AS url, b.callback_secret AS secret, t.event, t.tries - 1 AS tries,
+               jsonb_build_object('batch_id', b.id, 'batch_name', b.name) || CASE
+                   WHEN t.job_id IS NULL THEN jsonb_build_object('state', b.state)
+                   ELSE jsonb_build_object('job_id', j.id, 'state', j.state, 'image_url', j.source_uri, 'sku', j.sku,
+                        'code', j.code, 'message', j.message, 'artifact_sha256', j.artifact_sha256,
+                        'artifact_format', f.format)
+               END AS data
+        FROM taken AS t JOIN batches AS b ON b.id = t.batch_id
+        LEFT JOIN jobs AS j ON j.id = t.job_id LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256
+        ORDER BY t.id
+        """
+    )
+    return [Callback(*row) for row in connection.execute(statement, {"most": most, "lease": LEASE_SECONDS})]
+
+
+def note_delivered(connection: Connection, callback_id: int) -> None:
+    """Write down that somebody took it."""
+    statement = text("UPDATE callbacks SET ended_at = now(), last_error = NULL WHERE id = :id")
+    connection.execute(statement, {"id": callback_id})
+
+
+def note_failed(connection: Connection, callback_id: int, *, tries: int, why: str) -> None:
+    """Let it be tried again later, for a day; after that it has failed for good.
+
+    Args:
+        connection: An open transaction.
+        callback_id: Which.
+        tries: How often it was sent before this time.
+        why: What happened.
+    """
+    statement = text(
+        "UPDATE callbacks SET last_error = :why, available_at = now() + make_interval(secs => :delay), "
+        "ended_at = CASE WHEN created_at < now() - make_interval(secs => :patience) THEN now() END WHERE id = :id"
+    )
+    delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 3 ** min(tries, 20))
+    values = {"id": callback_id, "why": why[:500], "delay": delay, "patience": PATIENCE_SECONDS}
+    connection.execute(statement, values)
+
+
+def set_target(connection: Connection, batch_id: int, *, url: str, secret: str) -> None:
+    """Tell somebody what becomes of a batch and its jobs."""
+    statement = text("UPDATE batches SET callback_url = :url, callback_secret = :secret WHERE id = :id")
+    connection.execute(statement, {"id": batch_id, "url": url, "secret": secret})
+
+
+def as_payload(callback: Callback, artifact_url: str | None) -> bytes:
+    """Return the body that is sent and signed."""
+    told = {key: value for key, value in callback.data.items() if not key.startswith("artifact_")}
+    if callback.event == "job.succeeded":
+        told["artifact_url"] = artifact_url
+    return json.dumps({"type": callback.event, "data": told}, separators=(",", ":")).encode()

@@ -1,0 +1,1 @@
+"""Telling shops what became of their photos."""
