@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from moto.server import ThreadedMotoServer
 from psycopg import sql
 from redis import Redis
 from sqlalchemy import Engine, make_url
@@ -66,6 +65,8 @@ def valkey(server_home: Path) -> Iterator[EmbeddedValkey]:
 @pytest.fixture(scope="session")
 def s3_settings() -> Iterator[Settings]:
     """Yield settings of a server that speaks S3, with one bucket."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

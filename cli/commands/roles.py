@@ -6,7 +6,7 @@ import threading
 import click
 
 from cli.database import open_database
-from cli.stack.local import ALL_ROLES, LocalStack
+from cli.stack.local import UP_ROLES, LocalStack
 from cli.stack.orphan import watch_parent
 from core.errors import UsageError
 from core.logs import configure_logs
@@ -58,8 +58,9 @@ def up() -> None:
     """Run the whole local stack in the foreground until Ctrl-C."""
     settings = load_settings()
     stop = stop_on_signals()
-    with LocalStack(settings, roles=ALL_ROLES, migrate=upgrade) as stack:
+    with LocalStack(settings, roles=UP_ROLES, migrate=upgrade) as stack:
         click.echo("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
+        click.echo(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
         while not stop.wait(1.0):
             stack.check()
     click.echo("Stopped. Photos that wait go on when it is up again.", err=True)

@@ -13,7 +13,7 @@ from cli.export import prepare_folder
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from cli.progress import make_display
 from cli.report import REPORT_NAME, write_reports
-from cli.stack.local import ALL_ROLES, LocalStack
+from cli.stack.local import RUN_ROLES, LocalStack
 from cli.stopping import CanaryFailed, tariff_of
 from cli.summary import RunSummary
 from cli.waiting import wait_for_end
@@ -88,7 +88,7 @@ def clean(settings: Settings, source: str, out: Path, options: BatchOptions) -> 
     check_settings(settings)
     began = time.monotonic()
     stopped: AccountRefused | BudgetReached | CanaryFailed | KeyboardInterrupt | None = None
-    with LocalStack(settings, roles=ALL_ROLES, migrate=upgrade) as stack:
+    with LocalStack(settings, roles=RUN_ROLES, migrate=upgrade) as stack:
         engine = make_engine(stack.endpoints.database_url, pool_size=2)
         try:
             since = transact(engine, now)

@@ -24,8 +24,9 @@ from core.errors import UnavailableError, UsageError
 from core.settings import Settings
 
 SERVERS = frozenset({"postgres", "valkey"})
-PROCESSES = frozenset({"sandbox", "dispatcher", "worker"})
-ALL_ROLES = SERVERS | PROCESSES
+PROCESSES = frozenset({"sandbox", "dispatcher", "worker", "web"})
+RUN_ROLES = SERVERS | PROCESSES - {"web"}
+UP_ROLES = SERVERS | PROCESSES
 JOIN_SECONDS = 90.0
 LOOK_SECONDS = 0.05
 QUIET_STOP_SECONDS = 4.0
@@ -42,8 +43,8 @@ class LocalStack:
 
     Args:
         settings: Of this process.
-        roles: Which of `postgres`, `valkey`, `sandbox`, `dispatcher`, `worker` are needed. What the settings name an
-            address for is not started.
+        roles: Which of `postgres`, `valkey`, `sandbox`, `dispatcher`, `worker`, `web` are needed. What the settings
+            name an address for is not started.
         migrate: Brings the database at a URL to the newest schema.
 
     Raises:

@@ -5,6 +5,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -46,7 +47,7 @@ def make_children(
 
     Args:
         settings: Of this process; handed on whole through the environment, which `ps` does not show to others.
-        roles: Which of `sandbox`, `dispatcher`, `worker` to start.
+        roles: Which of `sandbox`, `dispatcher`, `worker`, `web` to start.
         servers: Where PostgreSQL, Redis and, unless the sandbox is to be started, the API are.
         home: Absolute; logs go below it.
         keeps: Locks on the servers, which stay up until the last of these processes has ended.
@@ -86,6 +87,10 @@ def make_children(
             )
             for name in names
         ]
+    if "web" in roles:
+        log, port = logs / "web.log", settings.web_port
+        listens = partial(_listens, port)
+        children.append(Child("web", _command("web"), environment, log, stage=1, ready=listens, keeps=keeps))
     return children, api_url
 
 

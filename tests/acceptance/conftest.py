@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -42,6 +43,13 @@ def sandbox() -> Iterator[SandboxServer]:
         yield server
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def environment(sandbox: SandboxServer, tmp_path: Path) -> dict[str, str]:
     """What the commands see: a home of their own and the sandbox as a paid API."""
@@ -58,6 +66,7 @@ def environment(sandbox: SandboxServer, tmp_path: Path) -> dict[str, str]:
         "REMOVAL_RATE": "50",
         "FETCH_ALLOW_PRIVATE": f"127.0.0.1:{port}",
         "RETRY_BASE_SECONDS": "0.1",
+        "WEB_PORT": str(free_port()),
         "HOLD_UNCHANGED_BELOW": "0",  # the sandbox echoes
     }
 

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from cli.stack.found import find_processes, is_running
-from cli.stack.local import ALL_ROLES, LocalStack
+from cli.stack.local import RUN_ROLES, LocalStack
 from cli.stack.place import find_place
 from cli.stack.roles import Endpoints, make_children
 from core.errors import UnavailableError, UsageError
@@ -77,7 +77,7 @@ def pids_of(holder: "subprocess.Popen[bytes]") -> list[int]:
 
 
 def test_everything_starts_and_nothing_is_left(settings: Settings, home: Path) -> None:
-    with LocalStack(settings, roles=ALL_ROLES, migrate=upgrade) as stack:
+    with LocalStack(settings, roles=RUN_ROLES, migrate=upgrade) as stack:
         assert is_current(make_engine(stack.endpoints.database_url, pooled=False))
         with Redis.from_url(stack.endpoints.redis_url) as client:
             assert client.ping()
@@ -171,7 +171,7 @@ def test_children_get_everything_by_environment(home: Path, monkeypatch: pytest.
     monkeypatch.setenv("removal_rate", "1")
     settings = load_settings(cleanplate_home=home, removal_rate=7.5, removal_api_secret="left over", worker_processes=2)
     servers = Endpoints("postgresql://u:hush@h/d", "redis://:hush@h/0", "")
-    children, api_url = make_children(settings, ALL_ROLES, servers, home=home, keeps=())
+    children, api_url = make_children(settings, RUN_ROLES, servers, home=home, keeps=())
     assert [child.name for child in children] == ["sandbox", "dispatcher", "worker-1", "worker-2"]
     assert not any("hush" in word for child in children for word in child.argv)
     env = children[-1].env
