@@ -9,6 +9,7 @@ from db.session import make_engine
 from producer.callbacks.courier import Courier
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
+from producer.webhooks.asking import Asker
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +30,19 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         tariff=Tariff(settings.removal_price, settings.removal_daily_calls),
         canary_max_bad=settings.canary_max_bad,
     )
-    engine = make_engine(settings.database_url, pool_size=4)
-    courier = threading.Thread(target=Courier(engine, settings).run, args=(stop,), name="courier")
-    courier.start()
+    engine = make_engine(settings.database_url, pool_size=5)
+    beside = [
+        threading.Thread(target=each.run, args=(stop,), name=type(each).__name__)
+        for each in (Courier(engine, settings), Asker(engine, settings))
+    ]
+    for thread in beside:
+        thread.start()
     try:
         with Publisher(settings.redis_url) as publisher:
             Dispatcher(engine, publisher, options).run(stop)
     finally:
         stop.set()
-        courier.join()
+        for thread in beside:
+            thread.join()
     engine.dispose()
     log.info("stopped")

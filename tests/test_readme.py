@@ -9,7 +9,7 @@ from cli.group import cleanplate
 from core.settings import Settings
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-SETTINGS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", README, re.MULTILINE))
+SETTINGS = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \|", README, re.MULTILINE))
 
 
 def test_every_setting_is_in_the_table_and_no_other() -> None:

@@ -32,6 +32,8 @@ secret_option = click.option(
 @click.option(
     "--lane", type=click.Choice([lane.value for lane in Lane]), default=Lane.INTERACTIVE.value, show_default=True
 )
+@click.option("--api-url", metavar="URL", help="BigCommerce: the store's API, …/stores/HASH.")
+@click.option("--api-token", envvar="SHOP_API_TOKEN", help="BigCommerce: what may read products. Or SHOP_API_TOKEN.")
 @click.option("--match", metavar="REGEX", help="Only photos whose URL it finds.")
 @click.option(
     "--callback-url", metavar="URL", help="Where to tell what became of photos; signed, the secret is printed."
@@ -43,6 +45,8 @@ def connect(
     elements: str,
     subject_elements: str | None,
     lane: str,
+    api_url: str | None,
+    api_token: str | None,
     match: str | None,
     callback_url: str | None,
 ) -> None:
@@ -51,6 +55,10 @@ def connect(
     options: dict[str, Any] = {"elements": outside, "lane": lane}
     if subject_elements is not None:
         options["subject_elements"] = read_elements(subject_elements, "--subject-elements")
+    if platform == "bigcommerce":
+        if api_url is None or api_token is None:
+            raise click.UsageError("bigcommerce needs --api-url and --api-token: its webhooks carry no photos.")
+        options |= {"api_url": check_url(api_url, "--api-url"), "api_token": api_token}
     if match is not None:
         options["match"] = _read_pattern(match)
     if callback_url is not None:

@@ -5,11 +5,14 @@ What it names is a product, whose photos its API lists; that is asked later, as 
 
 from collections.abc import Sequence
 
-from producer.webhooks.delivery import Delivery, Incoming, Photo, read_json, text_of
+from db.connections import ShopConnection
+from producer.webhooks.delivery import Delivery, Incoming, Photo, list_of, read_json, text_of
 from producer.webhooks.standard import require_standard
 
 SCOPES = ("store/product/created", "store/product/updated")
-PRODUCT_SCHEME = "bigcommerce-product:"
+
+
+API_URL = "https://api.bigcommerce.com"
 
 
 class BigCommerce:
@@ -22,9 +25,39 @@ class BigCommerce:
         require_standard(incoming, [secret.encode() for secret in secrets])
 
     def read(self, incoming: Incoming) -> Delivery:
-        """Return the product; it is no photo yet."""
+        """Return the product to ask about."""
         body = read_json(incoming.body)
         scope, data = text_of(body.get("scope")), body.get("data")
         product = text_of(data.get("id")) if isinstance(data, dict) else ""
-        photos = (Photo(f"{PRODUCT_SCHEME}{product}"),) if scope in SCOPES and product.isdecimal() else ()
-        return Delivery(incoming.header("webhook-id") or text_of(body.get("hash")), scope, photos)
+        wanted = (product,) if scope in SCOPES and product.isdecimal() else ()
+        return Delivery(incoming.header("webhook-id") or text_of(body.get("hash")), scope, products=wanted)
+
+
+def photos_request(shop: ShopConnection, product: str) -> tuple[str, dict[bytes | str, bytes | str]]:
+    """Return the URL and headers that ask for a product's photos.
+
+    Args:
+        shop: Its `api_url` ends with the store's hash; its `api_token` may read products.
+        product: Its number.
+    """
+    base = str(shop.options.get("api_url") or API_URL).rstrip("/")
+    headers: dict[bytes | str, bytes | str] = {
+        "X-Auth-Token": str(shop.options.get("api_token") or ""),
+        "Accept": "application/json",
+        "User-Agent": "cleanplate",
+    }
+    return f"{base}/v3/catalog/products/{product}/images?limit=250", headers
+
+
+def photos_of(answer: object, product: str) -> tuple[Photo, ...]:
+    """Return the photos in an answer of the API, the largest of each."""
+    listed = list_of(answer.get("data")) if isinstance(answer, dict) else []
+    found = [
+        Photo(
+            text_of(image.get("url_zoom")) or text_of(image.get("url_standard")),
+            text_of(image.get("date_modified")),
+            product,
+        )
+        for image in listed
+    ]
+    return tuple(photo for photo in found if photo.url)

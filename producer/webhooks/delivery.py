@@ -57,11 +57,13 @@ class Delivery:
         key: The same when it is delivered again.
         topic: What happened, in the platform's words.
         photos: Of the product, in their order.
+        products: Whose photos are still to be asked for.
     """
 
     key: str
     topic: str
     photos: tuple[Photo, ...] = ()
+    products: tuple[str, ...] = ()
 
 
 class Platform(Protocol):

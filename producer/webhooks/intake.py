@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.states import Lane
-from db import artifacts, batches, callbacks, connections
+from db import artifacts, batches, callbacks, connections, lookups
 from db.connections import ShopConnection
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.intake import BatchOptions, what_to_take_off
@@ -53,14 +53,31 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
     )
     if delivery_id is None:
         return Taken(is_new=False)
-    photos = list(_wanted(connection, shop, delivery.photos, public_url))
-    if not photos:
-        return Taken(is_new=True)
+    for product in delivery.products:
+        lookups.note(connection, shop.id, product)
+    count, batch_id = take_photos(connection, shop, delivery.photos, public_url=public_url)
+    if count:
+        connections.note_jobs(connection, delivery_id, count)
+    return Taken(is_new=True, jobs=count, batch_id=batch_id)
+
+
+def take_photos(
+    connection: Connection, shop: ShopConnection, photos: Iterable[Photo], *, public_url: str
+) -> tuple[int, int | None]:
+    """Make a job of each photo that is new; return how many, and their batch.
+
+    Args:
+        connection: An open transaction.
+        shop: Whose photos.
+        photos: As the shop told of them.
+        public_url: Where our outputs can be fetched, or nothing.
+    """
+    wanted = list(_wanted(connection, shop, photos, public_url))
+    if not wanted:
+        return 0, None
     options = options_of(shop)
     batch_id = find_batch(connection, shop, options)
-    count = sum(_insert(connection, batch_id, photo, options) for photo in photos)
-    connections.note_jobs(connection, delivery_id, count)
-    return Taken(is_new=True, jobs=count, batch_id=batch_id)
+    return sum(_insert(connection, batch_id, photo, options) for photo in wanted), batch_id
 
 
 def options_of(shop: ShopConnection) -> BatchOptions:

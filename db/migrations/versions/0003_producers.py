@@ -182,6 +182,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("connection_id", "key"),
     )
     op.create_table(
+        "lookups",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("connection_id", sa.BigInteger(), nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("available_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("tries", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_lookups_due",
+        "lookups",
+        ["available_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
         "seen_photos",
         sa.Column("connection_id", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -219,6 +239,8 @@ def downgrade() -> None:
     op.drop_table("idempotency_keys")
     op.drop_table("tokens")
     op.drop_table("seen_photos")
+    op.drop_index("ix_lookups_due", table_name="lookups", postgresql_where=sa.text("ended_at IS NULL"))
+    op.drop_table("lookups")
     op.drop_table("deliveries")
     op.drop_table("connections")
     for table in ("jobs", "attempts", "batches"):
