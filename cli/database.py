@@ -15,14 +15,18 @@ from db.session import make_engine, transact
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator[Engine]:
+def open_database(settings: Settings, *, pool_size: int = 2) -> Iterator[Engine]:
     """Yield an engine on a migrated database; what was started for it is stopped again.
+
+    Args:
+        settings: Of this process.
+        pool_size: Connections kept open; as many again may be opened under load.
 
     Raises:
         DatabaseDown: PostgreSQL cannot be reached.
     """
     with LocalStack(settings, roles=frozenset({"postgres"}), migrate=upgrade) as stack:
-        engine = make_engine(stack.endpoints.database_url, pool_size=2)
+        engine = make_engine(stack.endpoints.database_url, pool_size=pool_size)
         try:
             yield engine
         finally:

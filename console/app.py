@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 from console.api.access import access
 from console.api.batches import batches_router
 from console.api.jobs import jobs_router
+from console.api.making import making_router
 from console.api.money import money_router, present_rate
 from console.api.problems import add_problem_handlers
 from console.api.tools import Tools
@@ -31,7 +32,7 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     tools = Tools(engine, settings, access(engine), lambda: present_rate(settings))
-    for router in (batches_router(tools), jobs_router(tools), money_router(tools)):
+    for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
         app.include_router(router, prefix="/v1")
     app.include_router(webhooks_router(engine, settings))
     app.include_router(artifacts_router(engine, settings))

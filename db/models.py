@@ -339,3 +339,13 @@ class LookupRow(Base):
     ended_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_lookups_due", "available_at", "id", postgresql_where=text("ended_at IS NULL")),)
+
+
+class Upload(Base):
+    """A photo that was handed in as bytes."""
+
+    __tablename__ = "uploads"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -17,11 +17,12 @@ from core.errors import (
     OutputError,
     OutputRefused,
     SourceError,
+    SourceRefused,
     SourceUnreachable,
     StoreUnavailable,
 )
 from core.states import AnswerClass, Fit, JobState, Send
-from db import attempts, jobs, twins
+from db import attempts, jobs, twins, uploads
 from db.attempts import Outcome
 from db.jobs import ClaimedJob
 from db.session import transact
@@ -50,7 +51,7 @@ from worker.policy import (
 )
 from worker.prepare import Prepared, Taking, prepare
 from worker.sending import url_to_send
-from worker.source import MAX_SOURCE_BYTES, Room, read_source, room_for_large
+from worker.source import MAX_SOURCE_BYTES, Room, Source, read_source, room_for_large
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +189,9 @@ class Pipeline:
 
     def _take_in(self, job: ClaimedJob, room: Room) -> tuple[Prepared, Twin | None]:
         most = None if job.fit == Fit.STRICT else MAX_SOURCE_BYTES
-        source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, room=room)
+        source = self._read_upload(job) if job.source_uri.startswith(uploads.SCHEME) else None
+        if source is None:
+            source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, room=room)
         photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
         found = photo.fitted.photo
         twin = transact(
@@ -204,6 +207,12 @@ class Pipeline:
             ),
         )
         return photo, twin
+
+    def _read_upload(self, job: ClaimedJob) -> Source:
+        data = transact(self._tools.engine, lambda connection: uploads.find(connection, job.source_uri))
+        if data is None:
+            raise SourceRefused("upload_missing", "The photo that was uploaded is gone; hand it in again.")
+        return Source(data, None)
 
     def _was_unreadable(self, job: ClaimedJob) -> bool:
         """Whether the API could not read the bytes that were sent for this job before."""

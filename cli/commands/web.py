@@ -6,6 +6,9 @@ from cli.database import open_database
 from cli.stack.orphan import watch_parent
 from core.logs import configure_logs
 from core.settings import load_settings
+from db.session import now, transact
+
+POOL_SIZE = 10
 
 
 @click.command()
@@ -21,7 +24,9 @@ def web(host: str | None, port: int | None) -> None:
     settings = load_settings()
     configure_logs(settings.log_level, "web")
     listen_host, listen_port = host or settings.web_host, settings.web_port if port is None else port
-    with open_database(settings) as engine:
+    with open_database(settings, pool_size=POOL_SIZE) as engine:
+        # The first webhook should not wait for the first connection.
+        transact(engine, now)
         click.echo(f"Listening at http://{listen_host}:{listen_port}/", err=True)
         uvicorn.run(
             make_app(engine, settings),

@@ -1,10 +1,7 @@
 """`/v1/batches`: making batches, looking at them, steering them."""
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
@@ -12,35 +9,22 @@ from sqlalchemy import Connection
 
 from console.api.once import IdempotencyKey, run_once
 from console.api.problems import responses
-from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
-from console.api.upload import Upload, read_upload
+from console.api.tools import Tools
 from console.api.words import (
     BatchesOut,
     BatchId,
-    BatchIn,
     BatchOut,
     ChangedOut,
     JobsOut,
-    MadeOut,
-    OptionsQuery,
     RequeueIn,
     Words,
 )
 from core.states import JobState
-from db import batches, callbacks, listings
+from db import batches, listings
 from db.session import transact
 from db.tokens import Scope, TokenRow
-from producer.catalogue.format import FORMATS, Reading, read_catalogue
-from producer.intake import Intake, submit
 
-Format = Literal[*FORMATS]  # type: ignore[valid-type]
 DENIED = responses(401, 403, 422)
-CATALOGUES = {
-    "application/octet-stream": {
-        "schema": {"type": "string", "format": "binary"},
-        "example": "sku,image_url\ns-1,https://shop.example/a.jpg\n",
-    }
-}
 
 
 def batches_router(tools: Tools) -> APIRouter:
@@ -48,54 +32,7 @@ def batches_router(tools: Tools) -> APIRouter:
     router = APIRouter(prefix="/batches", tags=["batches"], responses=DENIED)
     engine = tools.engine
     Reader = Annotated[TokenRow, Depends(tools.require(Scope.READ))]
-    Submitter = Annotated[TokenRow, Depends(tools.require(Scope.SUBMIT))]
     Operator = Annotated[TokenRow, Depends(tools.require(Scope.OPERATE))]
-
-    @router.post("", status_code=201, response_model=MadeOut, responses=responses(409))
-    def create(asked: BatchIn, token: Submitter, key: IdempotencyKey = None) -> JSONResponse:
-        """Make a batch of photos by their URLs."""
-        options = tools.read_options(asked.options, FROM_ELSEWHERE)
-        told = asked.model_dump_json()
-
-        def work(connection: Connection) -> MadeOut:
-            source = f"api {token.id} {key or hashlib.sha256(told.encode()).hexdigest()}"
-            intake = submit(connection, read_photos(asked.photos), name=asked.name, source=source, options=options)
-            if asked.callback is not None:
-                callbacks.set_target(connection, intake.batch_id, url=asked.callback.url, secret=asked.callback.secret)
-            return _made(intake)
-
-        return run_once(engine, token, key, f"create {told}", work, status=201)
-
-    @router.post(
-        "/catalogue",
-        status_code=201,
-        response_model=MadeOut,
-        responses=responses(409, 413),
-        openapi_extra={"requestBody": {"required": True, "content": CATALOGUES}},
-    )
-    def upload(
-        token: Submitter,
-        sent: Annotated[Upload, Depends(read_upload)],
-        options: Annotated[OptionsQuery, Query()],
-        name: Annotated[Words, Query(min_length=1, max_length=200)] = "catalogue",
-        file_format: Annotated[Format | None, Query(alias="format")] = None,
-        image_column: Annotated[list[Words], Query(alias="image-col", max_length=20)] = [],  # noqa: B006
-        base_url: Annotated[Words, Query(alias="base-url")] = "",
-        key: IdempotencyKey = None,
-    ) -> JSONResponse:
-        """Make a batch of a catalogue file, which is the request's body; its format is found from its content."""
-        reading = Reading(file_format, tuple(image_column), base_url)
-        asked = tools.read_options(options, reading)
-
-        def work(connection: Connection) -> MadeOut:
-            source = f"api {token.id} {sent.sha256}"
-            with TemporaryDirectory() as folder:
-                path = Path(folder) / "catalogue"
-                path.write_bytes(sent.data)
-                return _made(submit(connection, read_catalogue(path, reading), name=name, source=source, options=asked))
-
-        told = f"upload {sent.sha256} {name} {asked.as_dict()}"
-        return run_once(engine, token, key, told, work, status=201)
 
     @router.get("", response_model=BatchesOut)
     def show_all(_: Reader, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> BatchesOut:
@@ -171,7 +108,3 @@ def batches_router(tools: Tools) -> APIRouter:
 
 def _cancel(connection: Connection, batch_id: int) -> int:
     return batches.cancel(connection, batch_id) or 0
-
-
-def _made(intake: Intake) -> MadeOut:
-    return MadeOut(id=intake.batch_id, added=intake.added, resumed=intake.resumed)

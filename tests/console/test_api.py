@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from db import artifacts, tokens
+from db import artifacts, tokens, uploads
 from db.tokens import Scope
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
 from tests.db.rows import claim, make_batch
@@ -266,6 +266,17 @@ def test_a_catalogue_file_as_the_body(api: httpx.Client, web: Web) -> None:
     assert "names a file of this machine" in problem(api.post("batches/catalogue", content=local), 422)
     local = b"image_url,sku\nfile:///etc/passwd,1\n"
     assert "names a file of this machine" in problem(api.post("batches/catalogue", content=local), 422)
+
+
+def test_photos_as_files(api: httpx.Client, web: Web) -> None:
+    files = [("files", (name, data, "image/jpeg")) for name, data in (("../a.jpg", b"one"), ("b.jpg", b"two"))]
+    found = api.post("batches/files", files=files, params={"name": "Mine", "lane": "interactive"})
+    assert (found.status_code, found.json()) == (201, {"id": 1, "added": 2, "resumed": False})
+    jobs = web.rows("SELECT source_uri, name FROM jobs ORDER BY id")
+    assert [job["name"] for job in jobs] == ["_a.jpg", "b.jpg"]
+    with web.engine.connect() as connection:
+        assert [uploads.find(connection, job["source_uri"]) for job in jobs] == [b"one", b"two"]
+    problem(api.post("batches/files", files=[]), 422)
 
 
 def test_a_quote_of_urls(make_web: MakeWeb) -> None:

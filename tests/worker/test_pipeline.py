@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from core.errors import SourceRefused, SourceUnreachable
 from core.settings import OnMaybeBilled
-from db import artifacts, batches, circuits, queue
+from db import artifacts, batches, circuits, queue, uploads
 from db.store.postgres import PostgresStore
 from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
@@ -248,6 +248,24 @@ def test_an_output_that_may_not_be_fetched_is_paid_for_once_and_collected_later(
         batches.requeue(connection, 1, None)
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
     assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_an_uploaded_photo(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    with bench.engine.begin() as connection:
+        uri = uploads.keep(connection, (photo / "a.jpg").read_bytes())
+        connection.execute(text("UPDATE jobs SET source_uri = :uri"), {"uri": uri})
+    (photo / "a.jpg").unlink()
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]
+
+
+def test_an_upload_that_is_gone_is_said(make_bench: MakeBench, photo: Path) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    with bench.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET source_uri = 'upload:0'"))
+    assert [(ending.state, ending.code) for ending in bench.run_out()] == [("dead", "upload_missing")]
 
 
 def test_the_raw_answer_of_a_plain_success_is_not_kept(make_bench: MakeBench, photo: Path) -> None:

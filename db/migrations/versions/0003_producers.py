@@ -211,6 +211,13 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "uploads",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("sha256"),
+    )
+    op.create_table(
         "tokens",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -238,6 +245,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("idempotency_keys")
     op.drop_table("tokens")
+    op.drop_table("uploads")
     op.drop_table("seen_photos")
     op.drop_index("ix_lookups_due", table_name="lookups", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_table("lookups")
