@@ -86,7 +86,7 @@ def making_router(tools: Tools) -> APIRouter:
     @router.post("/files", status_code=201, response_model=MadeOut, responses=responses(409, 413))
     def upload_photos(
         token: Submitter,
-        files: Annotated[list[UploadFile], File(max_length=MOST_FILES, description="The photos")],
+        files: Annotated[list[UploadFile], File(min_length=1, max_length=MOST_FILES, description="The photos")],
         options: Annotated[OptionsQuery, Query()],
         name: Annotated[Words, Query(min_length=1, max_length=200)] = "files",
         key: IdempotencyKey = None,

@@ -25,6 +25,9 @@ TYPED = {
     "force": False,
     "limit": None,
     "max_calls": None,
+    "file_format": None,
+    "image_col": (),
+    "base_url": "",
     "max_cost": None,
     "canary": None,
 }
