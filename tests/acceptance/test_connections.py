@@ -1,0 +1,44 @@
+"""Connections and tokens are made, listed, changed and closed by commands; secrets are shown once."""
+
+import re
+
+from tests.acceptance.conftest import Cleanplate
+
+
+def test_a_connection_lives(cleanplate: Cleanplate) -> None:
+    made = cleanplate("connect", "shopify", "my-shop", "--secret", "from-shopify")
+    assert made.code == 0, made.err
+    url = made.out.strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/webhooks/[\w-]{24}", url)
+    assert "from-shopify" not in made.out + made.err
+    fresh = cleanplate("connect", "standard", "other", "--callback-url", "https://shop.example/told")
+    assert fresh.err.count("whsec_") == 2
+    listed = cleanplate("connections", "list")
+    assert (url in listed.out, "from-shopify" in listed.out) == (True, False)
+    assert "Secret (shown this once)" in cleanplate("connections", "rotate", "1").err
+    assert cleanplate("connections", "close", "1").code == 0
+    assert "no open connection 1" in cleanplate("connections", "close", "1").err
+    assert url not in cleanplate("connections", "list").out
+
+
+def test_connections_that_could_not_work(cleanplate: Cleanplate) -> None:
+    for arguments, words in (
+        (("connect", "nobody", "x"), "nobody"),
+        (("connect", "bigcommerce", "x"), "--api-token"),
+        (("connect", "standard", "x", "--secret", "short"), "whsec_"),
+        (("connect", "json", "x", "--secret", " "), "empty"),
+        (("connect", "json", "x", "--match", "["), "regular expression"),
+        (("connect", "json", "x", "--elements", "9"), "no element"),
+        (("connect", "json", "x", "--callback-url", "nowhere"), "no http"),
+    ):
+        told = cleanplate(*arguments)
+        assert (told.code, words in told.err) == (2, True), told.err
+
+
+def test_a_token_lives(cleanplate: Cleanplate) -> None:
+    made = cleanplate("token", "create", "ci", "--scope", "read")
+    assert re.fullmatch(r"cp_[\w-]{43}", made.out.strip())
+    listed = cleanplate("token", "list").out
+    assert ("ci" in listed, "never used" in listed, made.out.strip() in listed) == (True, True, False)
+    assert cleanplate("token", "revoke", "1").code == 0
+    assert "no valid token 1" in cleanplate("token", "revoke", "1").err
