@@ -33,7 +33,7 @@ class BigCommerce:
         return Delivery(incoming.header("webhook-id") or text_of(body.get("hash")), scope, products=wanted)
 
 
-def photos_request(shop: ShopConnection, product: str) -> tuple[str, dict[bytes | str, bytes | str]]:
+def photos_request(shop: ShopConnection, product: str) -> tuple[str, dict[str, str]]:
     """Return the URL and headers that ask for a product's photos.
 
     Args:
@@ -41,10 +41,9 @@ def photos_request(shop: ShopConnection, product: str) -> tuple[str, dict[bytes 
         product: Its number.
     """
     base = str(shop.options.get("api_url") or API_URL).rstrip("/")
-    headers: dict[bytes | str, bytes | str] = {
+    headers: dict[str, str] = {
         "X-Auth-Token": str(shop.options.get("api_token") or ""),
         "Accept": "application/json",
-        "User-Agent": "cleanplate",
     }
     return f"{base}/v3/catalog/products/{product}/images?limit=250", headers
 
