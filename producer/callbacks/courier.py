@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 20
 SEND_SECONDS = 15.0
-MOST_ANSWER_BYTES = 65_536
+MOST_ANSWER_BYTES = 1_000_000
 
 
 class Courier:
