@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.amount import Amount
-from cli.mask_file import read_mask_file
+from cli.mask_file import read_batch_mask
 from core.settings import Settings
 from core.states import Fit, Send
 from producer.catalogue.format import FORMATS, Reading
@@ -76,6 +76,13 @@ def batch_options(command: Command) -> Command:
             help="The area to erase in all photos that bring no mask: run lengths, or a drawn PNG.",
         ),
         click.option(
+            "--box",
+            "boxes",
+            multiple=True,
+            metavar="X,Y,W,H",
+            help="A box to erase in all photos that bring no mask, in pixels; may be repeated.",
+        ),
+        click.option(
             "--subject-elements",
             metavar="LIST",
             help="What to take off the main subject, such as 1,2. Default: the same as --elements.",
@@ -115,6 +122,7 @@ def read_batch_options(
     elements: str,
     subject_elements: str | None,
     mask: Path | None,
+    boxes: tuple[str, ...],
     fit: str,
     send: str,
     force: bool,
@@ -135,11 +143,8 @@ def read_batch_options(
     require_price(settings, max_cost)
     outside = read_elements(elements, "--elements")
     inside = outside if subject_elements is None else read_elements(subject_elements, "--subject-elements")
-    if not outside and not inside and mask is None:
+    if not outside and not inside and mask is None and not boxes:
         raise click.UsageError("--elements and --subject-elements are both empty: there is nothing to take off.")
-    runs = None
-    if mask is not None:
-        runs = read_mask_file(mask, settings.removal_mask_order, settings.removal_mask_origin)
     return BatchOptions(
         elements=outside,
         subject_elements=inside,
@@ -147,7 +152,7 @@ def read_batch_options(
         fit=Fit(fit),
         send=Send(send),
         force=force,
-        mask=runs,
+        mask=read_batch_mask(mask, boxes),
         canary=canary,
         max_calls=max_calls,
         max_cost=max_cost,

@@ -13,13 +13,13 @@ from PIL.Image import Transpose
 
 from core.errors import UsageError
 from removal.mask import MAX_CHARACTERS, Mask, Order, check_size, mask_from_boxes, read_box, read_mask
+from worker.imaging import ARTIFACT_FORMATS
 from worker.orientation import TURNS, exif_orientation
 from worker.pictures import Undecodable, encoded, flattened, opened
 from worker.pictures import decode as decode_pixels
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_PHOTO_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")
 _SIDEWAYS = {Transpose.TRANSPOSE, Transpose.TRANSVERSE, Transpose.ROTATE_90, Transpose.ROTATE_270}
 _TINT = "red"
 _TINT_STRENGTH = 0.6
@@ -181,7 +181,7 @@ def _text_of(file: Path) -> str:
 
 def _read_size(size: str | None, photo: Path | None) -> tuple[int, int]:
     if photo is not None and size is None:
-        with _opened(photo, _PHOTO_FORMATS) as (image, _):
+        with _opened(photo, ARTIFACT_FORMATS) as (image, _):
             turned = _turn(image) in _SIDEWAYS
             return (image.height, image.width) if turned else image.size
     if size is None or photo is not None:
@@ -234,7 +234,7 @@ def _turn(image: Image.Image) -> Transpose | None:
 
 
 def _upright(photo: Path) -> Image.Image:
-    with _opened(photo, _PHOTO_FORMATS) as (image, data):
+    with _opened(photo, ARTIFACT_FORMATS) as (image, data):
         turn = _turn(image)
         decode_pixels(image, data)
         plain = flattened(image)

@@ -4,17 +4,19 @@ import hashlib
 from dataclasses import dataclass
 
 from core.content import content_key
-from core.errors import SourceRefused, UsageError
+from core.errors import SourceRefused
 from core.settings import Settings
 from core.states import Fit, Send
-from removal.mask import Mask, read_mask
 from removal.provider import find_provider
 from worker.bounds import Bounds
 from worker.fetch import Fetcher
+from worker.fitting import is_acceptable
 from worker.fitting.reading import check_pixels, describe, source
 from worker.imaging import Photo, inspect
 from worker.orientation import UPRIGHT, seen_size
-from worker.source import MAX_SOURCE_BYTES, read_source, room_for_large
+from worker.prepare import read_mask_for
+from worker.room import LARGE_FILES
+from worker.source import MAX_SOURCE_BYTES, read_source
 
 _PLAIN_MODES = {"RGB", "L"}
 _PNG_END = b"IEND"
@@ -30,7 +32,7 @@ class Wish:
         name: What people call it.
         elements: What to take off outside the main subject.
         subject_elements: What to take off the main subject.
-        mask: Run lengths of the area to erase, as they were handed in.
+        mask: The area to erase, as it was handed in.
         item_key: What makes it the same item when it is handed in again.
     """
 
@@ -79,8 +81,8 @@ class Looker:
         if not self._sends_files:
             raise SourceRefused("url_not_public", "Only URLs are sent, and this photo has none; send its bytes.")
         most = None if self._fit is Fit.STRICT else MAX_SOURCE_BYTES
-        with room_for_large() as room:
-            return self._describe(wish, read_source(wish.uri, self._fetcher, max_bytes=most, room=room).data)
+        with LARGE_FILES.hold() as take:
+            return self._describe(wish, read_source(wish.uri, self._fetcher, max_bytes=most, take=take).data)
 
     def _describe(self, wish: Wish, data: bytes) -> Seen:
         strict = self._fit is Fit.STRICT
@@ -91,22 +93,13 @@ class Looker:
                 photo = describe(image)
                 if _may_be_cut_off(photo.format, data):
                     check_pixels(image, data)
-        mask = self._read_mask(wish.mask, photo) if wish.mask else None
+        order, origin = self._settings.removal_mask_order, self._settings.removal_mask_origin
+        mask = read_mask_for(photo, wish.mask, order, origin) if wish.mask else None
         sha256 = hashlib.sha256(data).hexdigest()
         text = mask.to_rle() if mask else None
-        key = content_key(self._settings.provider, sha256, wish.elements, wish.subject_elements, text)
+        is_raw = strict and not is_acceptable(photo, len(data), self._bounds)
+        key = content_key(self._settings.provider, sha256, wish.elements, wish.subject_elements, text, is_raw=is_raw)
         return Seen(key, () if strict else steps_for(photo, len(data), self._bounds))
-
-    def _read_mask(self, text: str, photo: Photo) -> Mask:
-        width, height = seen_size(photo.width, photo.height, photo.exif_orientation)
-        order, origin = self._settings.removal_mask_order, self._settings.removal_mask_origin
-        try:
-            mask = read_mask(text, width, height, order=order, origin=origin)
-        except UsageError as error:
-            raise SourceRefused("mask_unusable", str(error)) from error
-        if not mask.runs:
-            raise SourceRefused("mask_unusable", "The mask is empty: there is nothing to erase in it.")
-        return mask
 
 
 def steps_for(photo: Photo, size_bytes: int, bounds: Bounds) -> tuple[str, ...]:

@@ -30,6 +30,10 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+MASK = r"^([0-9]{1,9} [0-9]{1,9}( [0-9]{1,9} [0-9]{1,9})*|box( [0-9]{1,9},[0-9]{1,9},[0-9]{1,9},[0-9]{1,9}){1,1000})$"
+"""As `removal.mask.asked` reads it."""
+
+
 class PhotoIn(Request):
     """One photo to clean."""
 
@@ -41,8 +45,10 @@ class PhotoIn(Request):
     sku: Annotated[Words, Field(max_length=200)] | None = Field(None, examples=["s-1"])
     elements: Elements | None = Field(None, description="What to take off; the batch's, unless told")
     subject_elements: SubjectElements | None = Field(None, description="What to take off the main subject")
-    mask: Annotated[str, StringConstraints(pattern=r"^\d+ \d+( \d+ \d+)*$", max_length=1_000_000)] | None = Field(
-        None, description="Run lengths of the area to erase, which wins over both lists", examples=["474556 160"]
+    mask: Annotated[str, StringConstraints(pattern=MASK, max_length=1_000_000)] | None = Field(
+        None,
+        description="The area to erase, which wins over both lists: run lengths, or boxes",
+        examples=["474556 160", "box 10,20,300,80 600,0,200,40"],
     )
 
 

@@ -1,7 +1,8 @@
-"""JSON lines: `image_url` or `path`, and optionally `sku`, `elements`, `subject_elements`, `mask`, `name`."""
+"""JSON lines: `image_url` or `path`, and optionally what `KNOWN` names besides; other keys are the user's own."""
 
 import json
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ from producer.catalogue.folder import read_file
 from producer.catalogue.item import Item, name_from_url, read_elements, safe_name, storable
 from producer.catalogue.lines import read_lines
 from producer.catalogue.url_list import check_url
+from removal.mask import Box, ask_for_boxes, ask_for_drawn, check_asked, read_box
+
+KNOWN = ("image_url", "path", "sku", "name", "elements", "subject_elements", "mask", "boxes")
+_SLIP = 0.8
+_SLIPS = {"box": "boxes"}
 
 
 def read_jsonl(path: Path, *, allow_files: bool = True) -> Iterator[Item]:
@@ -32,10 +38,11 @@ def read_jsonl(path: Path, *, allow_files: bool = True) -> Iterator[Item]:
             raise UsageError(f"{where} is not a JSON object. Nothing was submitted.")
         if not allow_files and row.get("path") is not None:
             raise UsageError(f"{where} names a file of this machine; only URLs are taken here.")
-        yield _read_row(row, where, path.resolve().parent)
+        yield _read_row(row, where, path.resolve().parent, allow_files=allow_files)
 
 
-def _read_row(row: dict[str, Any], where: str, folder: Path) -> Item:
+def _read_row(row: dict[str, Any], where: str, folder: Path, *, allow_files: bool) -> Item:
+    _check_keys(row, where)
     url, file = _read_text(row, "image_url", where), _read_text(row, "path", where)
     if (url is None) == (file is None):
         raise UsageError(f"{where} needs either `image_url` or `path` (it has: {', '.join(row) or 'nothing'}).")
@@ -52,7 +59,7 @@ def _read_row(row: dict[str, Any], where: str, folder: Path) -> Item:
         sku=None if sku is None else str(sku)[:200],
         elements=_read_list(row, "elements", where),
         subject_elements=_read_list(row, "subject_elements", where),
-        mask=_read_mask(row, where),
+        mask=_read_mask(row, where, folder, allow_files=allow_files),
         version=item.version,
     )
 
@@ -64,15 +71,45 @@ def _read_text(row: dict[str, Any], key: str, where: str) -> str | None:
     return value
 
 
-def _read_mask(row: dict[str, Any], where: str) -> str | None:
-    mask = _read_text(row, "mask", where)
-    if mask is not None:
-        words = mask.split()
-        if len(words) % 2 or not all(word.isascii() and word.isdecimal() for word in words):
-            raise UsageError(
-                f"{where}: `mask` must be run lengths, `start length start length …`. Nothing was submitted."
-            )
-    return mask
+def _check_keys(row: dict[str, Any], where: str) -> None:
+    for key in row.keys() - KNOWN:
+        close = get_close_matches(key.lower(), KNOWN, n=1, cutoff=_SLIP)
+        meant = _SLIPS.get(key.lower()) or next(iter(close), None)
+        # Passed over, a slip would pay for something else than was asked.
+        if meant and meant not in row:
+            raise UsageError(f"{where}: `{key}` is not known; did you mean `{meant}`? Nothing was submitted.")
+
+
+def _read_mask(row: dict[str, Any], where: str, folder: Path, *, allow_files: bool) -> str | None:
+    mask, boxes = _read_text(row, "mask", where), row.get("boxes")
+    if mask is not None and boxes is not None:
+        raise UsageError(f"{where}: `mask` and `boxes` both say what to erase; give one of them.")
+    try:
+        if boxes is not None:
+            return check_asked(ask_for_boxes(_read_boxes(boxes)))
+        if mask is not None and mask.lower().endswith(".png"):
+            return _read_drawn(folder / mask, allow_files=allow_files)
+        return None if mask is None else check_asked(mask)
+    except OSError as error:
+        raise UsageError(f"{where}: `mask`: cannot read {mask}: {error.strerror}. Nothing was submitted.") from error
+    except UsageError as error:
+        raise UsageError(
+            f"{where}: `{'mask' if boxes is None else 'boxes'}`: {error} Nothing was submitted."
+        ) from error
+
+
+def _read_drawn(path: Path, *, allow_files: bool) -> str:
+    if not allow_files:
+        raise UsageError("this is a file of this machine; only run lengths and `boxes` are taken here.")
+    return ask_for_drawn(path.read_bytes())
+
+
+def _read_boxes(boxes: object) -> list[Box]:
+    if not isinstance(boxes, list):
+        raise UsageError("a list of boxes is expected, such as [[10, 20, 300, 80]].")
+    if boxes and not isinstance(boxes[0], list | str):
+        boxes = [boxes]
+    return [read_box(box if isinstance(box, str) else ",".join(map(str, box))) for box in boxes]
 
 
 def _read_list(row: dict[str, Any], key: str, where: str) -> tuple[int, ...] | None:

@@ -6,6 +6,7 @@ parameters, by default along rows from 0.
 """
 
 from removal.mask.area import Mask
+from removal.mask.asked import PNG_START, ask_for_boxes, ask_for_drawn, check_asked, read_asked
 from removal.mask.boxes import Box, mask_from_boxes, read_box
 from removal.mask.reading import MAX_CHARACTERS, read_mask
 from removal.mask.runs import MAX_PIXELS, MAX_RUNS, Order, Run, check_size
@@ -14,12 +15,17 @@ __all__ = [
     "MAX_CHARACTERS",
     "MAX_PIXELS",
     "MAX_RUNS",
+    "PNG_START",
     "Box",
     "Mask",
     "Order",
     "Run",
+    "ask_for_boxes",
+    "ask_for_drawn",
+    "check_asked",
     "check_size",
     "mask_from_boxes",
+    "read_asked",
     "read_box",
     "read_mask",
 ]

@@ -20,6 +20,7 @@ TYPED = {
     "elements": "1,2",
     "subject_elements": None,
     "mask": None,
+    "boxes": (),
     "fit": "fit",
     "send": "auto",
     "force": False,
@@ -108,9 +109,17 @@ def test_a_mask_comes_as_text_or_drawn(settings: Settings, tmp_path: Path) -> No
     text.write_text("\ufeff12, 3\n22 3\n")
     mask_from_boxes([(2, 1, 3, 2)], 10, 6).to_image().save(drawn)
     assert read_mask_of(settings, text) == "12 3 22 3"
-    assert read_mask_of(settings, drawn) == "12 3 22 3"
-    down = settings.model_copy(update={"removal_mask_order": "column", "removal_mask_origin": 1})
-    assert read_mask_of(down, drawn) == "14 2 20 2 26 2"
+    assert read_mask_of(settings, drawn) == "10x6: 12 3 22 3"
+
+
+def test_boxes_are_for_photos_of_any_size(settings: Settings, tmp_path: Path) -> None:
+    typed = TYPED | {"boxes": ("10,20,300,80", " 0,0,5,5"), "elements": ""}
+    assert read_batch_options(settings, **typed).mask == "box 10,20,300,80 0,0,5,5"  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="is no box"):
+        read_batch_options(settings, **(TYPED | {"boxes": ("10,20",)}))  # type: ignore[arg-type]
+    (tmp_path / "mask.txt").write_text("0 5")
+    with pytest.raises(UsageError, match="give one of them"):
+        read_mask_of(settings, tmp_path / "mask.txt", boxes=("1,1,1,1",))
 
 
 def test_a_mask_alone_is_enough_to_take_off(settings: Settings, tmp_path: Path) -> None:
@@ -128,6 +137,7 @@ def test_a_mask_alone_is_enough_to_take_off(settings: Settings, tmp_path: Path) 
         (b"1 2 3", "no run lengths"),
         (b"1 -2", "no run lengths"),
         (b"hello there", "no run lengths"),
+        (b"100,200,300,80", "look like a box"),
         (b"\xff\xfe\x00", "neither text"),
         (b"\x89PNG\r\n\x1a\n broken", "cannot be read as a PNG"),
     ],

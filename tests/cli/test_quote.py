@@ -99,6 +99,7 @@ def as_a_worker(data: bytes, fit: Fit, mask: str | None) -> tuple[str, bool]:
         requeues=0,
         send_bytes=False,
         output_url=None,
+        source_sha256=None,
         fit=fit,
         send="auto",
         force=False,

@@ -1,11 +1,14 @@
 """What people hand in, and what they hand in wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.errors import UsageError
 from producer.catalogue.item import name_from_url, read_elements, safe_name
+from producer.catalogue.jsonl import read_jsonl
 from producer.catalogue.source import read_source
 
 
@@ -56,6 +59,25 @@ def test_jsonl(tmp_path: Path) -> None:
     assert (second.uri, second.name, second.subject_elements) == ((tmp_path / "a.jpg").as_uri(), "a.jpg", (1, 2))
 
 
+def test_what_json_lines_ask_to_erase(tmp_path: Path) -> None:
+    picture = Image.new("L", (60, 40))
+    picture.paste(255, (10, 0, 15, 1))
+    picture.save(tmp_path / "Drawn.PNG")
+    url = "https://shop.example/1.jpg"
+    rows: list[dict[str, object]] = [
+        {"boxes": [[1, 2, 3, 4], "5, 6, 7, 8"]},
+        {"boxes": [1, 2, 3, 4]},
+        {"mask": "Drawn.PNG"},
+        {"mask": "0, 5\n 9,1"},
+        {"title": "the shop's own", "tags": []},
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(json.dumps({"image_url": url} | row) for row in rows))
+    masks = [item.mask for item in read_source(tmp_path / "m.jsonl")]
+    assert masks == ["box 1,2,3,4 5,6,7,8", "box 1,2,3,4", "60x40: 10 5", "0 5 9 1", None]
+    with pytest.raises(UsageError, match="file of this machine"):
+        list(read_jsonl(tmp_path / "m.jsonl", allow_files=False))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -75,6 +97,15 @@ def test_jsonl(tmp_path: Path) -> None:
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": {"a": 1}}\n', "expected numbers"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "1 2 3"}\n', "run lengths"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "all"}\n', "run lengths"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "1,2,3,4"}\n', "look like a box"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "none.png"}\n', "cannot read none.png"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "0 5", "boxes": []}\n', "one of them"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "boxes": []}\n', "1 to 1,000 boxes"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "boxes": [[1, 2, 3]]}\n', "no box"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "boxes": [[1, 2, 3, 4.5]]}\n', "no box"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "boxes": {"x": 1}}\n', "a list of boxes"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "box": [1, 2, 3, 4]}\n', "mean `boxes`"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "Elements": "1"}\n', "mean `elements`"),
         ("m.jsonl", b'{"path": "nowhere.jpg"}\n', "Cannot read"),
         ("m.jsonl", b'{"path": "a\\ud800.jpg"}\n', "must be text"),
         ("m.jsonl", b'{"path": "a\\u0000.jpg"}\n', "must be text"),

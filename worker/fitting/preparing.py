@@ -55,7 +55,7 @@ def fit(data: bytes, bounds: Bounds | None = None, *, max_pixels: int = MAX_PIXE
     bounds = bounds or Bounds()
     with source(data, max_pixels) as image:
         photo = describe(image)
-        if not is_plain and _looks_acceptable(photo, len(data), bounds):
+        if not is_plain and is_acceptable(photo, len(data), bounds):
             seen = check_pixels(image, data)
             if exif_orientation(image.info.get("exif")) == UPRIGHT:
                 return replace(as_it_is(data, photo), tiles=seen)
@@ -63,7 +63,8 @@ def fit(data: bytes, bounds: Bounds | None = None, *, max_pixels: int = MAX_PIXE
         return _fitted(image, data, bounds, is_plain=is_plain)
 
 
-def _looks_acceptable(photo: Photo, size_bytes: int, bounds: Bounds) -> bool:
+def is_acceptable(photo: Photo, size_bytes: int, bounds: Bounds) -> bool:
+    """Return whether a photo would be sent as it is, as far as its header tells."""
     return (
         photo.format in bounds.formats
         and bounds.admit(photo.width, photo.height)
