@@ -17,7 +17,10 @@ CODE_CHARS = 60
 LONGEST_BAN_SECONDS = 3600.0
 SUCCESS_CODE = "200"
 
-_BAN = re.compile(r"ban will last\s+(\d{1,9}(?:\.\d{1,9})?)\s*(milli)?s", re.IGNORECASE)
+TRUNCATED = "truncated_json"
+
+_BAN = re.compile(r"ban will last\s+(?:for\s+)?(\d{1,9}(?:\.\d{1,9})?)\s*(?:more\s+)?(ms|milli|s|m|h)", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Answer:
         raw: The start of the body, at most 4 KB.
         latency_seconds: From the first byte sent to the last byte read.
         bytes_sent: Bytes of this call that left through the socket.
+        names_output: Whether it names an output; one that is no success may have been billed then.
     """
 
     answer_class: AnswerClass
@@ -47,6 +51,7 @@ class Answer:
     raw: str
     latency_seconds: float
     bytes_sent: int
+    names_output: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ def success(reply: HttpReply, *, message: str, request_id: str, output_url: str)
         raw=raw_text(reply.body),
         latency_seconds=reply.latency_seconds,
         bytes_sent=reply.bytes_sent,
+        names_output=True,
     )
 
 
@@ -95,6 +101,7 @@ def failure(
     message: str,
     request_id: str,
     ban_seconds: float | None = None,
+    names_output: bool = False,
 ) -> Answer:
     """Return the answer of a call that made no output: a code that is known tells most, then the HTTP status.
 
@@ -106,6 +113,7 @@ def failure(
         message: What the API said.
         request_id: The API's own id of this call.
         ban_seconds: A ban that only this provider tells in its way.
+        names_output: Whether it names an output all the same.
     """
     answer_class, code = _classify(reply.status, codes, class_of_code, flaw)
     return Answer(
@@ -119,6 +127,7 @@ def failure(
         raw=raw_text(reply.body),
         latency_seconds=reply.latency_seconds,
         bytes_sent=reply.bytes_sent,
+        names_output=names_output,
     )
 
 
@@ -135,7 +144,8 @@ def read_object(body: bytes | str) -> tuple[dict[str, Any], str]:
     try:
         value = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        return {}, "not_json"
+        # The start of an answer: what it would have said was worked on, and perhaps billed.
+        return {}, TRUNCATED if data.lstrip().startswith(b"{") else "not_json"
     return (value, "") if isinstance(value, dict) else ({}, "not_an_object")
 
 
@@ -161,7 +171,7 @@ def output_url(data: object, names: tuple[str, ...]) -> str:
     """Return the http(s) URL under one of the names, in an object or in JSON text of one; empty when there is none."""
     fields = read_object(data)[0] if isinstance(data, str) else data
     url = first_text(fields, names, limit=None) if isinstance(fields, dict) else ""
-    return url if url.startswith(("https://", "http://")) else ""
+    return url if url.lower().startswith(("https://", "http://")) else ""
 
 
 def class_of_status(http_status: int) -> AnswerClass | None:
@@ -199,7 +209,7 @@ def _storable(text: str) -> str:
 def _ban_seconds(message: str, reply: HttpReply, told: float | None) -> float | None:
     spans = [] if told is None else [told]
     if found := _BAN.search(message):
-        spans.append(float(found[1]) / (1000 if found[2] else 1))
+        spans.append(float(found[1]) * _SECONDS[found[2].lower()])
     header = reply.headers.get("retry-after", "").strip()
     try:
         spans.append(float(header))

@@ -18,6 +18,9 @@ DEPTH = 257
 TILE = 8
 """Pixels of a side. Also the blocks of JPEG, whose means its decoder gives without decoding the pixels."""
 
+_JPEG_SCAN = b"\xff\xda"
+_MOST_SCANNED = 5_000_000_000
+"""Pixels times scans: two seconds of decoding, and four times what the largest photos of cameras come to."""
 _PNG_END = b"IEND\xaeB`\x82"
 
 # Callers compare pixel counts with their bound before decoding; Pillow's own check warns through process-wide filters.
@@ -76,6 +79,7 @@ def decode(image: Image.Image, data: bytes, shrink: float = 1) -> None:
     Raises:
         Undecodable: The pixels are broken or end too early.
     """
+    _check_scans(image, data)
     try:
         image.draft(None, (int(image.width / shrink), int(image.height / shrink)))
         image.load()
@@ -84,6 +88,13 @@ def decode(image: Image.Image, data: bytes, shrink: float = 1) -> None:
     # The pixels of a PNG can be whole while its end is missing.
     if image.format == "PNG" and _PNG_END not in data:
         raise Undecodable("truncated: the end of the file is missing")
+
+
+def _check_scans(image: Image.Image, data: bytes) -> None:
+    # Each scan of a progressive JPEG goes over all of its pixels again, and takes but a few bytes.
+    scans = data.count(_JPEG_SCAN) if format_family(image) == "JPEG" else 1
+    if scans * image.width * image.height > _MOST_SCANNED:
+        raise Undecodable(f"it has {scans:,} scans, which would take minutes to decode")
 
 
 def reduced(image: Image.Image, data: bytes, side: int, *, is_exact: bool = False) -> Image.Image:

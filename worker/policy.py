@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
+from removal.answers import TRUNCATED
 
 RISK_FILTER_CODE = "1002"
 RISK_FILTER_RETRIES = 2
@@ -13,6 +14,7 @@ BROKEN_BASE64_CODE = "702"
 NO_OUTPUT_CODE = "no_output_url"
 SOURCE_TRIES = 3
 OUTPUT_RETRIES = 1
+OUTPUT_DOWNLOADS = 10
 THROTTLE_SNOOZE_SECONDS = 0.25
 
 
@@ -64,10 +66,11 @@ class Decision:
 SPEND = {AnswerClass.SUCCESS: Spend.PAID, AnswerClass.MAYBE_BILLED: Spend.MAYBE}
 
 
-def spend_of(answer_class: AnswerClass, code: str) -> Spend:
+def spend_of(answer_class: AnswerClass, code: str, *, names_output: bool = False) -> Spend:
     """Return what is known of the money of a call with this answer."""
-    # A success that forgot to name its output was worked on all the same.
-    return Spend.MAYBE if code == NO_OUTPUT_CODE else SPEND.get(answer_class, Spend.NONE)
+    # A success that forgot to name its output, came only in part, or is not understood, was worked on all the same.
+    was_worked_on = code in {NO_OUTPUT_CODE, TRUNCATED} or (names_output and answer_class is AnswerClass.UNKNOWN)
+    return Spend.MAYBE if was_worked_on else SPEND.get(answer_class, Spend.NONE)
 
 
 def backoff_seconds(attempts: int, rules: RetryRules) -> float:
@@ -101,7 +104,7 @@ def decide(
         ban_seconds: How long the API said to stay away, if it did.
     """
     spent = attempts + 1
-    again = Decision(Move.RETRY, backoff_seconds(spent, rules))
+    again = Decision(Move.RETRY, max(backoff_seconds(spent, rules), ban_seconds or 0.0))
     if spent >= rules.max_attempts:
         again = Decision(Move.DEAD)
     match answer_class:
@@ -138,9 +141,29 @@ def decide_output(*, is_refused: bool, code: str, attempts: int, same_code: int,
     return decide(AnswerClass.PROVIDER_FAULT, code, attempts=attempts, same_code=same_code, rules=rules)
 
 
-def decide_unreachable(*, attempts: int, is_final: bool, rules: RetryRules) -> Decision:
-    """Return what happens to a job whose photo could not be fetched."""
-    spent = attempts + 1
-    if is_final or spent >= min(SOURCE_TRIES, rules.max_attempts):
+def decide_unreachable(*, attempts: int, failed: int, is_final: bool, rules: RetryRules) -> Decision:
+    """Return what happens to a job whose photo could not be fetched.
+
+    Args:
+        attempts: Counted attempts before this one.
+        failed: How many of these failed to fetch it since the last call.
+        is_final: Whether it would fail again.
+        rules: How often and how soon.
+    """
+    if is_final or failed + 1 >= SOURCE_TRIES or attempts + 1 >= rules.max_attempts:
         return Decision(Move.DEAD)
-    return Decision(Move.RETRY, backoff_seconds(spent, rules))
+    return Decision(Move.RETRY, backoff_seconds(failed + 1, rules))
+
+
+def decide_download(*, failed: int, rules: RetryRules) -> Decision:
+    """Return what happens to a job whose paid output could not be fetched this time.
+
+    None of these tries is counted: they cost nothing, and giving up would lose what is paid for.
+
+    Args:
+        failed: How many tries have failed since the call.
+        rules: How soon.
+    """
+    if failed + 1 >= OUTPUT_DOWNLOADS:
+        return Decision(Move.DEAD, counted=False)
+    return Decision(Move.RETRY, backoff_seconds(failed + 1, rules), counted=False)

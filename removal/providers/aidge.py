@@ -29,6 +29,7 @@ from removal.provider import PreparedCall, Provider, Signed
 
 _URL_NAMES = ("imageUrl", "image_url", "ImageUrl")
 _ID_NAMES = ("requestId", "request_id", "RequestId", "_trace_id_")
+_RESULT_NAMES = ("resCode", "res_code", "ResCode")
 _MESSAGE_NAMES = ("resMessage", "message", "msg")
 _GATEWAY_FINE = {"", "0", SUCCESS_CODE}
 
@@ -84,18 +85,18 @@ class Aidge(Provider):
     def read(self, reply: HttpReply) -> Answer:
         """Return what a reply means: `resCode` first, then the gateway's `code`, then the HTTP status.
 
-        The reference shows no successful answer. One without `resCode` counts as success when it names an output, says
-        `success` and holds no code of trouble: the call is paid for.
+        The reference shows no successful answer. One without `resCode` counts as success when it names an output and
+        holds no code of trouble: the call is paid for.
         """
         envelope, flaw = read_object(reply.body)
         message = first_text(envelope, _MESSAGE_NAMES)
         request_id = first_text(envelope, _ID_NAMES)
-        result = code_text(envelope.get("resCode"))
+        told = next((envelope[name] for name in _RESULT_NAMES if envelope.get(name) is not None), None)
+        result = code_text(told)
         gateway = code_text(envelope.get("code"))
-        says = str(envelope.get("success")).lower()
-        says_no = says == "false"
-        url = output_url(envelope.get("data"), _URL_NAMES)
-        is_fine = result == SUCCESS_CODE or (not result and says == "true" and gateway in _GATEWAY_FINE)
+        says_no = str(envelope.get("success")).lower() == "false"
+        url = output_url(envelope.get("data", envelope.get("Data")), _URL_NAMES)
+        is_fine = result == SUCCESS_CODE or (told is None and gateway in _GATEWAY_FINE)
         if is_fine and url and reply.status == 200 and not says_no:
             return success(reply, message=message, request_id=request_id, output_url=url)
         if result == SUCCESS_CODE:
@@ -107,6 +108,7 @@ class Aidge(Provider):
             flaw=flaw or "no_code",
             message=message,
             request_id=request_id,
+            names_output=bool(url),
         )
 
 

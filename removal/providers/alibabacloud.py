@@ -138,6 +138,7 @@ class AlibabaCloud(Provider):
             message=message,
             request_id=request_id,
             ban_seconds=_told_to_wait(reply.headers),
+            names_output=bool(url),
         )
 
 

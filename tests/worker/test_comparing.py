@@ -114,3 +114,29 @@ def test_padding_does_not_count() -> None:
     output.paste((200, 0, 0), (208, 208, 304, 304))
     found = compare(saved(sent, "PNG"), saved(output, "PNG"), box=(208, 208, 96, 96))
     assert found.changed_ratio == 1
+
+
+@pytest.mark.parametrize("blue", [230, 205])
+def test_a_yellow_mark_on_white_is_seen(blue: int) -> None:
+    clean = Image.new("RGB", (800, 800), "white")
+    marked = clean.copy()
+    marked.paste((255, 255, blue), (200, 200, 600, 400))
+    assert compare(saved(marked, "PNG"), saved(clean, "PNG")).changed_ratio == pytest.approx(0.125, rel=0.05)
+
+
+def test_a_thin_line_is_seen() -> None:
+    clean = Image.new("RGB", (800, 800), "white")
+    marked = clean.copy()
+    marked.paste("black", (100, 200, 401, 208))
+    assert compare(saved(marked, "PNG"), saved(clean, "PNG")).changed_ratio > 0
+
+
+def test_a_single_tile_counts_where_a_mask_touches_it() -> None:
+    clean = Image.new("RGB", (800, 800), "white")
+    marked = clean.copy()
+    marked.paste((245, 245, 245), (104, 200, 112, 208))
+    mask = Image.new("1", (800, 800))
+    assert compare(saved(marked, "PNG"), saved(clean, "PNG"), mask=mask).changed_ratio == 0
+    mask.paste(1, (104, 200, 112, 208))
+    compared = compare(saved(marked, "PNG"), saved(clean, "PNG"), mask=mask)
+    assert (compared.changed_inside, compared.changed_outside) == (1, 0)

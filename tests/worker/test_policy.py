@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
-from worker.policy import Move, RetryRules, backoff_seconds, decide, decide_unreachable, spend_of
+from worker.policy import (
+    OUTPUT_DOWNLOADS,
+    Move,
+    RetryRules,
+    backoff_seconds,
+    decide,
+    decide_download,
+    decide_unreachable,
+    spend_of,
+)
 
 RULES = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.RETRY)
 HOLD = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.HOLD)
@@ -73,6 +82,8 @@ def test_only_success_is_paid_and_only_a_lost_answer_maybe() -> None:
         AnswerClass.MAYBE_BILLED
     }
     assert spend_of(AnswerClass.UNKNOWN, "no_output_url") is Spend.MAYBE
+    assert spend_of(AnswerClass.UNKNOWN, "Strange", names_output=True) is Spend.MAYBE
+    assert spend_of(AnswerClass.PERMANENT, "700", names_output=True) is Spend.NONE
 
 
 @given(st.integers(1, 10_000))
@@ -92,4 +103,23 @@ def test_no_job_is_tried_for_ever(answer_class: AnswerClass, attempts: int) -> N
     [(0, False, Move.RETRY), (1, False, Move.RETRY), (2, False, Move.DEAD), (0, True, Move.DEAD)],
 )
 def test_an_unreachable_photo(attempts: int, is_final: bool, move: Move) -> None:
-    assert decide_unreachable(attempts=attempts, is_final=is_final, rules=RULES).move is move
+    assert decide_unreachable(attempts=attempts, failed=attempts, is_final=is_final, rules=RULES).move is move
+
+
+def test_only_failures_to_fetch_a_photo_count_against_its_source() -> None:
+    assert decide_unreachable(attempts=3, failed=0, is_final=False, rules=RULES).move is Move.RETRY
+    assert decide_unreachable(attempts=4, failed=0, is_final=False, rules=RULES).move is Move.DEAD
+
+
+def test_a_paid_output_is_fetched_often_before_it_is_given_up() -> None:
+    made = [decide_download(failed=failed, rules=RULES) for failed in range(OUTPUT_DOWNLOADS)]
+    assert [each.move for each in made] == [Move.RETRY] * (OUTPUT_DOWNLOADS - 1) + [Move.DEAD]
+    assert not any(each.counted for each in made)
+
+
+def test_a_retry_waits_as_long_as_the_provider_said() -> None:
+    made = [
+        decide(AnswerClass.PROVIDER_FAULT, "http_503", attempts=0, same_code=0, rules=RULES, ban_seconds=90.0)
+        for _ in range(20)
+    ]
+    assert all(each.delay_seconds >= 90 for each in made)

@@ -88,7 +88,7 @@ ROWS = [
     ("http404", AnswerClass.UNKNOWN, "http_404", "HTTP 404"),
     ("http413", AnswerClass.PERMANENT, "http_413", "HTTP 413"),
     ("html", AnswerClass.UNKNOWN, "not_json", "not json"),
-    ("truncated", AnswerClass.UNKNOWN, "not_json", "not json"),
+    ("truncated", AnswerClass.UNKNOWN, "truncated_json", "truncated json"),
     ("missing_output", AnswerClass.UNKNOWN, "no_output_url", ""),
     ("drop", AnswerClass.MAYBE_BILLED, "connection_lost", ""),
     ("slow", AnswerClass.SUCCESS, "200", "success"),
@@ -185,7 +185,7 @@ def test_a_success_in_every_spelling(name: str, wrap: Any, code: object) -> None
     assert (answer.answer_class, answer.output_url, answer.request_id) == (AnswerClass.SUCCESS, OUTPUT, "r-1")
 
 
-@pytest.mark.parametrize("success", [True, "true", "True"])
+@pytest.mark.parametrize("success", [True, "true", None])
 @pytest.mark.parametrize("envelope", [{}, {"code": "0"}, {"code": 200}], ids=["bare", "zero", "200"])
 def test_a_success_that_names_no_result_code(success: object, envelope: dict[str, object]) -> None:
     answer = heard({**envelope, "success": success, "data": {"imageUrl": OUTPUT}})
@@ -246,11 +246,11 @@ def test_retry_after_as_a_date() -> None:
         ({"resCode": 200, "data": "{cut off"}, "no_output_url"),
         ({"resCode": 200, "data": {"imageUrl": "ftp://cdn.example/a.png"}}, "no_output_url"),
         ({"resCode": 200, "data": {"imageUrl": OUTPUT}, "success": False}, "success_false"),
-        ({"resCode": None, "data": {"imageUrl": OUTPUT}}, "no_code"),
+        ({"resCode": [], "data": {"imageUrl": OUTPUT}}, "no_code"),
         ({"success": True, "data": {}}, "no_code"),
         ({"success": True, "code": "Strange", "data": {"imageUrl": OUTPUT}}, "Strange"),
         (["resCode", 200], "not_an_object"),
-        (b'{"resCode": 200, "data": {"imageU', "not_json"),
+        (b'{"resCode": 200, "data": {"imageU', "truncated_json"),
         (b"<html>proxy</html>", "not_json"),
         (b"", "empty_body"),
     ],

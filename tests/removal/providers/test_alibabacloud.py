@@ -124,7 +124,7 @@ ROWS = [
     ("http403", AnswerClass.ACCOUNT, "http_403", "HTTP 403"),
     ("http404", AnswerClass.UNKNOWN, "http_404", "HTTP 404"),
     ("html", AnswerClass.UNKNOWN, "not_json", "not json"),
-    ("truncated", AnswerClass.UNKNOWN, "not_json", "not json"),
+    ("truncated", AnswerClass.UNKNOWN, "truncated_json", "truncated json"),
     ("missing_output", AnswerClass.UNKNOWN, "no_output_url", ""),
     ("drop", AnswerClass.MAYBE_BILLED, "connection_lost", ""),
 ]
@@ -336,7 +336,7 @@ def test_a_named_error_inside_any_status(status: int, names: tuple[str, str, str
         ({"Success": 1, "Data": {"ImageUrl": OUTPUT}}, "no_success"),
         ({}, "no_success"),
         ([], "not_an_object"),
-        (b'{"Success": true, "Data": {"Ima', "not_json"),
+        (b'{"Success": true, "Data": {"Ima', "truncated_json"),
         (b"<html>proxy</html>", "not_json"),
         (b"", "empty_body"),
     ],
