@@ -132,6 +132,16 @@ def count_code(connection: Connection, job_id: int, code: str) -> int:
     return int(connection.execute(statement, {"id": job_id, "code": code}).scalar_one())
 
 
+def count_without_call(connection: Connection, job_id: int) -> int:
+    """Return how often a job's photo or output could not be fetched since its last call, and since it was requeued."""
+    statement = text(
+        "SELECT count(*) FROM attempts AS a JOIN jobs AS j ON j.id = a.job_id WHERE j.id = :id AND a.account IS NULL "
+        "AND (j.requeued_at IS NULL OR a.created_at > j.requeued_at) AND a.id > coalesce("
+        "(SELECT max(c.id) FROM attempts AS c WHERE c.job_id = :id AND c.account IS NOT NULL), 0)"
+    )
+    return int(connection.execute(statement, {"id": job_id}).scalar_one())
+
+
 def mean_latency_seconds(connection: Connection) -> float | None:
     """Return the mean latency of the last calls that were answered, or None when there are none."""
     statement = text(

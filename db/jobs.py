@@ -27,6 +27,7 @@ class ClaimedJob:
     requeues: int
     send_bytes: bool
     output_url: str | None
+    source_sha256: str | None
     fit: str
     send: str
     force: bool
@@ -51,7 +52,7 @@ def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: fl
         "lease_expires_at = now() + make_interval(secs => :lease), started_at = coalesce(j.started_at, now()) "
         "FROM batches AS b WHERE j.id = :id AND j.state = 'queued' AND b.id = j.batch_id AND b.state = 'active' "
         "RETURNING j.id, j.batch_id, b.lane, j.lease_token, j.source_uri, j.name, j.elements, j.subject_elements, "
-        "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, "
+        "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, j.source_sha256, "
         "coalesce(b.options ->> 'fit', 'fit') AS fit, coalesce(b.options ->> 'send', 'auto') AS send, "
         "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force"
     )

@@ -36,7 +36,10 @@ class Review:
 
 
 def accept(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
-    """Make held jobs that have an output succeed; return what came of each, in the order asked."""
+    """Make held jobs that have an output succeed; return what came of each, in the order asked.
+
+    Held jobs of the same photo, which have the same output, come after them: one look decides about all.
+    """
     statement = text(
         "UPDATE jobs SET state = 'succeeded', code = '200', message = NULL, finished_at = now() "
         "WHERE id = ANY(:ids) AND state = 'held' AND artifact_sha256 IS NOT NULL RETURNING id"
@@ -47,7 +50,8 @@ def accept(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
 def reject(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
     """Make held jobs dead and let go of their outputs, so that nothing exports or reuses them.
 
-    They can be requeued like other dead jobs; the same photo in another batch is not called for again.
+    They can be requeued like other dead jobs; the same photo in another batch is not called for again. Held jobs of the
+    same photo, which have the same output, are rejected with them.
     """
     statement = text(
         "UPDATE jobs SET state = 'dead', code = :code, artifact_sha256 = NULL, output_url = NULL, finished_at = now(), "
@@ -60,6 +64,7 @@ def reject(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
 def _decide(
     connection: Connection, job_ids: list[int], statement: TextClause, values: dict[str, object], *, needs_output: bool
 ) -> list[Review]:
+    job_ids = list(dict.fromkeys(job_ids)) + _find_twins(connection, job_ids)
     # In one order, so that two people who decide about the same jobs do not wait for each other.
     before = {
         row.id: row
@@ -73,7 +78,7 @@ def _decide(
     }
     changed = set(connection.execute(statement, {"ids": job_ids, **values}).scalars())
     reviews = []
-    for job_id in dict.fromkeys(job_ids):
+    for job_id in job_ids:
         row = before.get(job_id)
         if row is None:
             reviews.append(Review(job_id, Verdict.UNKNOWN))
@@ -83,3 +88,12 @@ def _decide(
             verdict = Verdict.NO_OUTPUT if needs_output and row.state == "held" else Verdict.NOT_HELD
             reviews.append(Review(job_id, verdict, row.batch_id, row.state))
     return reviews
+
+
+def _find_twins(connection: Connection, job_ids: list[int]) -> list[int]:
+    statement = text(
+        "SELECT DISTINCT t.id FROM jobs AS j JOIN jobs AS t ON t.content_key = j.content_key "
+        "AND t.artifact_sha256 = j.artifact_sha256 AND t.state = 'held' "
+        "WHERE j.id = ANY(:ids) AND j.state = 'held' AND t.id <> ALL(:ids) ORDER BY t.id"
+    )
+    return list(connection.execute(statement, {"ids": job_ids}).scalars())

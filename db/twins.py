@@ -35,6 +35,8 @@ def note_source(
 ) -> Twin | None:
     """Write down what the source is; return another job of the same content that makes a call needless, if any.
 
+    The link of an output that was paid for another photo, which the source held before, is dropped.
+
     The lock on the content makes two workers with identical photos ask one after the other, so that only one of
     them calls. A job that is forced looks only at its own batch.
 
@@ -44,7 +46,9 @@ def note_source(
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
     statement = text(
         "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
-        "source_bytes = :size_bytes, width = :width, height = :height "
+        "source_bytes = :size_bytes, width = :width, height = :height, "
+        # The output of what the source was before must never pass for that of what it is now.
+        "output_url = CASE WHEN source_sha256 = :sha256 THEN output_url END "
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {

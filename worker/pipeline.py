@@ -9,7 +9,7 @@ import random
 import threading
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from core.errors import (
     DatabaseDown,
@@ -45,13 +45,15 @@ from worker.policy import (
     Move,
     RetryRules,
     decide,
+    decide_download,
     decide_output,
     decide_unreachable,
     spend_of,
 )
 from worker.prepare import Prepared, Taking, prepare
+from worker.room import LARGE_FILES, NoRoom
 from worker.sending import url_to_send
-from worker.source import MAX_SOURCE_BYTES, Room, Source, read_source, room_for_large
+from worker.source import MAX_SOURCE_BYTES, Source, Take, read_source
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,23 @@ CLAIM_PATIENCE_SECONDS = 10.0
 TWIN_SNOOZE_SECONDS = 2.0
 NOT_CALLED_SNOOZE_SECONDS = 1.0
 OUTAGE_SNOOZE_SECONDS = 2.0
+
+_DROPPED = Outcome(
+    AnswerClass.SOURCE,
+    "source_changed",
+    "The photo was replaced after it was paid for and before its output was fetched. That output is dropped: it shows "
+    "what the photo was before; the new photo is called for.",
+    counted=False,
+)
+
+
+_CHANGES = Outcome(
+    AnswerClass.SOURCE,
+    "source_changed",
+    "Each time this photo is fetched it is another one, so that paid outputs do not fit it. Hand in a copy that stays "
+    "as it is; `requeue --held` tries this one again, which may cost a call.",
+    counted=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +160,9 @@ class Pipeline:
         tools = self._tools
         try:
             try:
-                with room_for_large() as room:
-                    return self._work(job, lost, room)
-            except NotCalled as error:
+                with LARGE_FILES.hold(tools.stopping.is_set) as take:
+                    return self._work(job, lost, take)
+            except (NotCalled, NoRoom) as error:
                 delay = 0.0 if tools.stopping.is_set() else NOT_CALLED_SNOOZE_SECONDS
                 return tools.finisher.snooze(job, delay, str(error))
             except (LimiterUnavailable, StoreUnavailable) as error:
@@ -167,10 +186,15 @@ class Pipeline:
             log.warning("job %s is left to its lease: %s", job.id, error)
             return GONE
 
-    def _work(self, job: ClaimedJob, lost: threading.Event, room: Room) -> Ending:
-        photo, twin = self._take_in(job, room)
-        if job.output_url is not None and (twin is None or twin.state is not JobState.SUCCEEDED):
-            return self._collect(job, None, job.output_url, photo)
+    def _work(self, job: ClaimedJob, lost: threading.Event, take: Take) -> Ending:
+        photo, twin = self._take_in(job, take)
+        paid_url = job.output_url
+        if paid_url is not None and _is_another(job, photo):
+            if self._count_code(job, _DROPPED.code) > 1:
+                return self._tools.finisher.apply(job, None, _CHANGES, Decision(Move.HELD, counted=False))
+            paid_url = None
+        if paid_url is not None and (twin is None or twin.state is not JobState.SUCCEEDED):
+            return self._collect(job, None, paid_url, photo)
         if twin is not None and twin.output_url is not None:
             ending = self._borrow(job, twin.output_url, photo)
             if ending is not None:
@@ -187,16 +211,16 @@ class Pipeline:
             return self._collect(job, call.attempt_id, call.answer.output_url, photo)
         return self._settle_failure(job, call, outcome)
 
-    def _take_in(self, job: ClaimedJob, room: Room) -> tuple[Prepared, Twin | None]:
+    def _take_in(self, job: ClaimedJob, take: Take) -> tuple[Prepared, Twin | None]:
         most = None if job.fit == Fit.STRICT else MAX_SOURCE_BYTES
         source = self._read_upload(job) if job.source_uri.startswith(uploads.SCHEME) else None
         if source is None:
-            source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, room=room)
+            source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, take=take)
         photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
         found = photo.fitted.photo
-        twin = transact(
-            self._tools.engine,
-            lambda connection: twins.note_source(
+
+        def work(connection: Connection) -> Twin | None:
+            twin = twins.note_source(
                 connection,
                 job,
                 sha256=photo.sha256,
@@ -204,9 +228,12 @@ class Pipeline:
                 size_bytes=len(source.data),
                 width=found.width,
                 height=found.height,
-            ),
-        )
-        return photo, twin
+            )
+            if job.output_url is not None and _is_another(job, photo):
+                attempts.note_without_call(connection, job, _DROPPED, worker=self._tools.worker)
+            return twin
+
+        return photo, transact(self._tools.engine, work)
 
     def _read_upload(self, job: ClaimedJob) -> Source:
         data = transact(self._tools.engine, lambda connection: uploads.find(connection, job.source_uri))
@@ -247,8 +274,13 @@ class Pipeline:
             output = collect(url, photo, self._tools.fetcher)
         except SourceUnreachable as error:
             # The money is spent: the link is kept and only the download is tried again.
-            later = decide_unreachable(attempts=job.attempts, is_final=False, rules=self._tools.rules)
-            failed = Outcome(AnswerClass.PROVIDER_FAULT, f"output_{error.code}", f"No output could be fetched: {error}")
+            later = decide_download(failed=self._count_failed_fetches(job), rules=self._tools.rules)
+            failed = Outcome(
+                AnswerClass.PROVIDER_FAULT,
+                f"output_{error.code}",
+                f"The paid output could not be fetched: {error} Its link is kept: `requeue` costs no call.",
+                counted=later.counted,
+            )
             return finisher.apply(job, None, failed, later)
         except OutputError as error:
             again = decide_output(
@@ -276,6 +308,11 @@ class Pipeline:
             self._tools.engine, lambda connection: attempts.count_code(connection, job.id, code), patience_seconds=5
         )
 
+    def _count_failed_fetches(self, job: ClaimedJob) -> int:
+        return transact(
+            self._tools.engine, lambda connection: attempts.count_without_call(connection, job.id), patience_seconds=5
+        )
+
     def _settle_failure(self, job: ClaimedJob, call: Call, outcome: Outcome) -> Ending:
         tools = self._tools
         decision = decide(
@@ -292,8 +329,18 @@ class Pipeline:
         outcome = Outcome(AnswerClass.SOURCE, error.code, str(error))
         decision = Decision(Move.DEAD)
         if isinstance(error, SourceUnreachable):
-            decision = decide_unreachable(attempts=job.attempts, is_final=error.is_final, rules=self._tools.rules)
+            decision = decide_unreachable(
+                attempts=job.attempts,
+                failed=self._count_failed_fetches(job),
+                is_final=error.is_final,
+                rules=self._tools.rules,
+            )
         return self._tools.finisher.apply(job, None, outcome, decision)
+
+
+def _is_another(job: ClaimedJob, photo: Prepared) -> bool:
+    """Whether the source holds another photo than when the job was run before."""
+    return job.source_sha256 not in {None, photo.sha256}
 
 
 def _outcome_of(call: Call) -> Outcome:
@@ -302,7 +349,7 @@ def _outcome_of(call: Call) -> Outcome:
         answer_class=answer.answer_class,
         code=answer.code,
         message=answer.message,
-        spend=spend_of(answer.answer_class, answer.code),
+        spend=spend_of(answer.answer_class, answer.code, names_output=answer.names_output),
         counted=answer.answer_class not in {AnswerClass.THROTTLED, AnswerClass.ACCOUNT},
         was_sent=call.was_sent,
         http_status=answer.http_status,

@@ -2,9 +2,7 @@
 
 import os
 import stat
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,12 +16,8 @@ from worker.fetch import TOO_LARGE, Fetched, Fetcher
 MAX_SOURCE_BYTES = 100_000_000
 """The largest file that is read to be fitted; it stays in memory until its job ends."""
 
-LARGE_AT_ONCE = 8
-"""Files over what the API takes, in memory at the same time in one process; further ones wait."""
-
-Room = Callable[[], None]
-
-_large = threading.BoundedSemaphore(LARGE_AT_ONCE)
+Take = Callable[[int], None]
+"""Waits for room for so many bytes; see `worker.room`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +28,28 @@ class Source:
     public_url: str | None
 
 
-@contextmanager
-def room_for_large() -> Iterator[Room]:
-    """Give what waits for room for one large file; the room is kept until the context ends."""
-    taken: list[bool] = []
-
-    def take() -> None:
-        if not taken:
-            taken.append(_large.acquire())
-
-    try:
-        yield take
-    finally:
-        if taken:
-            _large.release()
-
-
-def read_source(uri: str, fetcher: Fetcher, *, max_bytes: int | None = None, room: Room = lambda: None) -> Source:
+def read_source(uri: str, fetcher: Fetcher, *, max_bytes: int | None = None, take: Take) -> Source:
     """Return the photo behind a `file://`, `s3://`, `http://` or `https://` URI.
 
     Args:
         uri: Where it is.
         fetcher: Checks addresses and times.
         max_bytes: The largest file taken; unless given, what the API takes of a file, and the fetcher's own of a URL.
-        room: Called before more than what the API takes is held in memory.
+        take: Called with the size of a file before more than what the API takes is held in memory.
 
     Raises:
         SourceRefused: It can never be used (a forbidden address, too large).
         SourceUnreachable: It could not be read this time.
     """
     if uri.startswith("file://"):
-        return Source(_read_file(Path(unquote(urlsplit(uri).path)), room, max_bytes), None)
+        return Source(_read_file(Path(unquote(urlsplit(uri).path)), take, max_bytes), None)
     if uri.startswith("s3://"):
-        return Source(_read_bucket(uri, room, max_bytes), None)
-    fetched = _fetch(uri, fetcher, room, max_bytes)
+        return Source(_read_bucket(uri, take, max_bytes), None)
+    fetched = _fetch(uri, fetcher, take, max_bytes)
     return Source(fetched.data, uri if fetched.is_public else None)
 
 
-def _fetch(uri: str, fetcher: Fetcher, room: Room, max_bytes: int | None) -> Fetched:
+def _fetch(uri: str, fetcher: Fetcher, take: Take, max_bytes: int | None) -> Fetched:
     if max_bytes is None or max_bytes <= MAX_BYTES:
         return fetcher.get(uri, max_bytes=max_bytes)
     try:
@@ -79,11 +57,13 @@ def _fetch(uri: str, fetcher: Fetcher, room: Room, max_bytes: int | None) -> Fet
     except SourceRefused as error:
         if error.code != TOO_LARGE:
             raise
-    room()
-    return fetcher.get(uri, max_bytes=max_bytes)
+    take(max_bytes)
+    fetched = fetcher.get(uri, max_bytes=max_bytes)
+    take(len(fetched.data))
+    return fetched
 
 
-def _read_bucket(uri: str, room: Room, max_bytes: int | None) -> bytes:
+def _read_bucket(uri: str, take: Take, max_bytes: int | None) -> bytes:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     most = max_bytes or MAX_BYTES
     try:
@@ -95,7 +75,7 @@ def _read_bucket(uri: str, room: Room, max_bytes: int | None) -> bytes:
                 "too_many_bytes", f"The object is over {most // 1_000_000} MB, the most that is read; make it smaller."
             )
         if size > MAX_BYTES:
-            room()
+            take(size)
         return bytes(found["Body"].read())
     except UsageError as error:
         raise SourceRefused("bucket_unusable", str(error)) from error
@@ -106,7 +86,7 @@ def _read_bucket(uri: str, room: Room, max_bytes: int | None) -> bytes:
         raise SourceUnreachable("bucket_unreachable", f"{uri} cannot be read: {error}") from error
 
 
-def _read_file(path: Path, room: Room, max_bytes: int | None) -> bytes:
+def _read_file(path: Path, take: Take, max_bytes: int | None) -> bytes:
     most = max_bytes or MAX_BYTES
     try:
         # Without blocking: a pipe that is called like a photo must not hold the worker.
@@ -115,7 +95,7 @@ def _read_file(path: Path, room: Room, max_bytes: int | None) -> bytes:
             if not stat.S_ISREG(found.st_mode):
                 raise SourceRefused("not_an_image", f"{path.name} is no file but something else with a photo's name.")
             if MAX_BYTES < found.st_size <= most:
-                room()
+                take(found.st_size)
             data = file.read(most + 1) if found.st_size <= most else b""
     except FileNotFoundError as error:
         raise SourceRefused("file_missing", f"{path.name} is no longer where it was when it was submitted.") from error

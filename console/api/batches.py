@@ -104,7 +104,3 @@ def batches_router(tools: Tools) -> APIRouter:
         return run_once(engine, token, key, f"requeue {batch_id} {asked.model_dump_json()}", work)
 
     return router
-
-
-def _cancel(connection: Connection, batch_id: int) -> int:
-    return batches.cancel(connection, batch_id) or 0

@@ -68,14 +68,14 @@ def jobs_router(tools: Tools) -> APIRouter:
         )
         def act(job_id: JobId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
             def work(connection: Connection) -> ChangedOut:
-                [found] = getattr(reviews, name)(connection, [job_id])
+                found, *twins = getattr(reviews, name)(connection, [job_id])
                 if found.verdict is Verdict.UNKNOWN:
                     raise HTTPException(404, f"There is no job {job_id}.")
                 if found.verdict is Verdict.NO_OUTPUT:
                     raise HTTPException(409, f"Job {job_id} has no output to accept; requeue it or reject it.")
                 if found.verdict is Verdict.NOT_HELD:
                     raise HTTPException(409, f"Job {job_id} is {found.state}, not held.")
-                return ChangedOut(changed=1)
+                return ChangedOut(changed=1 + sum(twin.verdict is Verdict.DONE for twin in twins))
 
             return run_once(engine, token, key, f"{name} {job_id}", work)
 

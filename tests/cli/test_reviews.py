@@ -14,7 +14,7 @@ def hold(engine: Engine, job_ids: list[int], *, has_output: bool = True) -> None
         connection.execute(
             text(
                 "UPDATE jobs SET state = 'held', code = 'unchanged', message = 'why', artifact_sha256 = :sha256, "
-                "finished_at = now(), content_key = 'same' WHERE id = ANY(:ids)"
+                "finished_at = now(), content_key = 'photo ' || id WHERE id = ANY(:ids)"
             ),
             {"ids": job_ids, "sha256": sha256 if has_output else None},
         )
@@ -48,7 +48,7 @@ def test_a_rejected_photo_is_dead_and_its_output_is_gone(engine: Engine) -> None
     assert column(engine, job_id, "artifact_sha256") is None
     assert "unchanged" in str(column(engine, job_id, "message"))
     with engine.connect() as connection:
-        assert reports.find_contents(connection, ["same"], None)["same"].code == "rejected"
+        assert reports.find_contents(connection, [f"photo {job_id}"], None)[f"photo {job_id}"].code == "rejected"
         assert batches.counts(connection, 1).dead == 1
 
 

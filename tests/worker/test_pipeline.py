@@ -63,7 +63,7 @@ TABLE = [
     Row("701", "source", "701", "dead", 4, 4),
     Row("702", "source", "702", "dead", 2, 2),
     Row("html", "unknown", "not_json", "dead", 4, 4),
-    Row("truncated", "unknown", "not_json", "dead", 4, 4),
+    Row("truncated", "unknown", "truncated_json", "dead", 4, 4, "maybe"),
     Row("999", "unknown", "999", "dead", 4, 4),
     Row("missing_output", "unknown", "no_output_url", "dead", 4, 4, "maybe"),
     Row("drop", "maybe_billed", "connection_lost", "dead", 4, 4, "maybe"),

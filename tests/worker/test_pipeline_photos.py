@@ -14,7 +14,7 @@ from db import artifacts
 from producer.intake import BatchOptions
 from removal.client import RemovalClient
 from removal.contract import RemovalRequest
-from removal.mask import mask_from_boxes, read_mask
+from removal.mask import ask_for_drawn, mask_from_boxes, read_mask
 from tests.worker.conftest import Bench, MakeBench
 from tests.worker.fitting.kinds import KINDS, flat, psnr
 from tests.worker.photos import drawn, saved
@@ -335,6 +335,23 @@ def test_a_mask_that_does_not_fit_its_photo_is_dead(submit: Submit, mask: str, w
     bench.run_out()
     assert (bench.job()["state"], bench.job()["code"]) == ("dead", "mask_unusable")
     assert words in bench.job()["message"]
+    assert bench.sandbox.stats()["received"] == 0
+
+
+@pytest.mark.parametrize("side", [8, 12, 20])
+def test_a_small_mask_is_no_reason_to_hold(submit: Submit, side: int) -> None:
+    bench = submit(saved(drawn(600, 560), "PNG"), mask=f"box 105,205,{side},{side}")
+    bench.run_out()
+    assert bench.job()["state"] == "succeeded"
+
+
+def test_a_drawn_mask_of_another_size_is_dead(submit: Submit) -> None:
+    drawn_mask = Image.new("L", (300, 280))
+    drawn_mask.paste(255, (100, 100, 200, 200))
+    bench = submit(JPEG, BatchOptions(mask=ask_for_drawn(saved(drawn_mask, "PNG"))))
+    bench.run_out()
+    assert (bench.job()["state"], bench.job()["code"]) == ("dead", "mask_unusable")
+    assert "300×280 pixels and the photo 600×560" in bench.job()["message"]
     assert bench.sandbox.stats()["received"] == 0
 
 
