@@ -51,17 +51,25 @@ _lock = threading.Lock()
 _eraser: Eraser | None = None
 
 
+def why_plain() -> str:
+    """Return why this installation cannot really erase and what to do about it; empty when it can."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if not missing:
+        return ""
+    return (
+        f"{', '.join(missing)} not installed, so nothing is searched for: photos come back as they were sent and masks "
+        "are filled flat. Install the extra 'sandbox' for real erasing."
+    )
+
+
 def get_eraser() -> Eraser:
     """The best eraser this installation has; says so once on stderr when it is the plain one."""
     global _eraser
     with _lock:
         if _eraser is None:
-            missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-            if missing:
-                sys.stderr.write(
-                    f"sandbox: {', '.join(missing)} not installed, so nothing is searched for: photos come back as "
-                    "they were sent and masks are filled flat. Install the extra 'sandbox' for real erasing.\n"
-                )
+            flaw = why_plain()
+            if flaw:
+                sys.stderr.write(f"sandbox: {flaw}\n")
                 _eraser = FlatEraser()
             else:
                 from sandbox.erase.eraser import OcrEraser

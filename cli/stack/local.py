@@ -22,6 +22,7 @@ from cli.stack.processes import Supervisor
 from cli.stack.roles import Endpoints, make_children, stop_seconds
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings
+from sandbox.erasers import why_plain
 
 SERVERS = frozenset({"postgres", "valkey"})
 PROCESSES = frozenset({"sandbox", "dispatcher", "worker", "web"})
@@ -132,6 +133,8 @@ class LocalStack:
         if "postgres" in self._roles:
             with self._interrupts.raising():
                 self._migrate(database_url)
+        if "sandbox" in self._roles and settings.uses_sandbox and (flaw := why_plain()):
+            click.echo(f"The sandbox stands in for the API: {flaw}", err=True)
         self._endpoints = Endpoints(database_url, redis_url, settings.api_url)
         if self._roles & PROCESSES:
             self._start_or_join_processes()

@@ -20,6 +20,7 @@ from core.errors import UnavailableError, UsageError
 from core.settings import Settings, load_settings
 from db.migrate import is_current, upgrade
 from db.session import make_engine
+from sandbox import erasers
 from tests.cli.stack.conftest import wait_until
 
 ROLES = frozenset({"postgres", "valkey", "sandbox", "dispatcher"})
@@ -90,6 +91,15 @@ def test_everything_starts_and_nothing_is_left(settings: Settings, home: Path) -
     assert not any(is_running(pid) for pid in pids)
     assert servers(home) == []
     assert not (home / "stack.json").exists()
+
+
+def test_a_sandbox_that_cannot_erase_is_said(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(erasers, "NEEDED", ("json", "no_such_package"))
+    with LocalStack(settings, roles=frozenset({"sandbox"}), migrate=upgrade):
+        pass
+    assert "no_such_package not installed" in capsys.readouterr().err
 
 
 def test_a_database_alone_starts_nothing_else(settings: Settings, home: Path) -> None:
