@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     artifact_public_url: str = Field("", description="Where others fetch outputs: the web app's or the bucket's URL")
     artifact_url_secret: SecretStr = Field(SecretStr(""), description="Signs output URLs; unset: unguessable only")
     web_host: str = Field("127.0.0.1", description="Where `cleanplate web` listens")
-    web_port: int = Field(8080, ge=0, le=65_535, description="The port of `cleanplate web`")
+    web_port: int = Field(8080, ge=1, le=65_535, description="The port of `cleanplate web`")
     web_public_url: str = Field("", description="How others reach `cleanplate web`; empty: http://WEB_HOST:WEB_PORT")
     max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
     on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")

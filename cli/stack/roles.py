@@ -68,7 +68,14 @@ def make_children(
         }
         command = _command("sandbox", "--port", str(port), "--rate", f"{settings.removal_rate:g}")
         children.append(
-            Child("sandbox", command, environment, logs / "sandbox.log", ready=lambda: _listens(port), keeps=keeps)
+            Child(
+                "sandbox",
+                command,
+                environment,
+                logs / "sandbox.log",
+                ready=partial(_listens, SANDBOX_HOST, port),
+                keeps=keeps,
+            )
         )
     if "dispatcher" in roles:
         log = logs / "dispatcher.log"
@@ -88,8 +95,7 @@ def make_children(
             for name in names
         ]
     if "web" in roles:
-        log, port = logs / "web.log", settings.web_port
-        listens = partial(_listens, port)
+        log, listens = logs / "web.log", partial(_listens, settings.web_host, settings.web_port)
         children.append(Child("web", _command("web"), environment, log, stage=1, ready=listens, keeps=keeps))
     return children, api_url
 
@@ -128,9 +134,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def _listens(host: str, port: int) -> bool:
+    # The address for all of a machine's is none to connect to.
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     try:
-        with socket.create_connection((SANDBOX_HOST, port), timeout=1.0):
+        with socket.create_connection((reached, port), timeout=1.0):
             return True
     except OSError:
         return False

@@ -3,17 +3,19 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from redis import Redis
 
 from cli.stack.found import find_processes, is_running
-from cli.stack.local import RUN_ROLES, LocalStack
+from cli.stack.local import RUN_ROLES, UP_ROLES, LocalStack
 from cli.stack.place import find_place
 from cli.stack.roles import Endpoints, make_children
 from core.errors import UnavailableError, UsageError
@@ -91,6 +93,17 @@ def test_everything_starts_and_nothing_is_left(settings: Settings, home: Path) -
     assert not any(is_running(pid) for pid in pids)
     assert servers(home) == []
     assert not (home / "stack.json").exists()
+
+
+def test_the_whole_of_up_starts_on_any_port_of_the_web(home: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = load_settings(cleanplate_home=home, web_port=port)
+    with LocalStack(settings, roles=UP_ROLES, migrate=upgrade) as stack:
+        # Its own processes: sandbox, dispatcher, worker and web.
+        assert len(stack.pids) == 4
+        assert httpx.get(f"http://127.0.0.1:{port}/v1/openapi.json").status_code == 200
 
 
 def test_a_sandbox_that_cannot_erase_is_said(
