@@ -51,17 +51,17 @@ def export_catalogue(
     path = find_source(batch, source)
     if out.resolve() == path:
         raise UsageError(f"{out} is the catalogue itself; name another file.")
-    if not settings.artifact_public_url:
+    if not settings.artifacts_url:
         raise UsageError(
-            "Nobody could fetch the clean photos: set ARTIFACT_PUBLIC_URL to where they can be, such as the address of "
-            "`cleanplate web` with /artifacts behind it, or that of the bucket in ARTIFACT_STORE."
+            "Nobody could fetch the clean photos: set WEB_PUBLIC_URL to how others reach `cleanplate web`, which "
+            "serves them, or ARTIFACT_PUBLIC_URL to where else they are, such as the bucket in ARTIFACT_STORE."
         )
     kept = batch.options.get("reading")
     reading = Reading(**kept) if kept else AS_IT_IS
 
     def new_urls(urls: Sequence[str]) -> Mapping[str, str]:
         found = transact(engine, lambda connection: reports.find_clean(connection, batch.id, list(urls)))
-        base, secret = settings.artifact_public_url, settings.artifact_url_secret.get_secret_value()
+        base, secret = settings.artifacts_url, settings.artifact_url_secret.get_secret_value()
         return {photo.url: public_url(base, secret, photo.sha256, photo.format) for photo in found}
 
     try:

@@ -11,7 +11,7 @@ from core.settings import Settings
 from db import connections
 from db.session import transact
 from producer.webhooks.delivery import BadDelivery, BadSignature, Incoming
-from producer.webhooks.intake import Taken, take_in
+from producer.webhooks.intake import Ours, Taken, take_in
 from producer.webhooks.platforms import PLATFORMS
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,7 @@ def webhooks_router(engine: Engine, settings: Settings) -> APIRouter:
             delivery = platform.read(incoming)
             taken: Taken = transact(
                 engine,
-                lambda connection: take_in(
-                    connection, shop, delivery, body=incoming.body, public_url=settings.artifact_public_url
-                ),
+                lambda connection: take_in(connection, shop, delivery, body=incoming.body, ours=Ours.of(settings)),
                 patience_seconds=0,
             )
         except BadSignature as error:

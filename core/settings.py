@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="Where `cleanplate web` listens")
     web_port: int = Field(8080, ge=1, le=65_535, description="The port of `cleanplate web`")
     web_public_url: str = Field("", description="How others reach `cleanplate web`; empty: http://WEB_HOST:WEB_PORT")
+    events_kept_days: float = Field(30.0, ge=2, le=3650, description="Days that webhooks and callbacks are kept")
     max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
     on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")
     removal_price: Decimal = Field(Decimal(0), ge=0, le=1000, decimal_places=6, description="What one call costs")
@@ -105,6 +106,13 @@ class Settings(BaseSettings):
     def web_url(self) -> str:
         """How others reach `cleanplate web`, without a slash at its end."""
         return self.web_public_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
+
+    @property
+    def artifacts_url(self) -> str:
+        """Where others fetch outputs, without a slash at its end; empty when nobody has said how they are reached."""
+        if self.artifact_public_url:
+            return self.artifact_public_url.rstrip("/")
+        return f"{self.web_url}/artifacts" if self.web_public_url else ""
 
     @property
     def uses_sandbox(self) -> bool:

@@ -126,6 +126,12 @@ class Job(Base):
             "id",
             postgresql_where=text("is_canary"),
         ),
+        Index(
+            "ix_jobs_artifact",
+            "artifact_sha256",
+            postgresql_using="hash",
+            postgresql_where=text("artifact_sha256 IS NOT NULL"),
+        ),
         Index("ix_jobs_cleaned", "source_uri", postgresql_using="hash", postgresql_where=text("state = 'succeeded'")),
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
     )

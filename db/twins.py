@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from core import content
 from core.states import JobState
 from db.jobs import ClaimedJob, must_hold, whose
 
@@ -83,3 +84,28 @@ def note_source(
         },
     ).one_or_none()
     return Twin(row.id, JobState(row.state), *row[2:]) if row else None
+
+
+def find_own_output(connection: Connection, job: ClaimedJob, sha256: str, provider: str) -> Twin | None:
+    """Return the job whose output a photo is, if as much was taken off it as this job asks for; None otherwise.
+
+    Args:
+        connection: An open transaction.
+        job: Whose photo.
+        sha256: Of the photo's file.
+        provider: Who would be asked; what another one made is not taken for clean.
+    """
+    if job.force or job.mask is not None:
+        return None
+    statement = text(
+        "SELECT id, artifact_sha256, content_key, source_sha256, elements, subject_elements FROM jobs "
+        "WHERE artifact_sha256 = :sha256 AND state = 'succeeded' AND mask IS NULL AND reused_from IS NULL "
+        "AND elements @> CAST(:elements AS smallint[]) AND subject_elements @> CAST(:subject AS smallint[]) "
+        "ORDER BY id LIMIT 10"
+    )
+    values = {"sha256": sha256, "elements": list(job.elements), "subject": list(job.subject_elements)}
+    for row in connection.execute(statement, values):
+        key = content.content_key(provider, row.source_sha256, tuple(row.elements), tuple(row.subject_elements), None)
+        if row.content_key == key:
+            return Twin(row.id, JobState.SUCCEEDED, None, None, row.artifact_sha256)
+    return None

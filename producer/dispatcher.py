@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseDown, RedisDown
 from core.states import Lane
-from db import attempts, batches, budgets, canaries, circuits, queue
+from db import attempts, batches, budgets, canaries, circuits, queue, retention
 from db.budgets import FREE, Tariff
 from db.session import is_down, transact
 from producer.publisher import Publisher
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 STANDBY_SECONDS = 1.0
 UNCLAIMED_SECONDS = 5.0
+FORGET_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class DispatcherOptions:
         hold_maybe_billed: Whether a job that may have been billed waits for a person.
         tariff: What a call costs and how many the account may make in a day.
         canary_max_bad: The share of a canary that may be dead or held.
+        events_kept_days: How long webhooks and callbacks are kept.
     """
 
     account: str
@@ -48,6 +50,7 @@ class DispatcherOptions:
     hold_maybe_billed: bool
     tariff: Tariff = FREE
     canary_max_bad: float = 0.2
+    events_kept_days: float = 30.0
 
 
 class Dispatcher:
@@ -65,6 +68,7 @@ class Dispatcher:
         self._options = options
         self._leading_since = 0.0
         self._next_patrol = 0.0
+        self._next_forgetting = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Lead when no one else does, until `stop` is set; outages are waited out."""
@@ -137,6 +141,10 @@ class Dispatcher:
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()
         self._find_lost_messages()
+        if time.monotonic() >= self._next_forgetting:
+            self._next_forgetting = time.monotonic() + FORGET_SECONDS
+            days = self._options.events_kept_days
+            transact(self._engine, lambda connection: retention.forget_old(connection, days))
 
     def _look_at_money(self) -> None:
         options = self._options

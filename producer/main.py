@@ -29,6 +29,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         hold_maybe_billed=settings.on_maybe_billed is OnMaybeBilled.HOLD,
         tariff=Tariff(settings.removal_price, settings.removal_daily_calls),
         canary_max_bad=settings.canary_max_bad,
+        events_kept_days=settings.events_kept_days,
     )
     engine = make_engine(settings.database_url, pool_size=5)
     beside = [

@@ -229,6 +229,8 @@ class Pipeline:
                 width=found.width,
                 height=found.height,
             )
+            if twin is None:
+                twin = twins.find_own_output(connection, job, photo.sha256, self._tools.provider)
             if job.output_url is not None and _is_another(job, photo):
                 attempts.note_without_call(connection, job, _DROPPED, worker=self._tools.worker)
             return twin

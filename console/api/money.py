@@ -4,9 +4,11 @@ from collections import defaultdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi.responses import JSONResponse
 from redis import Redis, RedisError
 from sqlalchemy import Connection
 
+from console.api.once import IdempotencyKey, run_once
 from console.api.problems import responses
 from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
 from console.api.words import MOST_ID, BatchIn, CostsOut, LedgerLineOut, LimiterOut, QuoteOut
@@ -28,8 +30,8 @@ def money_router(tools: Tools) -> APIRouter:
     engine, settings = tools.engine, tools.settings
     Reader = Annotated[TokenRow, Depends(tools.require(Scope.READ))]
 
-    @router.post("/quotes", response_model=QuoteOut, responses=responses(409))
-    def quote(asked: BatchIn, _: Reader) -> QuoteOut:
+    @router.post("/quotes", response_model=QuoteOut, responses=responses(409, 415))
+    def quote(asked: BatchIn, token: Reader, key: IdempotencyKey = None) -> JSONResponse:
         """Say what photos would come to; nothing is called, fetched or kept."""
         options = tools.read_options(asked.options, FROM_ELSEWHERE)
         wanted = {(item.uri, *what_to_take_off(item, options)) for item in read_photos(asked.photos)}
@@ -49,19 +51,22 @@ def money_router(tools: Tools) -> APIRouter:
                 for url, elements, subject, mask in wanted
             )
 
-        cleaned = transact(engine, count_cleaned)
-        to_call, rate = len(wanted) - cleaned, tools.rate()
-        return QuoteOut(
-            photos=len(asked.photos),
-            unique=len(wanted),
-            already_cleaned=cleaned,
-            to_call=to_call,
-            price=settings.removal_price,
-            currency=settings.removal_currency,
-            cost=settings.removal_price * to_call,
-            rate=rate,
-            seconds=round(to_call / rate, 1),
-        )
+        def work(connection: Connection) -> QuoteOut:
+            cleaned = count_cleaned(connection)
+            to_call, rate = len(wanted) - cleaned, tools.rate()
+            return QuoteOut(
+                photos=len(asked.photos),
+                unique=len(wanted),
+                already_cleaned=cleaned,
+                to_call=to_call,
+                price=settings.removal_price,
+                currency=settings.removal_currency,
+                cost=settings.removal_price * to_call,
+                rate=rate,
+                seconds=round(to_call / rate, 1),
+            )
+
+        return run_once(engine, token, key, f"quote {asked.model_dump_json()}", work)
 
     @router.get("/costs", response_model=CostsOut)
     def ledger(

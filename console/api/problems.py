@@ -44,8 +44,16 @@ def add_problem_handlers(app: FastAPI) -> None:
     def told(_: Request, error: HTTPException) -> JSONResponse:
         return problem(error.status_code, str(error.detail), headers=error.headers)
 
+    @app.exception_handler(Exception)
+    def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        # It is logged with its trace by the server; others are not told what is inside.
+        return problem(500, "Something nobody foresaw went wrong; nothing of this request was kept. Try again.")
+
     @app.exception_handler(RequestValidationError)
-    def unreadable(_: Request, error: RequestValidationError) -> JSONResponse:
+    def unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
+        if any(issue["loc"] == ("body",) for issue in error.errors()) and not _is_json(request):
+            sent = request.headers.get("content-type", "nothing")[:80]
+            return problem(415, f"This takes application/json, and {sent} was sent.")
         errors = [
             {"field": ".".join(str(part) for part in issue["loc"]), "message": issue["msg"]} for issue in error.errors()
         ]
@@ -63,6 +71,11 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(RedisDown)
     def no_redis(_: Request, error: RedisDown) -> JSONResponse:
         return problem(503, "Redis does not answer; try again.", headers={"Retry-After": "5"})
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def problem(

@@ -62,9 +62,10 @@ class Tools:
         return JobOut.of(row, self.artifact_url(row))
 
     def artifact_url(self, row: JobRow) -> str | None:
-        """Return where a job's output can be fetched, if anywhere."""
-        base = self.settings.artifact_public_url
-        if not base or row.artifact_sha256 is None or row.artifact_format is None:
+        """Return where a job's output can be fetched, if it has one."""
+        # Whoever asks reaches the web application, which serves outputs itself.
+        base = self.settings.artifacts_url or f"{self.settings.web_url}/artifacts"
+        if row.artifact_sha256 is None or row.artifact_format is None:
             return None
         secret = self.settings.artifact_url_secret.get_secret_value()
         return public_url(base, secret, row.artifact_sha256, row.artifact_format)

@@ -74,7 +74,7 @@ class Courier:
 
     def _artifact_url(self, callback: Callback) -> str | None:
         sha256, image_format = callback.data.get("artifact_sha256"), callback.data.get("artifact_format")
-        if not (self._settings.artifact_public_url and sha256 and image_format):
+        if not (self._settings.artifacts_url and sha256 and image_format):
             return None
         secret = self._settings.artifact_url_secret.get_secret_value()
-        return public_url(self._settings.artifact_public_url, secret, sha256, image_format)
+        return public_url(self._settings.artifacts_url, secret, sha256, image_format)

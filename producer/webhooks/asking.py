@@ -15,7 +15,7 @@ from db.session import transact
 from producer.rounds import run_rounds
 from producer.webhooks import bigcommerce
 from producer.webhooks.delivery import Photo
-from producer.webhooks.intake import take_photos
+from producer.webhooks.intake import Ours, take_photos
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Asker:
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
-        self._public_url = settings.artifact_public_url
+        self._ours = Ours.of(settings)
         self._client = CheckedClient(settings.fetch_allow_private)
 
     def run(self, stop: threading.Event) -> None:
@@ -57,7 +57,7 @@ class Asker:
         return len(due)
 
     def _take_in(self, connection: Connection, lookup: Lookup, photos: tuple[Photo, ...]) -> None:
-        take_photos(connection, lookup.shop, photos, public_url=self._public_url)
+        take_photos(connection, lookup.shop, photos, ours=self._ours)
         lookups.note_answered(connection, lookup.id)
 
     def _ask(self, lookup: Lookup) -> tuple[Photo, ...]:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, text
 
+from core.content import content_key
+from core.settings import Settings
 from core.states import Lane
-from db import artifacts, batches, callbacks, connections, lookups
+from db import artifacts, batches, callbacks, connections, lookups, reports
 from db.connections import ShopConnection
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.intake import BatchOptions, what_to_take_off
@@ -35,18 +37,37 @@ class Taken:
     batch_id: int | None = None
 
 
-def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *, body: bytes, public_url: str) -> Taken:
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What tells that a photo needs no work.
+
+    Args:
+        artifacts_url: Where our outputs can be fetched, or nothing.
+        provider: Whose outputs count as clean.
+    """
+
+    artifacts_url: str
+    provider: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return those of an installation."""
+        return cls(settings.artifacts_url, settings.provider)
+
+
+def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *, body: bytes, ours: Ours) -> Taken:
     """Keep a webhook and make a job of each photo that is new.
 
     A photo makes no job when it is one of our own outputs (its URL is ours, or its name still holds the output's hash
-    after the shop copied it), or when this shop told of it before in the same version.
+    after the shop copied it), when this shop told of it before in the same version, or when what its URL holds was
+    cleaned for anybody before.
 
     Args:
         connection: An open transaction; the caller commits.
         shop: Who sent it.
         delivery: The webhook, read.
         body: As it came.
-        public_url: Where our outputs can be fetched, or nothing.
+        ours: What tells that a photo needs no work.
     """
     delivery_id = connections.note_delivery(
         connection, shop.id, key=storable(delivery.key), topic=storable(delivery.topic), body=body
@@ -55,14 +76,14 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
         return Taken(is_new=False)
     for product in delivery.products:
         lookups.note(connection, shop.id, product)
-    count, batch_id = take_photos(connection, shop, delivery.photos, public_url=public_url)
+    count, batch_id = take_photos(connection, shop, delivery.photos, ours=ours)
     if count:
         connections.note_jobs(connection, delivery_id, count)
     return Taken(is_new=True, jobs=count, batch_id=batch_id)
 
 
 def take_photos(
-    connection: Connection, shop: ShopConnection, photos: Iterable[Photo], *, public_url: str
+    connection: Connection, shop: ShopConnection, photos: Iterable[Photo], *, ours: Ours
 ) -> tuple[int, int | None]:
     """Make a job of each photo that is new; return how many, and their batch.
 
@@ -70,12 +91,12 @@ def take_photos(
         connection: An open transaction.
         shop: Whose photos.
         photos: As the shop told of them.
-        public_url: Where our outputs can be fetched, or nothing.
+        ours: What tells that a photo needs no work.
     """
-    wanted = list(_wanted(connection, shop, photos, public_url))
+    options = options_of(shop)
+    wanted = _without_clean(connection, list(_wanted(connection, shop, photos, ours)), options, ours.provider)
     if not wanted:
         return 0, None
-    options = options_of(shop)
     batch_id = find_batch(connection, shop, options)
     return sum(_insert(connection, batch_id, photo, options) for photo in wanted), batch_id
 
@@ -107,19 +128,35 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
     return found
 
 
-def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo], public_url: str) -> Iterable[Photo]:
+def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo], ours: Ours) -> Iterable[Photo]:
+    base = ours.artifacts_url
     pattern = shop.options.get("match")
     found = {
         hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(): photo
         for photo in photos
-        if not (public_url and photo.url.startswith(public_url)) and not (pattern and not re.search(pattern, photo.url))
+        if not (base and photo.url.startswith(base + "/")) and not (pattern and not re.search(pattern, photo.url))
     }
     names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
-    ours = artifacts.find_known(connection, sorted(names)) if names else set()
+    outputs = artifacts.find_known(connection, sorted(names)) if names else set()
     news = connections.note_seen(connection, shop.id, list(found))
     return (
-        photo for key, photo in found.items() if key in news and not ours.intersection(_OUTPUT_NAME.findall(photo.url))
+        photo
+        for key, photo in found.items()
+        if key in news and not outputs.intersection(_OUTPUT_NAME.findall(photo.url))
     )
+
+
+def _without_clean(connection: Connection, photos: list[Photo], options: BatchOptions, provider: str) -> list[Photo]:
+    # With a version, the same URL may hold another photo by now.
+    urls = sorted({storable(photo.url) for photo in photos if not photo.version})
+    if not urls:
+        return photos
+    clean = {
+        row.url
+        for row in reports.find_cleaned_urls(connection, urls, None)
+        if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None)
+    }
+    return [photo for photo in photos if photo.version or storable(photo.url) not in clean]
 
 
 def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchOptions) -> int:

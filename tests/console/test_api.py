@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from db import artifacts, tokens, uploads
+from db import artifacts, batches, tokens, uploads
 from db.tokens import Scope
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
 from tests.db.rows import claim, make_batch
@@ -92,7 +92,8 @@ def test_a_cost_limit_without_a_price(api: httpx.Client) -> None:
 
 def test_no_json_and_the_wrong_type(api: httpx.Client) -> None:
     problem(api.post("batches", content=b"{", headers={"Content-Type": "application/json"}), 422)
-    problem(api.post("batches", content=b"<xml/>", headers={"Content-Type": "application/xml"}), 422)
+    problem(api.post("batches", content=b"<xml/>", headers={"Content-Type": "application/xml"}), 415)
+    problem(api.post("batches", content=b'{"photos": []}', headers={"Content-Type": "text/plain"}), 415)
     problem(api.put("batches"), 405)
     problem(api.get("nothing"), 404)
 
@@ -297,3 +298,31 @@ def test_it_describes_itself(api: httpx.Client) -> None:
     told = json.loads(api.get("openapi.json").text)
     assert told["info"]["title"] == "Cleanplate"
     assert {"/v1/batches", "/v1/jobs/{job_id}/artifact", "/v1/quotes"} <= set(told["paths"])
+
+
+def test_an_error_nobody_foresaw_is_a_problem_too(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("secret inside")
+
+    headers = token_of(web.engine)
+    monkeypatch.setattr(batches, "newest", fail)
+    answer = web.client.get("/v1/batches", headers=headers)
+    assert "secret" not in problem(answer, 500)
+
+
+def test_outputs_are_under_the_web_application_unless_told(make_web: MakeWeb) -> None:
+    web = make_web(artifact_public_url="")
+    make_batch(web.engine, 1)
+    finish(web)
+    url = web.client.get("/v1/jobs/1", headers=token_of(web.engine)).json()["artifact_url"]
+    assert url.startswith("http://127.0.0.1:8080/artifacts/")
+    web = make_web(artifact_public_url="", web_public_url="https://clean.example/")
+    url = web.client.get("/v1/jobs/1", headers=token_of(web.engine)).json()["artifact_url"]
+    assert url.startswith("https://clean.example/artifacts/")
+
+
+def test_a_quote_can_be_asked_for_with_a_key(api: httpx.Client) -> None:
+    asked = {"photos": [{"image_url": A}]}
+    first = api.post("quotes", json=asked, headers={"Idempotency-Key": "q"})
+    assert api.post("quotes", json=asked, headers={"Idempotency-Key": "q"}).json() == first.json()
+    problem(api.post("quotes", json={"photos": [{"image_url": B}]}, headers={"Idempotency-Key": "q"}), 409)

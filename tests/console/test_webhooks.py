@@ -17,8 +17,11 @@ from sqlalchemy import text
 from standardwebhooks.webhooks import Webhook
 
 from console.webhooks import MOST_BYTES
+from core.content import content_key
+from core.settings import SANDBOX_KEY
 from db import artifacts, connections
 from tests.console.conftest import PUBLIC_URL, Web
+from tests.db.rows import make_batch
 
 SECRET = "a-secret"
 STANDARD = f"whsec_{base64.b64encode(b'a key of two dozen bytes').decode()}"
@@ -250,6 +253,23 @@ def test_our_own_outputs_make_no_jobs_wherever_the_shop_put_them(web: Web) -> No
     shop = web.connect("json", SECRET)
     assert post(web, shop.slug, body, signed(body)).json()["jobs"] == 1
     assert web.urls() == [other]
+
+
+def test_a_photo_that_was_cleaned_before_makes_no_job(web: Web) -> None:
+    make_batch(web.engine, 2)
+    everything = (1, 2, 3, 4)
+    with web.engine.begin() as connection:
+        for job_id, url, elements in ((1, A, everything), (2, B, (1,))):
+            connection.execute(
+                text(
+                    "UPDATE jobs SET state = 'succeeded', source_uri = :url, source_sha256 = 'x', content_key = :key, "
+                    "finished_at = now() WHERE id = :id"
+                ),
+                {"id": job_id, "url": url, "key": content_key(SANDBOX_KEY, "x", elements, everything, None)},
+            )
+    shop = web.connect("json", SECRET)
+    body = json.dumps({"photos": [A, B, {"url": A, "version": "2"}]}).encode()
+    assert post(web, shop.slug, body, signed(body)).json()["jobs"] == 2
 
 
 def test_options_of_a_connection(web: Web) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from core.errors import SourceUnreachable
 from core.states import Lane
-from db import circuits, queue
+from db import artifacts, circuits, queue
+from producer.intake import BatchOptions
 from tests.worker.conftest import Bench, MakeBench
 from worker import pipeline
 from worker.collect import collect
@@ -102,3 +103,23 @@ def test_probes_of_a_refused_account_spend_no_attempt(make_bench: MakeBench, twi
 def queue_all(bench: Bench) -> list[queue.DueJob]:
     with bench.engine.begin() as connection:
         return queue.queue_due(connection, Lane.BULK, 10)
+
+
+def test_our_own_output_is_not_cleaned_again(make_bench: MakeBench, tmp_path: Path, twins: Path) -> None:
+    (twins / "b.jpg").unlink()
+    bench = make_bench()
+    bench.submit(twins, BatchOptions(elements=(1, 2)))
+    bench.run_out()
+    cleaned = artifacts.fetch(bench.engine, bench.job()["artifact_sha256"])
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "copied.jpg").write_bytes(cleaned)
+    for elements in ((1,), (1, 2), (1, 2, 3)):
+        bench.submit(again, BatchOptions(elements=elements))
+        bench.run_out()
+    first, less, same, more = bench.rows("SELECT * FROM jobs ORDER BY id")
+    assert (less["reused_from"], less["artifact_sha256"]) == (first["id"], first["artifact_sha256"])
+    assert same["reused_from"] == first["id"]
+    # What is left of it was not looked for the first time.
+    assert more["reused_from"] is None
+    assert bench.sandbox.stats()["received"] == 2

@@ -107,6 +107,14 @@ UNION ALL SELECT batch_id, 'maybe_billed', count(*) FROM attempts
 
 
 def upgrade() -> None:
+    op.create_index(
+        "ix_jobs_artifact",
+        "jobs",
+        ["artifact_sha256"],
+        unique=False,
+        postgresql_using="hash",
+        postgresql_where=sa.text("artifact_sha256 IS NOT NULL"),
+    )
     op.create_table(
         "batch_counts",
         sa.Column("batch_id", sa.BigInteger(), nullable=False),
@@ -243,6 +251,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "ix_jobs_artifact",
+        table_name="jobs",
+        postgresql_using="hash",
+        postgresql_where=sa.text("artifact_sha256 IS NOT NULL"),
+    )
     op.drop_table("idempotency_keys")
     op.drop_table("tokens")
     op.drop_table("uploads")

@@ -1,0 +1,33 @@
+"""Forgetting what nobody will ask about again, so that tables do not grow for ever."""
+
+from sqlalchemy import Connection, text
+
+from db import idempotency
+
+AT_ONCE = 5000
+
+_OLD = {
+    "deliveries": "received_at",
+    "callbacks": "ended_at",
+    "lookups": "ended_at",
+}
+
+
+def forget_old(connection: Connection, days: float) -> int:
+    """Forget old webhooks, callbacks that ended and answers that were kept for repeated requests; return how many.
+
+    Photos that a shop told of are remembered for ever: they are what keeps a repeated webhook from making work.
+
+    Args:
+        connection: An open transaction.
+        days: How old what is forgotten is at least. Answers to requests have an age of their own.
+    """
+    forgotten = idempotency.forget_old(connection)
+    for table, since in _OLD.items():
+        statement = text(
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} "  # noqa: S608 - names of this module
+            f"WHERE {since} < now() - make_interval(secs => :seconds) ORDER BY {since} LIMIT :most)"
+        )
+        values = {"seconds": days * 86_400, "most": AT_ONCE}
+        forgotten += connection.execute(statement, values).rowcount
+    return forgotten

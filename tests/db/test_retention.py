@@ -1,0 +1,34 @@
+"""What is forgotten, and what is not."""
+
+from sqlalchemy import Engine, text
+
+from db import connections, idempotency, retention, tokens
+from db.idempotency import Kept
+from db.tokens import Scope
+
+
+def test_only_what_is_old_and_over_is_forgotten(engine: Engine) -> None:
+    with engine.begin() as connection:
+        shop = connections.create(connection, platform="json", shop="s", secret="secret", options={})
+        for key in ("old", "new"):
+            connections.note_delivery(connection, shop.id, key=key, topic="t", body=b"{}")
+        connections.note_seen(connection, shop.id, ["photo"])
+        for event, age in (("over", "40 days"), ("fresh", "1 day"), ("waits", None)):
+            connection.execute(
+                text(
+                    "INSERT INTO callbacks (batch_id, event, created_at, ended_at) "
+                    "VALUES (1, :event, now() - interval '50 days', now() - CAST(:age AS interval))"
+                ),
+                {"event": event, "age": age},
+            )
+        token_id = tokens.create(connection, name="t", scopes=[Scope.READ])[0].id
+        for key in ("old", "new"):
+            idempotency.keep(connection, token_id, key, Kept("hash", 200, {}))
+        connection.execute(text("UPDATE deliveries SET received_at = now() - interval '31 days' WHERE key = 'old'"))
+        connection.execute(text("UPDATE idempotency_keys SET created_at = now() - interval '3 days' WHERE key = 'old'"))
+        assert retention.forget_old(connection, 30) == 3
+        assert retention.forget_old(connection, 30) == 0
+        assert connection.execute(text("SELECT key FROM deliveries")).scalars().all() == ["new"]
+        assert connection.execute(text("SELECT key FROM idempotency_keys")).scalars().all() == ["new"]
+        assert connection.execute(text("SELECT event FROM callbacks ORDER BY id")).scalars().all() == ["fresh", "waits"]
+        assert connections.note_seen(connection, shop.id, ["photo"]) == set()
