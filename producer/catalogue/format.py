@@ -65,7 +65,7 @@ def find_format(path: Path, reading: Reading = AS_IT_IS) -> str:
         return google_xml.NAME
     if start.startswith(b"{"):
         return JSONL
-    table = open_table(path)
+    table = open_table(path, _image_columns(reading))
     if table is None or (start[:8].lower().startswith((b"http://", b"https://", b"#")) and not reading.image_columns):
         return URLS
     return _shape_of(table.header).name
@@ -103,7 +103,7 @@ def open_columns(path: Path, name: str, reading: Reading) -> tuple[Table, Column
     Raises:
         UsageError: It is no table, or a column is missing.
     """
-    table = open_table(path)
+    table = open_table(path, _image_columns(reading))
     if table is None:
         raise UsageError(f"{path.name} is no table: its first line has no second column. Nothing was submitted.")
     columns = find_columns(
@@ -134,6 +134,11 @@ def _read_parquet(path: Path, reading: Reading) -> Iterator[Item]:
     names, columns = parquet_columns(path, reading)
     for row in parquet.read_parquet_rows(path, names):
         yield from columns.read(row)
+
+
+def _image_columns(reading: Reading) -> set[str]:
+    known = {column for shape in SHAPES.values() for column in shape.image_columns}
+    return known | {column.strip().lower() for column in reading.image_columns}
 
 
 def _shape_of(header: Sequence[str]) -> Shape:

@@ -5,6 +5,6 @@ from producer.catalogue.shape import Shape
 PLAIN_TABLE = Shape(
     name="table",
     marks=(frozenset({"image_url"}),),
-    image_columns=("image_url",),
+    image_columns=("image_url", "image url", "image_link", "image link", "image src", "product image url"),
     sku_columns=("sku", "id"),
 )

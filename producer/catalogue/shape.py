@@ -1,5 +1,6 @@
 """What a table's columns mean: which hold photos, and which name the product."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
@@ -9,6 +10,7 @@ from producer.catalogue.cells import split_urls
 from producer.catalogue.item import Item, name_from_url, storable
 
 LONGEST_SKU = 200
+MOST_NAMED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,18 @@ def find_columns(
     Raises:
         UsageError: A column is missing; the message names it and those that were found.
     """
-    places: dict[str, int] = {}
+    places: defaultdict[str, list[int]] = defaultdict(list)
     for index, column in enumerate(header):
-        places.setdefault(column.strip().lower(), index)
-    found = ", ".join(repr(column.strip()) for column in header[:40])
+        places[column.strip().lower()].append(index)
+    found = ", ".join(repr(column.strip()) for column in header[:MOST_NAMED])
+    if len(header) > MOST_NAMED:
+        found += f" and {len(header) - MOST_NAMED:,} more"
     for column in image_columns:
         if column.strip().lower() not in places:
             raise UsageError(f"{where} has no column {column!r}. It has: {found}. Nothing was submitted.")
-    images = [places[column.strip().lower()] for column in image_columns] or [
-        places[column] for column in shape.image_columns if column in places
-    ]
+    # Of columns that are called the same every one counts.
+    named = [column.strip().lower() for column in image_columns] or shape.image_columns
+    images = [index for column in named for index in places.get(column, ())]
     if not images:
         wanted = " or ".join(repr(column) for column in shape.image_columns) or "photos"
         raise UsageError(
@@ -103,7 +107,7 @@ def find_columns(
         )
     return Columns(
         tuple(dict.fromkeys(images)),
-        tuple(places[column] for column in shape.sku_columns if column in places),
+        tuple(index for column in shape.sku_columns for index in places.get(column, ())),
         shape.split,
         base_url,
     )

@@ -1,7 +1,7 @@
 """Tables of rows and columns, parted by commas, tabs, semicolons or bars, read as a stream."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from producer.catalogue.text import Encoding, find_encoding, open_text
 
 DELIMITERS = ",\t;|"
 LONGEST_CELL = 1_000_000
-HEADER_CHARS = 65_536
+HEADER_BYTES = 1_000_000
 
 csv.field_size_limit(LONGEST_CELL)
 
@@ -32,15 +32,19 @@ class Table:
     header: tuple[str, ...]
 
 
-def open_table(path: Path) -> Table | None:
+def open_table(path: Path, known: Collection[str] = ()) -> Table | None:
     """Return how to read a file as a table; None when its first line has no second column.
+
+    Args:
+        path: The file.
+        known: Names of columns, in lower case, any of which may stand alone.
 
     Raises:
         UsageError: It cannot be read, or is no text.
     """
     encoding = find_encoding(path)
     with path.open("rb") as file:
-        head = file.read(HEADER_CHARS)[len(encoding.mark) :].decode(encoding.name, "ignore")
+        head = file.read(HEADER_BYTES)[len(encoding.mark) :].decode(encoding.name, "ignore")
     best: tuple[str, ...] = ()
     found = ""
     for delimiter in DELIMITERS:
@@ -50,7 +54,11 @@ def open_table(path: Path) -> Table | None:
             continue
         if len(columns) > max(1, len(best)):
             best, found = columns, delimiter
-    return Table(path, encoding, found, best) if found else None
+    if found:
+        return Table(path, encoding, found, best)
+    alone = next(iter(head.splitlines()), "").strip().strip('"')
+    # Parted by tabs, so that an URL with a comma in it is whole without quotes.
+    return Table(path, encoding, "\t", (alone,)) if alone.lower() in known else None
 
 
 def read_rows(table: Table) -> Iterator[tuple[int, list[str]]]:

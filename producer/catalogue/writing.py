@@ -156,13 +156,20 @@ def _write_lines(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written, 
 
 def _line_with(line: str, url: str, replacement: str, *, is_json: bool) -> str:
     if is_json:
-        return _IMAGE_URL.sub(lambda match: match[1] + json.dumps(replacement), line, count=1)
+        found = _find_json_url(line)
+        return line if found is None else line[: found.start(2)] + json.dumps(replacement) + line[found.end(2) :]
     return line.replace(url, replacement, 1)
 
 
 def _json_url(line: str) -> str | None:
-    found = _IMAGE_URL.search(line)
+    found = _find_json_url(line)
     return str(json.loads(found[2])) if found else None
+
+
+def _find_json_url(line: str) -> re.Match[str] | None:
+    row = json.loads(line) if line.strip() else {}
+    # An object within may have a key of this name, too.
+    return next((each for each in _IMAGE_URL.finditer(line) if json.loads(each[2]) == row.get("image_url")), None)
 
 
 def _plain_url(line: str) -> str | None:

@@ -173,3 +173,37 @@ def test_badly_quoted_text_is_read_in_one_way(tmp_path: Path, text: str) -> None
     is_closed = bool(records[-1].end)
     if is_closed:
         assert [row for row in read if any(row)] == [row for row in rows if any(row)]
+
+
+def test_columns_of_the_same_name_all_count(tmp_path: Path) -> None:
+    path = write(tmp_path, f"Handle,Image Src,Image Src\nx,{A},{B}\n")
+    assert [item.uri for item in read_catalogue(path)] == [A, B]
+    assert rewritten(path, {A: "1", B: "2"})[0] == b"Handle,Image Src,Image Src\nx,1,2\n"
+
+
+@pytest.mark.parametrize("header", ["image_url", "\ufeffImage Src", '"image_link"'])
+def test_a_table_may_have_photos_only(tmp_path: Path, header: str) -> None:
+    comma = "https://shop.example/a,b.jpg"
+    path = write(tmp_path, f'{header}\r\n{comma}\r\n"{B}"\r\n\r\n{C}')
+    assert [item.uri for item in read_catalogue(path)] == [comma, B, C]
+    changed = rewritten(path, {comma: "1", B: "2", C: "3"})[0]
+    assert changed.decode() == f'{header}\r\n1\r\n"2"\r\n\r\n3'
+
+
+def test_a_column_that_the_user_names_may_be_the_only_one(tmp_path: Path) -> None:
+    path = write(tmp_path, f"Foto\n{A}\n")
+    assert [item.uri for item in read_catalogue(path, Reading(image_columns=("foto",)))] == [A]
+
+
+def test_a_very_wide_table(tmp_path: Path) -> None:
+    names = ",".join(f"column {number}" for number in range(20_000))
+    path = write(tmp_path, f"{names},image_url\n{',' * 20_000}{A}\n")
+    assert [item.uri for item in read_catalogue(path)] == [A]
+    with pytest.raises(UsageError, match="and 19,961 more"):
+        read_catalogue(path, Reading(image_columns=("none",)))
+
+
+def test_only_the_photo_of_a_line_of_json_changes(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"more": {{"image_url": "{B}"}}, "image_url" : "{A}", "x": [1,  2]}}\n')
+    assert rewritten(path, {A: C, B: C})[0].decode() == path.read_text().replace(A, C)
