@@ -107,6 +107,14 @@ UNION ALL SELECT batch_id, 'maybe_billed', count(*) FROM attempts
 
 
 def upgrade() -> None:
+    op.drop_index("ix_jobs_batch_state", table_name="jobs")
+    op.create_index("ix_jobs_batch_state", "jobs", ["batch_id", "state", "id"], unique=False)
+    op.create_index(
+        "ix_jobs_code", "jobs", ["batch_id", "code", "id"], unique=False, postgresql_where=sa.text("code <> '200'")
+    )
+    op.create_index(
+        "ix_jobs_sku", "jobs", ["batch_id", "sku", "id"], unique=False, postgresql_where=sa.text("sku IS NOT NULL")
+    )
     op.create_index(
         "ix_jobs_artifact",
         "jobs",
@@ -251,6 +259,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_jobs_sku", table_name="jobs", postgresql_where=sa.text("sku IS NOT NULL"))
+    op.drop_index("ix_jobs_code", table_name="jobs", postgresql_where=sa.text("code <> '200'"))
+    op.drop_index("ix_jobs_batch_state", table_name="jobs")
+    op.create_index("ix_jobs_batch_state", "jobs", ["batch_id", "state", "code"], unique=False)
     op.drop_index(
         "ix_jobs_artifact",
         table_name="jobs",

@@ -1,0 +1,62 @@
+"""Pages of a large batch: each found by an index, whatever is asked for."""
+
+import time
+
+from sqlalchemy import Engine, text
+
+from db import listings
+from tests.db.rows import make_batch
+
+MANY = 200_000
+
+
+FILL = (
+    "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, code, "
+    "finished_at) SELECT 1, s, 'https://x.example/' || n, 'many ' || n, 'n', 'sku-' || n / 4, '{1}', '{1}', "
+    "CASE s WHEN 'dead' THEN CASE WHEN n % 5000 = 0 THEN '801' ELSE '703' END WHEN 'succeeded' THEN '200' END, "
+    "CASE WHEN s <> 'pending' THEN now() END FROM (SELECT n, CASE WHEN n % 10 = 0 THEN 'dead' "
+    "WHEN n > :many * 0.9 THEN 'pending' ELSE 'succeeded' END AS s FROM generate_series(1, :many) AS n) AS made"
+)
+
+
+def test_every_page_of_a_large_batch_comes_soon(engine: Engine) -> None:
+    make_batch(engine, 1)
+    with engine.begin() as connection:
+        connection.execute(text(FILL), {"many": MANY})
+    asked: list[dict[str, str]] = [
+        {},
+        {"state": "pending"},
+        {"state": "dead"},
+        {"state": "succeeded"},
+        {"code": "801"},
+        {"code": "200"},
+        {"state": "dead", "code": "801"},
+        {"sku": "sku-40000"},
+        {"sku": "none"},
+        {"state": "held"},
+    ]
+    with engine.connect() as connection:
+        for wanted in asked:
+            began = time.perf_counter()
+            page = listings.list_jobs(connection, 1, limit=100, **wanted)  # type: ignore[arg-type]
+            last = page[-1].id if page else 0
+            later = listings.list_jobs(connection, 1, limit=100, after=last, **wanted)
+            seconds = time.perf_counter() - began
+            assert seconds < 0.2, (wanted, seconds)
+            assert bool(page) == (wanted not in [{"sku": "none"}, {"state": "held"}])
+            ids = [row.id for row in [*page, *later]]
+            assert ids == sorted(set(ids))
+            for row in page:
+                assert all(getattr(row, name) == value for name, value in wanted.items())
+
+
+def test_pages_hold_every_job_once_in_order(engine: Engine) -> None:
+    make_batch(engine, 7)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'dead', code = '801', finished_at = now() WHERE id IN (2, 5)"))
+        found: list[int] = []
+        while page := listings.list_jobs(connection, 1, after=found[-1] if found else 0, limit=3):
+            found += [row.id for row in page]
+        assert found == [1, 2, 3, 4, 5, 6, 7]
+        assert [row.id for row in listings.list_jobs(connection, 1, code="801")] == [2, 5]
+        assert listings.list_jobs(connection, 2) == []
