@@ -100,6 +100,8 @@ def find_own_output(connection: Connection, job: ClaimedJob, sha256: str, provid
     statement = text(
         "SELECT id, artifact_sha256, content_key, source_sha256, elements, subject_elements FROM jobs "
         "WHERE artifact_sha256 = :sha256 AND state = 'succeeded' AND mask IS NULL AND reused_from IS NULL "
+        # One that came back as it was sent is no output of ours but anybody's photo.
+        "AND source_sha256 <> artifact_sha256 "
         "AND elements @> CAST(:elements AS smallint[]) AND subject_elements @> CAST(:subject AS smallint[]) "
         "ORDER BY id LIMIT 10"
     )

@@ -105,6 +105,17 @@ def queue_all(bench: Bench) -> list[queue.DueJob]:
         return queue.queue_due(connection, Lane.BULK, 10)
 
 
+def test_a_photo_that_came_back_as_it_was_is_no_output_of_ours(make_bench: MakeBench, twins: Path) -> None:
+    (twins / "b.jpg").unlink()
+    bench = make_bench(hold_unchanged_below=0)
+    bench.sandbox.configure(next="unchanged*2")
+    for elements in ((1, 2), (1,)):
+        bench.submit(twins, BatchOptions(elements=elements))
+        bench.run_out()
+    assert [row["reused_from"] for row in bench.rows("SELECT * FROM jobs ORDER BY id")] == [None, None]
+    assert bench.sandbox.stats()["received"] == 2
+
+
 def test_our_own_output_is_not_cleaned_again(make_bench: MakeBench, tmp_path: Path, twins: Path) -> None:
     (twins / "b.jpg").unlink()
     bench = make_bench()
