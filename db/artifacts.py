@@ -90,12 +90,22 @@ def fetch(engine: Engine, sha256: str) -> bytes:
         "SELECT f.uri, b.data FROM artifacts AS f LEFT JOIN artifact_bytes AS b "
         "ON b.sha256 = f.sha256 AND f.uri LIKE 'postgres:%' WHERE f.sha256 = :sha256"
     )
-    uri, data = transact(engine, lambda connection: connection.execute(statement, {"sha256": sha256}).one())
+
+    def look() -> tuple[str, bytes | None]:
+        return transact(engine, lambda connection: tuple(connection.execute(statement, {"sha256": sha256}).one()))
+
+    uri, data = look()
     if uri.startswith("postgres:"):
         if data is None:
             raise CleanplateError(f"the bytes of artifact {sha256[:12]} are not in the database")
         return bytes(data)
-    found = load(uri, process_settings())
+    try:
+        found = load(uri, process_settings())
+    except CleanplateError:
+        if look()[0] == uri:
+            raise
+        # It was moved to another store in between.
+        return fetch(engine, sha256)
     if hashlib.sha256(found).hexdigest() != sha256:
         raise CleanplateError(f"artifact {sha256[:12]} at {uri} was changed since it was stored")
     return found

@@ -349,6 +349,15 @@ class LookupRow(Base):
     __table_args__ = (Index("ix_lookups_due", "available_at", "id", postgresql_where=text("ended_at IS NULL")),)
 
 
+class SweptObject(Base):
+    """An object of a bucket that was deleted because no output referred to it."""
+
+    __tablename__ = "swept_objects"
+
+    uri: Mapped[str] = mapped_column(primary_key=True)
+    swept_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class Upload(Base):
     """A photo that was handed in as bytes."""
 

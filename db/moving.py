@@ -42,7 +42,27 @@ def place(connection: Connection, sha256: str, *, before: str, after: str, data:
     return True
 
 
-def find_used(connection: Connection, uris: list[str]) -> set[str]:
-    """Return which of these places hold an output's bytes."""
-    statement = text("SELECT uri FROM artifacts WHERE uri = ANY(:uris)")
-    return set(connection.execute(statement, {"uris": uris}).scalars())
+def take_unused(connection: Connection, uris: list[str]) -> list[str]:
+    """Return which of these places hold no output's bytes; until the transaction ends none can come to hold one.
+
+    What ends a job with bytes that it put there before has to ask `was_swept`.
+    """
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(uri, 12)) FROM unnest(CAST(:uris AS text[])) AS uri")
+    connection.execute(lock, {"uris": sorted(uris)})
+    used = set(connection.execute(text("SELECT uri FROM artifacts WHERE uri = ANY(:uris)"), {"uris": uris}).scalars())
+    unused = [uri for uri in uris if uri not in used]
+    statement = text(
+        "INSERT INTO swept_objects (uri, swept_at) SELECT unnest(CAST(:uris AS text[])), clock_timestamp() "
+        "ON CONFLICT (uri) DO UPDATE SET swept_at = excluded.swept_at"
+    )
+    connection.execute(statement, {"uris": unused})
+    return unused
+
+
+def was_swept(connection: Connection, uri: str, age_seconds: float) -> bool:
+    """Return whether a place was swept in the last seconds; until the transaction ends it is not."""
+    connection.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:uri, 12))"), {"uri": uri})
+    statement = text(
+        "SELECT 1 FROM swept_objects WHERE uri = :uri AND swept_at > clock_timestamp() - make_interval(secs => :age)"
+    )
+    return connection.execute(statement, {"uri": uri, "age": age_seconds}).one_or_none() is not None

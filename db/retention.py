@@ -11,6 +11,7 @@ _OLD = {
     "callbacks": "ended_at",
     "lookups": "ended_at",
 }
+_SWEPT_SECONDS = 7 * 86_400
 
 
 def forget_old(connection: Connection, days: float) -> int:
@@ -23,6 +24,8 @@ def forget_old(connection: Connection, days: float) -> int:
         days: How old what is forgotten is at least. Answers to requests have an age of their own.
     """
     forgotten = idempotency.forget_old(connection)
+    swept = text("DELETE FROM swept_objects WHERE swept_at < now() - make_interval(secs => :seconds)")
+    forgotten += connection.execute(swept, {"seconds": _SWEPT_SECONDS}).rowcount
     for table, since in _OLD.items():
         statement = text(
             f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} "  # noqa: S608 - names of this module

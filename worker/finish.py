@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from core.errors import StoreUnavailable
 from core.states import JobState
-from db import artifacts, attempts, jobs
+from db import artifacts, attempts, jobs, moving
 from db.artifacts import artifact_key
 from db.attempts import Outcome
 from db.jobs import Changed, ClaimedJob
@@ -25,6 +26,7 @@ from worker.policy import Decision, Move
 log = logging.getLogger(__name__)
 
 FINISH_PATIENCE_SECONDS = 120.0
+CLOCK_SLACK_SECONDS = 1.0
 
 Result = TypeVar("Result")
 
@@ -135,7 +137,11 @@ class Finisher:
     ) -> None:
         key = artifact_key(hashlib.sha256(output.data).hexdigest(), output.format)
 
+        began = time.monotonic()
+
         def work(connection: Connection) -> None:
+            if uri and moving.was_swept(connection, uri, time.monotonic() - began + CLOCK_SLACK_SECONDS):
+                raise StoreUnavailable(f"{uri} was swept while it was uploaded; it is uploaded again")
             sha256 = artifacts.keep(
                 connection,
                 output.data,

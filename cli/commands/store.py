@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import click
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from cli.database import open_database
 from core.errors import UnavailableError, UsageError
@@ -17,7 +17,7 @@ from db.store.s3 import Found, S3Store
 
 SWEEP_AFTER = timedelta(hours=24)
 """A worker may have uploaded what it has not written down yet."""
-SWEEP_PAGE = 500
+SWEEP_PAGE = 50
 
 
 @click.group()
@@ -96,9 +96,10 @@ def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:
 
 
 def _sweep(engine: Engine, bucket: S3Store, page: list[Found]) -> int:
-    uris = [found.uri for found in page]
-    used = transact(engine, partial(moving.find_used, uris=uris)) if uris else set()
-    for uri in uris:
-        if uri not in used:
+    def work(connection: Connection) -> int:
+        unused = moving.take_unused(connection, [found.uri for found in page])
+        for uri in unused:
             bucket.delete(uri)
-    return len(uris) - len(used)
+        return len(unused)
+
+    return transact(engine, work) if page else 0

@@ -1,5 +1,6 @@
 """Outputs move between stores without a moment in which they are nowhere, and what nobody needs is swept."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy import Engine, text
 from cli.commands.store import move_all, sweep_all
 from core.errors import UnavailableError
 from core.settings import Settings
-from db import artifacts
+from db import artifacts, moving, store
 from db.artifacts import artifact_key
 from db.store import open_store
 from db.store.s3 import S3Store
@@ -62,6 +63,43 @@ def test_a_move_that_broke_off_goes_on(engine: Engine, tmp_path: Path, monkeypat
             move_all(engine, settings, giver, taker)
     assert sorted(uri.partition(":")[0] for uri in uris(engine)) == ["file", "postgres", "postgres"]
     assert move_all(engine, settings, giver, taker) == 2
+
+
+def test_what_is_swept_while_it_is_uploaded_again_is_noticed(engine: Engine, s3_settings: Settings) -> None:
+    bucket = S3Store(s3_settings, BUCKET, "again")
+    uri = bucket.upload(artifact_key("c" * 64, "PNG"), b"x")
+    with engine.begin() as worker:
+        assert not moving.was_swept(worker, uri, 60)
+        # Its transaction is open: the sweep waits for it, and then finds the object used.
+        with ThreadPoolExecutor(1) as pool:
+            swept = pool.submit(sweep_all, engine, bucket, before=datetime.now(UTC) + timedelta(hours=1))
+            with pytest.raises(TimeoutError):
+                swept.result(0.3)
+            artifacts.keep(worker, b"x", image_format="PNG", width=1, height=1, uri=uri)
+            worker.commit()
+            assert swept.result(10) == 0
+    other = bucket.upload(artifact_key("d" * 64, "PNG"), b"y")
+    assert sweep_all(engine, bucket, before=datetime.now(UTC) + timedelta(hours=1)) == 1
+    with engine.begin() as worker:
+        assert moving.was_swept(worker, other, 60)
+        assert not moving.was_swept(worker, other, 0)
+
+
+def test_an_output_that_moves_while_it_is_read_is_read_where_it_is_now(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(_env_file=None)
+    [sha256, *_] = fill(engine)
+    stores = [open_store(each, settings) for each in ("postgres", (tmp_path / "a").as_uri(), (tmp_path / "b").as_uri())]
+    move_all(engine, settings, stores[0], stores[1])
+
+    def late(uri: str, told: Settings) -> bytes:
+        monkeypatch.setattr(artifacts, "load", store.load)
+        move_all(engine, settings, stores[1], stores[2])
+        return store.load(uri, told)
+
+    monkeypatch.setattr(artifacts, "load", late)
+    assert artifacts.fetch(engine, sha256) == PICTURES[0]
 
 
 def test_only_what_nobody_needs_and_is_old_is_swept(engine: Engine, s3_settings: Settings) -> None:

@@ -227,6 +227,12 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "swept_objects",
+        sa.Column("uri", sa.Text(), nullable=False),
+        sa.Column("swept_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("uri"),
+    )
+    op.create_table(
         "uploads",
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
@@ -272,6 +278,7 @@ def downgrade() -> None:
     op.drop_table("idempotency_keys")
     op.drop_table("tokens")
     op.drop_table("uploads")
+    op.drop_table("swept_objects")
     op.drop_table("seen_photos")
     op.drop_index("ix_lookups_due", table_name="lookups", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_table("lookups")
