@@ -1,7 +1,9 @@
 """Queries about callbacks: what shops are to be told, and what became of it. Triggers write what happened."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -19,14 +21,18 @@ class Callback:
 
     Args:
         id: Stands for it in the message, so that whoever gets it twice knows.
+        batch_id: Whose.
+        created_at: When it happened.
         url: Where it goes.
         secret: What signs it (`whsec_…`); never shown.
         event: `batch.finished`, `job.succeeded`, `job.dead` or `job.held`.
         tries: How often it was sent before.
-        data: The batch or job as it stands.
+        data: The batch or job, in the state it came to.
     """
 
     id: int
+    batch_id: int
+    created_at: datetime
     url: str
     secret: str
     event: str
@@ -37,21 +43,33 @@ class Callback:
         return f"Callback(id={self.id}, event={self.event!r})"
 
 
-def take_due(connection: Connection, most: int) -> list[Callback]:
-    """Lease callbacks that are due, oldest first."""
+def take_due(
+    connection: Connection, most: int, *, only_batch: int | None = None, not_batches: Collection[int] = ()
+) -> list[Callback]:
+    """Lease callbacks that are due, oldest first.
+
+    Args:
+        connection: An open transaction.
+        most: How many.
+        only_batch: Only those of this batch.
+        not_batches: None of these batches, whose shops do not answer.
+    """
     statement = text(
         """
         WITH due AS (
             SELECT id FROM callbacks WHERE ended_at IS NULL AND available_at <= now()
+            AND (CAST(:only AS bigint) IS NULL OR batch_id = :only) AND batch_id <> ALL(CAST(:not AS bigint[]))
             ORDER BY available_at, id LIMIT :most FOR UPDATE SKIP LOCKED
         ), taken AS (
             UPDATE callbacks AS c SET available_at = now() + make_interval(secs => :lease), tries = tries + 1
-            FROM due WHERE c.id = due.id RETURNING c.id, c.batch_id, c.job_id, c.event, c.tries
+            FROM due WHERE c.id = due.id RETURNING c.id, c.batch_id, c.job_id, c.event, c.tries, c.created_at
         )
-        SELECT t.id, b.callback_url AS url, b.callback_secret AS secret, t.event, t.tries - 1 AS tries,
+        SELECT t.id, t.batch_id, t.created_at, b.callback_url AS url, b.callback_secret AS secret, t.event,
+               t.tries - 1 AS tries,
                jsonb_build_object('batch_id', b.id, 'batch_name', b.name) || CASE
-                   WHEN t.job_id IS NULL THEN jsonb_build_object('state', b.state)
-                   ELSE jsonb_build_object('job_id', j.id, 'state', j.state, 'image_url', j.source_uri, 'sku', j.sku,
+                   WHEN t.job_id IS NULL THEN jsonb_build_object('state', split_part(t.event, '.', 2))
+                   ELSE jsonb_build_object('job_id', j.id, 'state', split_part(t.event, '.', 2),
+                        'image_url', j.source_uri, 'sku', j.sku,
                         'code', j.code, 'message', j.message, 'artifact_sha256', j.artifact_sha256,
                         'artifact_format', f.format)
                END AS data
@@ -60,7 +78,8 @@ def take_due(connection: Connection, most: int) -> list[Callback]:
         ORDER BY t.id
         """
     )
-    return [Callback(*row) for row in connection.execute(statement, {"most": most, "lease": LEASE_SECONDS})]
+    values = {"most": most, "lease": LEASE_SECONDS, "only": only_batch, "not": sorted(not_batches)}
+    return [Callback(*row) for row in connection.execute(statement, values)]
 
 
 def note_delivered(connection: Connection, callback_id: int) -> None:
@@ -82,9 +101,13 @@ def note_failed(connection: Connection, callback_id: int, *, tries: int, why: st
         "UPDATE callbacks SET last_error = :why, available_at = now() + make_interval(secs => :delay), "
         "ended_at = CASE WHEN created_at < now() - make_interval(secs => :patience) THEN now() END WHERE id = :id"
     )
-    delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 3 ** min(tries, 20))
-    values = {"id": callback_id, "why": why[:500], "delay": delay, "patience": PATIENCE_SECONDS}
+    values = {"id": callback_id, "why": why[:500], "delay": delay_seconds(tries), "patience": PATIENCE_SECONDS}
     connection.execute(statement, values)
+
+
+def delay_seconds(tries: int) -> float:
+    """Return how long to wait after so many tries that failed before this one."""
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * float(3 ** min(tries, 20)))
 
 
 def set_target(connection: Connection, batch_id: int, *, url: str, secret: str) -> None:
@@ -98,4 +121,5 @@ def as_payload(callback: Callback, artifact_url: str | None) -> bytes:
     told = {key: value for key, value in callback.data.items() if not key.startswith("artifact_")}
     if callback.event == "job.succeeded":
         told["artifact_url"] = artifact_url
-    return json.dumps({"type": callback.event, "data": told}, separators=(",", ":")).encode()
+    message = {"type": callback.event, "timestamp": callback.created_at.isoformat(), "data": told}
+    return json.dumps(message, separators=(",", ":")).encode()

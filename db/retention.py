@@ -8,14 +8,14 @@ AT_ONCE = 5000
 
 _OLD = {
     "deliveries": "received_at",
-    "callbacks": "ended_at",
-    "lookups": "ended_at",
+    "callbacks": "coalesce(ended_at, created_at)",
+    "lookups": "coalesce(ended_at, created_at)",
 }
 _SWEPT_SECONDS = 7 * 86_400
 
 
 def forget_old(connection: Connection, days: float) -> int:
-    """Forget old webhooks, callbacks that ended and answers that were kept for repeated requests; return how many.
+    """Forget old webhooks, callbacks and answers that were kept for repeated requests; return how many.
 
     Photos that a shop told of are remembered for ever: they are what keeps a repeated webhook from making work.
 

@@ -2,10 +2,13 @@
 
 import logging
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from standardwebhooks.webhooks import Webhook
 
 from core.net.client import CheckedClient, NoAnswer
@@ -18,13 +21,26 @@ from producer.rounds import run_rounds
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 20
+AT_ONCE = 8
 SEND_SECONDS = 15.0
 MOST_ANSWER_BYTES = 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """Of a shop that did not take the last so many callbacks, and until when it is left alone (monotonic seconds)."""
+
+    failures: int
+    until: float
+
+
+_NEVER = _Silence(0, 0.0)
+
+
 class Courier:
-    """Sends what is due, one after the other.
+    """Sends what is due, several at once, so that a shop that answers slowly does not hold up the others.
+
+    Of a batch whose shop did not take one, one at a time is tried, after pauses that grow.
 
     Args:
         engine: Where callbacks are written.
@@ -34,25 +50,46 @@ class Courier:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
-        self._client = CheckedClient(settings.fetch_allow_private)
+        self._clients = threading.local()
+        self._pool = ThreadPoolExecutor(AT_ONCE, "callback", self._open_client)
+        self._silent: dict[int, _Silence] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set."""
         run_rounds(stop, self.send_due, full=AT_ONCE)
-        self._client.close()
+        self._pool.shutdown()
 
     def send_due(self) -> int:
         """Send what is due now; return how many were tried."""
-        due = transact(self._engine, partial(callbacks.take_due, most=AT_ONCE))
-        for callback in due:
-            why = self._send(callback)
-            if why is None:
-                transact(self._engine, partial(callbacks.note_delivered, callback_id=callback.id))
-                continue
-            log.warning("callback %s (%s) was not taken: %s", callback.id, callback.event, why)
-            note = partial(callbacks.note_failed, callback_id=callback.id, tries=callback.tries, why=why)
-            transact(self._engine, note)
+        due = transact(self._engine, self._take_due)
+        for callback, is_taken in zip(due, self._pool.map(self._handle, due), strict=True):
+            if is_taken:
+                self._silent.pop(callback.batch_id, None)
+            else:
+                failures = self._silent.get(callback.batch_id, _NEVER).failures
+                until = time.monotonic() + callbacks.delay_seconds(failures)
+                self._silent[callback.batch_id] = _Silence(failures + 1, until)
         return len(due)
+
+    def _take_due(self, connection: Connection) -> list[Callback]:
+        found = callbacks.take_due(connection, AT_ONCE, not_batches=self._silent)
+        for batch_id, silence in self._silent.items():
+            if len(found) < AT_ONCE and time.monotonic() >= silence.until:
+                found += callbacks.take_due(connection, 1, only_batch=batch_id)
+        return found
+
+    def _handle(self, callback: Callback) -> bool:
+        why = self._send(callback)
+        if why is None:
+            transact(self._engine, partial(callbacks.note_delivered, callback_id=callback.id))
+            return True
+        log.warning("callback %s (%s) was not taken: %s", callback.id, callback.event, why)
+        note = partial(callbacks.note_failed, callback_id=callback.id, tries=callback.tries, why=why)
+        transact(self._engine, note)
+        return False
+
+    def _open_client(self) -> None:
+        self._clients.mine = CheckedClient(self._settings.fetch_allow_private)
 
     def _send(self, callback: Callback) -> str | None:
         """Return None when it was taken, else why not."""
@@ -64,8 +101,9 @@ class Courier:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": Webhook(callback.secret).sign(message_id, now, body.decode()),
         }
+        client: CheckedClient = self._clients.mine
         try:
-            reply = self._client.send(
+            reply = client.send(
                 "POST", callback.url, headers, body=body, seconds=SEND_SECONDS, max_bytes=MOST_ANSWER_BYTES
             )
         except NoAnswer as error:

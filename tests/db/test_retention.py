@@ -13,20 +13,25 @@ def test_only_what_is_old_and_over_is_forgotten(engine: Engine) -> None:
         for key in ("old", "new"):
             connections.note_delivery(connection, shop.id, key=key, topic="t", body=b"{}")
         connections.note_seen(connection, shop.id, ["photo"])
-        for event, age in (("over", "40 days"), ("fresh", "1 day"), ("waits", None)):
+        for event, age, since in (
+            ("over", "40 days", "50 days"),
+            ("fresh", "1 day", "50 days"),
+            ("waits", None, "2 days"),
+            ("never taken", None, "31 days"),
+        ):
             connection.execute(
                 text(
                     "INSERT INTO callbacks (batch_id, event, created_at, ended_at) "
-                    "VALUES (1, :event, now() - interval '50 days', now() - CAST(:age AS interval))"
+                    "VALUES (1, :event, now() - CAST(:since AS interval), now() - CAST(:age AS interval))"
                 ),
-                {"event": event, "age": age},
+                {"event": event, "age": age, "since": since},
             )
         token_id = tokens.create(connection, name="t", scopes=[Scope.READ])[0].id
         for key in ("old", "new"):
             idempotency.keep(connection, token_id, key, Kept("hash", 200, {}))
         connection.execute(text("UPDATE deliveries SET received_at = now() - interval '31 days' WHERE key = 'old'"))
         connection.execute(text("UPDATE idempotency_keys SET created_at = now() - interval '3 days' WHERE key = 'old'"))
-        assert retention.forget_old(connection, 30) == 3
+        assert retention.forget_old(connection, 30) == 4
         assert retention.forget_old(connection, 30) == 0
         assert connection.execute(text("SELECT key FROM deliveries")).scalars().all() == ["new"]
         assert connection.execute(text("SELECT key FROM idempotency_keys")).scalars().all() == ["new"]

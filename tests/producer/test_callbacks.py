@@ -1,8 +1,11 @@
 """Callbacks: told once for what happened, signed, again until it is taken, and never to private addresses."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 
 from core.settings import Settings
 from db import artifacts, batches, callbacks, jobs, reviews
+from producer.callbacks import courier as courier_module
 from producer.callbacks.courier import Courier
 from tests.db.rows import claim, make_batch
 
@@ -91,7 +95,7 @@ def test_what_becomes_of_a_batch_is_told_once(engine: Engine, shop: Shop) -> Non
     sender = courier(engine)
     assert sender.send_due() == 4
     assert sender.send_due() == 0
-    told = shop.told()
+    told = sorted(shop.told(), key=lambda each: each[1].get("job_id", 9))
     assert [(event, data.get("job_id"), data["state"]) for event, data in told] == [
         ("job.succeeded", 1, "succeeded"),
         ("job.dead", 2, "dead"),
@@ -117,10 +121,10 @@ def test_it_is_tried_again_later_and_with_the_same_id(engine: Engine, shop: Shop
     [job_id] = make_batch(engine, 1, queued=True)
     listen(engine, shop.url)
     end(engine, job_id, "dead")
-    sender = courier(engine)
     shop.status = 500
     waits = []
     for _ in range(3):
+        sender = courier(engine)
         assert sender.send_due() == 1
         assert sender.send_due() == 0
         with engine.begin() as connection:
@@ -129,7 +133,7 @@ def test_it_is_tried_again_later_and_with_the_same_id(engine: Engine, shop: Shop
             connection.execute(text("UPDATE callbacks SET available_at = now()"))
     assert waits == [5, 15, 45]
     shop.status = 204
-    assert sender.send_due() == 1
+    assert courier(engine).send_due() == 1
     assert len({headers["webhook-id"] for headers, _ in shop.taken}) == 1
     with engine.connect() as connection:
         row = connection.execute(text("SELECT tries, ended_at IS NOT NULL, last_error FROM callbacks")).one()
@@ -173,7 +177,7 @@ def test_two_senders_tell_it_once(engine: Engine, shop: Shop) -> None:
     for job_id in ids:
         end(engine, job_id, "dead")
     senders = [courier(engine) for _ in range(3)]
-    threads = [threading.Thread(target=sender.send_due) for sender in senders]
+    threads = [threading.Thread(target=lambda one=sender: [one.send_due() for _ in range(3)]) for sender in senders]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -182,4 +186,39 @@ def test_two_senders_tell_it_once(engine: Engine, shop: Shop) -> None:
 
 
 def test_a_secret_is_in_no_repr() -> None:
-    assert SECRET not in repr(callbacks.Callback(1, "u", SECRET, "e", 0, {}))
+    assert SECRET not in repr(callbacks.Callback(1, 1, datetime.now(UTC), "u", SECRET, "e", 0, {}))
+
+
+def test_a_shop_that_does_not_answer_holds_up_nobody(
+    engine: Engine, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier_module, "SEND_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        dead = make_batch(engine, 40, queued=True)
+        listen(engine, f"http://127.0.0.1:{silent.getsockname()[1]}/", batch_id=1)
+        ids = make_batch(engine, 20, queued=True)
+        listen(engine, shop.url, batch_id=2)
+        for job_id in [*dead, *ids]:
+            end(engine, job_id, "dead")
+        sender, began = courier(engine), time.monotonic()
+        while len(shop.taken) < 20:
+            sender.send_due()
+            assert time.monotonic() - began < 4
+        assert sorted(data["job_id"] for _, data in shop.told()) == ids
+        with engine.connect() as connection:
+            tried = text("SELECT count(*) FROM callbacks WHERE batch_id = 1 AND tries > 0")
+            assert connection.execute(tried).scalar_one() <= 9
+
+
+def test_what_is_told_is_what_happened_then(engine: Engine, shop: Shop) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    listen(engine, shop.url)
+    end(engine, job_id, "dead")
+    with engine.begin() as connection:
+        assert batches.requeue(connection, 1, None) == 1
+        happened = connection.execute(text("SELECT created_at FROM callbacks")).scalar_one()
+    courier(engine).send_due()
+    [(_, body)] = shop.taken
+    told = json.loads(body)
+    assert (told["type"], told["data"]["state"]) == ("job.dead", "dead")
+    assert datetime.fromisoformat(told["timestamp"]) == happened
