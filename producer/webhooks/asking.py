@@ -19,7 +19,8 @@ from producer.webhooks.intake import Ours, take_photos
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 10
+AT_ONCE = 3
+"""Asked one after the other within what keeps them from another asker."""
 ASK_SECONDS = 15.0
 MOST_BYTES = 2_000_000
 
