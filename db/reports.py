@@ -198,11 +198,12 @@ def find_contents(connection: Connection, keys: list[str], only_batch: int | Non
 
 @dataclass(frozen=True, slots=True)
 class CleanedUrl:
-    """What was behind a URL when it was cleaned."""
+    """What was behind a URL when it was cleaned; fetched at `since` or later."""
 
     url: str
     sha256: str
     content_key: str
+    since: datetime
 
 
 def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int | None) -> list[CleanedUrl]:
@@ -214,9 +215,10 @@ def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int |
         only_batch: As for `find_contents`.
     """
     statement = text(
-        "SELECT DISTINCT source_uri, source_sha256, content_key FROM jobs WHERE source_uri = ANY(:urls) "
+        "SELECT source_uri, source_sha256, content_key, max(coalesce(started_at, created_at)) FROM jobs "
+        "WHERE source_uri = ANY(:urls) "
         "AND state = 'succeeded' AND content_key IS NOT NULL "
-        "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch)"
+        "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) GROUP BY source_uri, source_sha256, content_key"
     )
     return [CleanedUrl(*row) for row in connection.execute(statement, {"urls": urls, "batch": only_batch})]
 

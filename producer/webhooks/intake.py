@@ -147,16 +147,26 @@ def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo
 
 
 def _without_clean(connection: Connection, photos: list[Photo], options: BatchOptions, provider: str) -> list[Photo]:
-    # With a version, the same URL may hold another photo by now.
-    urls = sorted({storable(photo.url) for photo in photos if not photo.version})
+    urls = sorted({storable(photo.url) for photo in photos})
     if not urls:
-        return photos
-    clean = {
-        row.url
-        for row in reports.find_cleaned_urls(connection, urls, None)
-        if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None)
-    }
-    return [photo for photo in photos if photo.version or storable(photo.url) not in clean]
+        return []
+    since: dict[str, datetime] = {}
+    for row in reports.find_cleaned_urls(connection, urls, None):
+        if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None):
+            since[row.url] = max(row.since, since.get(row.url, row.since))
+    return [photo for photo in photos if not _is_clean(photo, since.get(storable(photo.url)))]
+
+
+def _is_clean(photo: Photo, since: datetime | None) -> bool:
+    """Whether the photo behind a URL is still the one that was fetched and cleaned then."""
+    if since is None or not photo.version:
+        return since is not None
+    try:
+        changed = datetime.fromisoformat(photo.version)
+    except ValueError:
+        # A hash, say: the same URL may hold another photo by now.
+        return False
+    return (changed if changed.tzinfo else changed.replace(tzinfo=UTC)) < since
 
 
 def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchOptions) -> int:

@@ -3,6 +3,7 @@
 Headers come with and without `X-`; photos are in `images` and, from API 2024-07 on, in `media`.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from producer.webhooks.delivery import Delivery, Incoming, Photo, body_key, list
 from producer.webhooks.hmacs import require
 
 TOPICS = {"products/create", "products/update"}
+
+_VERSION = re.compile(r"[?&]v=\d")
 
 
 class Shopify:
@@ -36,15 +39,17 @@ def _header(incoming: Incoming, name: str) -> str:
 def _photos(product: dict[str, Any]) -> tuple[Photo, ...]:
     skus = [text_of(variant.get("sku")) for variant in list_of(product.get("variants"))]
     sku = next((sku for sku in skus if sku), "") or text_of(product.get("handle")) or None
-    found = [
-        Photo(text_of(image.get("src")), text_of(image.get("updated_at")), sku)
-        for image in list_of(product.get("images"))
-    ]
+    found = [_photo(image.get("src"), image.get("updated_at"), sku) for image in list_of(product.get("images"))]
     for medium in list_of(product.get("media")):
         preview = medium.get("preview_image")
         image = preview if isinstance(preview, dict) else medium
         if text_of(medium.get("media_content_type")).upper() in {"", "IMAGE"}:
-            url = text_of(image.get("src")) or text_of(image.get("url"))
-            found.append(Photo(url, text_of(medium.get("updated_at")), sku))
+            found.append(_photo(image.get("src") or image.get("url"), medium.get("updated_at"), sku))
     once = {photo.url: photo for photo in reversed(found) if photo.url}
     return tuple(once[url] for url in dict.fromkeys(photo.url for photo in found if photo.url))
+
+
+def _photo(url: object, updated_at: object, sku: str | None) -> Photo:
+    told = text_of(url)
+    # `v` in the URL changes with the bytes; the time also with the photo's place and description.
+    return Photo(told, "" if _VERSION.search(told) else text_of(updated_at), sku)

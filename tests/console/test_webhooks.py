@@ -263,13 +263,35 @@ def test_a_photo_that_was_cleaned_before_makes_no_job(web: Web) -> None:
             connection.execute(
                 text(
                     "UPDATE jobs SET state = 'succeeded', source_uri = :url, source_sha256 = 'x', content_key = :key, "
-                    "finished_at = now() WHERE id = :id"
+                    "started_at = '2026-05-05T12:00:00Z', finished_at = now() WHERE id = :id"
                 ),
                 {"id": job_id, "url": url, "key": content_key(SANDBOX_KEY, "x", elements, everything, None)},
             )
     shop = web.connect("json", SECRET)
-    body = json.dumps({"photos": [A, B, {"url": A, "version": "2"}]}).encode()
-    assert post(web, shop.slug, body, signed(body)).json()["jobs"] == 2
+    photos: list[object] = [A, B]
+    photos += [{"url": A, "version": version} for version in ("2026-05-05T11:59:59", "2026-05-05T12:00:01", "etag")]
+    body = json.dumps({"photos": photos}).encode()
+    assert post(web, shop.slug, body, signed(body)).json()["jobs"] == 3
+    assert web.rows("SELECT source_uri FROM jobs WHERE id > 2 ORDER BY id") == [
+        {"source_uri": B},
+        {"source_uri": A},
+        {"source_uri": A},
+    ]
+
+
+def test_what_else_changes_of_a_photo_of_shopify_makes_no_job(web: Web) -> None:
+    shop = web.connect("shopify", SECRET)
+
+    def send(url: str, at: str) -> int:
+        body = json.dumps({"id": 1, "updated_at": at, "images": [{"src": url, "updated_at": at}]}).encode()
+        headers = shopify(body, **{"Webhook-Id": f"{url} {at}"})
+        return int(post(web, shop.slug, body, headers).json()["jobs"])
+
+    assert send(f"{A}?v=17", "2026-01-01T00:00:00Z") == 1
+    assert send(f"{A}?v=17", "2026-01-02T00:00:00Z") == 0
+    assert send(f"{A}?v=18", "2026-01-03T00:00:00Z") == 1
+    assert send(B, "2026-01-01T00:00:00Z") == 1
+    assert send(B, "2026-01-02T00:00:00Z") == 1
 
 
 def test_options_of_a_connection(web: Web) -> None:
