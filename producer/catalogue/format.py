@@ -20,6 +20,8 @@ from producer.catalogue.woocommerce import WOOCOMMERCE
 JSONL = "jsonl"
 URLS = "urls"
 SHAPES = {shape.name: shape for shape in (SHOPIFY, WOOCOMMERCE, GOOGLE_TABLE, MAGENTO, PLAIN_TABLE)}
+OURS_ALONE = ("file:", "s3:", "upload:")
+"""What is read with this machine's own rights, and so only at the word of somebody who has them."""
 FORMATS = (*SHAPES, google_xml.NAME, parquet.NAME, JSONL, URLS)
 
 
@@ -92,8 +94,11 @@ def read_catalogue(path: Path, reading: Reading = AS_IT_IS) -> Iterator[Item]:
 
 def _checked(items: Iterator[Item], path: Path, reading: Reading) -> Iterator[Item]:
     for item in items:
-        if not reading.allow_files and item.uri.lower().startswith("file:"):
-            raise UsageError(f"{path.name} names a file of this machine ({item.uri[:80]!r}); only URLs are taken here.")
+        if not reading.allow_files and item.uri.lower().startswith(OURS_ALONE):
+            raise UsageError(
+                f"{path.name} names what only this machine may read ({item.uri[:80]!r}); only http(s) URLs are taken "
+                "here."
+            )
         yield item
 
 

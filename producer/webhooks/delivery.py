@@ -105,6 +105,11 @@ def list_of(value: object) -> list[dict[str, Any]]:
     return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
 
 
+def is_web_url(url: str) -> bool:
+    """Whether a URL is one that anybody may be sent to; others are read with rights that only we have."""
+    return url.lower().startswith(("https://", "http://"))
+
+
 def text_of(value: object) -> str:
     """Return a JSON text or number as text; empty for anything else."""
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""

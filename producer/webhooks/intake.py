@@ -18,6 +18,7 @@ from db.connections import ShopConnection
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.intake import BatchOptions, what_to_take_off
 from producer.webhooks.delivery import Delivery, Photo
+from producer.webhooks.s3_events import S3Events
 
 _OUTPUT_NAME = re.compile(r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])")
 
@@ -131,10 +132,14 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
 def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo], ours: Ours) -> Iterable[Photo]:
     base = ours.artifacts_url
     pattern = shop.options.get("match")
+    # Whoever may name a bucket's objects is told apart by the platform; nobody may name files.
+    schemes = ("s3://",) if shop.platform == S3Events.name else ("https://", "http://")
     found = {
         hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(): photo
         for photo in photos
-        if not (base and photo.url.startswith(base + "/")) and not (pattern and not re.search(pattern, photo.url))
+        if photo.url.lower().startswith(schemes)
+        and not (base and photo.url.startswith(base + "/"))
+        and not (pattern and not re.search(pattern, photo.url))
     }
     names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
     outputs = artifacts.find_known(connection, sorted(names)) if names else set()

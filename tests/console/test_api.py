@@ -265,8 +265,9 @@ def test_a_catalogue_file_as_the_body(api: httpx.Client, web: Web) -> None:
     assert "It has: 'id', 'name'" in problem(bad, 422)
     local = b'{"path": "/etc/passwd"}\n'
     assert "names a file of this machine" in problem(api.post("batches/catalogue", content=local), 422)
-    local = b"image_url,sku\nfile:///etc/passwd,1\n"
-    assert "names a file of this machine" in problem(api.post("batches/catalogue", content=local), 422)
+    for url in (b"file:///etc/passwd", b"S3://bucket/key", b"upload:00"):
+        local = b"image_url,sku\n" + url + b",1\n"
+        assert "only this machine may read" in problem(api.post("batches/catalogue", content=local), 422)
 
 
 def test_photos_as_files(api: httpx.Client, web: Web) -> None:

@@ -335,3 +335,17 @@ def test_names_and_keys_that_no_database_takes(web: Web) -> None:
     ).encode()
     headers = {**signed(body), "X-Delivery-Id": quote_plus("a\x00")}
     assert post(web, shop.slug, body, headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "s3://bucket/a.jpg", f"upload:{'0' * 64}", "FILE:///a.jpg", "/a.jpg"]
+)
+def test_nobody_is_sent_to_what_only_we_may_read(web: Web, url: str) -> None:
+    shop = web.connect("shopify", SECRET)
+    body = json.dumps({"images": [{"src": url}]}).encode()
+    assert post(web, shop.slug, body, shopify(body)).json()["jobs"] == 0
+    plain = web.connect("json", SECRET)
+    body = json.dumps({"photos": [url]}).encode()
+    refused = post(web, plain.slug, body, signed(body))
+    assert (refused.status_code, "http(s) URL" in refused.json()["detail"]) == (400, True)
+    assert web.urls() == []
