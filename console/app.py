@@ -11,6 +11,7 @@ from console.api.money import money_router, present_rate
 from console.api.problems import add_problem_handlers
 from console.api.tools import Tools
 from console.artifacts import artifacts_router
+from console.limits import BodyLimit
 from console.webhooks import webhooks_router
 from core.settings import Settings
 
@@ -31,6 +32,7 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     add_problem_handlers(app)
+    app.add_middleware(BodyLimit)
     tools = Tools(engine, settings, access(engine), lambda: present_rate(settings))
     for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
         app.include_router(router, prefix="/v1")

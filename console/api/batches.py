@@ -93,7 +93,7 @@ def batches_router(tools: Tools) -> APIRouter:
         lambda connection, which: batches.cancel(connection, which) or 0,
     )
 
-    @router.post("/{batch_id}/requeue", response_model=ChangedOut, responses=responses(404, 409, 415))
+    @router.post("/{batch_id}/requeue", response_model=ChangedOut, responses=responses(404, 409, 413, 415))
     def requeue(batch_id: BatchId, asked: RequeueIn, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
         """Send a batch's dead or held photos round again."""
 

@@ -37,7 +37,7 @@ def making_router(tools: Tools) -> APIRouter:
     engine = tools.engine
     Submitter = Annotated[TokenRow, Depends(tools.require(Scope.SUBMIT))]
 
-    @router.post("", status_code=201, response_model=MadeOut, responses=responses(409, 415))
+    @router.post("", status_code=201, response_model=MadeOut, responses=responses(409, 413, 415))
     def create(asked: BatchIn, token: Submitter, key: IdempotencyKey = None) -> JSONResponse:
         """Make a batch of photos by their URLs."""
         options = tools.read_options(asked.options, FROM_ELSEWHERE)

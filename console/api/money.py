@@ -30,7 +30,7 @@ def money_router(tools: Tools) -> APIRouter:
     engine, settings = tools.engine, tools.settings
     Reader = Annotated[TokenRow, Depends(tools.require(Scope.READ))]
 
-    @router.post("/quotes", response_model=QuoteOut, responses=responses(409, 415))
+    @router.post("/quotes", response_model=QuoteOut, responses=responses(409, 413, 415))
     def quote(asked: BatchIn, token: Reader, key: IdempotencyKey = None) -> JSONResponse:
         """Say what photos would come to; nothing is called, fetched or kept."""
         options = tools.read_options(asked.options, FROM_ELSEWHERE)

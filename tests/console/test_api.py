@@ -1,5 +1,6 @@
 """The REST API over HTTP: what it makes, shows and steers, who may, and what it says when it cannot."""
 
+import asyncio
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Engine, text
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive
 
+from console import limits
 from db import artifacts, batches, tokens, uploads
 from db.tokens import Scope
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
@@ -327,3 +331,37 @@ def test_a_quote_can_be_asked_for_with_a_key(api: httpx.Client) -> None:
     first = api.post("quotes", json=asked, headers={"Idempotency-Key": "q"})
     assert api.post("quotes", json=asked, headers={"Idempotency-Key": "q"}).json() == first.json()
     problem(api.post("quotes", json={"photos": [{"image_url": B}]}, headers={"Idempotency-Key": "q"}), 409)
+
+
+@pytest.mark.parametrize("path", ["batches", "quotes", "batches/1/requeue", "batches/files"])
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_a_body_that_is_too_long_is_refused(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch, path: str, *, is_announced: bool
+) -> None:
+    monkeypatch.setattr(limits, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(limits, "MOST_UPLOAD_BYTES", 100_000)
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' if "files" in path else b"["
+    kind = "multipart/form-data; boundary=x" if "files" in path else "application/json"
+    chunks = [head, *[b" " * 10_000] * 11]
+    content = b"".join(chunks) if is_announced else iter(chunks)
+    problem(api.post(path, content=content, headers={"Content-Type": kind}), 413)
+
+
+def test_a_body_without_end_is_not_read_to_its_end() -> None:
+    calls: list[int] = []
+
+    async def endless() -> Message:
+        calls.append(1)
+        return {"type": "http.request", "body": b" " * 100_000, "more_body": True}
+
+    async def read_all(_: object, receive: Receive, __: object) -> None:
+        while True:
+            await receive()
+
+    async def ignore(_: Message) -> None: ...
+
+    scope = {"type": "http", "path": "/v1/batches", "headers": []}
+    with pytest.raises(HTTPException) as caught:
+        asyncio.run(limits.BodyLimit(read_all)(scope, endless, ignore))
+    assert caught.value.status_code == 413
+    assert len(calls) == limits.MOST_BYTES // 100_000 + 1
