@@ -27,7 +27,8 @@ def test_calls_in_flight_finish_and_the_rest_goes_back(tmp_path: Path) -> None:
         assert seconds < 10
         assert counts.running == 0
         assert counts.maybe_billed == 0
-        assert counts.succeeded == counts.calls == fleet.sandbox.stats()["accepted"]
+        # A machine that stutters may get a call refused; none that was taken is lost.
+        assert counts.succeeded == counts.calls - counts.throttled == fleet.sandbox.stats()["accepted"]
         fleet.start("worker")
         fleet.wait_for_done(batch_id, 120)
         assert fleet.sandbox.stats()["accepted"] == 120
