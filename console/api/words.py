@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from console.api import examples
 from core.states import BatchState, Fit, JobState, Lane, Send
 from db.batches import BatchCounts, BatchRow
 from db.listings import AttemptRow, JobRow
@@ -18,6 +19,11 @@ SubjectElements = Annotated[list[Annotated[int, Field(ge=1, le=4)]], Field(max_l
 Elements = Annotated[SubjectElements, Field(min_length=1)]
 # PostgreSQL takes no NUL.
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=500)]
+
+
+def like(example: dict[str, Any]) -> ConfigDict:
+    """Return what shows an example in the API's description."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class Answer(BaseModel):
@@ -92,6 +98,8 @@ class CallbackIn(Request):
 class BatchIn(Request):
     """A batch to make."""
 
+    model_config = like(examples.BATCH_IN)
+
     name: Annotated[Words, Field(min_length=1, max_length=200)] = Field("API", examples=["Spring catalogue"])
     photos: list[PhotoIn] = Field(min_length=1, max_length=MOST_PHOTOS)
     options: OptionsIn = Field(default_factory=OptionsIn)
@@ -100,6 +108,8 @@ class BatchIn(Request):
 
 class CountsOut(Answer):
     """How many photos stand where, and what was called."""
+
+    model_config = like(examples.COUNTS)
 
     total: int
     pending: int
@@ -118,6 +128,8 @@ class CountsOut(Answer):
 
 class BatchOut(Answer):
     """A batch as it stands."""
+
+    model_config = like(examples.BATCH)
 
     id: int
     name: str
@@ -149,11 +161,15 @@ class BatchOut(Answer):
 class BatchesOut(Answer):
     """A page of batches, newest first."""
 
+    model_config = like({"batches": [examples.BATCH]})
+
     batches: list[BatchOut]
 
 
 class MadeOut(Answer):
     """A batch that was made, or one of the same content that goes on."""
+
+    model_config = like(examples.MADE)
 
     id: int
     added: int = Field(description="Jobs that are new; the same photo twice is one job")
@@ -162,6 +178,8 @@ class MadeOut(Answer):
 
 class JobOut(Answer):
     """A job as it stands."""
+
+    model_config = like(examples.JOB)
 
     id: int
     batch_id: int
@@ -174,7 +192,7 @@ class JobOut(Answer):
     attempts: int
     reused_from: int | None
     changed_ratio: float | None
-    artifact_url: str | None = Field(description="Where the clean photo is; null without ARTIFACT_PUBLIC_URL")
+    artifact_url: str | None = Field(description="Where the clean photo is; null until there is one")
     created_at: datetime
     finished_at: datetime | None
 
@@ -202,12 +220,16 @@ class JobOut(Answer):
 class JobsOut(Answer):
     """A page of jobs."""
 
+    model_config = like({"jobs": [examples.JOB], "next_cursor": "4711"})
+
     jobs: list[JobOut]
     next_cursor: str | None = Field(description="For the page after this one; null on the last")
 
 
 class AttemptOut(Answer):
     """One attempt of a job."""
+
+    model_config = like(examples.ATTEMPT)
 
     id: int
     sent_at: datetime | None
@@ -233,11 +255,15 @@ class AttemptOut(Answer):
 class JobDetailOut(JobOut):
     """A job with its attempts."""
 
+    model_config = like(examples.JOB | {"history": [examples.ATTEMPT]})
+
     history: list[AttemptOut]
 
 
 class ChangedOut(Answer):
     """What came of a request to change something."""
+
+    model_config = like(examples.CHANGED)
 
     changed: int = Field(description="How many batches or jobs it changed")
 
@@ -245,12 +271,16 @@ class ChangedOut(Answer):
 class RequeueIn(Request):
     """Which jobs go round again."""
 
+    model_config = like({"code": "801"})
+
     code: Words | None = Field(None, description="Only those that died with this code", examples=["801"])
     held: bool = Field(False, description="Those that wait for a person, instead of the dead; may pay again")
 
 
 class QuoteOut(Answer):
     """What photos would come to."""
+
+    model_config = like(examples.QUOTE)
 
     photos: int
     unique: int
@@ -265,6 +295,8 @@ class QuoteOut(Answer):
 
 class LedgerLineOut(Answer):
     """One batch on one day (UTC)."""
+
+    model_config = like(examples.LEDGER_LINE)
 
     day: str
     batch_id: int
@@ -281,12 +313,16 @@ class LedgerLineOut(Answer):
 class CostsOut(Answer):
     """The ledger, newest day first."""
 
+    model_config = like({"currency": "USD", "lines": [examples.LEDGER_LINE]})
+
     currency: str
     lines: list[LedgerLineOut]
 
 
 class LimiterOut(Answer):
     """What the limiter is doing."""
+
+    model_config = like(examples.LIMITER)
 
     configured_rate: float
     learned_rate: float

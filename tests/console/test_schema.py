@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from sqlalchemy import create_engine
 
+from console.api import words
 from console.app import make_app
 from core.settings import Settings
 from tests.console.conftest import Web
@@ -42,3 +43,16 @@ def test_it_keeps_to_its_description(web: Web, label: str) -> None:
 
 def test_every_route_is_asked() -> None:
     assert len(OPERATIONS) >= 14
+
+
+def test_every_body_has_an_example_that_it_would_take() -> None:
+    told = _app.openapi()["components"]["schemas"]
+    shown = {name: schema for name, schema in told.items() if name.endswith(("In", "Out"))}
+    without = {name for name, schema in shown.items() if "examples" not in schema}
+    # These stand within others, and their fields have examples of their own.
+    assert without == {"CallbackIn", "OptionsIn", "PhotoIn"}
+    for name in shown.keys() - without:
+        model = getattr(words, name)
+        # In the document itself fields that are null are left out.
+        [example] = model.model_config["json_schema_extra"]["examples"]
+        assert model.model_validate(example).model_dump(mode="json", exclude_unset=True).keys() == example.keys()
