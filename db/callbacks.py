@@ -116,6 +116,12 @@ def set_target(connection: Connection, batch_id: int, *, url: str, secret: str) 
     connection.execute(statement, {"id": batch_id, "url": url, "secret": secret})
 
 
+def find_target(connection: Connection, batch_id: int) -> str | None:
+    """Return where it is told what becomes of a batch, if anywhere."""
+    statement = text("SELECT callback_url FROM batches WHERE id = :id")
+    return connection.execute(statement, {"id": batch_id}).scalar_one_or_none()
+
+
 def as_payload(callback: Callback, artifact_url: str | None) -> bytes:
     """Return the body that is sent and signed."""
     told = {key: value for key, value in callback.data.items() if not key.startswith("artifact_")}

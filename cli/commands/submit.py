@@ -4,14 +4,18 @@ import json
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 from cli.asking import confirm, tell_quote
+from cli.commands.connect import new_secret
 from cli.commands.run import take_in
 from cli.database import open_database
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from core.settings import load_settings
-from db import batches
+from db import batches, callbacks
 from db.session import transact
+from producer.catalogue.url_list import check_url
+from producer.intake import Intake
 
 
 @click.command()
@@ -19,17 +23,36 @@ from db.session import transact
 @batch_options
 @json_option
 @asking_options
-def submit(source: str, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, **typed: Any) -> None:
+@click.option(
+    "--callback-url", metavar="URL", help="Where to tell what became of photos; signed, the secret is printed."
+)
+def submit(
+    source: str, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, callback_url: str | None, **typed: Any
+) -> None:
     """Write SOURCE into the database as a batch and print its id; workers run it."""
     settings = load_settings()
     options = read_batch_options(settings, **typed)
+    secret = None if callback_url is None else new_secret("standard")
+    if callback_url is not None:
+        check_url(callback_url, "--callback-url")
     if dry_run:
         tell_quote(settings, source, None, options, json=as_json)
         return
     confirm(settings, source, None, options, yes=yes, over=confirm_over)
+
+    def work(connection: Connection) -> tuple[Intake, bool]:
+        intake = take_in(connection, source, None, options, settings)
+        # Who is told already keeps the secret known to them.
+        if callback_url is None or secret is None or callbacks.find_target(connection, intake.batch_id) == callback_url:
+            return intake, False
+        callbacks.set_target(connection, intake.batch_id, url=callback_url, secret=secret)
+        return intake, True
+
     with open_database(settings) as engine:
-        intake = transact(engine, lambda connection: take_in(connection, source, None, options, settings))
+        intake, is_told = transact(engine, work)
         batch = transact(engine, lambda connection: batches.get(connection, intake.batch_id))
+    if is_told:
+        click.echo(f"Secret of callbacks (shown this once): {secret}", err=True)
     if as_json:
         click.echo(json.dumps({"batch": intake.batch_id, "added": intake.added, "resumed": intake.resumed}))
         return

@@ -67,6 +67,8 @@ def find_format(path: Path, reading: Reading = AS_IT_IS) -> str:
         return google_xml.NAME
     if start.startswith(b"{"):
         return JSONL
+    # Of UTF-16 every other byte is nothing.
+    start = start.replace(b"\0", b"")
     table = open_table(path, _image_columns(reading))
     if table is None or (start[:8].lower().startswith((b"http://", b"https://", b"#")) and not reading.image_columns):
         return URLS
@@ -132,7 +134,7 @@ def parquet_columns(path: Path, reading: Reading) -> tuple[tuple[str, ...], Colu
     every = find_columns(header, shape, image_columns=reading.image_columns, base_url=reading.base_url, where=path.name)
     names = tuple(header[index] for index in (*every.images, *every.skus))
     skus = tuple(range(len(every.images), len(names)))
-    return names, Columns(tuple(range(len(every.images))), skus, every.split, every.base_url)
+    return names, Columns(tuple(range(len(every.images))), skus, every.split, every.base_url, every.escapes_commas)
 
 
 def _read_parquet(path: Path, reading: Reading) -> Iterator[Item]:

@@ -23,6 +23,7 @@ class Shape:
         image_columns: Those that hold photos, as far as a table has them.
         sku_columns: The first of them that is not empty in a row names the product.
         split: Parts the values of a cell from what is between them.
+        escapes_commas: Whether a comma within a value is written with a backslash before it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Shape:
     image_columns: tuple[str, ...]
     sku_columns: tuple[str, ...]
     split: Callable[[str], list[str]] = field(default=split_urls)
+    escapes_commas: bool = False
 
     def fits(self, header: Sequence[str]) -> bool:
         """Whether a table with these columns is of this kind."""
@@ -46,17 +48,26 @@ class Columns:
         skus: Indexes of the columns that name the product, the most telling first.
         split: As in `Shape`.
         base_url: Where values that are no URL begin, or nothing.
+        escapes_commas: As in `Shape`.
     """
 
     images: tuple[int, ...]
     skus: tuple[int, ...]
     split: Callable[[str], list[str]]
     base_url: str = ""
+    escapes_commas: bool = False
 
     def url_of(self, value: str) -> str:
         """Return the URL that a value in a cell names."""
-        url = urljoin(self.base_url, value.lstrip("/")) if self.base_url and "://" not in value else value
+        if self.escapes_commas:
+            value = value.replace("\\,", ",")
+        base = self.base_url.rstrip("/") + "/"
+        url = urljoin(base, value.lstrip("/")) if self.base_url and "://" not in value else value
         return storable(url)
+
+    def cell_of(self, url: str) -> str:
+        """Return a URL as it is written into a cell."""
+        return url.replace(",", "\\,") if self.escapes_commas else url
 
     def read(self, row: Sequence[str]) -> list[Item]:
         """Return the photos of a row; one that is too short has fewer."""
@@ -65,8 +76,8 @@ class Columns:
         for index in self.images:
             if index < len(row) and row[index]:
                 for value in self.split(row[index])[::2]:
-                    if stripped := value.strip():
-                        url = self.url_of(stripped)
+                    if is_photo(value):
+                        url = self.url_of(value.strip())
                         found.append(
                             Item(uri=url, name=name_from_url(url), sku=None if sku is None else sku[:LONGEST_SKU])
                         )
@@ -110,4 +121,10 @@ def find_columns(
         tuple(index for column in shape.sku_columns for index in places.get(column, ())),
         shape.split,
         base_url,
+        shape.escapes_commas,
     )
+
+
+def is_photo(value: str) -> bool:
+    """Whether a value names a photo; Magento says so when there is none."""
+    return value.strip().lower() not in {"", "no_selection"}

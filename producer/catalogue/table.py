@@ -1,11 +1,14 @@
 """Tables of rows and columns, parted by commas, tabs, semicolons or bars, read as a stream."""
 
 import csv
+import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from core.errors import UsageError
+from producer.catalogue.assembler import Assembler
 from producer.catalogue.text import Encoding, find_encoding, open_text
 
 DELIMITERS = ",\t;|"
@@ -49,7 +52,7 @@ def open_table(path: Path, known: Collection[str] = ()) -> Table | None:
     found = ""
     for delimiter in DELIMITERS:
         try:
-            columns = tuple(next(csv.reader(_lines(head), delimiter=delimiter), []))
+            columns = tuple(next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), []))
         except csv.Error:
             continue
         if len(columns) > max(1, len(best)):
@@ -67,13 +70,23 @@ def read_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
     Raises:
         UsageError: A quote is never closed, or the file cannot be read.
     """
+    lines: list[str] = []
+    last = lines
+
+    def watched(file: TextIO) -> Iterator[str]:
+        for line in file:
+            lines.append(line)
+            yield line
+
     with open_text(table.path, table.encoding) as file:
-        reader = csv.reader(file, delimiter=table.delimiter)
+        reader = csv.reader(watched(file), delimiter=table.delimiter)
         try:
             next(reader, None)
             for row in reader:
+                last, lines = lines, []
                 if row:
                     yield reader.line_num, row
+            _require_closed(table, last)
         except csv.Error as error:
             raise UsageError(
                 f"{table.path.name}, near line {reader.line_num}: {error}. Is a quote never closed? "
@@ -83,5 +96,13 @@ def read_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
             raise UsageError(f"Cannot read {table.path}: {error.strerror}") from error
 
 
-def _lines(text: str) -> Iterator[str]:
-    yield from text.splitlines(keepends=True)
+def _require_closed(table: Table, lines: list[str]) -> None:
+    """Refuse a file whose last record is cut off within quotes, with all the rows that it swallowed."""
+    assembler = Assembler(table.delimiter)
+    for line in lines:
+        assembler.take(line)
+    if assembler.rest() is not None:
+        raise UsageError(
+            f"{table.path.name}: a quote is not closed in the last record, which is {len(lines)} lines long and begins "
+            f"with {lines[0][:60].strip()!r}. Nothing was submitted."
+        )

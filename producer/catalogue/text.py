@@ -41,19 +41,24 @@ def find_encoding(path: Path) -> Encoding:
     try:
         with path.open("rb") as file:
             head = file.read(4)
-            for mark, name in _MARKS:
-                if head.startswith(mark):
-                    return Encoding(name, mark)
-            file.seek(0)
-            candidates = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
+            mark, names = next(
+                ((mark, (name,)) for mark, name in _MARKS if head.startswith(mark)), (b"", ("utf-8", "cp1252"))
+            )
+            file.seek(len(mark))
+            if mark == codecs.BOM_UTF8:
+                # Some programs put UTF-8's mark before what they write as ever.
+                names = ("utf-8", "cp1252")
+            candidates = {name: codecs.getincrementaldecoder(name)() for name in names}
             while chunk := file.read(CHUNK_BYTES):
-                if b"\0" in chunk:
+                if b"\0" in chunk and "utf-8" in names:
                     raise UsageError(f"{path.name} is not a text file.")
                 candidates = {name: decoder for name, decoder in candidates.items() if _takes(decoder, chunk)}
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}") from error
-    whole = (name for name, decoder in candidates.items() if _takes(decoder, b"", final=True))
-    return Encoding(next(whole, "latin-1"))
+    whole = next((name for name, decoder in candidates.items() if _takes(decoder, b"", final=True)), None)
+    if whole is None and "utf-8" not in names:
+        raise UsageError(f"{path.name} is no text: it begins as UTF-16, and is cut off or put together from two files.")
+    return Encoding(whole or "latin-1", mark)
 
 
 @contextmanager

@@ -7,4 +7,5 @@ WOOCOMMERCE = Shape(
     marks=(frozenset({"images", "sku"}), frozenset({"images", "id", "type"})),
     image_columns=("images",),
     sku_columns=("sku", "id"),
+    escapes_commas=True,
 )

@@ -11,10 +11,11 @@ from typing import BinaryIO, TypeVar
 from xml.sax.saxutils import escape
 
 from producer.catalogue import google_xml, parquet
+from producer.catalogue.assembler import Record
 from producer.catalogue.format import JSONL, URLS, Reading, find_format, open_columns, parquet_columns
 from producer.catalogue.item import storable
-from producer.catalogue.records import Record, read_records, value_of, written
-from producer.catalogue.shape import Columns
+from producer.catalogue.records import read_records, value_of, written
+from producer.catalogue.shape import Columns, is_photo
 from producer.catalogue.text import find_encoding, open_text
 
 PAGE = 500
@@ -93,7 +94,7 @@ def _urls_of(record: Record, columns: Columns) -> Iterator[str]:
     for index in columns.images:
         if index < len(record.raw):
             for value in columns.split(value_of(record.raw[index]))[::2]:
-                if value.strip():
+                if is_photo(value):
                     yield columns.url_of(value.strip())
 
 
@@ -101,10 +102,10 @@ def _with_new(raw: str, columns: Columns, new: Mapping[str, str], counts: Writte
     parts = columns.split(value_of(raw))
     is_changed = False
     for place, value in enumerate(parts):
-        if place % 2 == 0 and value.strip():
+        if place % 2 == 0 and is_photo(value):
             url = counts.replace(columns.url_of(value.strip()), new)
             if url is not None:
-                parts[place] = value.replace(value.strip(), url)
+                parts[place] = value.replace(value.strip(), columns.cell_of(url))
                 is_changed = True
     return written("".join(parts), raw, delimiter) if is_changed else raw
 
@@ -202,7 +203,7 @@ def _write_parquet(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written
 def _cell_urls(value: object, columns: Columns) -> Iterator[str]:
     for part in value if isinstance(value, list) else [value]:
         for text in columns.split(parquet.as_text(part))[::2]:
-            if text.strip():
+            if is_photo(text):
                 yield columns.url_of(text.strip())
 
 
@@ -213,7 +214,7 @@ def _cell_with_new(value: object, columns: Columns, new: Mapping[str, str], coun
         return None
     parts = columns.split(parquet.as_text(value))
     for place, text in enumerate(parts):
-        if place % 2 == 0 and text.strip():
+        if place % 2 == 0 and is_photo(text):
             url = counts.replace(columns.url_of(text.strip()), new)
             parts[place] = text if url is None else text.replace(text.strip(), url)
     joined = "".join(parts)

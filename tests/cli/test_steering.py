@@ -130,3 +130,16 @@ def test_a_bad_canary_is_said_and_resumed(engine: Engine, say: Say) -> None:
     assert "2 × 703 (no)" in shown
     assert "goes on" in say("resume", "1").stdout
     assert json.loads(say("status", "1", "--json").stdout)["canary"]["state"] == "passed"
+
+
+def test_a_batch_tells_what_becomes_of_it_with_one_secret(say: Say, engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("https://shop.example/a.jpg\n")
+    words = ("submit", "urls.txt", "--yes", "--callback-url", "https://shop.example/hook")
+    first, again = say(*words), say(*words)
+    assert "whsec_" in first.stderr
+    assert "whsec_" not in again.stderr
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT callback_url, callback_secret FROM batches")).one()
+    assert row.callback_url == "https://shop.example/hook"
+    assert row.callback_secret in first.stderr
+    assert "no http or https URL" in str(say("submit", "urls.txt", "--callback-url", "hook").exception)
