@@ -17,18 +17,21 @@ from db.batches import BatchRow
 from db.session import transact
 from producer.catalogue.failures import write_failures
 from producer.catalogue.format import AS_IT_IS, Reading
+from producer.catalogue.item import Item, item_key
 from producer.catalogue.source import is_bucket, is_photo
 from producer.catalogue.writing import Written, write_catalogue
+from producer.intake import BatchOptions, what_to_take_off
 
 FAILED_NAME = "failed.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueExport:
-    """What was written: the catalogue, how many of its URLs are new, and how many photos are in `failed.csv`."""
+    """What was written: the catalogue, how many of its URLs are new, and the photos that are not clean."""
 
     path: Path
     written: Written
+    failed_path: Path
     failed: int
 
 
@@ -64,21 +67,35 @@ def export_catalogue(
         base, secret = settings.artifacts_url, settings.artifact_url_secret.get_secret_value()
         return {photo.url: public_url(base, secret, photo.sha256, photo.format) for photo in found}
 
+    options = BatchOptions(
+        elements=tuple(batch.options["elements"]),
+        subject_elements=tuple(batch.options["subject_elements"]),
+        mask=batch.options.get("mask"),
+    )
+
+    def new_of_items(items: Sequence[Item]) -> list[str | None]:
+        keys = [item_key(item, *what_to_take_off(item, options)[:2]) for item in items]
+        found = transact(engine, lambda connection: reports.find_clean_items(connection, batch.id, keys))
+        base, secret = settings.artifacts_url, settings.artifact_url_secret.get_secret_value()
+        new = {key: public_url(base, secret, photo.sha256, photo.format) for key, photo in found.items()}
+        return [new.get(key) for key in keys]
+
+    failed_path = _free_path(out, path, batch.id)
     try:
         handle, temporary = tempfile.mkstemp(dir=out.resolve().parent, prefix=".part-")
         try:
             with os.fdopen(handle, "wb") as file:
-                written = write_catalogue(path, file, new_urls, reading)
+                written = write_catalogue(path, file, new_urls, reading, new_of_items=new_of_items)
             os.chmod(temporary, 0o644)
             os.replace(temporary, out)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        with (out.resolve().parent / FAILED_NAME).open("w", encoding="utf-8", newline="") as failed:
+        with failed_path.open("w", encoding="utf-8", newline="") as failed:
             count = write_failures(failed, _failed_rows(engine, batch.id))
     except OSError as error:
         raise UnavailableError(f"Cannot write {out}: {error.strerror}. Make room or name another file.") from error
-    return CatalogueExport(out, written, count)
+    return CatalogueExport(out, written, failed_path, count)
 
 
 def find_source(batch: BatchRow, source: Path | None) -> Path:
@@ -96,9 +113,16 @@ def find_source(batch: BatchRow, source: Path | None) -> Path:
     return path
 
 
+def _free_path(out: Path, source: Path, batch_id: int) -> Path:
+    """Return where the photos that are not clean go: never over the new catalogue, nor over the file it came from."""
+    found = out.resolve().parent / FAILED_NAME
+    return found.with_name(f"failed-{batch_id}.csv") if found in {out.resolve(), source.resolve()} else found
+
+
 def _failed_rows(engine: Engine, batch_id: int) -> Iterator[tuple[object, ...]]:
     after = 0
     while rows := transact(engine, partial(reports.list_failed, batch_id=batch_id, after=after)):
         for row in rows:
-            yield row.source_uri, row.sku, row.job_id, row.state, row.code, row.message
+            elements, subject = (",".join(map(str, each)) for each in (row.elements, row.subject_elements))
+            yield row.source_uri, row.sku, row.job_id, row.state, row.code, row.message, elements, subject, row.mask
         after = rows[-1].job_id

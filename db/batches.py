@@ -8,6 +8,8 @@ from sqlalchemy import Connection, text
 
 from core.states import BatchState, JobState, Lane
 
+CANCEL_AT_ONCE = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
@@ -154,8 +156,11 @@ def resume(connection: Connection, batch_id: int) -> bool:
 def cancel(connection: Connection, batch_id: int) -> int | None:
     """End a batch; jobs in a call finish, all others are cancelled.
 
+    From the commit on nothing more is called. Of many jobs only the first are cancelled here, so that it comes soon;
+    `cancel_stragglers` goes on.
+
     Returns:
-        How many were cancelled; None when the batch had ended before.
+        How many are not called any more; None when the batch had ended before.
     """
     statement = text(
         "UPDATE batches SET state = 'cancelled', pause_reason = NULL, finished_at = now() "
@@ -163,21 +168,28 @@ def cancel(connection: Connection, batch_id: int) -> int | None:
     )
     if connection.execute(statement, {"id": batch_id}).rowcount == 0:
         return None
-    return _cancel_jobs(connection, [batch_id])
+    found = counts(connection, batch_id)
+    _cancel_jobs(connection, [batch_id])
+    return found.pending + found.queued + found.held
 
 
 def cancel_stragglers(connection: Connection) -> int:
-    """Cancel jobs that came back to a batch in the moment it was cancelled; return how many."""
-    statement = text("SELECT id FROM batches WHERE state = 'cancelled' AND finished_at > now() - interval '10 minutes'")
+    """Cancel the next jobs of cancelled batches, also those that came back in that very moment; return how many."""
+    statement = text(
+        "SELECT id FROM batches AS b WHERE state = 'cancelled' AND (finished_at > now() - interval '10 minutes' "
+        "OR EXISTS (SELECT 1 FROM batch_counts AS c WHERE c.batch_id = b.id "
+        "AND c.what IN ('pending', 'queued', 'held') AND c.n > 0))"
+    )
     return _cancel_jobs(connection, list(connection.execute(statement).scalars()))
 
 
 def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
     statement = text(
-        "UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() "
-        "WHERE batch_id = ANY(:ids) AND state IN ('pending', 'queued', 'held')"
+        "UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() WHERE id IN ("
+        "SELECT id FROM jobs WHERE batch_id = ANY(:ids) AND state IN ('pending', 'queued', 'held') LIMIT :most) "
+        "AND state IN ('pending', 'queued', 'held')"
     )
-    return connection.execute(statement, {"ids": batch_ids}).rowcount
+    return connection.execute(statement, {"ids": batch_ids, "most": CANCEL_AT_ONCE}).rowcount
 
 
 def requeue(connection: Connection, batch_id: int, code: str | None, *, held: bool = False) -> int:
@@ -191,6 +203,8 @@ def requeue(connection: Connection, batch_id: int, code: str | None, *, held: bo
         code: Only those that died with this code, such as `801`; None for all.
         held: Those that wait for a person, instead of the dead.
     """
+    # A million rows take longer than other statements may.
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
     _lock(connection, batch_id)
     statement = text(
         "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "

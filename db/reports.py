@@ -241,6 +241,17 @@ def find_clean(connection: Connection, batch_id: int, urls: list[str]) -> list[C
     return [CleanPhoto(*row) for row in connection.execute(statement, {"id": batch_id, "urls": urls})]
 
 
+def find_clean_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[str, CleanPhoto]:
+    """Return the outputs of a batch's photos, by what makes each the same item when it is handed in again."""
+    statement = text(
+        "SELECT j.item_key, j.source_uri, f.sha256, f.format FROM jobs AS j "
+        "JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
+        "WHERE j.batch_id = :id AND j.item_key = ANY(:keys) AND j.state = 'succeeded'"
+    )
+    rows = connection.execute(statement, {"id": batch_id, "keys": keys})
+    return {row.item_key: CleanPhoto(*row[1:]) for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class FailedPhoto:
     """A photo that is dead, held or cancelled."""
@@ -251,6 +262,9 @@ class FailedPhoto:
     state: str
     code: str | None
     message: str | None
+    elements: list[int]
+    subject_elements: list[int]
+    mask: str | None
 
 
 def list_failed(connection: Connection, batch_id: int, after: int) -> list[FailedPhoto]:
@@ -262,8 +276,8 @@ def list_failed(connection: Connection, batch_id: int, after: int) -> list[Faile
         after: The last job id of the page before; 0 for the first page.
     """
     statement = text(
-        "SELECT id, source_uri, sku, state, code, message FROM jobs WHERE batch_id = :id "
-        "AND state IN ('dead', 'held', 'cancelled') AND id > :after ORDER BY id LIMIT :page"
+        "SELECT id, source_uri, sku, state, code, message, elements, subject_elements, mask FROM jobs "
+        "WHERE batch_id = :id AND state IN ('dead', 'held', 'cancelled') AND id > :after ORDER BY id LIMIT :page"
     )
     rows = connection.execute(statement, {"id": batch_id, "after": after, "page": PAGE})
     return [FailedPhoto(*row) for row in rows]

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from cli.catalogue_export import FAILED_NAME, export_catalogue
+from cli.catalogue_export import export_catalogue
 from cli.database import find_batch, open_database
 from cli.export import prepare_folder
 from cli.options import batch_argument
@@ -56,6 +56,9 @@ def cancel(batch: int) -> None:
     with open_database(load_settings()) as engine:
         row = find_batch(engine, batch)
         count = transact(engine, lambda connection: batches.cancel(connection, batch))
+        # Nothing is called any more; where no dispatcher runs nobody else would write that down.
+        while transact(engine, batches.cancel_stragglers):
+            pass
     if count is None:
         click.echo(f"Batch {batch} is {row.state}; nothing changed.")
     else:
@@ -95,7 +98,7 @@ def export(batch: int, to: Path | None, catalogue: Path | None, source: Path | N
         if catalogue is not None:
             done = export_catalogue(engine, settings, row, catalogue, source)
             click.echo(f"Catalogue: {done.path} ({done.written.replaced} URLs are new, {done.written.kept} as before)")
-            click.echo(f"Failed: {done.path.parent / FAILED_NAME} ({done.failed} photos)")
+            click.echo(f"Failed: {done.failed_path} ({done.failed} photos)")
         if target is not None:
             report = write_reports(engine, batch, target, currency=settings.removal_currency)
             click.echo(f"Photos: {target}\nReport: {report}", err=True)

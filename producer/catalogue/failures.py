@@ -4,9 +4,24 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-COLUMNS = ("image_url", "sku", "job", "state", "code", "message")
+from producer.catalogue.shape import Shape
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def _bare(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell
+
+
+COLUMNS = ("image_url", "sku", "job", "state", "code", "message", "elements", "subject_elements", "mask")
+FAILURES = Shape(
+    name="failed",
+    marks=(frozenset(COLUMNS),),
+    image_columns=("image_url",),
+    sku_columns=("sku",),
+    option_columns=("elements", "subject_elements", "mask"),
+    sku_of=_bare,
+)
 
 
 def write_failures(out: TextIO, rows: Iterable[tuple[object, ...]]) -> int:
@@ -20,11 +35,11 @@ def write_failures(out: TextIO, rows: Iterable[tuple[object, ...]]) -> int:
     writer.writerow(COLUMNS)
     count = 0
     for row in rows:
-        writer.writerow([*row[:1], *("" if cell is None else _harmless(str(cell)) for cell in row[1:])])
+        writer.writerow([*row[:1], *("" if cell is None else guarded(str(cell)) for cell in row[1:])])
         count += 1
     return count
 
 
-def _harmless(cell: str) -> str:
+def guarded(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.errors import UsageError
 from producer.catalogue import google_xml, parquet
+from producer.catalogue.failures import FAILURES
 from producer.catalogue.google_table import GOOGLE_TABLE
 from producer.catalogue.item import Item
 from producer.catalogue.jsonl import read_jsonl
@@ -19,10 +20,10 @@ from producer.catalogue.woocommerce import WOOCOMMERCE
 
 JSONL = "jsonl"
 URLS = "urls"
-SHAPES = {shape.name: shape for shape in (SHOPIFY, WOOCOMMERCE, GOOGLE_TABLE, MAGENTO, PLAIN_TABLE)}
+SHAPES = {shape.name: shape for shape in (FAILURES, SHOPIFY, WOOCOMMERCE, GOOGLE_TABLE, MAGENTO, PLAIN_TABLE)}
 OURS_ALONE = ("file:", "s3:", "upload:")
 """What is read with this machine's own rights, and so only at the word of somebody who has them."""
-FORMATS = (*SHAPES, google_xml.NAME, parquet.NAME, JSONL, URLS)
+FORMATS = (*(name for name in SHAPES if name != FAILURES.name), google_xml.NAME, parquet.NAME, JSONL, URLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def find_format(path: Path, reading: Reading = AS_IT_IS) -> str:
     # Of UTF-16 every other byte is nothing.
     start = start.replace(b"\0", b"")
     table = open_table(path, _image_columns(reading))
-    if table is None or (start[:8].lower().startswith((b"http://", b"https://", b"#")) and not reading.image_columns):
+    if table is None or (_begins_a_list(start, table) and not reading.image_columns):
         return URLS
     return _shape_of(table.header).name
 
@@ -141,6 +142,13 @@ def _read_parquet(path: Path, reading: Reading) -> Iterator[Item]:
     names, columns = parquet_columns(path, reading)
     for row in parquet.read_parquet_rows(path, names):
         yield from columns.read(row)
+
+
+def _begins_a_list(start: bytes, table: Table) -> bool:
+    if start.startswith(b"#"):
+        # A comment, unless it is the name of a table's first column.
+        return not _image_columns(AS_IT_IS) & {column.strip().lower() for column in table.header}
+    return start[:8].lower().startswith((b"http://", b"https://"))
 
 
 def _image_columns(reading: Reading) -> set[str]:

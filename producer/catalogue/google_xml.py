@@ -91,8 +91,11 @@ def find_xml_encoding(path: Path) -> str:
         head = file.read(256)
     with suppress(expat.ExpatError):
         parser.Parse(head)
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return "utf-16-le" if head[0] == 0xFF else "utf-16-be"
+    # Told apart by its mark or, without one, by the first bracket; the codec `utf-16` itself would write a mark.
+    if head[:2] in {b"\xff\xfe", b"<\0"}:
+        return "utf-16-le"
+    if head[:2] in {b"\xfe\xff", b"\0<"}:
+        return "utf-16-be"
     try:
         "".encode(found[-1])
     except LookupError as error:

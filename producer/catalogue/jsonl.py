@@ -29,16 +29,30 @@ def read_jsonl(path: Path, *, allow_files: bool = True) -> Iterator[Item]:
         UsageError: A line cannot be used; the message has its number.
     """
     for number, line in read_lines(path):
-        where = f"{path.name}, line {number}"
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise UsageError(f"{where} is not JSON ({error}). Nothing was submitted.") from error
-        if not isinstance(row, dict):
-            raise UsageError(f"{where} is not a JSON object. Nothing was submitted.")
-        if not allow_files and row.get("path") is not None:
-            raise UsageError(f"{where} names a file of this machine; only URLs are taken here.")
-        yield _read_row(row, where, path.resolve().parent, allow_files=allow_files)
+        yield read_line(line, f"{path.name}, line {number}", path.resolve().parent, allow_files=allow_files)
+
+
+def read_line(line: str, where: str, folder: Path, *, allow_files: bool) -> Item:
+    """Return the photo that a line names.
+
+    Args:
+        line: The text of a JSON object.
+        where: What to call it in messages.
+        folder: Where relative paths begin.
+        allow_files: Whether it may name files of this machine.
+
+    Raises:
+        UsageError: It cannot be used.
+    """
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(f"{where} is not JSON ({error}). Nothing was submitted.") from error
+    if not isinstance(row, dict):
+        raise UsageError(f"{where} is not a JSON object. Nothing was submitted.")
+    if not allow_files and row.get("path") is not None:
+        raise UsageError(f"{where} names a file of this machine; only URLs are taken here.")
+    return _read_row(row, where, folder, allow_files=allow_files)
 
 
 def _read_row(row: dict[str, Any], where: str, folder: Path, *, allow_files: bool) -> Item:

@@ -40,7 +40,11 @@ def columns_of(path: Path) -> tuple[str, ...]:
         UsageError: As `open_parquet`.
     """
     with open_parquet(path) as file:
-        return tuple(file.schema_arrow.names)
+        names = tuple(file.schema_arrow.names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"{path.name} has several columns called {', '.join(map(repr, twice[:5]))}; rename them.")
+    return names
 
 
 def read_parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[list[str]]:

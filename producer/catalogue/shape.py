@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin
 
 from core.errors import UsageError
 from producer.catalogue.cells import split_urls
-from producer.catalogue.item import Item, name_from_url, storable
+from producer.catalogue.item import Item, name_from_url, read_elements, storable
+from removal.mask import check_asked
 
 LONGEST_SKU = 200
 MOST_NAMED = 40
@@ -24,6 +26,8 @@ class Shape:
         sku_columns: The first of them that is not empty in a row names the product.
         split: Parts the values of a cell from what is between them.
         escapes_commas: Whether a comma within a value is written with a backslash before it.
+        option_columns: Those that say what to take off: elements, elements on the main subject, mask; or none.
+        sku_of: What makes the product's number of what stands in its cell.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Shape:
     sku_columns: tuple[str, ...]
     split: Callable[[str], list[str]] = field(default=split_urls)
     escapes_commas: bool = False
+    option_columns: tuple[str, ...] = ()
+    sku_of: Callable[[str], str] = str
 
     def fits(self, header: Sequence[str]) -> bool:
         """Whether a table with these columns is of this kind."""
@@ -49,6 +55,8 @@ class Columns:
         split: As in `Shape`.
         base_url: Where values that are no URL begin, or nothing.
         escapes_commas: As in `Shape`.
+        options: Indexes of the columns that say what to take off, or none.
+        sku_of: As in `Shape`.
     """
 
     images: tuple[int, ...]
@@ -56,6 +64,8 @@ class Columns:
     split: Callable[[str], list[str]]
     base_url: str = ""
     escapes_commas: bool = False
+    options: tuple[int, ...] = ()
+    sku_of: Callable[[str], str] = str
 
     def url_of(self, value: str) -> str:
         """Return the URL that a value in a cell names."""
@@ -73,15 +83,31 @@ class Columns:
         """Return the photos of a row; one that is too short has fewer."""
         found = []
         sku = next((row[index].strip() for index in self.skus if index < len(row) and row[index].strip()), None)
+        told = self._read_options(row)
         for index in self.images:
             if index < len(row) and row[index]:
                 for value in self.split(row[index])[::2]:
                     if is_photo(value):
                         url = self.url_of(value.strip())
                         found.append(
-                            Item(uri=url, name=name_from_url(url), sku=None if sku is None else sku[:LONGEST_SKU])
+                            Item(
+                                uri=url,
+                                name=name_from_url(url),
+                                sku=None if sku is None else self.sku_of(sku)[:LONGEST_SKU],
+                                **told,
+                            )
                         )
         return found
+
+    def _read_options(self, row: Sequence[str]) -> dict[str, Any]:
+        if not self.options or max(self.options) >= len(row):
+            return {}
+        elements, subject, mask = (row[index].strip() for index in self.options)
+        return {
+            "elements": read_elements(elements, "elements"),
+            "subject_elements": read_elements(subject, "subject_elements"),
+            "mask": check_asked(mask) if mask else None,
+        }
 
 
 def find_columns(
@@ -122,6 +148,8 @@ def find_columns(
         shape.split,
         base_url,
         shape.escapes_commas,
+        tuple(index for column in shape.option_columns for index in places.get(column, ())[:1]),
+        shape.sku_of,
     )
 
 

@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape
 from producer.catalogue import google_xml, parquet
 from producer.catalogue.assembler import Record
 from producer.catalogue.format import JSONL, URLS, Reading, find_format, open_columns, parquet_columns
-from producer.catalogue.item import storable
+from producer.catalogue.item import Item, storable
+from producer.catalogue.jsonl import read_line
 from producer.catalogue.records import read_records, value_of, written
 from producer.catalogue.shape import Columns, is_photo
 from producer.catalogue.text import find_encoding, open_text
@@ -23,6 +24,9 @@ PAGE = 500
 
 NewUrls = Callable[[Sequence[str]], Mapping[str, str]]
 """Gives the new URL of each old one that has one."""
+
+NewOfItems = Callable[[Sequence[Item]], Sequence[str | None]]
+"""Gives the new URL of each item, or None: where a URL may stand several times with different options."""
 
 Row = TypeVar("Row")
 
@@ -38,7 +42,10 @@ class Written:
 
     def replace(self, url: str, new: Mapping[str, str]) -> str | None:
         """Return the new URL of a photo, or None when it keeps its own; count it."""
-        found = new.get(storable(url))
+        return self.count(new.get(storable(url)))
+
+    def count(self, found: str | None) -> str | None:
+        """Count a photo with its new URL, if it has one, and return that."""
         if found is None:
             self.kept += 1
         else:
@@ -46,7 +53,9 @@ class Written:
         return found
 
 
-def write_catalogue(path: Path, out: BinaryIO, new_urls: NewUrls, reading: Reading) -> Written:
+def write_catalogue(
+    path: Path, out: BinaryIO, new_urls: NewUrls, reading: Reading, *, new_of_items: NewOfItems
+) -> Written:
     """Write a catalogue again with new URLs for those photos that have one; everything else stays byte for byte.
 
     Parquet is written anew: rows, columns, types, row groups and compression stay.
@@ -56,6 +65,7 @@ def write_catalogue(path: Path, out: BinaryIO, new_urls: NewUrls, reading: Readi
         out: Where it goes.
         new_urls: Asked for a page of URLs at a time, as they were submitted.
         reading: As it was read when it was submitted.
+        new_of_items: Asked instead for JSON lines, which say for each photo what to take off.
 
     Raises:
         UsageError: It can no longer be read as what it was.
@@ -66,8 +76,10 @@ def write_catalogue(path: Path, out: BinaryIO, new_urls: NewUrls, reading: Readi
         _write_xml(path, out, new_urls, counts)
     elif found == parquet.NAME:
         _write_parquet(path, out, new_urls, counts, reading)
-    elif found in {JSONL, URLS}:
-        _write_lines(path, out, new_urls, counts, is_json=found == JSONL)
+    elif found == JSONL:
+        _write_json_lines(path, out, new_of_items, counts)
+    elif found == URLS:
+        _write_urls(path, out, new_urls, counts)
     else:
         _write_table(path, out, new_urls, counts, found, reading)
     return counts
@@ -139,32 +151,37 @@ def _copy_rest(file: BinaryIO, out: BinaryIO) -> None:
         out.write(chunk)
 
 
-def _write_lines(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written, *, is_json: bool) -> None:
+def _write_urls(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written) -> None:
     encoding = find_encoding(path)
-    url_of = _json_url if is_json else _plain_url
     out.write(encoding.mark)
     with open_text(path, encoding) as file:
         for page in _pages(file):
-            found = [url_of(line) for line in page]
+            found = [_plain_url(line) for line in page]
             new = new_urls(list(dict.fromkeys(storable(url) for url in found if url)))
             for line, url in zip(page, found, strict=True):
                 replacement = counts.replace(url, new) if url else None
-                text = (
-                    line if url is None or replacement is None else _line_with(line, url, replacement, is_json=is_json)
-                )
+                text = line.replace(url, replacement, 1) if url and replacement else line
                 out.write(text.encode(encoding.name))
 
 
-def _line_with(line: str, url: str, replacement: str, *, is_json: bool) -> str:
-    if is_json:
-        found = _find_json_url(line)
-        return line if found is None else line[: found.start(2)] + json.dumps(replacement) + line[found.end(2) :]
-    return line.replace(url, replacement, 1)
-
-
-def _json_url(line: str) -> str | None:
-    found = _find_json_url(line)
-    return str(json.loads(found[2])) if found else None
+def _write_json_lines(path: Path, out: BinaryIO, new_of_items: NewOfItems, counts: Written) -> None:
+    encoding = find_encoding(path)
+    folder = path.resolve().parent
+    out.write(encoding.mark)
+    with open_text(path, encoding) as file:
+        for page in _pages(file):
+            places = [_find_json_url(line) for line in page]
+            items = [
+                read_line(line, path.name, folder, allow_files=True)
+                for line, place in zip(page, places, strict=True)
+                if place is not None
+            ]
+            new = iter(new_of_items(items))
+            for line, place in zip(page, places, strict=True):
+                url = None if place is None else counts.count(next(new))
+                if place is not None and url is not None:
+                    line = line[: place.start(2)] + json.dumps(url) + line[place.end(2) :]  # noqa: PLW2901
+                out.write(line.encode(encoding.name))
 
 
 def _find_json_url(line: str) -> re.Match[str] | None:
@@ -191,12 +208,16 @@ def _write_parquet(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group)
                 for name in photos:
-                    values = rows.column(name).to_pylist()
-                    wanted = [url for value in values for url in _cell_urls(value, columns)]
-                    new = new_urls(list(dict.fromkeys(wanted)))
-                    changed = [_cell_with_new(value, columns, new, counts) for value in values]
                     place = schema.get_field_index(name)
-                    rows = rows.set_column(place, schema.field(place), pa.array(changed, schema.field(place).type))
+                    kind = schema.field(place).type
+                    changed = []
+                    for start in range(0, rows.num_rows, PAGE):
+                        values = rows.column(place).slice(start, PAGE).to_pylist()
+                        new = new_urls(
+                            list(dict.fromkeys(url for value in values for url in _cell_urls(value, columns)))
+                        )
+                        changed.append(pa.array([_cell_with_new(each, columns, new, counts) for each in values], kind))
+                    rows = rows.set_column(place, schema.field(place), pa.chunked_array(changed, kind))
                 writer.write_table(rows, row_group_size=max(1, rows.num_rows))
 
 

@@ -186,6 +186,29 @@ def test_no_job_is_left_behind_in_a_finished_batch(engine: Engine) -> None:
     assert state_of(engine, job_id) == "pending"
 
 
+def test_a_large_batch_is_cancelled_at_once_and_its_jobs_bit_by_bit(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "CANCEL_AT_ONCE", 4)
+    ids = make_batch(engine, 11, queued=True)
+    running = claim(engine, ids[-1])
+    assert running is not None
+    with engine.begin() as connection:
+        assert batches.cancel(connection, 1) == 10
+    with engine.begin() as connection:
+        assert batches.counts(connection, 1).cancelled == 4
+        batches.fold_counts(connection)
+        connection.execute(text("UPDATE batches SET finished_at = now() - interval '1 hour'"))
+    assert [claim(engine, job_id) for job_id in ids] == [None] * 11
+    taken = []
+    for _ in range(3):
+        with engine.begin() as connection:
+            taken.append(batches.cancel_stragglers(connection))
+            batches.fold_counts(connection)
+    assert taken == [4, 2, 0]
+    assert state_of(engine, ids[-1]) == "running"
+
+
 def test_a_job_that_comes_back_while_its_batch_is_cancelled_is_cancelled(engine: Engine) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)

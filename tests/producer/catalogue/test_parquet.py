@@ -37,7 +37,9 @@ def test_a_file_is_read_and_written_back(tmp_path: Path) -> None:
     assert [item.uri for item in read_catalogue(path)] == [A, B]
     assert [(item.uri, item.sku) for item in read_catalogue(path, reading)] == [(A, "1"), (C, "1"), (A, "1"), (B, "3")]
     out = io.BytesIO()
-    counts = write_catalogue(path, out, lambda urls: dict.fromkeys(set(urls) & {A}, "new"), reading)
+    counts = write_catalogue(
+        path, out, lambda urls: dict.fromkeys(set(urls) & {A}, "new"), reading, new_of_items=lambda _: []
+    )
     assert (counts.replaced, counts.kept) == (2, 2)
     found = pq.ParquetFile(io.BytesIO(out.getvalue()))
     assert found.schema_arrow.equals(pq.ParquetFile(path).schema_arrow, check_metadata=True)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
+from producer.catalogue.failures import write_failures
 from producer.catalogue.format import AS_IT_IS, Reading, find_format, read_catalogue
 from producer.catalogue.records import read_records, value_of
 from producer.catalogue.table import open_table, read_rows
@@ -36,7 +38,13 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
 
 def rewritten(path: Path, new: dict[str, str], reading: Reading = AS_IT_IS) -> tuple[bytes, Written]:
     out = io.BytesIO()
-    counts = write_catalogue(path, out, lambda urls: {url: new[url] for url in urls if url in new}, reading)
+    counts = write_catalogue(
+        path,
+        out,
+        lambda urls: {url: new[url] for url in urls if url in new},
+        reading,
+        new_of_items=lambda items: [new.get(item.uri) for item in items],
+    )
     return out.getvalue(), counts
 
 
@@ -272,4 +280,37 @@ def test_magento_has_products_without_photos(tmp_path: Path, base: str) -> None:
 
 def test_odd_breaks_in_a_header_end_no_line(tmp_path: Path) -> None:
     path = write(tmp_path, f"ti\x0ctle\u2028,image_url\nx,{A}\n")
+    assert [item.uri for item in read_catalogue(path)] == [A]
+
+
+def test_one_url_with_several_options_gets_the_output_of_each(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"image_url": A, "elements": [number]}) + "\n" for number in (1, 2, 3)))
+    new: dict[tuple[int, ...], str] = {(1,): B, (3,): C}
+    out = io.BytesIO()
+    counts = write_catalogue(
+        path, out, lambda _: {}, AS_IT_IS, new_of_items=lambda items: [new.get(item.elements or ()) for item in items]
+    )
+    assert [json.loads(line)["image_url"] for line in out.getvalue().splitlines()] == [B, A, C]
+    assert (counts.replaced, counts.kept) == (2, 1)
+
+
+def test_what_failed_is_handed_in_again_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = [
+            (A, "-x", 1, "dead", "801", "=bad", "1,2", "", "10x10: 5 5"),
+            (B, "s", 2, "dead", None, None, "1", "1", None),
+        ]
+        assert write_failures(file, rows) == 2
+    assert "'=bad" in path.read_text()
+    first, second = read_catalogue(path)
+    assert (first.uri, first.sku, first.elements, first.subject_elements) == (A, "-x", (1, 2), ())
+    assert (first.mask, second.mask, second.elements) == ("10x10: 5 5", None, (1,))
+
+
+def test_a_header_that_begins_like_a_comment(tmp_path: Path) -> None:
+    path = write(tmp_path, f"#id,image_url\n1,{A}\n")
+    assert [item.uri for item in read_catalogue(path)] == [A]
+    path = write(tmp_path, f"# my photos, all of them\n{A}\n")
     assert [item.uri for item in read_catalogue(path)] == [A]
