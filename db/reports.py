@@ -71,6 +71,22 @@ def list_photos(connection: Connection, *, batch_id: int, after: int) -> list[Ph
     return [PhotoRow(*row) for row in rows]
 
 
+def count_waiting_by_code(connection: Connection, batch_id: int, most: int) -> list[tuple[str, int, str]]:
+    """Return (code, how many, one message) of what a batch's waiting jobs met the last time, most frequent first.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose.
+        most: How many codes.
+    """
+    statement = text(
+        "SELECT code, count(*) AS n, min(message) FROM jobs WHERE batch_id = :id AND code <> '200' "
+        "AND state IN ('pending', 'queued') GROUP BY code ORDER BY n DESC, code LIMIT :most"
+    )
+    rows = connection.execute(statement, {"id": batch_id, "most": most})
+    return [(row[0], row[1], row[2] or "") for row in rows]
+
+
 def count_dead_by_code(
     connection: Connection, batch_id: int, *, only_canary: bool = False
 ) -> list[tuple[str, int, str]]:

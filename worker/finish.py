@@ -238,9 +238,14 @@ class Finisher:
         is_over = self._write(work)
         return Ending(JobState(decision.move) if is_over else JobState.PENDING, outcome.code, outcome.message)
 
-    def snooze(self, job: ClaimedJob, delay_seconds: float, why: str) -> Ending:
-        """Make the job due again without spending an attempt."""
-        self._write(lambda connection: jobs.give_back(connection, job, delay_seconds=delay_seconds, spent=0))
+    def snooze(self, job: ClaimedJob, delay_seconds: float, why: str, *, code: str | None = None) -> Ending:
+        """Make the job due again without spending an attempt; with a code, its reason can be read while it waits."""
+        message = None if code is None else why
+        self._write(
+            lambda connection: jobs.give_back(
+                connection, job, delay_seconds=delay_seconds, spent=0, code=code, message=message
+            )
+        )
         return Ending(JobState.PENDING, "snoozed", why)
 
     def _write(self, work: Callable[[Connection], Result]) -> Result:

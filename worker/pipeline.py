@@ -167,7 +167,8 @@ class Pipeline:
                 return tools.finisher.snooze(job, delay, str(error))
             except (LimiterUnavailable, StoreUnavailable) as error:
                 log.error("job %s waits: %s", job.id, error)  # noqa: TRY400 - the cause is in the message
-                return tools.finisher.snooze(job, OUTAGE_SNOOZE_SECONDS, str(error))
+                code = "store_unavailable" if isinstance(error, StoreUnavailable) else "limiter_unavailable"
+                return tools.finisher.snooze(job, OUTAGE_SNOOZE_SECONDS, str(error), code=code)
             except SourceError as error:
                 return self._refuse(job, error)
             except (LeaseLost, DatabaseDown):

@@ -138,7 +138,7 @@ def _budget(settings: Settings) -> str:
 
 
 def _store(settings: Settings) -> str:
-    open_store(settings.artifact_store, settings)
+    open_store(settings.artifact_store, settings).check()
     AllowList(settings.fetch_allow_private)
     return f"kept in {settings.artifact_store}"
 

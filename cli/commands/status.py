@@ -20,6 +20,7 @@ from db.batches import BatchCounts, BatchRow
 from db.session import now, transact
 
 MOST_HELD = 20
+MOST_WAITING = 3
 
 
 @click.command()
@@ -114,6 +115,8 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:
             lines.append(f"         it has no output; `cleanplate requeue {row.id} --held` calls again")
+    for code, count, message in reports.count_waiting_by_code(connection, row.id, MOST_WAITING):
+        lines.append(f"       waiting again: {count} × {code}: {message}".rstrip(": "))
     stopped = why_stopped(connection, row, batches.counts(connection, row.id), settings)
     if stopped is not None:
         lines.append(f"       {stopped}")

@@ -21,6 +21,10 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Raise CleanplateError when it would take nothing now; the message says why."""
+        ...
+
     def holds(self, uri: str) -> bool:
         """Whether a URI is one of this store's."""
         ...

@@ -26,6 +26,15 @@ class FileStore:
             write_whole(path, data)
         return path.as_uri()
 
+    def check(self) -> None:
+        """Raise CleanplateError when nothing can be written there."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise CleanplateError(f"{self.root} takes no outputs: {error.strerror}") from error
+
     def holds(self, uri: str) -> bool:
         """Whether a URI is below this folder."""
         return uri.startswith(f"{self.root.as_uri()}/")

@@ -58,6 +58,13 @@ class S3Store:
             raise OSError(f"the bucket {self._bucket} takes nothing: {error}") from error
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
+    def check(self) -> None:
+        """Raise CleanplateError when the bucket is not there, not ours, or does not answer."""
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except bucket_errors() as error:
+            raise CleanplateError(f"the bucket {self._bucket} cannot be used: {error}") from error
+
     def load(self, uri: str) -> bytes:
         """Return an object's bytes.
 

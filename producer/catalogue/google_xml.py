@@ -114,6 +114,7 @@ class _Reader:
         self._open: str | None = None
         self._text: list[str] = []
         self._start: int | None = None
+        self._length = 0
         parser = self._parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = False
         parser.StartElementHandler = self._begin
@@ -137,7 +138,7 @@ class _Reader:
         if name in _PRODUCTS:
             self._photos, self._sku = [], None
         self._open = name if name in _PHOTOS or name == "id" else None
-        self._text, self._start = [], None
+        self._text, self._start, self._length = [], None, 0
 
     def _mark(self) -> None:
         if self._open is not None and self._start is None:
@@ -146,8 +147,10 @@ class _Reader:
     def _read(self, text: str) -> None:
         if self._open is not None:
             self._mark()
-            if sum(map(len, self._text)) < LONGEST_URL:
-                self._text.append(text)
+            self._length += len(text)
+            if self._length > LONGEST_URL:
+                raise UsageError(f"{self._name} has a URL of over {LONGEST_URL:,} characters. Nothing was submitted.")
+            self._text.append(text)
 
     def _end(self, tag: str) -> None:
         name = _local(tag)
@@ -161,7 +164,7 @@ class _Reader:
             elif text and self._start is not None:
                 if len(self._photos) >= MOST_PHOTOS:
                     raise UsageError(f"{self._name} has a product with over {MOST_PHOTOS} photos.")
-                self._photos.append(Place(text[:LONGEST_URL], self._start, self._parser.CurrentByteIndex))
+                self._photos.append(Place(text, self._start, self._parser.CurrentByteIndex))
         self._open = None
 
     def _refuse(self, *_: object) -> None:

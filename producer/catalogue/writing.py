@@ -231,8 +231,8 @@ def _cell_urls(value: object, columns: Columns) -> Iterator[str]:
 def _cell_with_new(value: object, columns: Columns, new: Mapping[str, str], counts: Written) -> object:
     if isinstance(value, list):
         return [_cell_with_new(part, columns, new, counts) for part in value]
-    if value is None:
-        return None
+    if not isinstance(value, str | bytes):
+        return value
     parts = columns.split(parquet.as_text(value))
     for place, text in enumerate(parts):
         if place % 2 == 0 and is_photo(text):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cli.commands.store import move_all, sweep_all
-from core.errors import UnavailableError
+from core.errors import CleanplateError, UnavailableError
 from core.settings import Settings
 from db import artifacts, moving, store
 from db.artifacts import artifact_key
@@ -112,3 +112,15 @@ def test_only_what_nobody_needs_and_is_old_is_swept(engine: Engine, s3_settings:
     assert sweep_all(engine, bucket, before=now + timedelta(hours=1)) == 1
     assert [found.uri for found in bucket.list_all()] == [used]
     assert orphan != used
+
+
+def test_a_store_that_takes_nothing_says_why(s3_settings: Settings, tmp_path: Path) -> None:
+    for good in ("postgres", (tmp_path / "new").as_uri(), f"s3://{BUCKET}/p"):
+        open_store(good, s3_settings).check()
+    (tmp_path / "file").write_text("x")
+    for bad, words in (
+        ((tmp_path / "file" / "f").as_uri(), "takes no outputs"),
+        ("s3://no-such-bucket/p", "cannot be used"),
+    ):
+        with pytest.raises(CleanplateError, match=words):
+            open_store(bad, s3_settings).check()

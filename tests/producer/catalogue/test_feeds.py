@@ -94,3 +94,9 @@ def test_a_long_feed_needs_no_more_memory(tmp_path: Path) -> None:
         return found
 
     assert peak(20_000) < peak(2000) * 1.5
+
+
+def test_a_url_that_is_too_long_is_refused_not_cut(tmp_path: Path) -> None:
+    path = write(tmp_path, f"<rss><item><image_link>{A}?{'x' * 10_000}</image_link></item></rss>")
+    with pytest.raises(UsageError, match="10,000 characters"):
+        list(read_catalogue(path))
