@@ -1,6 +1,8 @@
 """`GET /artifacts/…`: outputs under URLs that cannot be guessed, signed when ARTIFACT_URL_SECRET is set."""
 
 import hmac
+import logging
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Response
@@ -22,6 +24,10 @@ MEDIA_TYPES = {
     "AVIF": "image/avif",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
+ASK_EACH_TIME = "private, no-cache"
+_MOST_DIGITS = 18
+
+log = logging.getLogger(__name__)
 
 
 def artifacts_router(engine: Engine, settings: Settings) -> APIRouter:
@@ -29,6 +35,7 @@ def artifacts_router(engine: Engine, settings: Settings) -> APIRouter:
     router = APIRouter(tags=["artifacts"])
     secret = settings.artifact_url_secret.get_secret_value()
 
+    @router.head("/artifacts/{folder}/{name}", include_in_schema=False)
     @router.get("/artifacts/{folder}/{name}", response_class=Response)
     def fetch(
         folder: str,
@@ -36,6 +43,7 @@ def artifacts_router(engine: Engine, settings: Settings) -> APIRouter:
         sig: str = "",
         range_: Annotated[str, Header(alias="range")] = "",
         if_none_match: Annotated[str, Header()] = "",
+        if_range: Annotated[str, Header()] = "",
     ) -> Response:
         key = f"{folder}/{name}"
         if secret and not hmac.compare_digest(signature(secret, key).encode(), sig.encode()):
@@ -43,35 +51,52 @@ def artifacts_router(engine: Engine, settings: Settings) -> APIRouter:
         found = transact(engine, lambda connection: artifacts.find(connection, name.partition(".")[0]))
         if found is None or artifact_key(found.sha256, found.format) != key:
             raise HTTPException(404, "There is no such output.")
-        return send(engine, found, range_, if_none_match)
+        return send(engine, found, Wanted(range_, if_none_match, if_range), cache=FOR_EVER)
 
     return router
 
 
-def send(engine: Engine, found: artifacts.ArtifactRow, range_: str, if_none_match: str) -> Response:
-    """Return an output's bytes, a part of them, or 304."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of an output is asked for, and what whoever asks has of it: the request's headers of these names."""
+
+    range: str = ""
+    if_none_match: str = ""
+    if_range: str = ""
+
+
+def send(engine: Engine, found: artifacts.ArtifactRow, wanted: Wanted, *, cache: str) -> Response:
+    """Return an output's bytes, a part of them, or 304.
+
+    Args:
+        engine: The database.
+        found: Which output.
+        wanted: What of it.
+        cache: How long it stays what it is, under the URL it was asked for by.
+    """
     etag = f'"{found.sha256}"'
     headers = {
         "ETag": etag,
-        "Cache-Control": FOR_EVER,
+        "Cache-Control": cache,
         "Accept-Ranges": "bytes",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'",
     }
-    if etag in if_none_match or if_none_match.strip() == "*":
+    if etag in wanted.if_none_match or wanted.if_none_match.strip() == "*":
         return Response(status_code=304, headers=headers)
     try:
         data = artifacts.fetch(engine, found.sha256)
     except CleanplateError as error:
-        raise HTTPException(502, f"The output is not where it was stored: {error}") from error
+        log.error("an output cannot be served: %s", error)  # noqa: TRY400 - the cause is in the message
+        raise HTTPException(502, "The output is not where it was stored; the log says more.") from error
     media_type = MEDIA_TYPES.get(found.format, "application/octet-stream")
-    part = read_range(range_, len(data))
+    # A part of what somebody has another whole of would not fit to it.
+    part = read_range(wanted.range, len(data)) if wanted.if_range in {"", etag} else None
     if part is None:
         return Response(data, headers=headers, media_type=media_type)
     first, last = part
     if first > last:
-        headers["Content-Range"] = f"bytes */{len(data)}"
-        return Response(status_code=416, headers=headers)
+        raise HTTPException(416, f"The output has {len(data)} bytes.", {"Content-Range": f"bytes */{len(data)}"})
     headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
     return Response(data[first : last + 1], 206, headers, media_type)
 
@@ -85,7 +110,9 @@ def read_range(header: str, size: int) -> tuple[int, int] | None:
     start, dash, end = spans.strip().partition("-")
     if unit.strip().lower() != "bytes" or not dash or "," in spans:
         return None
-    if not all(part == "" or (part.isascii() and part.isdecimal()) for part in (start, end)):
+    if not all(
+        part == "" or (part.isascii() and part.isdecimal() and len(part) <= _MOST_DIGITS) for part in (start, end)
+    ):
         return None
     if start == "":
         return None if end == "" else ((1, 0) if int(end) == 0 else (max(0, size - int(end)), size - 1))

@@ -10,7 +10,7 @@ from console.api.once import IdempotencyKey, run_once
 from console.api.problems import responses
 from console.api.tools import Tools
 from console.api.words import MOST_ID, AttemptOut, ChangedOut, JobDetailOut
-from console.artifacts import MEDIA_TYPES, send
+from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, Wanted, send
 from db import artifacts, listings, reviews
 from db.listings import JobRow
 from db.reviews import Verdict
@@ -46,13 +46,14 @@ def jobs_router(tools: Tools) -> APIRouter:
     @router.get(
         "/{job_id}/artifact",
         response_class=Response,
-        responses={**images, 304: {"description": "As you have it"}, 416: {"description": "No such part"}},
+        responses={**images, 304: {"description": "As you have it"}, **responses(416)},
     )
     def fetch(
         job_id: JobId,
         _: Reader,
         range_: Annotated[str, Header(alias="range")] = "",
         if_none_match: Annotated[str, Header()] = "",
+        if_range: Annotated[str, Header()] = "",
     ) -> Response:
         """Fetch a job's clean photo."""
         row = transact(engine, lambda connection: _job_or_404(connection, job_id))
@@ -60,7 +61,8 @@ def jobs_router(tools: Tools) -> APIRouter:
         found = transact(engine, lambda connection: artifacts.find(connection, sha256)) if sha256 else None
         if found is None:
             raise HTTPException(404, f"Job {job_id} has no clean photo; it is {row.state}.")
-        return send(engine, found, range_, if_none_match)
+        # Sent round again, a job may come to another output.
+        return send(engine, found, Wanted(range_, if_none_match, if_range), cache=ASK_EACH_TIME)
 
     def deciding(name: str, what: str) -> None:
         @router.post(
