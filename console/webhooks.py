@@ -1,10 +1,12 @@
 """`POST /webhooks/{slug}`: verified, kept, and answered within milliseconds; what follows is the dispatcher's."""
 
 import logging
+import re
 import time
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from sqlalchemy import Engine
+from starlette.requests import ClientDisconnect
 
 from core.errors import DatabaseDown
 from core.settings import Settings
@@ -17,6 +19,7 @@ from producer.webhooks.platforms import PLATFORMS
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 1_000_000
+SLUG = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 async def read_incoming(request: Request) -> Incoming:
@@ -29,10 +32,13 @@ async def read_incoming(request: Request) -> Incoming:
     if announced.isdecimal() and int(announced) > MOST_BYTES:
         raise HTTPException(413, f"The body is over {MOST_BYTES} bytes.")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413, f"The body is over {MOST_BYTES} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise HTTPException(413, f"The body is over {MOST_BYTES} bytes.")
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The body ended too early.") from error
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         headers.setdefault(name.lower(), value)
@@ -46,7 +52,9 @@ def webhooks_router(engine: Engine, settings: Settings) -> APIRouter:
     @router.post("/webhooks/{slug}", status_code=200)
     def receive(slug: str, incoming: Incoming = Depends(read_incoming)) -> dict[str, object]:  # noqa: B008
         try:
-            shop = transact(engine, lambda connection: connections.find(connection, slug), patience_seconds=0)
+            shop = None
+            if SLUG.fullmatch(slug):
+                shop = transact(engine, lambda connection: connections.find(connection, slug), patience_seconds=0)
             if shop is None:
                 raise HTTPException(404, "There is no such connection.")
             platform = PLATFORMS[shop.platform]

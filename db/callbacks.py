@@ -99,7 +99,8 @@ def note_failed(connection: Connection, callback_id: int, *, tries: int, why: st
     """
     statement = text(
         "UPDATE callbacks SET last_error = :why, available_at = now() + make_interval(secs => :delay), "
-        "ended_at = CASE WHEN created_at < now() - make_interval(secs => :patience) THEN now() END WHERE id = :id"
+        "ended_at = CASE WHEN created_at < now() - make_interval(secs => :patience) THEN now() END WHERE id = :id "
+        "AND ended_at IS NULL"
     )
     values = {"id": callback_id, "why": why[:500], "delay": delay_seconds(tries), "patience": PATIENCE_SECONDS}
     connection.execute(statement, values)

@@ -69,7 +69,8 @@ def list_open(connection: Connection) -> list[ShopConnection]:
 def add_secret(connection: Connection, connection_id: int, secret: str) -> bool:
     """Make a secret valid, besides the one before it. Return whether there is such a connection."""
     statement = text(
-        "UPDATE connections SET secrets = (ARRAY[:secret] || secrets)[1:CAST(:most AS integer)] "
+        # The same one again must not push out the one before it.
+        "UPDATE connections SET secrets = (ARRAY[:secret] || array_remove(secrets, :secret))[1:CAST(:most AS integer)] "
         "WHERE id = :id AND closed_at IS NULL"
     )
     values = {"id": connection_id, "secret": secret, "most": SECRETS_AT_ONCE}

@@ -93,7 +93,7 @@ def list_jobs(
         f"SELECT id FROM jobs WHERE batch_id = :batch AND state = s AND id > :after{conditions} "
         "ORDER BY id LIMIT :limit) AS page ORDER BY id LIMIT :limit"
     )
-    if code is not None or sku is not None:
+    if code not in {None, SUCCESS_CODE} or sku is not None:
         of_state = " AND state = ANY(:states)" if state is not None else ""
         statement = text(
             f"SELECT id FROM jobs WHERE batch_id = :batch AND id > :after{conditions}{of_state} "  # noqa: S608

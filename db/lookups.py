@@ -43,8 +43,9 @@ def take_due(connection: Connection, most: int) -> list[Lookup]:
     statement = text(
         """
         WITH due AS (
-            SELECT id FROM lookups WHERE ended_at IS NULL AND available_at <= now()
-            ORDER BY available_at, id LIMIT :most FOR UPDATE SKIP LOCKED
+            SELECT w.id FROM lookups AS w JOIN connections AS c ON c.id = w.connection_id AND c.closed_at IS NULL
+            WHERE w.ended_at IS NULL AND w.available_at <= now()
+            ORDER BY w.available_at, w.id LIMIT :most FOR UPDATE OF w SKIP LOCKED
         ), taken AS (
             UPDATE lookups AS l SET available_at = now() + make_interval(secs => :lease), tries = tries + 1
             FROM due WHERE l.id = due.id RETURNING l.id, l.connection_id, l.product, l.tries

@@ -25,5 +25,9 @@ def run_rounds(stop: threading.Event, work: Callable[[], int], *, full: int) -> 
         except DatabaseDown as error:
             log.warning("%s", error)
             did = 0
+        except Exception:
+            # What nobody foresaw in one round must not end the duty for good.
+            log.exception("a round failed; the next one comes")
+            did = 0
         if did < full:
             stop.wait(IDLE_SECONDS)

@@ -52,6 +52,7 @@ class CheckedClient:
         body: bytes | None = None,
         seconds: float,
         max_bytes: int,
+        is_cut: bool = False,
     ) -> Reply:
         """Send a request and return the whole answer.
 
@@ -62,17 +63,26 @@ class CheckedClient:
             body: What is sent with it.
             seconds: For all of it together.
             max_bytes: The longest answer.
+        is_cut: Whether the rest of a longer one does not matter.
 
         Raises:
             NoAnswer: There was none; the message says why.
         """
         self._deadline.start(seconds)
+        try:
+            asked = httpx.URL(url)
+            port = asked.port
+            target = httpcore.URL(scheme=asked.raw_scheme, host=asked.raw_host, port=port, target=asked.raw_path)
+        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+            raise NoAnswer(f"no usable URL: {error}") from error
         told: list[tuple[bytes | str, bytes | str]] = [("User-Agent", "cleanplate"), *headers.items()]
         found = bytearray()
         try:
-            with self._pool.stream(method, url, headers=told, content=body) as response:
+            with self._pool.stream(method, target, headers=told, content=body) as response:
                 for chunk in response.iter_stream():
                     found += chunk
+                    if len(found) > max_bytes and is_cut:
+                        break
                     if len(found) > max_bytes:
                         raise NoAnswer(f"the answer is over {max_bytes} bytes")
                 return Reply(response.status, bytes(found))

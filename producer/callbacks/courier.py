@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 8
 SEND_SECONDS = 15.0
-MOST_ANSWER_BYTES = 1_000_000
+MOST_ANSWER_BYTES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,11 @@ class Courier:
         return found
 
     def _handle(self, callback: Callback) -> bool:
-        why = self._send(callback)
+        try:
+            why = self._send(callback)
+        except Exception as error:  # whatever its URL or its shop can bring is told, and tried again
+            log.exception("callback %s met an error nobody foresaw", callback.id)
+            why = f"{type(error).__name__}: {error}"
         if why is None:
             transact(self._engine, partial(callbacks.note_delivered, callback_id=callback.id))
             return True
@@ -104,7 +108,13 @@ class Courier:
         client: CheckedClient = self._clients.mine
         try:
             reply = client.send(
-                "POST", callback.url, headers, body=body, seconds=SEND_SECONDS, max_bytes=MOST_ANSWER_BYTES
+                "POST",
+                callback.url,
+                headers,
+                body=body,
+                seconds=SEND_SECONDS,
+                max_bytes=MOST_ANSWER_BYTES,
+                is_cut=True,
             )
         except NoAnswer as error:
             return str(error)

@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from core.errors import UsageError
+from producer.catalogue.item import storable
+from producer.catalogue.url_list import check_url
+
 
 class BadSignature(Exception):
     """The sender cannot be who it says it is: 401."""
@@ -107,9 +111,19 @@ def list_of(value: object) -> list[dict[str, Any]]:
 
 def is_web_url(url: str) -> bool:
     """Whether a URL is one that anybody may be sent to; others are read with rights that only we have."""
-    return url.lower().startswith(("https://", "http://"))
+    try:
+        check_url(url, "")
+    except UsageError:
+        return False
+    return True
 
 
 def text_of(value: object) -> str:
-    """Return a JSON text or number as text; empty for anything else."""
-    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    """Return a JSON text or number as text that can be stored; empty for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    try:
+        return storable(str(value).strip())
+    except ValueError:
+        # A number of thousands of digits.
+        return ""

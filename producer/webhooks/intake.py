@@ -16,9 +16,13 @@ from core.states import Lane
 from db import artifacts, batches, callbacks, connections, lookups, reports
 from db.connections import ShopConnection
 from producer.catalogue.item import Item, item_key, name_from_url, storable
+from producer.catalogue.shape import LONGEST_SKU
 from producer.intake import BatchOptions, what_to_take_off
 from producer.webhooks.delivery import Delivery, Photo
 from producer.webhooks.s3_events import S3Events
+
+LONGEST_KEY = 200
+LONGEST_TOPIC = 200
 
 _OUTPUT_NAME = re.compile(r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])")
 
@@ -44,16 +48,22 @@ class Ours:
 
     Args:
         artifacts_url: Where our outputs can be fetched, or nothing.
+        store: Where they are kept.
         provider: Whose outputs count as clean.
     """
 
     artifacts_url: str
+    store: str
     provider: str
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return those of an installation."""
-        return cls(settings.artifacts_url, settings.provider)
+        return cls(settings.artifacts_url, settings.artifact_store.rstrip("/"), settings.provider)
+
+    def hold(self, url: str) -> bool:
+        """Whether a URL is one of our outputs'."""
+        return any(base and url.startswith(f"{base}/") for base in (self.artifacts_url, self.store))
 
 
 def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *, body: bytes, ours: Ours) -> Taken:
@@ -71,7 +81,11 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
         ours: What tells that a photo needs no work.
     """
     delivery_id = connections.note_delivery(
-        connection, shop.id, key=storable(delivery.key), topic=storable(delivery.topic), body=body
+        connection,
+        shop.id,
+        key=_short(storable(delivery.key)),
+        topic=storable(delivery.topic)[:LONGEST_TOPIC],
+        body=body,
     )
     if delivery_id is None:
         return Taken(is_new=False)
@@ -102,13 +116,18 @@ def take_photos(
     return sum(_insert(connection, batch_id, photo, options) for photo in wanted), batch_id
 
 
+def _short(key: str) -> str:
+    """Return a key that an index takes, however long it came."""
+    return key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
+
+
 def options_of(shop: ShopConnection) -> BatchOptions:
     """Return what holds for a shop's photos."""
     told: dict[str, Any] = shop.options
-    elements = tuple(told.get("elements") or (1, 2, 3, 4))
+    elements = tuple(told.get("elements", (1, 2, 3, 4)))
     return BatchOptions(
         elements=elements,
-        subject_elements=tuple(told.get("subject_elements") or elements),
+        subject_elements=tuple(told.get("subject_elements", elements)),
         lane=Lane(told.get("lane") or Lane.INTERACTIVE),
     )
 
@@ -130,7 +149,6 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
 
 
 def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo], ours: Ours) -> Iterable[Photo]:
-    base = ours.artifacts_url
     pattern = shop.options.get("match")
     # Whoever may name a bucket's objects is told apart by the platform; nobody may name files.
     schemes = ("s3://",) if shop.platform == S3Events.name else ("https://", "http://")
@@ -138,7 +156,7 @@ def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo
         hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(): photo
         for photo in photos
         if photo.url.lower().startswith(schemes)
-        and not (base and photo.url.startswith(base + "/"))
+        and not ours.hold(photo.url)
         and not (pattern and not re.search(pattern, photo.url))
     }
     names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
@@ -176,7 +194,9 @@ def _is_clean(photo: Photo, since: datetime | None) -> bool:
 
 def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchOptions) -> int:
     url = storable(photo.url)
-    item = Item(uri=url, name=name_from_url(url), sku=photo.sku and storable(photo.sku), version=photo.version)
+    item = Item(
+        uri=url, name=name_from_url(url), sku=photo.sku and storable(photo.sku)[:LONGEST_SKU], version=photo.version
+    )
     elements, subject, mask = what_to_take_off(item, options)
     statement = text(
         "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
+from producer.catalogue.item import storable
 from producer.webhooks.delivery import BadSignature, Delivery, Incoming, Photo, body_key, list_of, read_json, text_of
 
 
@@ -27,7 +28,7 @@ class S3Events:
             bucket, entry = (stored.get("bucket"), stored.get("object")) if isinstance(stored, dict) else (None, None)
             name = text_of(record.get("eventName"))
             if "ObjectCreated" in name and isinstance(bucket, dict) and isinstance(entry, dict):
-                key = unquote_plus(text_of(entry.get("key")))
+                key = storable(unquote_plus(text_of(entry.get("key"))))
                 if text_of(bucket.get("name")) and key and not key.endswith("/"):
                     photos.append(Photo(f"s3://{text_of(bucket['name'])}/{key}", text_of(entry.get("eTag"))))
         told = "\n".join(f"{photo.url} {photo.version}" for photo in photos)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from producer.webhooks.delivery import BadSignature, Delivery, Incoming, read_json, text_of
+from producer.webhooks.delivery import BadDelivery, BadSignature, Delivery, Incoming, read_json, text_of
 from producer.webhooks.signed_json import photos_in
 
+MOST_SIGNATURES = 20
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
@@ -39,12 +40,17 @@ def require_standard(incoming: Incoming, keys: Sequence[str | bytes]) -> None:
         keys: `whsec_…` texts, or raw keys.
 
     Raises:
+        BadDelivery: The body is no text, which is what is signed.
         BadSignature: None of the keys made any of its signatures, or its time is too far from now.
     """
+    try:
+        incoming.body.decode()
+    except UnicodeDecodeError as error:
+        raise BadDelivery("The body is not JSON: it is not even UTF-8.") from error
     told = {name: incoming.header(name) for name in HEADERS}
     for key in keys:
         # One by one, since the package stops at the first that is no signature at all.
-        for signature in told["webhook-signature"].split():
+        for signature in told["webhook-signature"].split()[:MOST_SIGNATURES]:
             try:
                 Webhook(key).verify(incoming.body, {**told, "webhook-signature": signature}, json_parse=False)
             except (WebhookVerificationError, ValueError, binascii.Error):

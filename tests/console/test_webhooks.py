@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from console.webhooks import MOST_BYTES
 from core.content import content_key
 from core.settings import SANDBOX_KEY
 from db import artifacts, connections
-from tests.console.conftest import PUBLIC_URL, Web
+from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
 from tests.db.rows import make_batch
 
 SECRET = "a-secret"
@@ -349,3 +350,95 @@ def test_nobody_is_sent_to_what_only_we_may_read(web: Web, url: str) -> None:
     refused = post(web, plain.slug, body, signed(body))
     assert (refused.status_code, "http(s) URL" in refused.json()["detail"]) == (400, True)
     assert web.urls() == []
+
+
+ODD: list[Any] = [None, True, 5.5, "x", [], {}, [[]], [None], {"a": 1}, "\ud800", "\x00", 10**400]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+def test_fields_of_any_type_are_read_or_refused(web: Web, odd: object) -> None:
+    asked: list[tuple[str, object]] = [
+        *(("shopify", {"images": [{"src": A}], key: odd}) for key in ("images", "media", "variants", "handle")),
+        *(("shopify", {"images": [{"src": A, key: odd}]}) for key in ("src", "updated_at")),
+        *(("shopify", {"media": [{"src": A, key: odd}]}) for key in ("media_content_type", "preview_image", "src")),
+        *(("woocommerce", {"images": [{"src": A}], key: odd}) for key in ("images", "sku", "id")),
+        ("woocommerce", {"images": [{"src": A, "date_modified_gmt": odd}]}),
+        ("bigcommerce", {"scope": odd, "data": {"id": 1}}),
+        ("bigcommerce", {"scope": "store/product/updated", "data": {"id": odd}}),
+        ("s3", {"Records": odd}),
+        ("s3", {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": odd, "object": odd}}]}),
+        ("json", {"photos": odd}),
+        ("json", {"photos": [{"url": A, "sku": odd, "version": odd}]}),
+        ("standard", {"data": {"photos": [odd]}}),
+    ]
+    shops = {kind: web.connect(kind, STANDARD if kind == "standard" else SECRET) for kind in dict(asked)}
+    for number, (kind, content) in enumerate(asked):
+        body = json.dumps(content).encode()
+        signs: dict[str, Headers] = {
+            "shopify": shopify(body, **{"Webhook-Id": str(number)}),
+            "woocommerce": woocommerce(body),
+            "bigcommerce": standard(body, SECRET.encode(), message_id=f"b-{number}"),
+            "s3": {"Authorization": f"Bearer {SECRET}"},
+            "json": signed(body),
+            "standard": standard(body, message_id=f"s-{number}"),
+        }
+        assert post(web, shops[kind].slug, body, signs[kind]).status_code in {200, 400}, (kind, content)
+
+
+@pytest.mark.parametrize("slug", ["%00", "%ff", "%ed%a0%80", "x" * 5000])
+def test_an_odd_address_is_no_connection(web: Web, slug: str) -> None:
+    assert web.client.post(f"/webhooks/{slug}", content=b"{}").status_code == 404
+
+
+def test_ids_of_any_length_tell_repetitions(web: Web) -> None:
+    shop = web.connect("json", SECRET)
+    body = json.dumps({"type": "t" * 50_000, "photos": [{"url": A, "sku": "s" * 50_000}]}).encode()
+    headers = {**signed(body), "X-Delivery-Id": secrets.token_hex(15_000)}
+    assert [post(web, shop.slug, body, headers).json()["new"] for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["standard", "bigcommerce"])
+def test_what_is_no_text_is_no_json(web: Web, kind: str) -> None:
+    shop = web.connect(kind, STANDARD if kind == "standard" else SECRET)
+    body = b"\xff\xfe"
+    headers = standard(body) if kind == "standard" else standard(body, SECRET.encode())
+    assert post(web, shop.slug, body, headers).status_code == 400
+
+
+def test_thousands_of_signatures_cost_nothing(web: Web) -> None:
+    shop = web.connect("standard", STANDARD)
+    body = b" " * 1_000_000
+    headers = {**standard(body), "webhook-signature": ("v1,AAAA " * 7000).strip()}
+    began = time.monotonic()
+    assert post(web, shop.slug, body, headers).status_code == 401
+    assert time.monotonic() - began < 1
+
+
+def test_what_is_beside_our_outputs_is_not_ours(make_web: MakeWeb) -> None:
+    web = make_web(artifact_public_url="https://cdn.example/clean", artifact_store="s3://bucket/clean")
+    body = json.dumps({"photos": ["https://cdn.example/cleaning/mop.jpg", "https://cdn.example/clean/x.jpg"]}).encode()
+    assert post(web, web.connect("json", SECRET).slug, body, signed(body)).json()["jobs"] == 1
+    keys = ("clean/ab/x.jpg", "cleaning/mop.jpg")
+    entries = [{"bucket": {"name": "bucket"}, "object": {"key": key, "eTag": "1"}} for key in keys]
+    body = json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": entry} for entry in entries]}).encode()
+    post(web, web.connect("s3", SECRET).slug, body, {"Authorization": f"Bearer {SECRET}"})
+    assert web.urls() == ["https://cdn.example/cleaning/mop.jpg", "s3://bucket/cleaning/mop.jpg"]
+
+
+@pytest.mark.parametrize(("elements", "subject"), [([1, 4], []), ([], [1])])
+def test_nothing_to_take_off_is_a_choice_too(web: Web, elements: list[int], subject: list[int]) -> None:
+    shop = web.connect("json", SECRET, elements=elements, subject_elements=subject)
+    body = json.dumps({"photos": [A]}).encode()
+    post(web, shop.slug, body, signed(body))
+    assert web.rows("SELECT elements, subject_elements FROM jobs") == [
+        {"elements": elements, "subject_elements": subject}
+    ]
+
+
+def test_the_same_secret_again_leaves_the_one_before_it(web: Web) -> None:
+    shop = web.connect("json", "old")
+    for _ in range(2):
+        with web.engine.begin() as connection:
+            connections.add_secret(connection, shop.id, "new")
+    body = b'{"photos": []}'
+    assert [post(web, shop.slug, body, signed(body, secret)).status_code for secret in ("old", "new")] == [200, 200]

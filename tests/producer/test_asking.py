@@ -120,3 +120,17 @@ def test_private_addresses_are_not_asked(engine: Engine, api: ShopApi) -> None:
     asker(engine, allow="").ask_due()
     assert "not a public address" in one(engine, "SELECT last_error FROM lookups")[0]
     assert api.asked == []
+
+
+def test_a_closed_connection_is_not_asked_about(engine: Engine, api: ShopApi) -> None:
+    note(engine, api)
+    with engine.begin() as connection:
+        connections.close(connection, 1)
+    assert asker(engine).ask_due() == 0
+
+
+def test_text_that_no_database_takes_is_taken(engine: Engine, api: ShopApi) -> None:
+    note(engine, api)
+    api.body = {"data": [{"url_zoom": "https://cdn.example/\ud800.jpg", "date_modified": "\ud800"}]}
+    assert asker(engine).ask_due() == 1
+    assert one(engine, "SELECT count(*) FROM jobs") == (1,)

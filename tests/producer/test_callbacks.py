@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +16,7 @@ from standardwebhooks.webhooks import Webhook
 
 from core.settings import Settings
 from db import artifacts, batches, callbacks, jobs, reviews
+from producer import rounds as rounds_module
 from producer.callbacks import courier as courier_module
 from producer.callbacks.courier import Courier
 from tests.db.rows import claim, make_batch
@@ -27,6 +29,7 @@ class Shop:
 
     def __init__(self) -> None:
         self.status = 200
+        self.answer = b""
         self.taken: list[tuple[dict[str, str], bytes]] = []
         shop = self
 
@@ -35,8 +38,10 @@ class Shop:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 shop.taken.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(shop.status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(shop.answer)))
                 self.end_headers()
+                with suppress(OSError):
+                    self.wfile.write(shop.answer)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -226,3 +231,50 @@ def test_what_is_told_is_what_happened_then(engine: Engine, shop: Shop) -> None:
     told = json.loads(body)
     assert (told["type"], told["data"]["state"]) == ("job.dead", "dead")
     assert datetime.fromisoformat(told["timestamp"]) == happened
+
+
+@pytest.mark.parametrize("url", ["http://[bad/", "http://x:99999/", "http:///", "http://ü.example/", "http://a b/"])
+def test_no_url_ends_the_sending(engine: Engine, url: str) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    listen(engine, url)
+    end(engine, job_id, "dead")
+    assert courier(engine).send_due() == 1
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT last_error FROM callbacks")).scalar_one()
+
+
+def test_an_error_nobody_foresaw_does_not_end_the_duty(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+
+    def fail_first() -> int:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise RuntimeError("unforeseen")
+        stop.set()
+        return 0
+
+    stop = threading.Event()
+    monkeypatch.setattr(rounds_module, "IDLE_SECONDS", 0.01)
+    rounds_module.run_rounds(stop, fail_first, full=1)
+    assert len(rounds) == 2
+
+
+def test_a_late_failure_does_not_revive_what_was_delivered(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    listen(engine, "https://shop.example/hook")
+    end(engine, job_id, "dead")
+    with engine.begin() as connection:
+        [callback] = callbacks.take_due(connection, 1)
+        callbacks.note_delivered(connection, callback.id)
+        callbacks.note_failed(connection, callback.id, tries=callback.tries, why="timeout")
+        assert connection.execute(text("SELECT last_error FROM callbacks")).scalar_one() is None
+
+
+def test_how_much_a_shop_answers_does_not_matter(engine: Engine, shop: Shop) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    listen(engine, shop.url)
+    shop.answer = b"x" * 3_000_000
+    end(engine, job_id, "dead")
+    courier(engine).send_due()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT ended_at IS NOT NULL FROM callbacks")).scalar_one()
