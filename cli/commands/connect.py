@@ -64,7 +64,9 @@ def connect(
     if callback_url is not None:
         options["callback_url"] = check_url(callback_url, "--callback-url")
         options["callback_secret"] = new_secret("standard")
-    made = secret or new_secret(platform)
+    if not outside and not options.get("subject_elements", outside):
+        raise click.UsageError("--elements and --subject-elements are both empty: there is nothing to take off.")
+    made = new_secret(platform) if secret is None else secret
     check_secret(platform, made)
     settings = load_settings()
     with open_database(settings) as engine:
@@ -108,7 +110,7 @@ def rotate(connection_id: int, secret: str | None) -> None:
         found = {shop.id: shop for shop in transact(engine, connections.list_open)}
         if connection_id not in found:
             raise UsageError(f"There is no open connection {connection_id}.")
-        made = secret or new_secret(found[connection_id].platform)
+        made = new_secret(found[connection_id].platform) if secret is None else secret
         check_secret(found[connection_id].platform, made)
         transact(engine, lambda connection: connections.add_secret(connection, connection_id, made))
     click.echo(f"Connection {connection_id} takes the new secret and the one before it.", err=True)
@@ -141,8 +143,12 @@ def check_secret(platform: str, secret: str) -> None:
         UsageError: It is empty, or not in the form the platform wants.
     """
     if not secret.strip():
-        raise UsageError("The secret is empty: anybody could send webhooks.")
-    if platform == "standard" and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{8,}={0,2}", secret):
+        raise UsageError("The secret is empty: anybody could send webhooks. Was its variable not set?")
+    if secret != secret.strip():
+        raise UsageError("The secret begins or ends with a space, which no header keeps.")
+    if platform == "standard" and not re.fullmatch(
+        r"whsec_([A-Za-z0-9+/]{4}){2,}([A-Za-z0-9+/]{2}[A-Za-z0-9+/=]=)?", secret
+    ):
         raise UsageError("A secret of Standard Webhooks is `whsec_` and Base64.")
 
 
