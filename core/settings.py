@@ -68,6 +68,15 @@ class Settings(BaseSettings):
     web_port: int = Field(8080, ge=1, le=65_535, description="The port of `cleanplate web`")
     web_public_url: str = Field("", description="How others reach `cleanplate web`; empty: http://WEB_HOST:WEB_PORT")
     events_kept_days: float = Field(30.0, ge=2, le=3650, description="Days that webhooks and callbacks are kept")
+    flower_host: str = Field("127.0.0.1", description="Where `cleanplate flower` listens")
+    flower_port: int = Field(5555, ge=1, le=65_535, description="The port of `cleanplate flower`")
+    flower_basic_auth: SecretStr = Field(SecretStr(""), description="`name:password` of Flower; never shown")
+    flower_public_url: str = Field("", description="How browsers reach Flower; the console links to it")
+    metrics_host: str = Field("127.0.0.1", description="Where web, worker and dispatcher show metrics")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="The port of metrics; 0: none but web's /metrics")
+    session_hours: float = Field(12.0, gt=0, le=720, description="Hours a browser stays signed in without being used")
+    proxy_user_header: str = Field("", pattern=r"^[A-Za-z0-9-]*$", description="Header in which a proxy names the user")
+    proxy_addresses: str = Field("127.0.0.1,::1", description="Addresses or networks of proxies that may name users")
     max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
     on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")
     removal_price: Decimal = Field(Decimal(0), ge=0, le=1000, decimal_places=6, description="What one call costs")
@@ -105,7 +114,9 @@ class Settings(BaseSettings):
     @property
     def web_url(self) -> str:
         """How others reach `cleanplate web`, without a slash at its end."""
-        return self.web_public_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
+        # Addresses for all of a machine's are none to go to.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.web_host, self.web_host)  # noqa: S104
+        return self.web_public_url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{self.web_port}"
 
     @property
     def artifacts_url(self) -> str:
@@ -174,7 +185,7 @@ def _explain(error: ValidationError) -> str:
     lines = []
     for issue in error.errors(include_input=True, include_url=False):
         name = str(issue["loc"][0]).upper() if issue["loc"] else "settings"
-        given = "" if "SECRET" in name else f" (given: {str(issue['input'])[:80]!r})"
+        given = "" if "SECRET" in name or "AUTH" in name else f" (given: {str(issue['input'])[:80]!r})"
         lines.append(f"{name}: {issue['msg']}{given}")
     return "These settings cannot be used: " + "; ".join(lines)
 

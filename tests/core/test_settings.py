@@ -66,3 +66,16 @@ def test_who_made_an_output(monkeypatch: pytest.MonkeyPatch, url: str, key: str,
     monkeypatch.setenv("REMOVAL_API_URL", url)
     monkeypatch.setenv("REMOVAL_API_KEY", key)
     assert load_settings().provider == provider
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("::", "http://[::1]:8080"),
+        ("clean.internal", "http://clean.internal:8080"),
+    ],
+)
+def test_where_the_console_is_reached(host: str, url: str) -> None:
+    assert Settings(_env_file=None, web_host=host).web_url == url
