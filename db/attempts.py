@@ -9,6 +9,10 @@ from db import batches, budgets, circuits
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
 
+# Leases are renewed when a third of them is gone. One with less than a third left belongs to a worker that was frozen,
+# and would lapse in the middle of the call: the job would be rescued, and called and paid for once more.
+_LEASE_SHARE_LEFT = 1 / 3
+
 # The row and its reservation are of one transaction, and so of one day.
 _RESERVED = "batch_id, account, price, CAST(created_at AT TIME ZONE 'UTC' AS date) AS day"
 
@@ -37,8 +41,9 @@ def open_call(
 ) -> int | None:
     """Write the row that says "a call is about to be sent" and return its id.
 
-    None when the call must not be made any more: the lease is lost, the batch was paused or cancelled, the account's
-    circuit is open and this job is not its probe, or the budget is used up, which pauses the batch.
+    None when the call must not be made any more: the lease is lost or about to lapse, the batch was paused or
+    cancelled, the account's circuit is open and this job is not its probe, or the budget is used up, which pauses the
+    batch.
     """
     if not circuits.may_call(connection, account, job.id):
         return None
@@ -65,10 +70,18 @@ def _insert_open(connection: Connection, job: ClaimedJob, *, worker: str, accoun
         "SELECT j.id, j.batch_id, j.lease_token, :worker, :account, :price, clock_timestamp(), 'maybe' "
         "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
         "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' "
+        "AND j.lease_expires_at > now() + make_interval(secs => :left) "
         # A rescue that is under way is waited for; after it the token is another.
         "FOR NO KEY UPDATE OF j RETURNING id"
     )
-    values = {"id": job.id, "token": job.lease_token, "worker": worker, "account": account, "price": tariff.price}
+    values = {
+        "id": job.id,
+        "token": job.lease_token,
+        "worker": worker,
+        "account": account,
+        "price": tariff.price,
+        "left": job.lease_seconds * _LEASE_SHARE_LEFT,
+    }
     return connection.execute(statement, values).scalar_one_or_none()
 
 

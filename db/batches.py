@@ -1,6 +1,8 @@
 """Queries about batches: making, finding, steering and counting them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +11,9 @@ from sqlalchemy import Connection, text
 from core.states import BatchState, JobState, Lane
 
 CANCEL_AT_ONCE = 10_000
+COST_OF_DAY = "cost:"
+"""What begins the names of counts that are money, in millionths; a day (UTC) follows."""
+MICROS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,9 @@ class BatchRow:
     calls_made: int
     cost_reserved: Decimal
     canary_state: str | None
+    callback_url: str | None
+    created_at: datetime
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,10 @@ class BatchCounts:
         return asdict(self)
 
 
-_COLUMNS = "id, name, lane, state, pause_reason, options, max_calls, max_cost, calls_made, cost_reserved, canary_state"
+_COLUMNS = (
+    "id, name, lane, state, pause_reason, options, max_calls, max_cost, calls_made, cost_reserved, canary_state, "
+    "callback_url, created_at, finished_at"
+)
 
 
 def create(connection: Connection, *, name: str, source_key: str, lane: Lane, options: str) -> int:
@@ -75,9 +86,22 @@ def get(connection: Connection, batch_id: int) -> BatchRow | None:
     return BatchRow(*row) if row else None
 
 
-def newest(connection: Connection, limit: int) -> list[BatchRow]:
-    """Return the newest batches, newest first."""
-    rows = connection.execute(text(f"SELECT {_COLUMNS} FROM batches ORDER BY id DESC LIMIT :n"), {"n": limit})  # noqa: S608
+def newest(
+    connection: Connection, limit: int, *, before: int | None = None, state: str | None = None
+) -> list[BatchRow]:
+    """Return the next page of batches, newest first.
+
+    Args:
+        connection: An open transaction.
+        limit: How many, at most.
+        before: The last id of the page before; None for the first page.
+        state: Only those in this state.
+    """
+    conditions = ["true"] + ["id < :before"] * (before is not None) + ["state = :state"] * (state is not None)
+    statement = text(
+        f"SELECT {_COLUMNS} FROM batches WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT :n"  # noqa: S608
+    )
+    rows = connection.execute(statement, {"n": limit, "before": before, "state": state})
     return [BatchRow(*row) for row in rows]
 
 
@@ -102,15 +126,43 @@ def find_newest(connection: Connection, source_key: str) -> int | None:
 
 def counts(connection: Connection, batch_id: int) -> BatchCounts:
     """Return what stands where in one batch; as fast for a million jobs as for one, as triggers keep count."""
+    return tally(connection, [batch_id])[batch_id].counts
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is kept count of for one batch: where its jobs stand, and the money of calls that were or may have been
+    billed."""
+
+    counts: BatchCounts
+    cost: Decimal
+
+
+def tally(connection: Connection, batch_ids: Sequence[int]) -> dict[int, Tally]:
+    """Return what is kept count of for some batches, by id; as fast for a million jobs as for one."""
     rows = connection.execute(
         text(
-            "SELECT what, CAST(sum(n) AS bigint) AS n FROM (SELECT what, n FROM batch_counts WHERE batch_id = :id "
-            "UNION ALL SELECT what, n FROM batch_count_changes WHERE batch_id = :id) AS both_tables GROUP BY what"
+            "SELECT batch_id, what, CAST(sum(n) AS bigint) AS n FROM ("
+            "SELECT batch_id, what, n FROM batch_counts WHERE batch_id = ANY(:ids) UNION ALL "
+            "SELECT batch_id, what, n FROM batch_count_changes WHERE batch_id = ANY(:ids)) AS both_tables "
+            "GROUP BY batch_id, what"
         ),
-        {"id": batch_id},
+        {"ids": list(batch_ids)},
     )
-    found = {row.what: row.n for row in rows}
-    return BatchCounts(total=sum(found.get(state.value, 0) for state in JobState), **found)
+    found: dict[int, dict[str, int]] = {batch_id: {} for batch_id in batch_ids}
+    micros = dict.fromkeys(batch_ids, 0)
+    for row in rows:
+        if row.what.startswith(COST_OF_DAY):
+            micros[row.batch_id] += row.n
+        else:
+            found[row.batch_id][row.what] = row.n
+    return {
+        batch_id: Tally(
+            BatchCounts(total=sum(each.get(state.value, 0) for state in JobState), **each),
+            Decimal(micros[batch_id]) / MICROS,
+        )
+        for batch_id, each in found.items()
+    }
 
 
 def fold_counts(connection: Connection) -> None:
@@ -192,7 +244,9 @@ def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
     return connection.execute(statement, {"ids": batch_ids, "most": CANCEL_AT_ONCE}).rowcount
 
 
-def requeue(connection: Connection, batch_id: int, code: str | None, *, held: bool = False) -> int:
+def requeue(
+    connection: Connection, batch_id: int, code: str | None, *, message: str | None = None, held: bool = False
+) -> int:
     """Send a batch's dead jobs round again with their attempts reset. Return how many.
 
     An output that is paid for and was not fetched keeps its link.
@@ -201,6 +255,7 @@ def requeue(connection: Connection, batch_id: int, code: str | None, *, held: bo
         connection: An open transaction.
         batch_id: Whose jobs.
         code: Only those that died with this code, such as `801`; None for all.
+        message: Only those that ended with exactly this message; None for all.
         held: Those that wait for a person, instead of the dead.
     """
     # A million rows take longer than other statements may.
@@ -210,9 +265,11 @@ def requeue(connection: Connection, batch_id: int, code: str | None, *, held: bo
         "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "
         "artifact_sha256 = NULL, "
         "requeued_at = now(), finished_at = NULL "
-        "WHERE batch_id = :id AND state = :state AND (CAST(:code AS text) IS NULL OR code = :code)"
+        "WHERE batch_id = :id AND state = :state AND (CAST(:code AS text) IS NULL OR code = :code) "
+        "AND (CAST(:message AS text) IS NULL OR coalesce(message, '') = :message)"
     )
-    count = connection.execute(statement, {"id": batch_id, "code": code, "state": "held" if held else "dead"}).rowcount
+    values = {"id": batch_id, "code": code, "message": message, "state": "held" if held else "dead"}
+    count = connection.execute(statement, values).rowcount
     if count:
         reopen(connection, batch_id)
     return count

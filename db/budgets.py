@@ -138,6 +138,28 @@ def resume_affordable(connection: Connection, account: str, tariff: Tariff) -> l
     return list(connection.execute(statement, values).scalars())
 
 
+def smallest_share_left(connection: Connection, price: Decimal) -> float:
+    """Return how much is left of the budget that is nearest to its end, from 0 to 1, of those that will not do.
+
+    Args:
+        connection: An open transaction.
+        price: What a call costs. Batches whose photos still to do cost less than what is left are not looked at.
+    """
+    statement = text(
+        # A limit of nothing leaves nothing.
+        "SELECT min(least(coalesce(1 - calls_made / nullif(CAST(max_calls AS numeric), 0), 0), "
+        "coalesce(1 - cost_reserved / nullif(max_cost, 0), 0))) FROM "
+        "(SELECT id, calls_made, cost_reserved, coalesce(max_calls, 9e18) AS max_calls, "
+        "coalesce(max_cost, 9e18) AS max_cost FROM batches WHERE state = 'active' "
+        "AND (max_calls IS NOT NULL OR max_cost IS NOT NULL)) AS limited WHERE (SELECT sum(n) FROM "
+        "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes) AS c "
+        "WHERE c.batch_id = limited.id AND c.what IN ('pending', 'queued', 'running')) > least("
+        "max_calls - calls_made, (max_cost - cost_reserved) / nullif(CAST(:price AS numeric), 0))"
+    )
+    left = connection.execute(statement, {"price": price}).scalar_one()
+    return 1.0 if left is None else max(0.0, float(left))
+
+
 def _count_the_past(connection: Connection, batch_id: int) -> None:
     statement = text(
         "UPDATE batches SET calls_made = past.calls, cost_reserved = past.cost FROM (SELECT count(*) AS calls, "

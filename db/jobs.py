@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from core.errors import LeaseLost
+from db import batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class ClaimedJob:
     batch_id: int
     lane: str
     lease_token: UUID
+    lease_seconds: float
     source_uri: str
     name: str
     elements: tuple[int, ...]
@@ -31,6 +33,7 @@ class ClaimedJob:
     fit: str
     send: str
     force: bool
+    age_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,13 @@ def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: fl
         "UPDATE jobs AS j SET state = 'running', lease_token = gen_random_uuid(), worker = :worker, queued_at = NULL, "
         "lease_expires_at = now() + make_interval(secs => :lease), started_at = coalesce(j.started_at, now()) "
         "FROM batches AS b WHERE j.id = :id AND j.state = 'queued' AND b.id = j.batch_id AND b.state = 'active' "
-        "RETURNING j.id, j.batch_id, b.lane, j.lease_token, j.source_uri, j.name, j.elements, j.subject_elements, "
+        "RETURNING j.id, j.batch_id, b.lane, j.lease_token, CAST(:lease AS double precision) AS lease_seconds, "
+        "coalesce(j.input_uri, j.source_uri) AS source_uri, j.name, "
+        "j.elements, j.subject_elements, "
         "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, j.source_sha256, "
         "coalesce(b.options ->> 'fit', 'fit') AS fit, coalesce(b.options ->> 'send', 'auto') AS send, "
-        "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force"
+        "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force, "
+        "CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds"
     )
     row = connection.execute(statement, {"id": job_id, "worker": worker, "lease": lease_seconds}).one_or_none()
     if row is None:
@@ -201,8 +207,8 @@ def give_back(
     message: str | None = None,
     send_bytes: bool = False,
     forget_output: bool = False,
-) -> None:
-    """Make a job due again after a delay: a retry (`spent` 1) or a snooze (`spent` 0).
+) -> str:
+    """Make a job due again after a delay, a retry (`spent` 1) or a snooze (`spent` 0), and return its state.
 
     A job whose batch was cancelled meanwhile is cancelled instead. The link of a paid output is kept, whatever went
     wrong, unless `forget_output` says that it leads nowhere.
@@ -217,7 +223,8 @@ def give_back(
         "snoozes = snoozes + 1 - :spent, code = coalesce(:code, code), message = coalesce(:message, message), "
         "send_bytes = send_bytes OR :send_bytes, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, "
         "lease_token = NULL, lease_expires_at = NULL, worker = NULL "
-        "FROM batches AS b WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.id = j.batch_id"
+        "FROM batches AS b WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.id = j.batch_id "
+        "RETURNING j.state"
     )
     values = {
         "delay": delay_seconds,
@@ -227,7 +234,32 @@ def give_back(
         "send_bytes": send_bytes,
         "forget_output": forget_output,
     }
-    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
+    states = list(connection.execute(statement, values | whose(job)).scalars())
+    must_hold(len(states), job)
+    return str(states[0])
+
+
+def requeue(connection: Connection, job_id: int) -> bool:
+    """Send one dead or held job round again with its attempts reset. Return whether it was either.
+
+    Args:
+        connection: An open transaction.
+        job_id: Which.
+    """
+    # The batch before the job, as everybody who locks both does.
+    batch_id = connection.execute(
+        text("SELECT b.id FROM batches AS b WHERE b.id = (SELECT batch_id FROM jobs WHERE id = :id) FOR UPDATE"),
+        {"id": job_id},
+    ).scalar_one_or_none()
+    statement = text(
+        "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "
+        "artifact_sha256 = NULL, requeued_at = now(), finished_at = NULL "
+        "WHERE id = :id AND state IN ('dead', 'held')"
+    )
+    if batch_id is None or connection.execute(statement, {"id": job_id}).rowcount == 0:
+        return False
+    batches.reopen(connection, batch_id)
+    return True
 
 
 def note_paid(connection: Connection, job: ClaimedJob, output_url: str) -> None:

@@ -52,6 +52,62 @@ class AttemptRow:
     raw: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job with all that a person may want to see of it."""
+
+    id: int
+    batch_id: int
+    batch_name: str
+    batch_state: str
+    lane: str
+    state: str
+    source_uri: str
+    input_uri: str | None
+    source_sha256: str | None
+    source_bytes: int | None
+    width: int | None
+    height: int | None
+    name: str
+    sku: str | None
+    elements: list[int]
+    subject_elements: list[int]
+    mask: str | None
+    code: str | None
+    message: str | None
+    attempts: int
+    snoozes: int
+    rescues: int
+    requeues: int
+    available_at: datetime
+    worker: str | None
+    reused_from: int | None
+    redo_of: int | None
+    changed_ratio: float | None
+    changed_inside: float | None
+    changed_outside: float | None
+    artifact_sha256: str | None
+    artifact_format: str | None
+    artifact_bytes: int | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+def view_job(connection: Connection, job_id: int) -> JobView | None:
+    """Return all that a person may want to see of one job, or None."""
+    statement = text(
+        "SELECT j.id, j.batch_id, b.name, b.state, b.lane, j.state, j.source_uri, j.input_uri, j.source_sha256, "
+        "j.source_bytes, j.width, j.height, j.name, j.sku, j.elements, j.subject_elements, j.mask, j.code, j.message, "
+        "j.attempts, j.snoozes, j.rescues, j.requeues, j.available_at, j.worker, j.reused_from, j.redo_of, "
+        "j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format, f.size_bytes, "
+        "j.created_at, j.started_at, j.finished_at FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
+        "LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 WHERE j.id = :id"
+    )
+    row = connection.execute(statement, {"id": job_id}).one_or_none()
+    return JobView(*row) if row else None
+
+
 _JOB = (
     "SELECT j.id, j.batch_id, j.state, j.source_uri, j.name, j.sku, j.code, j.message, j.attempts, j.reused_from, "
     "j.changed_ratio, j.artifact_sha256, f.format, j.created_at, j.finished_at "

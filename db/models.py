@@ -108,6 +108,8 @@ class Job(Base):
     changed_inside: Mapped[float | None]
     changed_outside: Mapped[float | None]
     is_canary: Mapped[bool] = mapped_column(server_default="false")
+    redo_of: Mapped[int | None]
+    input_uri: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -136,6 +138,8 @@ class Job(Base):
         ),
         Index("ix_jobs_cleaned", "source_uri", postgresql_using="hash", postgresql_where=text("state = 'succeeded'")),
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
+        Index("ix_jobs_held", "id", postgresql_where=text("state = 'held'")),
+        Index("ix_jobs_redo", "redo_of", postgresql_where=text("redo_of IS NOT NULL")),
     )
 
 
@@ -233,6 +237,8 @@ class BatchCount(Base):
     batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     what: Mapped[str] = mapped_column(primary_key=True)
     n: Mapped[int]
+
+    __table_args__ = (Index("ix_batch_counts_what", "what"),)
 
 
 class BatchCountChange(Base):
@@ -366,3 +372,111 @@ class Upload(Base):
     sha256: Mapped[str] = mapped_column(primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class User(Base):
+    """A person who may use the console."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    password_hash: Mapped[str | None]
+    form_key: Mapped[str] = mapped_column(server_default=text("gen_random_uuid()"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    closed_at: Mapped[datetime | None]
+
+
+class UserSession(Base):
+    """A browser that is signed in, by the hash of what its cookie holds."""
+
+    __tablename__ = "user_sessions"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class SignInLink(Base):
+    """A link that signs a person in once, by the hash of what it holds."""
+
+    __tablename__ = "sign_in_links"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """Something that somebody did."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    actor: Mapped[str]
+    action: Mapped[str]
+    target: Mapped[str]
+    detail: Mapped[str]
+
+    __table_args__ = (Index("ix_audit_actor", "actor", "id"),)
+
+
+class ProcessRow(Base):
+    """A worker, dispatcher or web process that was alive at `seen_at`."""
+
+    __tablename__ = "processes"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    is_leader: Mapped[bool] = mapped_column(server_default="false")
+    started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class CallRate(Base):
+    """The calls that were sent within ten seconds."""
+
+    __tablename__ = "call_rates"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    throttled: Mapped[int]
+    failed: Mapped[int]
+
+
+class Preview(Base):
+    """A small picture of a photo or an output, made when somebody looked at it."""
+
+    __tablename__ = "previews"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    side: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Draft(Base):
+    """What was dropped into the console and is not confirmed yet."""
+
+    __tablename__ = "drafts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    kind: Mapped[str]
+    options: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class DraftFile(Base):
+    """A file of a draft."""
+
+    __tablename__ = "draft_files"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    draft_id: Mapped[UUID] = mapped_column(ForeignKey("drafts.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    data: Mapped[bytes] = mapped_column(LargeBinary)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, text
 
-from db import idempotency
+from db import call_rates, drafts, idempotency, previews, processes, users
 
 AT_ONCE = 5000
 
@@ -15,7 +15,10 @@ _SWEPT_SECONDS = 7 * 86_400
 
 
 def forget_old(connection: Connection, days: float) -> int:
-    """Forget old webhooks, callbacks and answers that were kept for repeated requests; return how many.
+    """Forget old webhooks, callbacks, answers that were kept for repeated requests, and what the console left behind.
+
+    Returns:
+        How many.
 
     Photos that a shop told of are remembered for ever: they are what keeps a repeated webhook from making work.
 
@@ -23,7 +26,8 @@ def forget_old(connection: Connection, days: float) -> int:
         connection: An open transaction.
         days: How old what is forgotten is at least. Answers to requests have an age of their own.
     """
-    forgotten = idempotency.forget_old(connection)
+    nouns = (idempotency, users, processes, call_rates, previews, drafts)
+    forgotten: int = sum(each.forget_old(connection) for each in nouns)
     swept = text("DELETE FROM swept_objects WHERE swept_at < now() - make_interval(secs => :seconds)")
     forgotten += connection.execute(swept, {"seconds": _SWEPT_SECONDS}).rowcount
     for table, since in _OLD.items():

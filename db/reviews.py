@@ -47,18 +47,24 @@ def accept(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
     return _decide(connection, list(job_ids), statement, {}, needs_output=True)
 
 
-def reject(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
+def reject(connection: Connection, job_ids: Iterable[int], reason: str = "") -> list[Review]:
     """Make held jobs dead and let go of their outputs, so that nothing exports or reuses them.
 
     They can be requeued like other dead jobs; the same photo in another batch is not called for again. Held jobs of the
     same photo, which have the same output, are rejected with them.
+
+    Args:
+        connection: An open transaction.
+        job_ids: Which.
+        reason: What the person has to say about it; kept in the message.
     """
     statement = text(
         "UPDATE jobs SET state = 'dead', code = :code, artifact_sha256 = NULL, output_url = NULL, finished_at = now(), "
-        "message = 'Rejected by a person. It was held because: ' || coalesce(code, '') || '.' "
+        "message = 'Rejected by a person' || :why || '. It was held because: ' || coalesce(code, '') || '.' "
         "WHERE id = ANY(:ids) AND state = 'held' RETURNING id"
     )
-    return _decide(connection, list(job_ids), statement, {"code": REJECTED}, needs_output=False)
+    why = f": {reason.strip().rstrip('.')[:500]}" if reason.strip() else ""
+    return _decide(connection, list(job_ids), statement, {"code": REJECTED, "why": why}, needs_output=False)
 
 
 def _decide(

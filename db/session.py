@@ -47,7 +47,8 @@ def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -
         "application_name": "cleanplate",
         # A frozen or cut-off process must not keep others waiting for the rows of its open transaction.
         "options": f"-c statement_timeout={STATEMENT_MS} -c idle_in_transaction_session_timeout={IDLE_MS} "
-        "-c timezone=UTC",
+        # A server that was made without an encoding would give bytes for text.
+        "-c timezone=UTC -c client_encoding=UTF8",
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,

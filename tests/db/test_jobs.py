@@ -90,6 +90,22 @@ def test_a_call_is_not_opened_when_the_batch_is_paused_or_the_circuit_is_open(en
     assert not may_call()
 
 
+def test_no_call_is_opened_under_a_lease_that_is_about_to_lapse(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+
+    def opens(seconds_left: float) -> bool:
+        with engine.connect() as connection:
+            left = text("UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :left)")
+            connection.execute(left, {"left": seconds_left})
+            return attempts.open_call(connection, job, worker="w", account=ACCOUNT) is not None
+
+    assert opens(seconds_left=19), "one renewal of three was missed"
+    assert not opens(seconds_left=9), "a worker that was frozen would lose the job in the middle of its call"
+    assert not opens(seconds_left=-1)
+
+
 def test_no_call_is_opened_while_the_job_is_being_rescued(engine: Engine) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)

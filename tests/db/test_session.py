@@ -3,10 +3,11 @@
 import threading
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
-from db.session import transact
+from db.migrate import upgrade
+from db.session import make_engine, transact
 from tests.db.rows import make_batch
 
 
@@ -48,3 +49,17 @@ def test_what_is_wrong_with_a_statement_is_not_tried_again(engine: Engine) -> No
     with pytest.raises(ProgrammingError):
         transact(engine, work, patience_seconds=5)
     assert tries == [1]
+
+
+def test_a_server_without_an_encoding_still_gives_text(postgres_url: str) -> None:
+    admin = make_engine(postgres_url, pooled=False).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0"
+        )
+    url = make_url(postgres_url).set(database="ascii").render_as_string(hide_password=False)
+    upgrade(url)
+    with make_engine(url, pooled=False).connect() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one().isdigit()
+    with admin.connect() as connection:
+        connection.exec_driver_sql("DROP DATABASE ascii WITH (FORCE)")

@@ -1,0 +1,69 @@
+"""A thread that says that its process is alive."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from core.errors import DatabaseDown
+from db import processes
+from db.session import transact
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+"""A change of the leader is shown as soon."""
+
+
+@contextmanager
+def heart(
+    engine: Engine,
+    name: str,
+    role: str,
+    *,
+    is_leader: Callable[[], bool] = lambda: False,
+    is_well: Callable[[], bool] = lambda: True,
+) -> Iterator[None]:
+    """Let others see that this process is alive for as long as the block runs.
+
+    Args:
+        engine: The database.
+        name: Of the process; no other one's.
+        role: `worker`, `dispatcher` or `web`.
+        is_leader: Asked at every beat.
+        is_well: Asked at every beat; one whose work has stopped does not show itself.
+    """
+    stop = threading.Event()
+
+    def beat(*, leads: bool) -> None:
+        try:
+            if is_well():
+                transact(engine, lambda connection: processes.beat(connection, name, role, is_leader=leads))
+        except DatabaseDown:
+            log.info("PostgreSQL does not answer; this process shows itself again when it does")
+        except Exception:
+            log.exception("this process could not show itself this time")
+
+    def beat_until_stopped() -> None:
+        led, next_beat = False, time.monotonic()
+        while not stop.is_set():
+            leads = is_leader()
+            if leads != led or time.monotonic() >= next_beat:
+                led, next_beat = leads, time.monotonic() + processes.BEAT_SECONDS
+                beat(leads=leads)
+            stop.wait(LOOK_SECONDS)
+
+    thread = threading.Thread(target=beat_until_stopped, name="heart", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(processes.BEAT_SECONDS)
+        try:
+            transact(engine, lambda connection: processes.leave(connection, name))
+        except DatabaseDown:
+            log.info("PostgreSQL does not answer; this process counts as alive for a moment longer")

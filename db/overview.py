@@ -1,0 +1,151 @@
+"""Queries for one glance: what waits where, what it costs today, and what needs a person; none looks at every job."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+from core.states import Lane
+from db.batches import COST_OF_DAY, MICROS
+
+_COUNTS = "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes)"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """How a lane stands.
+
+    Args:
+        lane: Which.
+        pending: Jobs of active batches that wait in PostgreSQL.
+        queued: Jobs that wait in Redis.
+        running: Jobs that a worker has.
+        oldest_seconds: How long the one has waited that was due first; None when none is due.
+    """
+
+    lane: Lane
+    pending: int
+    queued: int
+    running: int
+    oldest_seconds: float | None
+
+
+def look_at_lanes(connection: Connection) -> list[LaneView]:
+    """Return how each lane stands, interactive first."""
+    counts = connection.execute(
+        text(
+            "SELECT b.lane, c.what, CAST(sum(c.n) AS bigint) AS n FROM batches AS b "  # noqa: S608
+            f"JOIN {_COUNTS} AS c ON c.batch_id = b.id WHERE b.state IN ('active', 'paused', 'cancelled') "
+            "AND c.what IN ('pending', 'queued', 'running') AND (b.state = 'active' OR c.what <> 'pending') "
+            "GROUP BY b.lane, c.what"
+        )
+    )
+    found = {(row.lane, row.what): row.n for row in counts}
+    ages = connection.execute(
+        text(
+            "SELECT b.lane, CAST(extract(epoch FROM now() - min(j.available_at)) AS double precision) AS age "
+            # What waits for its canary is not late.
+            "FROM batches AS b CROSS JOIN LATERAL ("
+            "(SELECT available_at FROM jobs WHERE b.canary_state IS DISTINCT FROM 'running' AND batch_id = b.id "
+            "AND state = 'pending' AND available_at <= now() ORDER BY available_at, id LIMIT 1) UNION ALL "
+            "(SELECT available_at FROM jobs WHERE b.canary_state = 'running' AND is_canary AND batch_id = b.id "
+            "AND state = 'pending' AND available_at <= now() ORDER BY available_at, id LIMIT 1)) AS j "
+            "WHERE b.state = 'active' GROUP BY b.lane"
+        )
+    )
+    oldest = {row.lane: float(row.age) for row in ages}
+
+    def stand(lane: Lane) -> LaneView:
+        pending, queued, running = (max(0, found.get((lane, what), 0)) for what in ("pending", "queued", "running"))
+        return LaneView(lane, pending, queued, running, oldest.get(lane))
+
+    return [stand(lane) for lane in (Lane.INTERACTIVE, Lane.BULK)]
+
+
+def cost_today(connection: Connection) -> Decimal:
+    """Return the money of today's calls (UTC) that were or may have been billed."""
+    statement = text(
+        "SELECT coalesce(sum(n), 0) FROM (SELECT n FROM batch_counts WHERE what = :what "
+        "UNION ALL SELECT n FROM batch_count_changes WHERE what = :what) AS both_tables"
+    )
+    day = connection.execute(text("SELECT CAST(now() AT TIME ZONE 'UTC' AS date)")).scalar_one()
+    micros = connection.execute(statement, {"what": f"{COST_OF_DAY}{day}"}).scalar_one()
+    return Decimal(micros) / MICROS
+
+
+def calls_today(connection: Connection) -> int:
+    """Return how many calls were sent today (UTC), as of the last sum."""
+    statement = text(
+        "SELECT coalesce(sum(calls), 0) FROM call_rates WHERE at >= CAST(now() AT TIME ZONE 'UTC' AS date) "
+        "AT TIME ZONE 'UTC'"
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def count_held(connection: Connection) -> int:
+    """Return how many photos wait for a person, in all batches."""
+    statement = text(
+        "SELECT coalesce(sum(n), 0) FROM (SELECT n FROM batch_counts WHERE what = 'held' "
+        "UNION ALL SELECT n FROM batch_count_changes WHERE what = 'held') AS both_tables"
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Photos of a batch that ended alike.
+
+    Args:
+        state: `dead` or `held`.
+        code: What they ended with.
+        message: What people are told.
+        count: How many.
+    """
+
+    state: str
+    code: str
+    message: str
+    count: int
+
+
+MOST_GROUPED = 50_000
+"""Dead and held photos of a batch that are looked at to group them; a page must come at once at any size."""
+
+
+def group_failures(connection: Connection, batch_id: int, most: int) -> list[FailureGroup]:
+    """Return how a batch's dead and held photos group by code and message, the largest groups first.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose.
+        most: How many groups.
+    """
+    statement = text(
+        "SELECT state, code, message, count(*) AS n FROM ("
+        "(SELECT state, coalesce(code, '') AS code, coalesce(message, '') AS message FROM jobs "
+        "WHERE batch_id = :id AND state = 'dead' LIMIT :look) UNION ALL "
+        "(SELECT state, coalesce(code, ''), coalesce(message, '') FROM jobs "
+        "WHERE batch_id = :id AND state = 'held' LIMIT :look)) AS ended "
+        "GROUP BY state, code, message ORDER BY n DESC, code, message LIMIT :most"
+    )
+    rows = connection.execute(statement, {"id": batch_id, "look": MOST_GROUPED, "most": most})
+    return [FailureGroup(*row) for row in rows]
+
+
+def find_held(connection: Connection, *, after: int, batch_id: int | None = None, limit: int = 1) -> list[int]:
+    """Return the next photos that wait for a person and are not being done again, by job id.
+
+    Args:
+        connection: An open transaction.
+        after: The last job id seen; 0 for the first.
+        batch_id: Only of this batch; None for all.
+        limit: How many, at most.
+    """
+    only = "" if batch_id is None else "AND j.batch_id = :batch "
+    statement = text(
+        f"SELECT j.id FROM jobs AS j WHERE j.state = 'held' AND j.id > :after {only}"  # noqa: S608
+        "AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.redo_of = j.id "
+        "AND r.state IN ('pending', 'queued', 'running')) "
+        "ORDER BY j.id LIMIT :limit"
+    )
+    return list(connection.execute(statement, {"after": after, "batch": batch_id, "limit": limit}).scalars())

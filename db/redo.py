@@ -1,0 +1,63 @@
+"""Queries about doing a photo again: a new job whose output takes the place of the one before.
+
+The database does the last step: when a job with `redo_of` succeeds, a trigger gives its output to that job, so that
+exports, callbacks and the REST API find it where they always look.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from core.states import Lane
+from db import batches
+
+SOURCE = "redo"
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """A job that was made again, or is to be."""
+
+    job_id: int
+    state: str
+
+
+def find_newest(connection: Connection, job_id: int) -> Redo | None:
+    """Return the newest job that does this one again, or None."""
+    statement = text("SELECT id, state FROM jobs WHERE redo_of = :id ORDER BY id DESC LIMIT 1")
+    row = connection.execute(statement, {"id": job_id}).one_or_none()
+    return Redo(row.id, row.state) if row else None
+
+
+def find_original(connection: Connection, job_id: int) -> int | None:
+    """Return the job that this one does again, or None."""
+    return connection.execute(text("SELECT redo_of FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one_or_none()
+
+
+def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None, item_key: str) -> int:
+    """Make a job that does a photo again with a mask, in the day's interactive batch for that; return its id.
+
+    Args:
+        connection: An open transaction.
+        job_id: Which photo; its name, number and elements are taken over.
+        mask: The area to erase, as `removal.mask.asked` has it.
+        input_uri: What is sent instead of the source, such as the output so far; None for the source.
+        item_key: What makes it the same item when it is asked for again.
+    """
+    day = connection.execute(text("SELECT CAST(now() AT TIME ZONE 'UTC' AS date)")).scalar_one()
+    key = f"{SOURCE} {day}"
+    batch_id = batches.find_newest(connection, key)
+    if batch_id is None:
+        options = f'{{"fit": "fit", "send": "auto", "force": false, "source": "{SOURCE}"}}'
+        name = f"Done again on {day}"
+        batch_id = batches.create(connection, name=name, source_key=key, lane=Lane.INTERACTIVE, options=options)
+    statement = text(
+        "INSERT INTO jobs (batch_id, state, source_uri, input_uri, item_key, name, sku, elements, subject_elements, "
+        "mask, redo_of) SELECT :batch, 'pending', source_uri, :input, :key, name, sku, elements, subject_elements, "
+        ":mask, coalesce(redo_of, id) FROM jobs WHERE id = :id "
+        "ON CONFLICT (batch_id, item_key) DO UPDATE SET item_key = excluded.item_key RETURNING id"
+    )
+    values = {"batch": batch_id, "input": input_uri, "key": item_key, "mask": mask, "id": job_id}
+    made = int(connection.execute(statement, values).scalar_one())
+    batches.reopen(connection, batch_id)
+    return made
