@@ -1,8 +1,23 @@
-"""Logs: one line per event on stderr, or into a file; secrets never reach them."""
+"""Logs: one event a line on stderr, JSON unless somebody looks at it on a terminal; secrets never reach them.
+
+What a line is about (batch, job, lane, attempt, request) is bound once, and stands in every line that follows in the
+same thread or request, whichever library wrote it.
+"""
 
 import logging
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+CHATTY = ("httpx", "httpcore", "PIL", "kombu", "amqp", "celery.worker.strategy", "celery.app.trace", "urllib3")
+
+# Without the values of local variables: secrets and whole photos are among them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure_logs(level: str, role: str) -> None:
@@ -12,14 +27,59 @@ def configure_logs(level: str, role: str) -> None:
         level: DEBUG, INFO, WARNING or ERROR.
         role: What this process is (`worker`, `dispatcher`…); stands in every line.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter(
-        f"%(asctime)s.%(msecs)03dZ %(levelname)s {role} %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+
+    def add_role(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["role"] = role
+        # uvicorn says some things twice, once in colours.
+        event.pop("color_message", None)
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        add_role,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
     )
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    is_read_by_people = sys.stderr.isatty()
+    last: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if is_read_by_people
+        else [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("httpx", "httpcore", "PIL", "kombu", "amqp", "celery.worker.strategy", "celery.app.trace"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@contextmanager
+def bound(**about: Any) -> Iterator[None]:
+    """Say what the lines are about that are logged in this block, and nothing of it after its end."""
+    clear_contextvars()
+    bind_contextvars(**about)
+    try:
+        yield
+    finally:
+        clear_contextvars()
+
+
+def bind(**about: Any) -> None:
+    """Say more about what follows in the block of `bound`."""
+    bind_contextvars(**{name: value for name, value in about.items() if value is not None})

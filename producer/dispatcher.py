@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseDown, RedisDown
 from core.states import Lane
-from db import attempts, batches, budgets, canaries, circuits, queue, retention
+from db import attempts, batches, budgets, call_rates, canaries, circuits, queue, retention
 from db.budgets import FREE, Tariff
 from db.session import is_down, transact
+from producer import metrics
 from producer.publisher import Publisher
 from producer.window import window_size
 
@@ -26,6 +27,8 @@ TICK_SECONDS = 0.1
 STANDBY_SECONDS = 1.0
 UNCLAIMED_SECONDS = 5.0
 FORGET_SECONDS = 600.0
+SUMMING_SECONDS = 5.0
+STUCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class DispatcherOptions:
         tariff: What a call costs and how many the account may make in a day.
         canary_max_bad: The share of a canary that may be dead or held.
         events_kept_days: How long webhooks and callbacks are kept.
+        settled_after_seconds: How long a call may be without an answer.
     """
 
     account: str
@@ -51,6 +55,7 @@ class DispatcherOptions:
     tariff: Tariff = FREE
     canary_max_bad: float = 0.2
     events_kept_days: float = 30.0
+    settled_after_seconds: float = 90.0
 
 
 class Dispatcher:
@@ -69,18 +74,29 @@ class Dispatcher:
         self._leading_since = 0.0
         self._next_patrol = 0.0
         self._next_forgetting = 0.0
+        self._next_summing = 0.0
+        self._turned_at = time.monotonic()
+        self.is_leading = False
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it still goes round; it does so, too, while it waits for a server or for its turn to lead."""
+        return time.monotonic() - self._turned_at < STUCK_SECONDS
 
     def run(self, stop: threading.Event) -> None:
         """Lead when no one else does, until `stop` is set; outages are waited out."""
         while not stop.is_set():
+            self._turned_at = time.monotonic()
             try:
                 with self._engine.connect() as connection:
                     if queue.try_to_lead(connection):
                         connection.commit()
                         log.info("leading")
+                        self.is_leading = True
                         try:
                             self._lead(connection, stop)
                         finally:
+                            self.is_leading = False
                             # The lock belongs to the session, which must not go back to the pool with it.
                             connection.invalidate()
             except DBAPIError as error:
@@ -95,6 +111,7 @@ class Dispatcher:
         self._leading_since = time.monotonic()
         self._next_patrol = 0.0
         while not stop.is_set():
+            self._turned_at = time.monotonic()
             leader.exec_driver_sql("SELECT 1")
             leader.commit()
             try:
@@ -125,6 +142,7 @@ class Dispatcher:
         due = transact(self._engine, mark)
         if due:
             self._publisher.publish([(job.id, job.dispatches) for job in due], lane)
+            metrics.DISPATCHED.labels(lane.value).inc(len(due))
 
     def _probe(self) -> None:
         probe = transact(self._engine, lambda connection: circuits.queue_probe(connection, self._options.account))
@@ -141,6 +159,10 @@ class Dispatcher:
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()
         self._find_lost_messages()
+        if time.monotonic() >= self._next_summing:
+            self._next_summing = time.monotonic() + SUMMING_SECONDS
+            settled = self._options.settled_after_seconds
+            transact(self._engine, lambda connection: call_rates.record(connection, settled))
         if time.monotonic() >= self._next_forgetting:
             self._next_forgetting = time.monotonic() + FORGET_SECONDS
             days = self._options.events_kept_days
@@ -165,6 +187,7 @@ class Dispatcher:
             ),
         )
         for job_id, state in rescued:
+            metrics.RESCUES.labels(state).inc()
             log.warning("job %s was rescued from a silent worker and is now %s", job_id, state)
 
     def _find_lost_messages(self) -> None:
@@ -175,4 +198,5 @@ class Dispatcher:
         lost = [job_id for job_id, dispatch in unclaimed if (job_id, dispatch) not in waiting]
         if lost:
             count = transact(self._engine, lambda connection: queue.unqueue(connection, lost))
+            metrics.LOST_MESSAGES.inc(count)
             log.warning("%s messages are gone from Redis; their jobs are due again", count)

@@ -1,13 +1,18 @@
 """The dispatcher process."""
 
 import logging
+import os
+import socket
 import threading
 
+from core.metrics import serve_metrics
 from core.settings import OnMaybeBilled, Settings
 from db.budgets import Tariff
+from db.heart import heart
 from db.session import make_engine
 from producer.callbacks.courier import Courier
 from producer.dispatcher import Dispatcher, DispatcherOptions
+from producer.fleet_metrics import FleetCollector
 from producer.publisher import Publisher
 from producer.webhooks.asking import Asker
 
@@ -30,8 +35,10 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         tariff=Tariff(settings.removal_price, settings.removal_daily_calls),
         canary_max_bad=settings.canary_max_bad,
         events_kept_days=settings.events_kept_days,
+        settled_after_seconds=settings.removal_timeout + 2 * settings.lease_seconds,
     )
-    engine = make_engine(settings.database_url, pool_size=5)
+    engine = make_engine(settings.database_url, pool_size=6)
+    name = f"{socket.gethostname()}-{os.getpid()}"
     beside = [
         threading.Thread(target=each.run, args=(stop,), name=type(each).__name__)
         for each in (Courier(engine, settings), Asker(engine, settings))
@@ -40,7 +47,13 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         thread.start()
     try:
         with Publisher(settings.redis_url) as publisher:
-            Dispatcher(engine, publisher, options).run(stop)
+            dispatcher = Dispatcher(engine, publisher, options)
+            fleet = FleetCollector(engine, settings, lambda: dispatcher.is_leading)
+            serve_metrics(settings.metrics_host, settings.metrics_port, fleet, speaks_for_all=True)
+            with heart(
+                engine, name, "dispatcher", is_leader=lambda: dispatcher.is_leading, is_well=lambda: dispatcher.is_well
+            ):
+                dispatcher.run(stop)
     finally:
         stop.set()
         for thread in beside:

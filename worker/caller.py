@@ -4,10 +4,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NoReturn
 
 from sqlalchemy import Engine
 
+from core import logs
 from core.states import AnswerClass, Lane
 from db import attempts
 from db.budgets import FREE, Tariff
@@ -74,6 +76,11 @@ class Caller:
         self._worker = worker
         self._tariff = tariff
 
+    @property
+    def price(self) -> Decimal:
+        """What one call costs; 0 when nobody said."""
+        return self._tariff.price
+
     def call(self, job: ClaimedJob, request: RemovalRequest, cancelled: Callable[[], bool]) -> Call:
         """Wait for a permit, write the attempt, send, and return the answer.
 
@@ -125,8 +132,9 @@ class Caller:
                 connection, job, worker=self._worker, account=self._account, tariff=self._tariff
             ),
         )
+        logs.bind(attempt=attempt_id)
         if attempt_id is None:
-            _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is lost")
+            _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is (nearly) lost")
         return attempt_id
 
     def _withdraw(self, attempt_id: int) -> None:

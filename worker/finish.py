@@ -204,7 +204,7 @@ class Finisher:
             forget_output: Whether the link of a paid output leads nowhere.
         """
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> str:
             in_outage = False
             if attempt_id is None:
                 attempts.note_without_call(connection, job, outcome, worker=self._worker)
@@ -222,8 +222,8 @@ class Finisher:
                     spent=spent,
                     forget_output=forget_output,
                 )
-                return True
-            jobs.give_back(
+                return decision.move
+            return jobs.give_back(
                 connection,
                 job,
                 delay_seconds=decision.delay_seconds,
@@ -233,20 +233,18 @@ class Finisher:
                 send_bytes=decision.send_bytes,
                 forget_output=forget_output,
             )
-            return False
 
-        is_over = self._write(work)
-        return Ending(JobState(decision.move) if is_over else JobState.PENDING, outcome.code, outcome.message)
+        return Ending(self._write(work), outcome.code, outcome.message)
 
     def snooze(self, job: ClaimedJob, delay_seconds: float, why: str, *, code: str | None = None) -> Ending:
         """Make the job due again without spending an attempt; with a code, its reason can be read while it waits."""
         message = None if code is None else why
-        self._write(
+        state = self._write(
             lambda connection: jobs.give_back(
                 connection, job, delay_seconds=delay_seconds, spent=0, code=code, message=message
             )
         )
-        return Ending(JobState.PENDING, "snoozed", why)
+        return Ending(state, "snoozed", why)
 
     def _write(self, work: Callable[[Connection], Result]) -> Result:
         return transact(self._engine, work, patience_seconds=FINISH_PATIENCE_SECONDS, give_up=self._out_of_time.is_set)

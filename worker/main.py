@@ -6,15 +6,21 @@ import secrets
 import socket
 import sys
 import threading
+from contextlib import ExitStack
 
 from celery.signals import worker_shutting_down
+from PIL import Image
 from redis import Redis
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from core.metrics import serve_metrics
 from core.queues import SOCKET_SECONDS
 from core.settings import Settings
 from core.states import Lane
 from db import budgets
 from db.budgets import Tariff
+from db.heart import heart
 from db.outages import ProbeRules
 from db.session import make_engine, transact
 from db.store import open_store
@@ -50,7 +56,7 @@ def run_worker(settings: Settings) -> None:
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     stopping, out_of_time = threading.Event(), threading.Event()
     limiter = _make_limiter(settings)
-    pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
+    engine, pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
     app = make_app(settings.redis_url, pipeline)
 
     def leave(**_: object) -> None:
@@ -59,7 +65,7 @@ def run_worker(settings: Settings) -> None:
 
     worker_shutting_down.connect(leave, weak=False)
     leases.start()
-    _wake(limiter)
+    _wake(limiter, engine)
     worker = app.Worker(
         hostname=f"cleanplate@{name}",
         pool="threads",
@@ -72,7 +78,9 @@ def run_worker(settings: Settings) -> None:
         redirect_stdouts=False,
         quiet=True,
     )
-    worker.start()
+    serve_metrics(settings.metrics_host, settings.metrics_port)
+    with heart(engine, name, "worker"):
+        worker.start()
     leases.close()
     sys.stdout.flush()
     if worker.exitcode:
@@ -89,7 +97,15 @@ def _make_limiter(settings: Settings) -> Limiter:
     return Limiter(client, settings.account, settings.removal_rate, settings.removal_burst)
 
 
-def _wake(limiter: Limiter) -> None:
+def _wake(limiter: Limiter, engine: Engine) -> None:
+    """Do what is slow the first time, so that the first calls leave in their slots."""
+    Image.preinit()
+    try:
+        with ExitStack() as stack:
+            for _ in range(MOST_CONNECTIONS):
+                stack.enter_context(engine.connect())
+    except SQLAlchemyError as error:
+        log.warning("PostgreSQL takes no connections yet: %s", error)
     # A bucket nobody knows lets a second pass first; asking now hides that behind Celery's own start.
     try:
         limiter.settle(limiter.reserve(), Outcome.UNUSED)
@@ -99,7 +115,7 @@ def _wake(limiter: Limiter) -> None:
 
 def _build(
     settings: Settings, limiter: Limiter, name: str, stopping: threading.Event, out_of_time: threading.Event
-) -> tuple[Pipeline, LeaseKeeper]:
+) -> tuple[Engine, Pipeline, LeaseKeeper]:
     engine = make_engine(settings.database_url, pool_size=min(MOST_CONNECTIONS, settings.worker_concurrency))
     leases = LeaseKeeper(engine, settings.lease_seconds)
     client = RemovalClient(
@@ -150,7 +166,7 @@ def _build(
         mask_order=settings.removal_mask_order,
         mask_origin=settings.removal_mask_origin,
     )
-    return Pipeline(tools), leases
+    return engine, Pipeline(tools), leases
 
 
 def _leave_in_time(settings: Settings, out_of_time: threading.Event) -> None:

@@ -7,10 +7,13 @@ it, so a crash leaves a trace that says "maybe billed".
 import logging
 import random
 import threading
+import time
 from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy import Connection, Engine
 
+from core import logs, tracing
 from core.errors import (
     DatabaseDown,
     LeaseLost,
@@ -31,6 +34,7 @@ from removal.answers import Answer
 from removal.contract import RemovalRequest
 from removal.limiter import LimiterUnavailable
 from removal.mask import Order
+from worker import metrics
 from worker.bounds import Bounds
 from worker.caller import Call, Caller, NotCalled
 from worker.collect import Output, collect
@@ -56,6 +60,7 @@ from worker.sending import url_to_send
 from worker.source import MAX_SOURCE_BYTES, Source, Take, read_source
 
 log = logging.getLogger(__name__)
+told = structlog.stdlib.get_logger(__name__)
 
 CLAIM_PATIENCE_SECONDS = 10.0
 TWIN_SNOOZE_SECONDS = 2.0
@@ -151,9 +156,22 @@ class Pipeline:
             return GONE
         if job is None:
             return GONE
-        with tools.leases.hold(job.lease_token) as lost:
+        with (
+            logs.bound(batch=job.batch_id, job=job.id, lane=job.lane),
+            tracing.run(
+                job.id,
+                job.batch_id,
+                waited_seconds=job.age_seconds,
+                is_first=not (job.attempts or job.snoozes or job.requeues),
+            ),
+            tools.leases.hold(job.lease_token) as lost,
+        ):
+            began = time.monotonic()
             ending = self._run_claimed(job, lost)
-        log.info("batch %s job %s: %s %s %s", job.batch_id, job.id, ending.state, ending.code, ending.message)
+            took = time.monotonic() - began
+            tracing.end(ending.state, ending.code)
+            told.info("attempt", state=ending.state, code=ending.code, message=ending.message, seconds=round(took, 3))
+        metrics.note_ending(job.lane, ending.state, job.age_seconds + took)
         return ending
 
     def _run_claimed(self, job: ClaimedJob, lost: threading.Event) -> Ending:
@@ -204,9 +222,13 @@ class Pipeline:
             delay = TWIN_SNOOZE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             return self._tools.finisher.snooze(job, delay, f"job {twin.job_id} has the same photo")
         elif twin is not None:
-            return self._tools.finisher.reuse(job, twin)
-        call = self._call(job, photo, lost)
+            ending = self._tools.finisher.reuse(job, twin)
+            metrics.note_reuse(job.lane, ending.state, self._tools.caller.price)
+            return ending
+        with tracing.span("call"):
+            call = self._call(job, photo, lost)
         outcome = _outcome_of(call)
+        _tell(outcome)
         if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:
             self._tools.finisher.note_paid(job, call.attempt_id, outcome, call.answer.output_url)
             return self._collect(job, call.attempt_id, call.answer.output_url, photo)
@@ -214,10 +236,12 @@ class Pipeline:
 
     def _take_in(self, job: ClaimedJob, take: Take) -> tuple[Prepared, Twin | None]:
         most = None if job.fit == Fit.STRICT else MAX_SOURCE_BYTES
-        source = self._read_upload(job) if job.source_uri.startswith(uploads.SCHEME) else None
-        if source is None:
-            source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, take=take)
-        photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
+        with tracing.span("fetch"):
+            source = self._read_upload(job) if job.source_uri.startswith(uploads.SCHEME) else None
+            if source is None:
+                source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, take=take)
+        with tracing.span("fit"):
+            photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
         found = photo.fitted.photo
 
         def work(connection: Connection) -> Twin | None:
@@ -265,7 +289,8 @@ class Pipeline:
     def _borrow(self, job: ClaimedJob, url: str, photo: Prepared) -> Ending | None:
         """Collect the output that a twin has paid for and not fetched yet; None when it cannot be had."""
         try:
-            output = collect(url, photo, self._tools.fetcher)
+            with tracing.span("collect"):
+                output = collect(url, photo, self._tools.fetcher)
         except (SourceUnreachable, OutputError) as error:
             log.info("job %s: the output its twin paid for cannot be had: %s", job.id, error)
             return None
@@ -274,7 +299,8 @@ class Pipeline:
     def _collect(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: Prepared) -> Ending:
         finisher = self._tools.finisher
         try:
-            output = collect(url, photo, self._tools.fetcher)
+            with tracing.span("collect"):
+                output = collect(url, photo, self._tools.fetcher)
         except SourceUnreachable as error:
             # The money is spent: the link is kept and only the download is tried again.
             later = decide_download(failed=self._count_failed_fetches(job), rules=self._tools.rules)
@@ -302,9 +328,13 @@ class Pipeline:
         doubt = doubt_about(
             output, job.id, unchanged_below=tools.hold_unchanged_below, changed_above=tools.hold_changed_above
         )
-        if doubt is not None:
-            return tools.finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)
-        return tools.finisher.succeed(job, attempt_id, output)
+        with tracing.span("store"):
+            if doubt is not None:
+                ending = tools.finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)
+            else:
+                ending = tools.finisher.succeed(job, attempt_id, output)
+        metrics.ARTIFACT_BYTES.inc(len(output.data))
+        return ending
 
     def _count_code(self, job: ClaimedJob, code: str) -> int:
         return transact(
@@ -339,6 +369,19 @@ class Pipeline:
                 rules=self._tools.rules,
             )
         return self._tools.finisher.apply(job, None, outcome, decision)
+
+
+def _tell(outcome: Outcome) -> None:
+    metrics.note_call(outcome)
+    logs.bind(
+        answer=outcome.answer_class.value,
+        http_status=outcome.http_status,
+        request_id=outcome.request_id,
+        latency_seconds=outcome.latency_seconds,
+        permit_wait_seconds=round(outcome.permit_wait_seconds or 0.0, 3),
+        spend=outcome.spend.value,
+    )
+    tracing.tell(request_id=outcome.request_id, answer=outcome.answer_class.value, code=outcome.code)
 
 
 def _is_another(job: ClaimedJob, photo: Prepared) -> bool:

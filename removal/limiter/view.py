@@ -37,6 +37,28 @@ class LimiterView:
     latency_seconds: float | None
 
 
+LOOK_SECONDS = 1.0
+
+
+def look(redis_url: str, account: str) -> LimiterView | None:
+    """Return what the account's limiter is doing; None when it has not been used for a day, or there is no Redis.
+
+    Args:
+        redis_url: Of the limiter; empty for none.
+        account: Whose bucket.
+
+    Raises:
+        LimiterUnavailable: Redis does not answer.
+    """
+    if not redis_url:
+        return None
+    try:
+        with Redis.from_url(redis_url, socket_connect_timeout=LOOK_SECONDS, socket_timeout=LOOK_SECONDS) as client:
+            return view(client, account)
+    except (RedisError, OSError, ValueError) as error:
+        raise LimiterUnavailable(f"Redis does not answer: {error}") from error
+
+
 def view(client: Redis, account: str) -> LimiterView | None:
     """Return what the account's limiter is doing, None when it has not been used for a day.
 

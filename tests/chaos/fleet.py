@@ -27,6 +27,7 @@ from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 
 ROLE_STOP_SECONDS = 60
+COMMIT_SECONDS = 0.3
 
 
 class SandboxProcess:
@@ -225,7 +226,11 @@ class Fleet:
         return int(self.sandbox.stats()["in_flight"])
 
     def unsettled_calls(self) -> int:
-        """Return how many calls have been sent whose answer is not in the database."""
+        """Return how many calls have been sent whose answer is not in the database.
+
+        PostgreSQL may still carry out what a process asked for just before it was killed or frozen: wait for that.
+        """
+        time.sleep(COMMIT_SECONDS)
         with self.engine.connect() as connection:
             statement = text("SELECT count(*) FROM attempts WHERE sent_at IS NOT NULL AND answered_at IS NULL")
             return int(connection.execute(statement).scalar_one())

@@ -64,7 +64,7 @@ def run(
         listed = tmp_path / "photos.jsonl"
         listed.write_text(json.dumps({"image_url": url}))
         limiter = Limiter(redis_client, settings.account, 500.0, 1)
-        worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
+        _, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
         with engine.begin() as connection:
             submit(connection, read_source(listed), name="t", source=str(listed), options=BatchOptions())
             due = queue.queue_due(connection, Lane.BULK, 10)

@@ -1,0 +1,185 @@
+"""What holds for the whole fleet, read from PostgreSQL and Redis when Prometheus asks: `max()` over who shows it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, Engine
+
+from core.settings import Settings
+from db import attempts, budgets, overview, processes, reports
+from db.session import transact
+from producer.window import window_size
+from removal.limiter.errors import LimiterUnavailable
+from removal.limiter.view import LimiterView, look
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 2.0
+READ_SECONDS = 4.0
+"""Prometheus gives up after ten, and what a process counts itself is to be had even when PostgreSQL hangs."""
+ROLES = ("dispatcher", "web", "worker")
+
+
+class FleetCollector(Collector):
+    """Reads the fleet's state, once in two seconds at most.
+
+    Args:
+        engine: The database.
+        settings: Whose account, what quota.
+        is_asked: Whether this process tells; of several dispatchers only the one that leads does.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, is_asked: Callable[[], bool] = lambda: True) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._is_asked = is_asked
+        self._lock = threading.Lock()
+        self._reader = ThreadPoolExecutor(1, "fleet-metrics")
+        self._reading: Future[list[Metric]] | None = None
+        self._newest: list[Metric] = []
+        self._read_at = float("-inf")
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that registering this asks no server."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric; none while they cannot be read, whatever the reason."""
+        if not self._is_asked():
+            return
+        with self._lock:
+            if time.monotonic() - self._read_at > KEPT_SECONDS:
+                self._newest = self._read_in_time()
+                self._read_at = time.monotonic()
+            newest = self._newest
+        yield from newest
+
+    def _read_in_time(self) -> list[Metric]:
+        # A read that hangs is waited for next time again, so that never more than one does.
+        self._reading = self._reading or self._reader.submit(self._look)
+        try:
+            return self._reading.result(READ_SECONDS)
+        except FutureTimeoutError:
+            log.warning("the fleet's metrics could not be read within %s s", READ_SECONDS)
+        except Exception as error:
+            log.warning("the fleet's metrics could not be read: %s", error)
+        finally:
+            if self._reading.done():
+                self._reading = None
+        return []
+
+    def _look(self) -> list[Metric]:
+        try:
+            limiter = self._limiter(look(self._settings.redis_url, self._settings.account), answers=True)
+        except LimiterUnavailable:
+            limiter = self._limiter(None, answers=False)
+        return limiter + transact(self._engine, self._read)
+
+    def _read(self, connection: Connection) -> list[Metric]:
+        return [
+            *self._lanes(connection),
+            *self._circuit(connection),
+            *self._money(connection),
+            *self._processes(connection),
+        ]
+
+    def _lanes(self, connection: Connection) -> list[Metric]:
+        jobs = GaugeMetricFamily(
+            "cleanplate_jobs",
+            "Photos of active batches that wait in PostgreSQL (pending), in Redis (queued), or run",
+            labels=["lane", "state"],
+        )
+        oldest = GaugeMetricFamily(
+            "cleanplate_oldest_pending_seconds",
+            "How long the photo has been due that was due first; 0 when none is",
+            labels=["lane"],
+        )
+        for lane in overview.look_at_lanes(connection):
+            for state in ("pending", "queued", "running"):
+                jobs.add_metric([lane.lane, state], getattr(lane, state))
+            oldest.add_metric([lane.lane], lane.oldest_seconds or 0.0)
+        latency = attempts.mean_latency_seconds(connection)
+        window = _gauge(
+            "cleanplate_window_jobs",
+            "How many photos of a lane may be in Redis or running",
+            window_size(self._settings.removal_rate, latency),
+        )
+        return [
+            jobs,
+            oldest,
+            window,
+            _gauge("cleanplate_held_jobs", "Photos that wait for a person", overview.count_held(connection)),
+        ]
+
+    def _limiter(self, limiter: LimiterView | None, *, answers: bool) -> list[Metric]:
+        rate = GaugeMetricFamily(
+            "cleanplate_limiter_calls_per_second",
+            "The quota that is configured, and the rate that was learned",
+            labels=["rate"],
+        )
+        configured = self._settings.removal_rate
+        rate.add_metric(["configured"], configured)
+        redis = _gauge("cleanplate_redis_up", "1 when Redis answers; nobody may call without it", float(answers))
+        if not answers:
+            return [rate, redis]
+        rate.add_metric(["learned"], limiter.learned_rate if limiter else configured)
+        return [
+            rate,
+            redis,
+            _gauge(
+                "cleanplate_limiter_closed_seconds",
+                "For how long nobody may call after a throttle",
+                limiter.closed_for_seconds if limiter else 0.0,
+            ),
+            _gauge(
+                "cleanplate_limiter_reserved_seconds",
+                "How far ahead slots are promised",
+                limiter.reserved_ahead_seconds if limiter else 0.0,
+            ),
+        ]
+
+    def _circuit(self, connection: Connection) -> list[Metric]:
+        found = reports.find_circuit(connection, self._settings.account)
+        circuit = GaugeMetricFamily("cleanplate_circuit_open", "1 while nobody calls, by reason", labels=["reason"])
+        for reason in ("account", "outage"):
+            circuit.add_metric([reason], float(found is not None and found.reason == reason))
+        return [circuit]
+
+    def _money(self, connection: Connection) -> list[Metric]:
+        calls, limit = overview.calls_today(connection), self._settings.removal_daily_calls
+        found = [
+            _gauge("cleanplate_calls_today", "Calls sent today (UTC)", calls),
+            _gauge(
+                "cleanplate_cost_today",
+                "Of today's calls (UTC) that were or may have been billed, in the currency of REMOVAL_PRICE",
+                float(overview.cost_today(connection)),
+            ),
+            _gauge(
+                "cleanplate_batch_budget_left_ratio",
+                "Of the active batch that is nearest to a limit it will reach; 1 when none will",
+                budgets.smallest_share_left(connection, self._settings.removal_price),
+            ),
+        ]
+        if limit is not None:
+            left = max(0, limit - reports.calls_today(connection, self._settings.account))
+            found.append(_gauge("cleanplate_daily_calls_left", "Calls that REMOVAL_DAILY_CALLS leaves for today", left))
+        return found
+
+    def _processes(self, connection: Connection) -> list[Metric]:
+        alive = [process for process in processes.list_recent(connection) if process.is_alive]
+        running = GaugeMetricFamily("cleanplate_processes", "Processes that are alive", labels=["role"])
+        for role in ROLES:
+            running.add_metric([role], sum(process.role == role for process in alive))
+        leaders = sum(process.is_leader for process in alive)
+        return [running, _gauge("cleanplate_dispatcher_leaders", "Dispatchers that lead; one is right", leaders)]
+
+
+def _gauge(name: str, told: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, told, value=value)

@@ -1,0 +1,139 @@
+"""A fleet of real processes that ran some photos, with everything that watches it."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from producer.intake import BatchOptions
+from tests.chaos.fleet import Fleet, make_photos
+from tests.console.conftest import make_web, web
+
+__all__ = ["make_web", "web"]
+
+PHOTOS = 4
+PRICE = "0.05"
+SECRETS = {"ARTIFACT_URL_SECRET": "not-to-be-told-1", "S3_SECRET_ACCESS_KEY": "not-to-be-told-2"}
+FLOWER_AUTH = "ops:not-to-be-told-3"
+
+
+class Collector:
+    """What spans are sent to."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        spans = self.spans
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if self.path == "/v1/traces":
+                    told = ExportTraceServiceRequest.FromString(body)
+                    spans.extend(
+                        span
+                        for resource in told.resource_spans
+                        for scope in resource.scope_spans
+                        for span in scope.spans
+                    )
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    found = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return found
+
+
+@dataclass
+class Watched:
+    """The fleet and where it shows itself."""
+
+    fleet: Fleet
+    folder: Path
+    ports: dict[str, int]
+    batch: int
+    collector: Collector
+    web_url: str
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def metrics(self, role: str) -> str:
+        """Return what a process shows now."""
+        return httpx.get(f"http://127.0.0.1:{self.ports[role]}/metrics", timeout=20).raise_for_status().text
+
+    def lines(self, role: str) -> list[str]:
+        """Return a process' log."""
+        return next(self.folder.glob(f"{role}-*.log")).read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    names = ("worker", "dispatcher", "web", "pages", "flower")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    collector = Collector()
+    settings = {
+        **SECRETS,
+        "REMOVAL_PRICE": PRICE,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "WEB_PORT": str(ports["pages"]),
+        "FLOWER_PORT": str(ports["flower"]),
+        "FLOWER_BASIC_AUTH": FLOWER_AUTH,
+        "CLEANPLATE_HOME": str(folder / "home"),
+    }
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    try:
+        with Fleet(folder, rate=20, latency=0.1, settings=settings) as fleet:
+            fleet.start("flower")
+            fleet.wait_until(lambda: _listens(ports["flower"]), 30)
+            for role in ("worker", "dispatcher", "web"):
+                fleet.start(role, METRICS_PORT=str(ports[role]))
+            for name in names:
+                fleet.wait_until(lambda name=name: _listens(ports[name]), 30)  # type: ignore[misc]
+            photos = make_photos(folder / "photos", PHOTOS)
+            (photos / "broken.jpg").write_bytes(b"no photo")
+            # The first call of each photo fails once, so that there is a retry to see.
+            fleet.configure(next=["801"])
+            batch = fleet.submit(photos, BatchOptions())
+            fleet.wait_for_done(batch, PHOTOS, 60)
+            fleet.wait_until(lambda: fleet.counts(batch).dead == 1, 20)
+            fleet.wait_until(lambda: fleet.batch(batch).state == "finished", 20)
+            yield Watched(fleet, folder, ports, batch, collector, f"http://127.0.0.1:{ports['pages']}")
+    finally:
+        collector.close()
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
