@@ -10,11 +10,12 @@ from redis import Redis, RedisError
 
 from cli.amount import money
 from cli.database import existing_database
-from cli.quote import Quote, as_json, as_table, make_quote
+from cli.telling import as_json, as_table
 from core.errors import CleanplateError
 from core.settings import Settings
 from producer.catalogue.source import identity, read_source
 from producer.intake import BatchOptions
+from quote import Quote, make_quote
 from removal.limiter.view import view
 
 TELL_EVERY_SECONDS = 0.2

@@ -1,11 +1,12 @@
 """`cleanplate run`: photos in, clean photos out, one command."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from cli.asking import confirm, tell_quote
 from cli.checks import check_settings
@@ -71,7 +72,16 @@ def keep_originals(source: str, out: Path) -> None:
         )
 
 
-def clean(settings: Settings, source: str, out: Path, options: BatchOptions) -> RunSummary:
+def clean(
+    settings: Settings,
+    source: str,
+    out: Path,
+    options: BatchOptions,
+    *,
+    roles: frozenset[str] = RUN_ROLES,
+    begin: Callable[[Engine], None] = lambda _: None,
+    end: Callable[[RunSummary, LocalStack], None] = lambda *_: None,
+) -> RunSummary:
     """Submit, wait, export and report; return what came of it.
 
     Args:
@@ -79,6 +89,9 @@ def clean(settings: Settings, source: str, out: Path, options: BatchOptions) -> 
         source: As typed.
         out: An existing folder.
         options: What to take off.
+        roles: What runs meanwhile.
+        begin: Called once everything runs.
+        end: Called with what came of it while everything still runs.
 
     A refused account, a used up budget, a bad canary or Ctrl-C while waiting ends it early, and the summary says so.
 
@@ -91,6 +104,7 @@ def clean(settings: Settings, source: str, out: Path, options: BatchOptions) -> 
     with LocalStack(settings, roles=RUN_ROLES, migrate=upgrade) as stack:
         engine = make_engine(stack.endpoints.database_url, pool_size=2)
         try:
+            begin(engine)
             since = transact(engine, now)
             intake = transact(engine, lambda connection: take_in(connection, source, out, options, settings))
             _say(intake, transact(engine, lambda connection: batches.get(connection, intake.batch_id)))
@@ -111,19 +125,21 @@ def clean(settings: Settings, source: str, out: Path, options: BatchOptions) -> 
             counts = transact(engine, lambda connection: batches.counts(connection, intake.batch_id))
             failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, intake.batch_id))
             spent = transact(engine, lambda connection: costs.spent(connection, intake.batch_id))
+            summary = RunSummary(
+                batch=intake.batch_id,
+                counts=counts,
+                spent=spent,
+                currency=settings.removal_currency,
+                seconds=time.monotonic() - began,
+                out=out,
+                report=report,
+                failures=failures,
+                stopped=stopped,
+            )
+            end(summary, stack)
         finally:
             engine.dispose()
-    return RunSummary(
-        batch=intake.batch_id,
-        counts=counts,
-        spent=spent,
-        currency=settings.removal_currency,
-        seconds=time.monotonic() - began,
-        out=out,
-        report=report,
-        failures=failures,
-        stopped=stopped,
-    )
+    return summary
 
 
 def take_in(connection: Connection, source: str, out: Path | None, options: BatchOptions, settings: Settings) -> Intake:

@@ -7,7 +7,6 @@ import click
 from sqlalchemy import Connection
 
 from cli.asking import confirm, tell_quote
-from cli.commands.connect import new_secret
 from cli.commands.run import take_in
 from cli.database import open_database
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
@@ -16,6 +15,7 @@ from db import batches, callbacks
 from db.session import transact
 from producer.catalogue.url_list import check_url
 from producer.intake import Intake
+from producer.webhooks.shop_secrets import new_secret
 
 
 @click.command()

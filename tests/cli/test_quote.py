@@ -9,9 +9,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
 
-from cli.quote import make_quote
-from cli.quote.looking import Looker, Wish
-from cli.quote.telling import as_table, duration
+from cli.telling import as_table, duration
 from core.content import content_key
 from core.errors import SourceError
 from core.settings import Settings
@@ -20,6 +18,8 @@ from db.jobs import ClaimedJob
 from producer.catalogue.folder import read_folder
 from producer.catalogue.item import Item
 from producer.intake import BatchOptions, submit
+from quote import make_quote
+from quote.looking import Looker, Wish
 from tests.db.rows import make_batch
 from worker.bounds import Bounds
 from worker.prepare import Taking, prepare
@@ -89,6 +89,7 @@ def as_a_worker(data: bytes, fit: Fit, mask: str | None) -> tuple[str, bool]:
         batch_id=1,
         lane="bulk",
         lease_token=uuid4(),
+        lease_seconds=30,
         source_uri="",
         name="",
         elements=OPTIONS.elements,

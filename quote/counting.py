@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,7 +11,6 @@ from itertools import islice
 
 from sqlalchemy import Connection, Engine
 
-from cli.quote.looking import Looker, Seen, Wish
 from core.content import content_key
 from core.errors import SourceError, UsageError
 from core.settings import Settings
@@ -20,7 +19,9 @@ from db.reports import CleanedUrl, Known
 from db.session import transact
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
+from quote.looking import Looker, Seen, Wish
 
+NO_PHOTOS: Mapping[str, bytes] = {}
 PAGE = 100
 """Photos that are looked at together."""
 AT_ONCE = 4
@@ -105,6 +106,7 @@ def make_quote(
     source: str,
     options: BatchOptions,
     rate: float,
+    photos: Mapping[str, bytes] = NO_PHOTOS,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Quote:
     """Go through a source and return what it would come to; nothing is called, fetched or submitted.
@@ -116,6 +118,7 @@ def make_quote(
         source: What identifies the source, as for `intake.submit`.
         options: What holds for the whole batch.
         rate: Calls per second.
+        photos: Photos whose bytes are here already, by the URI of their items.
         tell: Called with the number of photos so far, now and then.
 
     Raises:
@@ -130,6 +133,7 @@ def make_quote(
         options,
         Looker(settings, options.fit, options.send),
         settings.provider,
+        photos,
     )
     wishes = _wishes(islice(items, options.limit), options)
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
@@ -151,6 +155,7 @@ class _Counting:
         options: BatchOptions,
         looker: Looker,
         provider: str,
+        photos: Mapping[str, bytes],
     ) -> None:
         self._quote = quote
         self._engine = engine
@@ -159,6 +164,7 @@ class _Counting:
         self._only_batch = (batch_id or 0) if options.force else None
         self._looker = looker
         self._provider = provider
+        self._photos = photos
         self._items: set[bytes] = set()
         self._contents: set[bytes] = set()
 
@@ -167,8 +173,8 @@ class _Counting:
         self._quote.photos += len(page)
         page = [wish for wish in page if self._is_new(self._items, wish.item_key)]
         open_ones = list(self._without_ended(page))
-        urls = [wish for wish in open_ones if not wish.uri.startswith("file:")]
-        files = [wish for wish in open_ones if wish.uri.startswith("file:")]
+        urls = [wish for wish in open_ones if not self._is_here(wish)]
+        files = [wish for wish in open_ones if self._is_here(wish)]
         self._count_urls(urls)
         self._count_files(files, list(pool.map(self._look, files)))
 
@@ -242,9 +248,12 @@ class _Counting:
         }
         self._quote.refuse(code, wish.name, message.get(known.state, ""))
 
+    def _is_here(self, wish: Wish) -> bool:
+        return wish.uri.startswith("file:") or wish.uri in self._photos
+
     def _look(self, wish: Wish) -> Seen | SourceError:
         try:
-            return self._looker.look(wish)
+            return self._looker.look(wish, self._photos.get(wish.uri))
         except SourceError as error:
             return error
 

@@ -2,7 +2,7 @@
 
 import json
 
-from cli.quote.counting import Quote, Refusal
+from quote import Quote, Refusal
 
 
 def as_json(quote: Quote) -> str:

@@ -72,14 +72,20 @@ class Looker:
         self._bounds = Bounds(takes.min_side, takes.max_side, takes.max_bytes, takes.formats)
         self._fetcher = Fetcher(timeout_seconds=1.0, max_bytes=1)
 
-    def look(self, wish: Wish) -> Seen:
+    def look(self, wish: Wish, data: bytes | None = None) -> Seen:
         """Return what a photo on this machine is.
+
+        Args:
+            wish: Which, and what is to be done with it.
+            data: Its bytes, if they are here already.
 
         Raises:
             SourceError: It could not be sent; the code is the one its job would end with.
         """
         if not self._sends_files:
             raise SourceRefused("url_not_public", "Only URLs are sent, and this photo has none; send its bytes.")
+        if data is not None:
+            return self._describe(wish, data)
         most = None if self._fit is Fit.STRICT else MAX_SOURCE_BYTES
         with LARGE_FILES.hold() as take:
             return self._describe(wish, read_source(wish.uri, self._fetcher, max_bytes=most, take=take).data)
