@@ -11,7 +11,11 @@ from console.api.money import money_router, present_rate
 from console.api.problems import add_problem_handlers
 from console.api.tools import Tools
 from console.artifacts import artifacts_router
+from console.health import health_router
 from console.limits import BodyLimit
+from console.metrics import metrics_router
+from console.pages.console import add_console
+from console.requests import RequestIds
 from console.webhooks import webhooks_router
 from core.settings import Settings
 
@@ -33,9 +37,13 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RequestIds)
     tools = Tools(engine, settings, access(engine), lambda: present_rate(settings))
     for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
         app.include_router(router, prefix="/v1")
     app.include_router(webhooks_router(engine, settings))
     app.include_router(artifacts_router(engine, settings))
+    app.include_router(metrics_router(engine, settings))
+    app.include_router(health_router(engine))
+    add_console(app, engine, settings)
     return app

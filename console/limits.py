@@ -9,7 +9,7 @@ MOST_BYTES = 20_000_000
 MOST_UPLOAD_BYTES = 200_000_000
 """Of photos that come as files, together."""
 
-_UPLOADS = "/v1/batches/files"
+_UPLOADS = {"/v1/batches/files", "/batches/new"}
 
 
 class BodyLimit:
@@ -27,7 +27,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = MOST_UPLOAD_BYTES if scope["path"].rstrip("/") == _UPLOADS else MOST_BYTES
+        most = MOST_UPLOAD_BYTES if scope["path"].rstrip("/") in _UPLOADS else MOST_BYTES
         announced = dict(scope["headers"]).get(b"content-length", b"")
         expected = int(announced) if announced.isdigit() else 0
         came = 0

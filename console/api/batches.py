@@ -20,7 +20,7 @@ from console.api.words import (
     Words,
 )
 from core.states import JobState
-from db import batches, listings
+from db import audit, batches, listings
 from db.session import transact
 from db.tokens import Scope, TokenRow
 
@@ -79,7 +79,9 @@ def batches_router(tools: Tools) -> APIRouter:
         def act(batch_id: BatchId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
             def work(connection: Connection) -> ChangedOut:
                 tools.batch_or_404(connection, batch_id)
-                return ChangedOut(changed=steer(connection, batch_id))
+                changed = steer(connection, batch_id)
+                audit.note(connection, f"token {token.name}", name, f"batch {batch_id}")
+                return ChangedOut(changed=changed)
 
             return run_once(engine, token, key, f"{name} {batch_id}", work)
 
@@ -99,7 +101,9 @@ def batches_router(tools: Tools) -> APIRouter:
 
         def work(connection: Connection) -> ChangedOut:
             tools.batch_or_404(connection, batch_id)
-            return ChangedOut(changed=batches.requeue(connection, batch_id, asked.code, held=asked.held))
+            changed = batches.requeue(connection, batch_id, asked.code, held=asked.held)
+            audit.note(connection, f"token {token.name}", "requeue", f"batch {batch_id}", f"{changed} photos")
+            return ChangedOut(changed=changed)
 
         return run_once(engine, token, key, f"requeue {batch_id} {asked.model_dump_json()}", work)
 

@@ -11,7 +11,7 @@ from console.api.problems import responses
 from console.api.tools import Tools
 from console.api.words import MOST_ID, AttemptOut, ChangedOut, JobDetailOut
 from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, Wanted, send
-from db import artifacts, listings, reviews
+from db import artifacts, audit, listings, reviews
 from db.listings import JobRow
 from db.reviews import Verdict
 from db.session import transact
@@ -77,6 +77,7 @@ def jobs_router(tools: Tools) -> APIRouter:
                     raise HTTPException(409, f"Job {job_id} has no output to accept; requeue it or reject it.")
                 if found.verdict is Verdict.NOT_HELD:
                     raise HTTPException(409, f"Job {job_id} is {found.state}, not held.")
+                audit.note(connection, f"token {token.name}", name, f"job {job_id}")
                 return ChangedOut(changed=1 + sum(twin.verdict is Verdict.DONE for twin in twins))
 
             return run_once(engine, token, key, f"{name} {job_id}", work)

@@ -14,7 +14,7 @@ from console.api.problems import responses
 from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
 from console.api.upload import Upload, read_upload
 from console.api.words import BatchIn, MadeOut, OptionsQuery, Words
-from db import callbacks, uploads
+from db import audit, callbacks, uploads
 from db.tokens import Scope, TokenRow
 from producer.catalogue.format import FORMATS, Reading, read_catalogue
 from producer.catalogue.item import Item, safe_name
@@ -48,7 +48,7 @@ def making_router(tools: Tools) -> APIRouter:
             intake = submit(connection, read_photos(asked.photos), name=asked.name, source=source, options=options)
             if asked.callback is not None:
                 callbacks.set_target(connection, intake.batch_id, url=asked.callback.url, secret=asked.callback.secret)
-            return _made(intake)
+            return _made(connection, token, intake)
 
         return run_once(engine, token, key, f"create {told}", work, status=201)
 
@@ -78,7 +78,8 @@ def making_router(tools: Tools) -> APIRouter:
             with TemporaryDirectory() as folder:
                 path = Path(folder) / "catalogue"
                 path.write_bytes(sent.data)
-                return _made(submit(connection, read_catalogue(path, reading), name=name, source=source, options=asked))
+                rows = read_catalogue(path, reading)
+                return _made(connection, token, submit(connection, rows, name=name, source=source, options=asked))
 
         told = f"upload {sent.sha256} {name} {asked.as_dict()}"
         return run_once(engine, token, key, told, work, status=201)
@@ -105,12 +106,13 @@ def making_router(tools: Tools) -> APIRouter:
                 for filename, data in photos
             ]
             source = f"api {token.id} {hashlib.sha256(told.encode()).hexdigest()}"
-            return _made(submit(connection, items, name=name, source=source, options=asked))
+            return _made(connection, token, submit(connection, items, name=name, source=source, options=asked))
 
         return run_once(engine, token, key, f"files {told} {name} {asked.as_dict()}", work, status=201)
 
     return router
 
 
-def _made(intake: Intake) -> MadeOut:
+def _made(connection: Connection, token: TokenRow, intake: Intake) -> MadeOut:
+    audit.note(connection, f"token {token.name}", "submit", f"batch {intake.batch_id}", f"{intake.added} photos")
     return MadeOut(id=intake.batch_id, added=intake.added, resumed=intake.resumed)

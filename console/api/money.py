@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import JSONResponse
-from redis import Redis, RedisError
 from sqlalchemy import Connection
 
 from console.api.once import IdempotencyKey, run_once
@@ -19,9 +18,7 @@ from db.session import transact
 from db.tokens import Scope, TokenRow
 from producer.intake import what_to_take_off
 from removal.limiter.errors import LimiterUnavailable
-from removal.limiter.view import LimiterView, view
-
-REDIS_SECONDS = 1.0
+from removal.limiter.view import look
 
 
 def money_router(tools: Tools) -> APIRouter:
@@ -90,8 +87,8 @@ def money_router(tools: Tools) -> APIRouter:
     def limiter(_: Reader) -> LimiterOut:
         """Show how fast it goes."""
         try:
-            found = look_at_limiter(settings)
-        except (RedisError, OSError, LimiterUnavailable) as error:
+            found = look(settings.redis_url, settings.account)
+        except LimiterUnavailable as error:
             raise HTTPException(503, "Redis does not answer; try again.") from error
         if found is None:
             raise HTTPException(404, "No call was made yet, so there is nothing to tell.")
@@ -100,20 +97,10 @@ def money_router(tools: Tools) -> APIRouter:
     return router
 
 
-def look_at_limiter(settings: Settings) -> LimiterView | None:
-    """Return what the account's limiter is doing; None without one."""
-    if not settings.redis_url:
-        return None
-    with Redis.from_url(
-        settings.redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS
-    ) as client:
-        return view(client, settings.account)
-
-
 def present_rate(settings: Settings) -> float:
     """Return the calls per second the fleet goes at: the learned rate where Redis knows one, else the configured."""
     try:
-        found = look_at_limiter(settings)
-    except (RedisError, OSError, LimiterUnavailable, ValueError):
+        found = look(settings.redis_url, settings.account)
+    except LimiterUnavailable:
         found = None
     return found.learned_rate if found is not None and found.learned_rate > 0 else settings.removal_rate

@@ -44,11 +44,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     def told(_: Request, error: HTTPException) -> JSONResponse:
         return problem(error.status_code, str(error.detail), headers=error.headers)
 
-    @app.exception_handler(Exception)
-    def unforeseen(_: Request, error: Exception) -> JSONResponse:
-        # It is logged with its trace by the server; others are not told what is inside.
-        return problem(500, "Something nobody foresaw went wrong; nothing of this request was kept. Try again.")
-
     @app.exception_handler(RequestValidationError)
     def unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
         if any(issue["loc"] == ("body",) for issue in error.errors()) and not _is_json(request):

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -24,6 +24,7 @@ class Web:
 
     engine: Engine
     client: httpx.Client
+    clients: list[httpx.Client] = field(default_factory=list)
 
     def connect(self, platform: str, secret: str = "secret", **options: Any) -> ShopConnection:
         """Make a connection."""
@@ -60,13 +61,16 @@ def make_web(engine: Engine) -> Iterator[MakeWeb]:
         port = server.servers[0].sockets[0].getsockname()[1]
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
 
+        web = Web(engine, client)
+
         def stop() -> None:
-            client.close()
+            for each in (client, *web.clients):
+                each.close()
             server.should_exit = True
             thread.join(10)
 
         stops.append(stop)
-        return Web(engine, client)
+        return web
 
     yield make
     for stop in stops:

@@ -375,3 +375,17 @@ def test_a_body_without_end_is_not_read_to_its_end() -> None:
         asyncio.run(limits.BodyLimit(read_all)(scope, endless, ignore))
     assert caught.value.status_code == 413
     assert len(calls) == limits.MOST_BYTES // 100_000 + 1
+
+
+def test_what_is_done_stands_in_the_audit_log(api: httpx.Client, web: Web) -> None:
+    made(api, A)
+    for name in ("pause", "resume", "cancel"):
+        assert api.post(f"batches/1/{name}").status_code == 200
+    lines = web.rows("SELECT actor, action, target, detail FROM audit ORDER BY id")
+    assert [(line["actor"], line["action"], line["target"]) for line in lines] == [
+        ("token t", "submit", "batch 1"),
+        ("token t", "pause", "batch 1"),
+        ("token t", "resume", "batch 1"),
+        ("token t", "cancel", "batch 1"),
+    ]
+    assert lines[0]["detail"] == "1 photos"

@@ -1,0 +1,1 @@
+"""The console: pages for people, rendered here, alive through server-sent events."""

@@ -1,0 +1,45 @@
+"""Doing what a form asks, with a line of it in the audit log."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from starlette.datastructures import FormData
+
+from console.pages.visitor import Visitor
+from db import audit
+from db.session import transact
+
+Done = TypeVar("Done")
+
+Made = list[tuple[str, str]]
+"""What is shown this once: what it is, and its text."""
+
+
+def act(
+    engine: Engine, visitor: Visitor, action: str, target: str, work: Callable[[Connection], Done], detail: str = ""
+) -> Done:
+    """Do something and write down who did it, in one transaction; nothing is written of what changed nothing.
+
+    Args:
+        engine: The database.
+        visitor: Who.
+        action: What.
+        target: To what.
+        work: Does it; what is false changed nothing.
+        detail: More of it; never a secret.
+    """
+
+    def both(connection: Connection) -> Done:
+        done = work(connection)
+        if done:
+            audit.note(connection, visitor.user.name, action, target, detail)
+        return done
+
+    return transact(engine, both)
+
+
+def told(sent: FormData, name: str) -> str:
+    """Return a field of a form, without what surrounds it; empty when it is not there."""
+    value = sent.get(name)
+    return value.replace("\0", "").strip()[:2000] if isinstance(value, str) else ""

@@ -1,0 +1,62 @@
+"""Everything of the console, added to the application."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import Engine
+from starlette.staticfiles import StaticFiles
+
+from console.pages.audit_log import audit_router
+from console.pages.batch import batches_router
+from console.pages.errors import add_page_errors
+from console.pages.job import jobs_router
+from console.pages.live import live_router
+from console.pages.making import making_router
+from console.pages.overview import Glances, overview_router
+from console.pages.people import people_router
+from console.pages.photos import Photos
+from console.pages.pictures import pictures_router
+from console.pages.redo import redo_router
+from console.pages.rendering import Pages
+from console.pages.review import review_router
+from console.pages.shops import shops_router
+from console.pages.signing_in import signing_in_router
+from console.pages.tokens import tokens_router
+from console.pages.visitor import Guard
+from core.settings import Settings
+
+STATIC = Path(__file__).parents[1] / "static"
+
+
+def add_console(app: FastAPI, engine: Engine, settings: Settings) -> None:
+    """Add the pages, the pictures they show, and what they load.
+
+    Args:
+        app: Where to; handlers of problems are there already.
+        engine: The database.
+        settings: Of this process.
+
+    Raises:
+        UsageError: PROXY_ADDRESSES or FETCH_ALLOW_PRIVATE cannot be read.
+    """
+    guard, pages = Guard(engine, settings), Pages(settings)
+    photos, glances = Photos(engine, settings), Glances(engine, settings)
+    routers: tuple[APIRouter, ...] = (
+        signing_in_router(engine, guard, pages),
+        overview_router(guard, pages, glances, settings),
+        making_router(engine, guard, pages, settings),
+        batches_router(engine, guard, pages, settings),
+        redo_router(engine, guard, pages, photos, settings),
+        jobs_router(engine, guard, pages, settings),
+        pictures_router(engine, guard, photos),
+        live_router(engine, guard, pages, glances, settings),
+        shops_router(engine, guard, pages, settings),
+        tokens_router(engine, guard, pages),
+        people_router(engine, guard, pages, settings),
+        audit_router(engine, guard, pages),
+        review_router(engine, guard, pages, settings),
+    )
+    for router in routers:
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    add_page_errors(app, pages)

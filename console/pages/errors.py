@@ -1,0 +1,67 @@
+"""Errors as pages, for people; programs get problem details."""
+
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from console.api.problems import problem
+from console.pages.rendering import HEADERS, Pages
+from console.pages.visitor import PageError, SignInNeeded
+from core.errors import DatabaseDown, UsageError
+
+PROGRAMS = ("/v1", "/webhooks", "/artifacts")
+"""Whoever asks here is told in JSON, whatever they say they take."""
+
+
+def add_page_errors(app: FastAPI, pages: Pages) -> None:
+    """Make what goes wrong on a page a page; call it after the handlers of problems are added."""
+
+    def show(request: Request, status: int, message: str) -> Response:
+        return pages.show(request, "error.html", None, status=status, message=message, error_status=status)
+
+    @app.exception_handler(SignInNeeded)
+    def sign_in(request: Request, error: SignInNeeded) -> Response:
+        if not _is_page(request):
+            return problem(401, "Sign in first.")
+        return RedirectResponse(f"/sign-in?then={quote(error.then, safe='')}", 303, HEADERS)
+
+    @app.exception_handler(PageError)
+    def cannot(request: Request, error: PageError) -> Response:
+        if not _is_page(request):
+            return problem(error.status, error.message)
+        return show(request, error.status, error.message)
+
+    def both(kind: type[Exception], told: Callable[[Request, Any], tuple[int, str]]) -> None:
+        as_problem = cast("Callable[[Request, Exception], JSONResponse]", app.exception_handlers[kind])
+
+        @app.exception_handler(kind)
+        def handle(request: Request, error: Exception) -> Response:
+            if not _is_page(request):
+                return as_problem(request, error)
+            status, message = told(request, error)
+            return show(request, status, message)
+
+    both(HTTPException, lambda _, error: (error.status_code, _of_http(error)))
+    both(RequestValidationError, lambda *_: (422, "The address or the form cannot be used. Nothing was changed."))
+    both(UsageError, lambda _, error: (422, f"{error} Nothing was changed."))
+    both(DatabaseDown, lambda *_: (503, "The database does not answer. Nothing is lost; try again in a moment."))
+    both(
+        Exception,
+        lambda *_: (500, "Something nobody foresaw went wrong; the log says more. Nothing of this request was kept."),
+    )
+
+
+def _is_page(request: Request) -> bool:
+    path = request.url.path
+    if any(path == each or path.startswith(f"{each}/") for each in PROGRAMS):
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _of_http(error: HTTPException) -> str:
+    return "There is no such page." if error.status_code == 404 else str(error.detail)

@@ -1,0 +1,158 @@
+"""The first page: whether the fleet is healthy, what it costs, and what needs a person."""
+
+import threading
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection, Engine
+
+from console.pages import chart
+from console.pages.chart import Chart
+from console.pages.rendering import Pages
+from console.pages.visitor import Guard, Visitor
+from core.settings import Settings
+from core.states import BatchState
+from db import batches, call_rates, overview, processes, reports
+from db.batches import BatchRow, Tally
+from db.call_rates import RatePoint
+from db.overview import LaneView
+from db.processes import Process
+from db.reports import CircuitRow
+from db.session import transact
+from db.users import Role
+from removal.limiter.errors import LimiterUnavailable
+from removal.limiter.view import LimiterView, look
+
+SPANS = {"10m": (600, 10), "1h": (3600, 30), "24h": (86_400, 300)}
+"""How far back the chart goes, and how long each point's stretch is, in seconds."""
+KEPT_SECONDS = 0.9
+"""However many people look, the database is asked about once a second."""
+NEWEST = 8
+ROLES = ("web", "dispatcher", "worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """All that the first page shows.
+
+    Args:
+        lanes: Interactive and bulk.
+        circuit: Why nobody calls at present, or None.
+        limiter: How fast it goes; None when no call was made yet, or Redis does not answer.
+        redis_fails: Whether Redis does not answer.
+        rate_now: Calls per second over the last half minute.
+        calls_today: Calls sent today (UTC).
+        cost_today: Their money.
+        held: Photos that wait for a person.
+        paused: Batches that do not go on by themselves, or wait for budget.
+        newest: Batches with their counts.
+        processes: Who is alive, and who fell silent within a day.
+        charts: By span.
+    """
+
+    lanes: list[LaneView]
+    circuit: CircuitRow | None
+    limiter: LimiterView | None
+    redis_fails: bool
+    rate_now: float
+    calls_today: int
+    cost_today: Decimal
+    held: int
+    paused: list[BatchRow]
+    newest: list[tuple[BatchRow, Tally]]
+    processes: list[Process]
+    charts: dict[str, Chart]
+
+    @property
+    def silent(self) -> list[str]:
+        """The roles that nobody fills."""
+        alive = {process.role for process in self.processes if process.is_alive}
+        return [role for role in ROLES if role not in alive]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is work."""
+        return any(lane.pending + lane.queued + lane.running for lane in self.lanes)
+
+
+class Glances:
+    """Takes a glance once a second at most, for all who look.
+
+    Args:
+        engine: The database.
+        settings: Whose account.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._newest: Glance | None = None
+        self._taken_at = 0.0
+
+    def take(self) -> Glance:
+        """Return how things stand."""
+        with self._lock:
+            if self._newest is None or time.monotonic() - self._taken_at > KEPT_SECONDS:
+                self._newest = self._look()
+                self._taken_at = time.monotonic()
+            return self._newest
+
+    def _look(self) -> Glance:
+        limiter, redis_fails = None, False
+        try:
+            limiter = look(self._settings.redis_url, self._settings.account)
+        except LimiterUnavailable:
+            redis_fails = True
+        return transact(self._engine, lambda connection: self._read(connection, limiter, redis_fails=redis_fails))
+
+    def _read(self, connection: Connection, limiter: LimiterView | None, *, redis_fails: bool) -> Glance:
+        newest = batches.newest(connection, NEWEST)
+        counted = batches.tally(connection, [row.id for row in newest])
+        quota = self._settings.removal_rate
+        histories = {
+            name: call_rates.history(connection, seconds=seconds, step_seconds=step)
+            for name, (seconds, step) in SPANS.items()
+        }
+        return Glance(
+            lanes=overview.look_at_lanes(connection),
+            circuit=reports.find_circuit(connection, self._settings.account),
+            limiter=limiter,
+            redis_fails=redis_fails,
+            rate_now=_rate_now(histories["10m"]),
+            calls_today=overview.calls_today(connection),
+            cost_today=overview.cost_today(connection),
+            held=overview.count_held(connection),
+            paused=batches.newest(connection, 20, state=BatchState.PAUSED),
+            newest=[(row, counted[row.id]) for row in newest],
+            processes=processes.list_recent(connection),
+            charts={
+                name: chart.draw(points, step_seconds=SPANS[name][1], quota=quota) for name, points in histories.items()
+            },
+        )
+
+
+def overview_router(guard: Guard, pages: Pages, glances: Glances, settings: Settings) -> APIRouter:
+    """Return the first page's route."""
+    router = APIRouter()
+
+    @router.get("/")
+    def show(
+        request: Request, visitor: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))], span: str = "10m"
+    ) -> Response:
+        span = span if span in SPANS else "10m"
+        return pages.show(
+            request, "overview.html", visitor, glance=glances.take(), span=span, spans=SPANS, settings=settings
+        )
+
+    return router
+
+
+def _rate_now(points: list[RatePoint]) -> float:
+    # The stretch that has only begun would make it look slow.
+    whole = points[-4:-1]
+    return sum(point.calls for point in whole) / (10.0 * len(whole)) if whole else 0.0

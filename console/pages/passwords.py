@@ -1,0 +1,82 @@
+"""Passwords: hashed by Argon2id, as its library recommends at the time, and guessed slowly."""
+
+import threading
+import time
+from collections import OrderedDict
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+SHORTEST = 10
+LONGEST = 1000
+FREE_GUESSES = 5
+FORGIVEN_SECONDS = 300.0
+MOST_REMEMBERED = 10_000
+
+_hasher = PasswordHasher()
+_nobody = _hasher.hash("the password of nobody")
+
+
+def flaw_of(password: str) -> str | None:
+    """Return what is wrong with a new password, or None."""
+    if len(password) < SHORTEST:
+        return f"A password has at least {SHORTEST} characters."
+    if len(password) > LONGEST:
+        return f"A password has at most {LONGEST} characters."
+    return None
+
+
+def hash_password(password: str) -> str:
+    """Return what is kept of a password."""
+    return _hasher.hash(password)
+
+
+def is_right(kept: str | None, password: str) -> bool:
+    """Whether a password is the one that was kept; takes as long when there is nobody to whom it could belong."""
+    try:
+        _hasher.verify(kept or _nobody, password[: LONGEST + 1])
+    except (VerificationError, InvalidHashError):
+        return False
+    return kept is not None
+
+
+def is_dated(kept: str) -> bool:
+    """Whether a password should be hashed anew, as the recommendation has changed."""
+    return _hasher.check_needs_rehash(kept)
+
+
+class Guesses:
+    """Counts wrong passwords, by name and by address, in this process."""
+
+    def __init__(self) -> None:
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def wait_seconds(self, *keys: str) -> float:
+        """Return how long the next guess has to wait."""
+        now = time.monotonic()
+        with self._lock:
+            return max((self._wait(self._wrong.get(key, []), now) for key in keys), default=0.0)
+
+    def note_wrong(self, *keys: str) -> None:
+        """Remember a wrong guess."""
+        now = time.monotonic()
+        with self._lock:
+            for key in keys:
+                recent = [then for then in self._wrong.pop(key, []) if now - then < FORGIVEN_SECONDS]
+                self._wrong[key] = [*recent, now][-20:]
+            while len(self._wrong) > MOST_REMEMBERED:
+                self._wrong.popitem(last=False)
+
+    def forgive(self, *keys: str) -> None:
+        """Forget wrong guesses, after the right one."""
+        with self._lock:
+            for key in keys:
+                self._wrong.pop(key, None)
+
+    def _wait(self, wrong: list[float], now: float) -> float:
+        recent = [then for then in wrong if now - then < FORGIVEN_SECONDS]
+        if len(recent) < FREE_GUESSES:
+            return 0.0
+        pause = min(FORGIVEN_SECONDS, 2.0 ** (len(recent) - FREE_GUESSES + 1))
+        return max(0.0, recent[-1] + pause - now)

@@ -1,0 +1,150 @@
+"""Photos as browsers show them: small or large pictures of what came in and what came out, and where they differ."""
+
+import hashlib
+import io
+import threading
+
+from PIL import Image, ImageChops, ImageFilter
+from sqlalchemy import Engine
+
+from console.pages.visitor import PageError
+from core.errors import CleanplateError, SourceError
+from core.settings import Settings
+from db import artifacts, previews, uploads
+from db.listings import JobView
+from db.session import transact
+from worker.fetch import Fetcher
+from worker.imaging import ARTIFACT_FORMATS, thumbnail
+from worker.orientation import exif_orientation, seen_size
+from worker.pictures import Undecodable, opened
+from worker.room import LARGE_FILES
+from worker.source import MAX_SOURCE_BYTES, read_source
+
+SMALL, LARGE = 320, 1600
+"""Longest sides of pictures, pixels."""
+AT_ONCE = 2
+"""Decoding takes a processor; pages must not wait for a grid of pictures."""
+DIFFERENT = 26
+"""Levels of 255 from which on a place is shown as changed; re-encoding stays below."""
+MARK = (230, 0, 120, 150)
+
+
+class Photos:
+    """Reads and draws the photos of jobs.
+
+    Args:
+        engine: The database.
+        settings: What may be fetched, for how long.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._fetcher = Fetcher(
+            timeout_seconds=settings.fetch_timeout,
+            max_bytes=MAX_SOURCE_BYTES,
+            allow_private=settings.fetch_allow_private,
+        )
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
+
+    def before(self, job: JobView, side: int) -> bytes:
+        """Return a picture of what was sent, as a JPEG.
+
+        Raises:
+            PageError: 404 or 502, when it cannot be read; 410, when another photo is there now.
+        """
+        if job.source_sha256 is not None and (kept := self._kept(job.source_sha256, side)) is not None:
+            return kept
+        data = self.source(job)
+        return self._draw(data, side, hashlib.sha256(data).hexdigest())
+
+    def after(self, job: JobView, side: int) -> bytes:
+        """Return a picture of the output, as a JPEG.
+
+        Raises:
+            PageError: 404 or 502, when there is none.
+        """
+        sha256 = job.artifact_sha256
+        if sha256 is None:
+            raise PageError(404, f"Job {job.id} has no output.")
+        return self._kept(sha256, side) or self._draw(self.output(job), side, sha256)
+
+    def changes(self, job: JobView) -> bytes:
+        """Return where the output differs from what was sent, as a PNG that is transparent elsewhere.
+
+        Raises:
+            PageError: As `before` and `after`.
+        """
+        before, after = self.before(job, LARGE), self.after(job, LARGE)
+        with self._turns:
+            old, new = (Image.open(io.BytesIO(data)).convert("RGB") for data in (before, after))
+            difference = ImageChops.difference(old.resize(new.size), new)
+            red, green, blue = difference.split()
+            highest = ImageChops.lighter(ImageChops.lighter(red, green), blue).filter(ImageFilter.BoxBlur(1))
+            mask = highest.point([MARK[3] if level >= DIFFERENT else 0 for level in range(256)])
+            drawn = Image.new("RGBA", new.size, MARK)
+            drawn.putalpha(mask.filter(ImageFilter.MaxFilter(5)))
+            file = io.BytesIO()
+            drawn.save(file, "PNG", compress_level=1)
+            return file.getvalue()
+
+    def source(self, job: JobView) -> bytes:
+        """Return the very bytes that were sent, or are to be.
+
+        Raises:
+            PageError: 404 or 502, when they cannot be read; 410, when others are there now.
+        """
+        uri = job.input_uri or job.source_uri
+        try:
+            if uri.startswith(uploads.SCHEME):
+                found = transact(self._engine, lambda connection: uploads.find(connection, uri))
+                if found is None:
+                    raise PageError(404, "The photo that was uploaded is gone.")
+                data = found
+            else:
+                with LARGE_FILES.hold() as take:
+                    data = read_source(uri, self._fetcher, max_bytes=MAX_SOURCE_BYTES, take=take).data
+        except SourceError as error:
+            raise PageError(502, f"The photo cannot be read from here: {error}") from error
+        if job.source_sha256 is not None and hashlib.sha256(data).hexdigest() != job.source_sha256:
+            raise PageError(410, "Another photo is there now than the one that was sent.")
+        return data
+
+    def output(self, job: JobView) -> bytes:
+        """Return the output's bytes.
+
+        Raises:
+            PageError: 404 or 502, when there is none.
+        """
+        if job.artifact_sha256 is None:
+            raise PageError(404, f"Job {job.id} has no output.")
+        try:
+            return artifacts.fetch(self._engine, job.artifact_sha256)
+        except CleanplateError as error:
+            raise PageError(502, f"The output cannot be read: {error}") from error
+
+    def _kept(self, sha256: str, side: int) -> bytes | None:
+        return transact(self._engine, lambda connection: previews.find(connection, sha256, side))
+
+    def _draw(self, data: bytes, side: int, sha256: str) -> bytes:
+        try:
+            with self._turns:
+                drawn = thumbnail(data, side)
+        except CleanplateError as error:
+            raise PageError(502, f"The photo cannot be shown: {error}") from error
+        transact(self._engine, lambda connection: previews.keep(connection, sha256, side, drawn))
+        return drawn
+
+
+def seen_size_of(data: bytes) -> tuple[int, int]:
+    """Return a picture's width and height as it is seen.
+
+    Raises:
+        PageError: 502, when it is none.
+    """
+    try:
+        with opened(data, ARTIFACT_FORMATS) as image:
+            # Pillow turns TIFFs upright by itself.
+            turn = 1 if image.format == "TIFF" else exif_orientation(image.info.get("exif"))
+            return seen_size(*image.size, turn)
+    except Undecodable as error:
+        raise PageError(502, f"The photo cannot be read: {error}.") from error

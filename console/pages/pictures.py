@@ -1,0 +1,79 @@
+"""`/photos/…`: what the console's pages show."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import Response
+from sqlalchemy import Engine
+
+from console.api.words import MOST_ID
+from console.artifacts import MEDIA_TYPES
+from console.pages.photos import LARGE, SMALL, Photos
+from console.pages.rendering import with_headers
+from console.pages.visitor import Guard, PageError, Visitor
+from db import listings
+from db.listings import JobView
+from db.session import transact
+from db.users import Role
+
+JobId = Annotated[int, Path(ge=1, le=MOST_ID)]
+
+
+class Which(StrEnum):
+    """Which picture of a job."""
+
+    BEFORE_SMALL = "before-small"
+    BEFORE = "before"
+    AFTER_SMALL = "after-small"
+    AFTER = "after"
+    CHANGES = "changes"
+
+
+def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
+    """Return the routes of pictures."""
+    router = APIRouter(prefix="/photos")
+
+    @router.get("/{job_id}/output")
+    def whole(job_id: JobId, _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]) -> Response:
+        job = job_or_404(engine, job_id)
+        kind = MEDIA_TYPES.get(job.artifact_format or "", "application/octet-stream")
+        name = job.name.rpartition("/")[2].encode("ascii", "replace").decode().replace('"', "'")
+        return with_headers(
+            Response(photos.output(job), media_type=kind), {"Content-Disposition": f'inline; filename="{name}"'}
+        )
+
+    @router.get("/{job_id}/{which}")
+    def picture(
+        request: Request, job_id: JobId, which: Which, _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]
+    ) -> Response:
+        job = job_or_404(engine, job_id)
+        etag = f'"{job.source_sha256}-{job.artifact_sha256}"'
+        # As long as no photo was read, there may be another one in a moment.
+        is_fixed = job.source_sha256 is not None
+        cache = {"ETag": etag, "Cache-Control": "private, no-cache"} if is_fixed else {}
+        if is_fixed and request.headers.get("if-none-match") == etag:
+            return with_headers(Response(status_code=304), cache)
+        match which:
+            case Which.BEFORE_SMALL | Which.BEFORE:
+                data = photos.before(job, SMALL if which is Which.BEFORE_SMALL else LARGE)
+            case Which.AFTER_SMALL | Which.AFTER:
+                data = photos.after(job, SMALL if which is Which.AFTER_SMALL else LARGE)
+            case Which.CHANGES:
+                data = photos.changes(job)
+        kind = "image/png" if which is Which.CHANGES else "image/jpeg"
+        return with_headers(Response(data, media_type=kind), cache)
+
+    return router
+
+
+def job_or_404(engine: Engine, job_id: int) -> JobView:
+    """Return a job.
+
+    Raises:
+        PageError: 404, when there is none.
+    """
+    found = transact(engine, lambda connection: listings.view_job(connection, job_id))
+    if found is None:
+        raise PageError(404, f"There is no job {job_id}.")
+    return found

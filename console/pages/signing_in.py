@@ -1,0 +1,106 @@
+"""Signing in and out: with a password, with a one-time link, or by a proxy that did it already."""
+
+import hmac
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection, Engine
+from starlette.datastructures import FormData
+
+from console.pages.passwords import Guesses, hash_password, is_dated, is_right
+from console.pages.rendering import Pages, duration
+from console.pages.visitor import COOKIE, CSRF_FIELD, Guard, PageError, Visitor, check_origin, form_token, read_form
+from db import audit, users
+from db.session import transact
+from db.users import Role, UserRow
+
+FORM_COOKIE = "cleanplate_form"
+WRONG = "There is nobody of this name with this password."
+
+
+def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
+    """Return the routes of signing in and out."""
+    router = APIRouter()
+    guesses = Guesses()
+
+    def show_form(request: Request, *, then: str, status: int = 200, wrong: str = "", name: str = "") -> Response:
+        cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(16)
+        page = pages.show(
+            request, "sign_in.html", None, status=status, then=then, wrong=wrong, name=name, token=form_token(cookie)
+        )
+        page.set_cookie(FORM_COOKIE, cookie, httponly=True, samesite="strict", secure=pages.is_secure)
+        return page
+
+    def let_in(user: UserRow, how: str, then: str) -> Response:
+        def work(connection: Connection) -> str:
+            audit.note(connection, user.name, "sign in", detail=how)
+            return users.open_session(connection, user.id)
+
+        page = pages.go(then)
+        cookie = transact(engine, work)
+        page.set_cookie(COOKIE, cookie, httponly=True, samesite="lax", secure=pages.is_secure)
+        return page
+
+    @router.get("/sign-in")
+    def form(request: Request, then: str = "/") -> Response:
+        if guard.find(request) is not None:
+            return pages.go(local(then))
+        return show_form(request, then=local(then))
+
+    @router.post("/sign-in")
+    def sign_in(request: Request, sent: Annotated[FormData, Depends(read_form)]) -> Response:
+        check_origin(request)
+        name, password, then = (str(sent.get(each) or "") for each in ("name", "password", "then"))
+        token, cookie = str(sent.get(CSRF_FIELD) or ""), request.cookies.get(FORM_COOKIE, "")
+        if not cookie or not hmac.compare_digest(token.encode(), form_token(cookie).encode()):
+            return show_form(request, then=local(then), status=403, wrong="The form was too old; try again.", name=name)
+        keys = (f"name {name}", f"address {request.client.host if request.client else ''}")
+        if wait := guesses.wait_seconds(*keys):
+            wrong = f"Too many wrong passwords; wait {duration(wait)} and try again."
+            return show_form(request, then=local(then), status=429, wrong=wrong, name=name)
+        kept = transact(engine, lambda connection: users.password_hash(connection, name)) if "\0" not in name else None
+        if not is_right(kept, password):
+            guesses.note_wrong(*keys)
+            return show_form(request, then=local(then), status=403, wrong=WRONG, name=name)
+        guesses.forgive(*keys)
+        if kept is not None and is_dated(kept):
+            hashed = hash_password(password)
+            transact(engine, lambda connection: users.rehash_password(connection, name, hashed))
+        user = transact(engine, lambda connection: users.find(connection, name))
+        if user is None:
+            return show_form(request, then=local(then), status=403, wrong=WRONG, name=name)
+        return let_in(user, "password", local(then))
+
+    @router.get("/sign-in/{told}")
+    def ask(request: Request, told: str) -> Response:
+        # A link that is only looked at, by a chat's preview for instance, must not be used up by that.
+        return pages.show(request, "sign_in_link.html", None, told=told)
+
+    @router.post("/sign-in/{told}")
+    def follow(request: Request, told: str) -> Response:
+        check_origin(request)
+        user = transact(engine, lambda connection: users.use_link(connection, told))
+        if user is None:
+            raise PageError(403, "This link was used before, or is too old. `cleanplate user link NAME` makes another.")
+        return let_in(user, "link", "/")
+
+    @router.post("/sign-out")
+    def sign_out(visitor: Annotated[Visitor, Depends(guard.acting(Role.VIEWER))]) -> Response:
+        def work(connection: Connection) -> None:
+            users.close_session(connection, visitor.cookie)
+            audit.note(connection, visitor.user.name, "sign out")
+
+        transact(engine, work)
+        page = pages.go("/sign-in", "You are signed out.")
+        page.delete_cookie(COOKIE)
+        return page
+
+    return router
+
+
+def local(then: str) -> str:
+    """Return a path of ours to go on to; never another site's address."""
+    is_ours = then.startswith("/") and not then.startswith("//") and "\\" not in then and then.isprintable()
+    return then if is_ours and not then.startswith("/sign-") else "/"

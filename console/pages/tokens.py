@@ -1,0 +1,67 @@
+"""`/tokens`: bearer tokens of the REST API."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import Response
+from sqlalchemy import Engine
+from starlette.datastructures import FormData
+
+from console.api.words import MOST_ID
+from console.pages.acts import Made, act, told
+from console.pages.rendering import Pages
+from console.pages.visitor import Guard, Visitor, read_form
+from db import tokens
+from db.session import transact
+from db.tokens import Scope
+from db.users import Role
+
+Number = Annotated[int, Path(ge=1, le=MOST_ID)]
+
+
+def tokens_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
+    """Return the routes of tokens."""
+    router = APIRouter(prefix="/tokens")
+    Admin = Annotated[Visitor, Depends(guard.needs(Role.ADMIN))]
+    Acting = Annotated[Visitor, Depends(guard.acting(Role.ADMIN))]
+    Sent = Annotated[FormData, Depends(read_form)]
+
+    def show_tokens(request: Request, visitor: Visitor, *, wrong: str = "", made: Made | None = None) -> Response:
+        found = transact(engine, tokens.list_valid)
+        return pages.show(
+            request,
+            "tokens.html",
+            visitor,
+            status=422 if wrong else 200,
+            tokens=found,
+            scopes=list(Scope),
+            wrong=wrong,
+            made=made or [],
+        )
+
+    @router.get("")
+    def all_tokens(request: Request, visitor: Admin) -> Response:
+        return show_tokens(request, visitor)
+
+    @router.post("")
+    def make_token(request: Request, visitor: Acting, sent: Sent) -> Response:
+        name = told(sent, "name")
+        scopes = [scope for scope in Scope if scope.value in {str(each) for each in sent.getlist("scope")}]
+        if not name or not scopes:
+            return show_tokens(request, visitor, wrong="A token needs a name and at least one scope.")
+        _, text = act(
+            engine,
+            visitor,
+            "make token",
+            f"token {name}",
+            lambda connection: tokens.create(connection, name=name, scopes=scopes),
+            ", ".join(scopes),
+        )
+        return show_tokens(request, visitor, made=[(f"Token {name}", text)])
+
+    @router.post("/{number}/revoke")
+    def revoke(number: Number, visitor: Acting) -> Response:
+        done = act(engine, visitor, "revoke", f"token {number}", lambda connection: tokens.revoke(connection, number))
+        return pages.go("/tokens", f"Token {number} is {'revoked' if done else 'not valid'}.")
+
+    return router

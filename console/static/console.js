@@ -1,0 +1,53 @@
+// What makes pages livelier; each of them reads and steers without it, too.
+import { startComparing } from "./compare.js";
+import { startLive } from "./live.js";
+import { startPainting } from "./painter.js";
+import { listenForKeys } from "./keys.js";
+
+for (const element of document.querySelectorAll("[data-compare]")) startComparing(element);
+for (const element of document.querySelectorAll("[data-live]")) startLive(element.dataset.live);
+for (const element of document.querySelectorAll("[data-painter]")) startPainting(element);
+listenForKeys();
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  const word = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = word), 1500);
+  });
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
+    event.preventDefault();
+    return;
+  }
+  // Once the form's data is taken, so that a second click sends nothing.
+  setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
+});
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form button:disabled").forEach((button) => (button.disabled = false));
+});
+
+for (const drop of document.querySelectorAll("[data-drop]")) {
+  const input = drop.querySelector("input[type=file]");
+  const chosen = drop.querySelector("[data-chosen]");
+  const tell = () => {
+    const files = [...input.files];
+    const size = files.reduce((sum, file) => sum + file.size, 0) / 1e6;
+    chosen.textContent = files.length ? `${files.length === 1 ? files[0].name : `${files.length} files`}, ${size.toFixed(1)} MB` : "";
+  };
+  input.addEventListener("change", tell);
+  for (const name of ["dragenter", "dragover"]) {
+    drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
+  }
+  for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    input.files = event.dataTransfer.files;
+    tell();
+  });
+}

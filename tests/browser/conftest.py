@@ -1,0 +1,191 @@
+"""A whole stack and a real browser: Debian's Chromium, without a window."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from core.settings import Settings
+from sandbox import erasers
+from sandbox.erasers import Wish
+from sandbox.server import SandboxServer
+from sandbox.settings import SandboxSettings
+from tests.worker.eraser import InvertingEraser
+from tests.worker.photos import drawn, saved
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NO_CHROMIUM = "the console was not tried in a browser: there is no Chromium here (apt-get install chromium)"
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PRICE = "0.02"
+UP_SECONDS = 90
+WAIT_MS = 20_000
+
+
+@dataclass
+class LazyEraser(InvertingEraser):
+    """Takes something off, unless it is told to be lazy."""
+
+    is_lazy: bool = False
+
+    def erase(self, image: Image.Image, wish: Wish) -> Image.Image:
+        """Return the picture, with something changed or not."""
+        return image if self.is_lazy else super().erase(image, wish)
+
+
+@dataclass
+class Stack:
+    """What runs, and how it is reached."""
+
+    url: str
+    sandbox: SandboxServer
+    eraser: LazyEraser
+    environment: dict[str, str]
+    folder: Path
+    number: int = field(default=0)
+
+    def link(self, name: str = "local") -> str:
+        """Return a link that signs somebody in."""
+        return self.cleanplate("user", "link", name).strip()
+
+    def cleanplate(self, *arguments: str, told: str = "") -> str:
+        """Run a command and return its output."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "cli.main", *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            input=told,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    def photos(self, count: int) -> list[Path]:
+        """Draw photos that nobody has seen before."""
+        found = []
+        for _ in range(count):
+            self.number += 1
+            path = self.folder / f"photo-{self.number}.jpg"
+            path.write_bytes(saved(drawn(600 + self.number, 640, text=f"Sale {self.number}"), quality=90))
+            found.append(path)
+        return found
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """`cleanplate up`, calling a sandbox of this process."""
+    if CHROMIUM is None:
+        # Where they must run, their absence is a failure.
+        (pytest.fail if os.environ.get("BROWSER_TESTS") == "required" else pytest.skip)(NO_CHROMIUM)
+    folder = tmp_path_factory.mktemp("browser")
+    eraser = LazyEraser()
+    with pytest.MonkeyPatch.context() as patch, socket.socket() as probe:
+        patch.setattr(erasers, "_eraser", eraser)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        with SandboxServer(SandboxSettings(rate=200, latency=0.1)) as sandbox:
+            ours = {name.upper() for name in Settings.model_fields}
+            api = sandbox.url.rstrip("/")
+            environment = {
+                **{name: value for name, value in os.environ.items() if name not in ours},
+                "PYTHONPATH": os.getcwd(),
+                "CLEANPLATE_HOME": str(folder / "home"),
+                "REMOVAL_API_URL": f"{api}/rest/ai/image/removal",
+                "REMOVAL_API_KEY": "sandbox",
+                "REMOVAL_API_SECRET": "sandbox",
+                "REMOVAL_RATE": "20",
+                "REMOVAL_PRICE": PRICE,
+                "FETCH_ALLOW_PRIVATE": api.partition("://")[2],
+                "RETRY_BASE_SECONDS": "0.1",
+                "WEB_PORT": str(port),
+            }
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "cli.main", "up"],
+                env=environment,
+                cwd=folder,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            assert process.stderr is not None
+            timer = threading.Timer(UP_SECONDS, process.terminate)
+            timer.start()
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if line.startswith("Flower:"):
+                    break
+            timer.cancel()
+            assert lines, "it did not start"
+            assert re.search(r"Console, signs you in once: http://\S+/sign-in/\S{20,}", "".join(lines)), lines
+            yield Stack(f"http://127.0.0.1:{port}", sandbox, eraser, environment, folder)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def chromium(stack: Stack) -> Iterator[Browser]:
+    """One browser for all tests."""
+    assert CHROMIUM is not None
+    with sync_playwright() as playwright:
+        flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in(stack: Stack, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the cookies of somebody who has used a one-time link."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(stack.link())
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    path = tmp_path_factory.mktemp("cookies") / "state.json"
+    context.storage_state(path=path)
+    context.close()
+    return path
+
+
+@pytest.fixture
+def context(chromium: Browser, signed_in: Path, stack: Stack) -> Iterator[BrowserContext]:
+    """A fresh window of somebody who is signed in; nothing may go wrong in it that nobody sees."""
+    stack.eraser.is_lazy = False
+    stack.sandbox.configure(faults={}, latency=0.1)
+    context = chromium.new_context(storage_state=signed_in, base_url=stack.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page whose console stays empty: no script fails, and nothing breaks the Content-Security-Policy."""
+    page = context.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("dialog", lambda dialog: dialog.accept())
+    yield page
+    assert told == []

@@ -1,0 +1,601 @@
+"""The console's pages over HTTP: who may see and do what, and what they hold."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from console.pages.passwords import hash_password
+from console.pages.signing_in import local
+from db import artifacts, audit, batches, users
+from db.users import Role
+from tests.console.conftest import MakeWeb, Web
+from tests.db.rows import make_batch
+from tests.worker.photos import drawn, saved
+
+HTML = {"accept": "text/html,*/*"}
+PASSWORD = "correct horse battery"
+PHOTO = saved(drawn(), quality=90)
+
+
+class Person:
+    """Somebody with a browser that is signed in."""
+
+    def __init__(self, web: Web, role: Role, name: str = "") -> None:
+        self.name = name or role.value
+        with web.engine.begin() as connection:
+            person = users.add(connection, self.name, role, None) or users.find(connection, self.name)
+            assert person is not None
+            cookie = users.open_session(connection, person.id)
+        self.http = httpx.Client(base_url=web.client.base_url, headers=HTML, timeout=20)
+        web.clients.append(self.http)
+        self.http.cookies.set("cleanplate_session", cookie)
+        found = re.search(r'name="csrf" value="([0-9a-f]{64})"', self.http.get("/").text)
+        assert found
+        self.csrf = found[1]
+
+    def get(self, path: str, status: int = 200) -> str:
+        answer = self.http.get(path)
+        assert answer.status_code == status, (path, answer.status_code, answer.text[:500])
+        return answer.text
+
+    def post(self, path: str, status: int = 303, **form: Any) -> httpx.Response:
+        files = form.pop("files", None)
+        answer = self.http.post(path, data={"csrf": self.csrf, **form}, files=files)
+        assert answer.status_code == status, (path, answer.status_code, answer.text[:800])
+        return answer
+
+
+@pytest.fixture
+def admin(web: Web) -> Person:
+    return Person(web, Role.ADMIN)
+
+
+def states(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT state FROM jobs ORDER BY id")).scalars())
+
+
+def end_jobs(engine: Engine, state: str, code: str, message: str = "", *, output: bytes | None = None) -> None:
+    """Make every job end."""
+    with engine.begin() as connection:
+        sha256 = None
+        if output is not None:
+            sha256 = artifacts.keep(connection, output, image_format="JPEG", width=600, height=640)
+        connection.execute(
+            text("UPDATE jobs SET state = :state, code = :code, message = :message, artifact_sha256 = :sha256"),
+            {"state": state, "code": code, "message": message, "sha256": sha256},
+        )
+
+
+PAGES = ("/", "/batches", "/batches/1", "/jobs/1", "/review")
+OPERATORS_PAGES = ("/batches/new",)
+ADMINS_PAGES = ("/connections", "/tokens", "/people", "/audit")
+
+
+def test_nobody_sees_anything_without_signing_in(web: Web) -> None:
+    make_batch(web.engine, 1)
+    for path in (*PAGES, *OPERATORS_PAGES, *ADMINS_PAGES, "/jobs/1/redo"):
+        answer = web.client.get(path, headers=HTML)
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/sign-in?then=")
+        assert "batch" not in answer.text
+    for path in ("/photos/1/before", "/photos/1/output", "/live/overview", "/live/batches/1"):
+        answer = web.client.get(path, headers={"accept": "image/*"})
+        assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+    for path in ("/batches/1/cancel", "/jobs/1/accept", "/tokens", "/people", "/batches/new", "/sign-out"):
+        assert web.client.post(path, headers=HTML).status_code == 303
+    assert states(web.engine) == ["pending"]
+
+
+@pytest.mark.parametrize(
+    ("role", "seen", "hidden"),
+    [
+        (Role.VIEWER, PAGES, (*OPERATORS_PAGES, *ADMINS_PAGES)),
+        (Role.OPERATOR, (*PAGES, *OPERATORS_PAGES), ADMINS_PAGES),
+        (Role.ADMIN, (*PAGES, *OPERATORS_PAGES, *ADMINS_PAGES), ()),
+    ],
+)
+def test_who_sees_what(web: Web, role: Role, seen: tuple[str, ...], hidden: tuple[str, ...]) -> None:
+    make_batch(web.engine, 1)
+    person = Person(web, role)
+    for path in seen:
+        person.get(path)
+    for path in hidden:
+        assert f"You are {role.value}" in person.get(path, 403)
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+def test_who_may_do_what(web: Web, role: Role) -> None:
+    make_batch(web.engine, 1)
+    person = Person(web, role)
+    steering = [f"/batches/1/{action}" for action in ("pause", "resume", "requeue", "budget", "cancel")]
+    for path in [*steering, "/jobs/1/accept", "/jobs/1/reject", "/jobs/1/requeue", "/jobs/1/redo", "/batches/new"]:
+        answer = person.http.post(path, data={"csrf": person.csrf, "max_calls": "5"})
+        assert (answer.status_code == 403) == (role is Role.VIEWER), (path, answer.status_code)
+    for path in (
+        "/tokens",
+        "/people",
+        "/connections",
+        "/people/admin/role",
+        "/people/admin/remove",
+        "/tokens/1/revoke",
+    ):
+        person.post(path, 403, name="x", scope="read", role="admin")
+    with web.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM tokens")).scalar() == 0
+        assert connection.execute(text("SELECT count(*) FROM users")).scalar() == 1
+
+
+def test_a_form_that_is_not_ours_does_nothing(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 1)
+    other = Person(web, Role.OPERATOR)
+    for token in ("", "0" * 64, other.csrf, admin.csrf[:-1], "é"):
+        answer = admin.http.post("/batches/1/pause", data={"csrf": token})
+        assert answer.status_code == 403
+        assert "Nothing was changed" in answer.text
+    for site in ("cross-site", "same-site"):
+        headers = {"sec-fetch-site": site}
+        assert admin.http.post("/batches/1/pause", data={"csrf": admin.csrf}, headers=headers).status_code == 403
+    with web.engine.connect() as connection:
+        assert connection.execute(text("SELECT state FROM batches")).scalar() == "active"
+    admin.post("/batches/1/pause")
+    with web.engine.connect() as connection:
+        assert connection.execute(text("SELECT state FROM batches")).scalar() == "paused"
+
+
+def test_every_form_has_a_token(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 2)
+    end_jobs(web.engine, "held", "unchanged", output=PHOTO)
+    for path in (*PAGES, *OPERATORS_PAGES, *ADMINS_PAGES, "/jobs/1/redo"):
+        page = admin.get(path)
+        posting = re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
+        assert posting
+        for form in posting:
+            assert f'name="csrf" value="{admin.csrf}"' in form, (path, form[:200])
+
+
+def test_pages_let_nobody_elses_scripts_in(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 1)
+    for path in (*PAGES, "/sign-in", "/nothing"):
+        answer = admin.http.get(path)
+        policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+        assert (policy["default-src"], policy["script-src"], policy["img-src"]) == ("'none'", "'self'", "'self'")
+        assert policy["frame-ancestors"] == "'none'"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "no-store" in answer.headers["cache-control"]
+        assert not re.search(r"<script(?! type=\"module\" src=\"/static/)", answer.text)
+        assert not re.search(r"\son[a-z]+=|\sstyle=|javascript:", answer.text)
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)
+
+
+def test_what_shops_write_is_only_text(web: Web, admin: Person) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    make_batch(web.engine, 1)
+    end_jobs(web.engine, "dead", evil[:50], evil)
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET name = :evil, sku = :evil, source_uri = :evil"), {"evil": evil})
+        connection.execute(text("UPDATE batches SET name = :evil"), {"evil": evil})
+        audit.note(connection, evil, evil, evil, evil)
+    for path in (*PAGES, "/audit"):
+        page = admin.get(path)
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+    assert "&lt;script&gt;" in admin.get("/jobs/1")
+
+
+def sign_in(web: Web, name: str, password: str, then: str = "/") -> httpx.Response:
+    with httpx.Client(base_url=web.client.base_url, headers=HTML) as client:
+        page = client.get("/sign-in", params={"then": then}).text
+        token = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
+        assert token
+        form = {"csrf": token[1], "name": name, "password": password, "then": then}
+        return client.post("/sign-in", data=form)
+
+
+def test_signing_in_with_a_password(web: Web) -> None:
+    with web.engine.begin() as connection:
+        users.add(connection, "ann", Role.VIEWER, hash_password(PASSWORD))
+        users.add(connection, "bob", Role.VIEWER, None)
+    good = sign_in(web, "ann", PASSWORD, "/batches?state=paused")
+    assert (good.status_code, good.headers["location"]) == (303, "/batches?state=paused")
+    cookie = good.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    for name, password in (("ann", "wrong"), ("bob", ""), ("bob", "None"), ("nobody", PASSWORD), ("ann\0", PASSWORD)):
+        bad = sign_in(web, name, password)
+        assert bad.status_code == 403
+        assert "nobody of this name" in bad.text
+        assert "cleanplate_session" not in bad.headers.get("set-cookie", "")
+    with web.engine.connect() as connection:
+        kept = connection.execute(text("SELECT password_hash FROM users WHERE name = 'ann'")).scalar_one()
+        lines = audit.list_lines(connection)
+    assert kept.startswith("$argon2id$")
+    assert [(line.actor, line.action) for line in lines] == [("ann", "sign in")]
+
+
+def test_passwords_are_guessed_slowly(web: Web) -> None:
+    with web.engine.begin() as connection:
+        users.add(connection, "ann", Role.VIEWER, hash_password(PASSWORD))
+    assert [sign_in(web, "ann", f"wrong {n}").status_code for n in range(6)] == [403] * 5 + [429]
+    # Also the right one has to wait: otherwise guessing went on at full speed.
+    assert sign_in(web, "ann", PASSWORD).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("asked", "gone_to"),
+    [
+        ("/batches/7?state=dead", "/batches/7?state=dead"),
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("/sign-out", "/"),
+        ("/a\r\nset-cookie: x", "/"),
+        ("", "/"),
+    ],
+)
+def test_signing_in_leads_to_our_own_pages_only(asked: str, gone_to: str) -> None:
+    assert local(asked) == gone_to
+
+
+def test_a_link_signs_in_once(web: Web) -> None:
+    with web.engine.begin() as connection:
+        person = users.add(connection, "ann", Role.VIEWER, None)
+        assert person is not None
+        told, old = users.make_link(connection, person.id), users.make_link(connection, person.id, seconds=-1)
+    # Looking at it, as a chat's preview does, does not use it up.
+    assert web.client.get(f"/sign-in/{told}", headers=HTML).status_code == 200
+    assert web.client.post(f"/sign-in/{told}", headers=HTML).status_code == 303
+    for bad in (told, old, "x" * 32):
+        assert web.client.post(f"/sign-in/{bad}", headers=HTML).status_code == 403
+
+
+def test_sessions_end(web: Web) -> None:
+    person = Person(web, Role.VIEWER)
+    person.get("/")
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE user_sessions SET seen_at = now() - interval '13 hours'"))
+    assert person.http.get("/").status_code == 303
+    other = Person(web, Role.VIEWER)
+    other.get("/")
+    with web.engine.begin() as connection:
+        users.remove(connection, "viewer")
+    assert other.http.get("/").status_code == 303
+
+
+def test_a_change_of_role_holds_at_once(web: Web, admin: Person) -> None:
+    person = Person(web, Role.VIEWER)
+    person.get("/batches/new", 403)
+    admin.post("/people/viewer/role", role="operator")
+    person.get("/batches/new")
+    admin.post("/people/admin/role", 409, role="viewer")
+    admin.post("/people/admin/remove", 409)
+
+
+def test_a_proxy_that_signs_people_in(make_web: MakeWeb) -> None:
+    web = make_web(proxy_user_header="X-Forwarded-User")
+    with web.engine.begin() as connection:
+        users.add(connection, "ann", Role.OPERATOR, None)
+    make_batch(web.engine, 1)
+    ann = {**HTML, "X-Forwarded-User": "ann"}
+    page = web.client.get("/batches/1", headers=ann)
+    assert page.status_code == 200
+    token = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+    assert token
+    assert web.client.post("/batches/1/pause", headers=ann).status_code == 403
+    assert web.client.post("/batches/1/pause", headers=ann, data={"csrf": token[1]}).status_code == 303
+    assert web.client.get("/", headers={**HTML, "X-Forwarded-User": "eve"}).status_code == 403
+    assert web.client.get("/", headers=HTML).status_code == 303
+
+
+def test_only_the_proxy_may_say_who_somebody_is(make_web: MakeWeb) -> None:
+    ann = {**HTML, "X-Forwarded-User": "ann"}
+    for settings in ({}, {"proxy_user_header": "X-Forwarded-User", "proxy_addresses": "10.0.0.0/8"}):
+        web = make_web(**settings)
+        with web.engine.begin() as connection:
+            users.add(connection, "ann", Role.ADMIN, None)
+        assert web.client.get("/", headers=ann).status_code == 303
+
+
+def test_photos_are_quoted_before_they_are_submitted(web: Web, admin: Person) -> None:
+    files = [("files", ("a.jpg", PHOTO)), ("files", ("b.jpg", PHOTO)), ("files", ("c.jpg", saved(drawn(700))))]
+    asked = admin.post("/batches/new", files=files, element=["1", "4"], subject="1", lane="interactive", name="Spring")
+    page = admin.get(asked.headers["location"])
+    assert "2 calls" in page
+    assert "called once" in page
+    assert states(web.engine) == []
+    # Another person's draft is none of theirs.
+    Person(web, Role.ADMIN, "other").get(asked.headers["location"], 404)
+    made = admin.post(asked.headers["location"])
+    assert made.headers["location"] == "/batches/1"
+    admin.post(asked.headers["location"], 404)
+    row = web.rows("SELECT name, lane, options FROM batches")[0]
+    assert (row["name"], row["lane"], row["options"]["elements"]) == ("Spring", "interactive", [1, 4])
+    assert states(web.engine) == ["pending"] * 3
+    assert web.rows("SELECT count(*) AS n FROM draft_files") == [{"n": 0}]
+
+
+def test_a_catalogue_is_quoted_and_submitted(web: Web, admin: Person) -> None:
+    table = b"sku,image_url\ns-1,https://shop.example/a.jpg\ns-2,https://shop.example/b.jpg\n"
+    asked = admin.post("/batches/new", files=[("files", ("shop.csv", table))], element=["1"], max_calls="1")
+    page = admin.get(asked.headers["location"])
+    assert "2 calls" in page
+    assert "then it pauses" in page
+    admin.post(asked.headers["location"])
+    assert web.urls() == ["https://shop.example/a.jpg", "https://shop.example/b.jpg"]
+    assert web.rows("SELECT max_calls FROM batches") == [{"max_calls": 1}]
+
+
+@pytest.mark.parametrize(
+    ("files", "form", "told"),
+    [
+        ([], {}, "Choose photos"),
+        ([("a.jpg", b"")], {}, "is empty"),
+        ([("a.jpg", PHOTO), ("b.csv", b"image_url\nhttps://x.example/a.jpg")], {}, "Drop either photos or one"),
+        ([("a.csv", b"image_url\nfile:///etc/passwd\n")], {}, "No photo found|file:"),
+        ([("a.csv", b"\xff\xfe\x00")], {}, "a.csv|cannot|No photo"),
+        ([("a.jpg", PHOTO)], {"element": []}, "at least one thing"),
+        ([("a.jpg", PHOTO)], {"canary": "many"}, "Canary is a whole number"),
+        ([("a.jpg", PHOTO)], {"max_calls": "-1"}, "Most calls is a whole number"),
+        ([("a.jpg", PHOTO)], {"lane": "fast"}, "no such lane"),
+        ([("a.csv", b"image_url\n")], {"format": "xls"}, "no such format"),
+    ],
+)
+def test_what_cannot_be_submitted_is_said(
+    web: Web, admin: Person, files: list[tuple[str, bytes]], form: dict[str, Any], told: str
+) -> None:
+    sent = [("files", each) for each in files] or [("files", ("", b""))]
+    answer = admin.post("/batches/new", 422, files=sent, **{"element": ["1"], **form})
+    assert re.search(told, answer.text), answer.text[:2000]
+    assert web.rows("SELECT id FROM drafts") == []
+
+
+def test_a_broken_photo_is_told_of_in_the_quote(admin: Person) -> None:
+    asked = admin.post("/batches/new", files=[("files", ("a.jpg", b"no photo at all"))], element=["1"])
+    page = admin.get(asked.headers["location"])
+    assert "0 calls" in page
+    assert "not_an_image" in page
+
+
+def test_failures_are_grouped_and_requeued(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 5)
+    end_jobs(web.engine, "dead", "703", "too small")
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET message = 'too large' WHERE id > 3"))
+    page = admin.get("/batches/1")
+    assert "Requeue these 3" in page
+    assert "Requeue these 2" in page
+    admin.post("/batches/1/requeue", code="703", message="too large", state="dead")
+    assert states(web.engine) == ["dead"] * 3 + ["pending"] * 2
+    assert "703" in admin.get("/batches/1?state=dead&code=703")
+    assert "No photo like that" in admin.get("/batches/1?sku=none")
+
+
+def test_review_goes_from_one_to_the_next(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 3)
+    end_jobs(web.engine, "held", "unchanged", "nothing changed")
+    with web.engine.begin() as connection:
+        for job, size in ((1, 600), (2, 601), (3, 602)):
+            sha256 = artifacts.keep(connection, saved(drawn(size)), image_format="JPEG", width=size, height=640)
+            connection.execute(text("UPDATE jobs SET artifact_sha256 = :a WHERE id = :id"), {"a": sha256, "id": job})
+    assert 'href="/jobs/1"' in admin.get("/review")
+    assert 'href="/jobs/2"' in admin.get("/review?after=1")
+    # Past the last one, those that were skipped come round again.
+    assert 'href="/jobs/1"' in admin.get("/review?after=3")
+    went = admin.post("/jobs/1/accept", then="/review?after=1").headers["location"]
+    assert went == "/review?after=1"
+    assert admin.post("/jobs/2/reject", reason="smeared.", then="https://evil.example").headers["location"] == "/jobs/2"
+    assert states(web.engine) == ["succeeded", "dead", "held"]
+    told = web.rows("SELECT message FROM jobs WHERE id = 2")[0]["message"]
+    assert told == "Rejected by a person: smeared. It was held because: unchanged."
+    admin.post("/jobs/2/accept")
+    assert states(web.engine) == ["succeeded", "dead", "held"]
+    admin.post("/jobs/2/requeue")
+    assert states(web.engine)[1] == "pending"
+    with web.engine.connect() as connection:
+        lines = [(line.action, line.target, line.detail) for line in audit.list_lines(connection)]
+    assert lines[:3] == [("requeue", "job 2", ""), ("reject", "job 2", "smeared."), ("accept", "job 1", "")]
+
+
+def redo(admin: Person, mask: str, status: int = 303, job: int = 1) -> str:
+    return str(admin.post(f"/jobs/{job}/redo", status, mask=mask, ground="output").headers.get("location", ""))
+
+
+def test_a_redo_is_a_job_of_its_own_whose_output_takes_the_place(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 1)
+    end_jobs(web.engine, "succeeded", "200", output=PHOTO)
+    assert redo(admin, "box 10,20,30,40") == "/jobs/2"
+    # Asked for twice, it is the same.
+    assert redo(admin, "box 10,20,30,40") == "/jobs/2"
+    row = web.rows("SELECT batch_id, state, mask, redo_of, name, input_uri FROM jobs WHERE id = 2")[0]
+    assert (row["batch_id"], row["state"], row["mask"], row["redo_of"]) == (2, "pending", "box 10,20,30,40", 1)
+    assert row["input_uri"].startswith("upload:")
+    assert web.rows("SELECT lane FROM batches WHERE id = 2") == [{"lane": "interactive"}]
+    new = saved(drawn(text="new"))
+    with web.engine.begin() as connection:
+        sha256 = artifacts.keep(connection, new, image_format="JPEG", width=600, height=640)
+        connection.execute(
+            text("UPDATE jobs SET state = 'succeeded', artifact_sha256 = :a WHERE id = 2"), {"a": sha256}
+        )
+    found = web.rows("SELECT state, artifact_sha256 FROM jobs WHERE id = 1")
+    assert found == [{"state": "succeeded", "artifact_sha256": sha256}]
+    # A redo of the redo still is for the first one.
+    again = int(redo(admin, "box 1,1,9,9", job=2).rpartition("/")[2])
+    assert web.rows(f"SELECT redo_of FROM jobs WHERE id = {again}") == [{"redo_of": 1}]
+    with web.engine.connect() as connection:
+        assert batches.counts(connection, 1).succeeded == 1
+
+
+@pytest.mark.parametrize(
+    ("mask", "told"),
+    [
+        ("", "Nothing is painted"),
+        ("box 590,0,30,30", "does not lie|outside|within"),
+        ("601x640: 0 10", "601|size"),
+        ("600x640: 384000 10", "beyond|outside|within|pixels"),
+        ("words", "no run lengths"),
+        ("0 10 5", "no run lengths"),
+    ],
+)
+def test_masks_that_cannot_be_used(web: Web, admin: Person, mask: str, told: str) -> None:
+    make_batch(web.engine, 1)
+    end_jobs(web.engine, "succeeded", "200", output=PHOTO)
+    answer = admin.post("/jobs/1/redo", 422, mask=mask, ground="output")
+    assert re.search(told, answer.text), answer.text[-900:]
+    assert len(states(web.engine)) == 1
+
+
+def test_a_photo_that_still_runs_is_not_done_again(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 1)
+    admin.post("/jobs/1/redo", 409, mask="box 1,1,5,5")
+    admin.get("/jobs/1/redo", 409)
+
+
+def test_pictures(web: Web, admin: Person) -> None:
+    admin.post(admin.post("/batches/new", files=[("files", ("a.jpg", PHOTO))], element=["1"]).headers["location"])
+    small = admin.http.get("/photos/1/before-small")
+    assert (small.status_code, small.headers["content-type"]) == (200, "image/jpeg")
+    assert len(small.content) < len(admin.http.get("/photos/1/before").content)
+    admin.get("/photos/1/after", 404)
+    admin.get("/photos/1/changes", 404)
+    admin.get("/photos/1/nothing", 422)
+    admin.get("/photos/99/before", 404)
+    end_jobs(web.engine, "succeeded", "200", output=saved(drawn(text="X" * 5)))
+    assert admin.http.get("/photos/1/changes").headers["content-type"] == "image/png"
+    assert admin.http.get("/photos/1/output").headers["content-type"] == "image/jpeg"
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET source_sha256 = repeat('0', 64)"))
+    assert "Another photo is there now" in admin.get("/photos/1/before", 410)
+
+
+def test_tokens_connections_and_people(web: Web, admin: Person) -> None:
+    made = admin.post("/tokens", 200, name="ci", scope=["read"]).text
+    token = re.search(r"<code>(cp_[\w-]+)</code>", made)
+    assert token
+    headers = {"Authorization": f"Bearer {token[1]}"}
+    assert web.client.get("/v1/batches", headers=headers).status_code == 200
+    assert token[1] not in admin.get("/tokens")
+    admin.post("/tokens/1/revoke")
+    assert web.client.get("/v1/batches", headers=headers).status_code == 401
+    admin.post("/tokens", 422, name="x")
+    shop = admin.post("/connections", 200, platform="json", shop="A shop", element=["1"]).text
+    found = re.search(r"/webhooks/([\w-]+)</code>.*?<dt>Secret</dt><dd><code>([0-9a-f]{64})</code>", shop, re.DOTALL)
+    assert found
+    assert found[2] not in admin.get("/connections")
+    admin.post("/connections", 422, platform="json", shop="", element=["1"])
+    admin.post("/connections", 422, platform="standard", shop="x", element=["1"], secret="short")
+    admin.post("/connections/1/rotate", 200)
+    admin.post("/connections/1/close")
+    assert web.client.post(f"/webhooks/{found[1]}", content=b"{}").status_code == 404
+    link = admin.post("/people", 200, name="ann", role="operator").text
+    told = re.search(r"/sign-in/([\w-]+)</code>", link)
+    assert told
+    assert web.client.post(f"/sign-in/{told[1]}", headers=HTML).status_code == 303
+    assert "There is a ann already" in admin.post("/people", 422, name="ann", role="admin").text
+    admin.post("/people", 422, name="a/b", role="admin")
+    admin.post("/people", 422, name="bob", role="king")
+    assert "at least 10" in admin.post("/people", 422, name="bob", role="viewer", password="short").text
+    with web.engine.connect() as connection:
+        done = {line.action for line in audit.list_lines(connection)}
+        everything = " ".join(repr(line) for line in audit.list_lines(connection))
+    assert done >= {"make token", "revoke", "connect", "rotate secret", "close", "add person", "make link", "sign in"}
+    for secret in (token[1], found[2], told[1]):
+        assert secret not in everything
+
+
+def test_pages_that_are_not_there(web: Web, admin: Person) -> None:
+    assert "There is no batch 99" in admin.get("/batches/99", 404)
+    assert "There is no job 99" in admin.get("/jobs/99", 404)
+    for path in ("/batches/0", "/batches/x", "/jobs/99999999999999999999", "/batches/new/x"):
+        admin.get(path, 422)
+    assert "no such page" in admin.get("/nothing", 404)
+    assert web.client.get("/nothing").json()["status"] == 404
+    assert web.client.get("/v1/nothing", headers=HTML).headers["content-type"] == "application/problem+json"
+
+
+def test_parts_of_a_page_are_sent_as_they_change(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 2)
+    with admin.http.stream("GET", "/live/batches/1") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(lines) == "event: parts"
+        assert "progress" in next(lines)
+        end_jobs(web.engine, "dead", "703")
+        assert "<b>2</b><span>dead</span>" in next(each for each in lines if each.startswith("data:")).replace(
+            "\\n", ""
+        )
+    page = admin.get("/")
+    with admin.http.stream("GET", "/live/overview") as answer:
+        told = next(each for each in answer.iter_lines() if each.startswith("data:"))
+    for part in ("attention", "figures", "chart", "lanes", "newest", "fleet"):
+        assert f'id="{part}"' in page
+        assert f'"{part}"' in told
+
+
+def test_many_may_watch_while_others_work(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 1)
+    opened = threading.Barrier(61, timeout=30)
+    stop = threading.Event()
+
+    def watch() -> None:
+        with (
+            httpx.Client(base_url=web.client.base_url, cookies=admin.http.cookies, timeout=30) as client,
+            client.stream("GET", "/live/overview") as answer,
+        ):
+            next(answer.iter_lines())
+            opened.wait()
+            stop.wait(20)
+
+    threads = [threading.Thread(target=watch) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    opened.wait()
+    began = time.monotonic()
+    for _ in range(5):
+        admin.get("/batches/1")
+    took = time.monotonic() - began
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert took < 5
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the best of three, in seconds."""
+    found = []
+    for _ in range(3):
+        began = time.monotonic()
+        work()
+        found.append(time.monotonic() - began)
+    return min(found)
+
+
+def test_pages_come_at_once_with_many_jobs(web: Web, admin: Person) -> None:
+    with web.engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        for state in ("active", "finished"):
+            statement = text(
+                "INSERT INTO batches (name, source_key, lane, state, options) VALUES ('b', 'k', 'bulk', :s, '{}')"
+            )
+            connection.execute(statement, {"s": state})
+        connection.execute(
+            text(
+                "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, code, message, elements, "
+                "subject_elements) SELECT 1 + n % 2, CASE WHEN n % 10 = 0 THEN 'dead' WHEN n % 50 = 1 THEN 'held' "
+                "WHEN n % 2 = 0 THEN 'pending' ELSE 'succeeded' END, 'https://shop.example/' || n, n::text, "
+                "n || '.jpg', 's-' || n, CASE WHEN n % 10 = 0 THEN '703' WHEN n % 50 = 1 THEN 'unchanged' ELSE '200' "
+                "END, 'because', '{1}', '{1}' FROM generate_series(1, 100000) AS n"
+            )
+        )
+    with web.engine.begin() as connection:
+        batches.fold_counts(connection)
+        connection.execute(text("ANALYZE jobs"))
+    paths = ["/", "/batches", "/batches/1", "/batches/2", "/batches/1?state=dead&code=703", "/batches/1?sku=s-50"]
+    paths += ["/batches/1?after=90000", "/jobs/50000", "/review", "/review?batch=2", "/audit"]
+    slow = {path: found for path in paths if (found := timed(lambda path=path: admin.get(path))) > 0.25}  # type: ignore[misc]
+    assert slow == {}
