@@ -16,7 +16,7 @@ from cli.amount import money
 from cli.export import Exported, export_photos
 from core.errors import CleanplateError, UnavailableError
 from core.states import JobState
-from db import artifacts, batches, costs, reports
+from db import artifacts, batches, costs, reports, uploads
 from db.reports import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
@@ -104,7 +104,7 @@ def _cards(engine: Engine, shown: list[Exported], out: Path) -> Iterator[dict[st
     for exported in shown:
         photo = exported.photo
         before = _thumbnail(
-            out, f"{_key(photo.source_sha256, photo)}-before.jpg", partial(_read_source, photo.source_uri)
+            out, f"{_key(photo.source_sha256, photo)}-before.jpg", partial(_read_source, engine, photo.source_uri)
         )
         after = None
         if photo.artifact_sha256 is not None:
@@ -155,7 +155,9 @@ def _thumbnail(out: Path, name: str, read: Callable[[], bytes | None]) -> str | 
     return f"{THUMBNAILS}/{name}"
 
 
-def _read_source(uri: str) -> bytes | None:
+def _read_source(engine: Engine, uri: str) -> bytes | None:
+    if uri.startswith(uploads.SCHEME):
+        return transact(engine, lambda connection: uploads.find(connection, uri))
     if not uri.startswith("file://"):
         return None
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
+from cli.acting import act, actor
 from cli.catalogue_export import export_catalogue
 from cli.database import find_batch, open_database
 from cli.export import prepare_folder
@@ -13,7 +14,7 @@ from cli.report import write_reports
 from cli.stopping import go_on_if_affordable, why_stopped
 from core.errors import CleanplateError
 from core.settings import Settings, load_settings
-from db import batches, budgets
+from db import audit, batches, budgets
 from db.session import transact
 
 
@@ -23,7 +24,7 @@ def pause(batch: int) -> None:
     """Stop making calls for a batch; what is in a call finishes."""
     with open_database(load_settings()) as engine:
         row = find_batch(engine, batch)
-        done = transact(engine, lambda connection: batches.pause(connection, batch, "hand"))
+        done = act(engine, "pause", f"batch {batch}", lambda connection: batches.pause(connection, batch, "hand"))
     click.echo(f"Batch {batch} is paused." if done else f"Batch {batch} is {row.state}; nothing changed.")
 
 
@@ -38,9 +39,10 @@ def resume(batch: int) -> None:
             stopped = transact(engine, lambda connection: _resume_within_budget(connection, row, settings))
             if stopped is not None:
                 raise stopped
+            transact(engine, lambda connection: audit.note(connection, actor(), "resume", f"batch {batch}"))
             done = True
         else:
-            done = transact(engine, lambda connection: batches.resume(connection, batch))
+            done = act(engine, "resume", f"batch {batch}", lambda connection: batches.resume(connection, batch))
     click.echo(f"Batch {batch} goes on." if done else f"Batch {batch} is {row.state}; nothing changed.")
 
 
@@ -55,7 +57,7 @@ def cancel(batch: int) -> None:
     """End a batch; photos that are done stay, the rest is never called."""
     with open_database(load_settings()) as engine:
         row = find_batch(engine, batch)
-        count = transact(engine, lambda connection: batches.cancel(connection, batch))
+        count = transact(engine, lambda connection: _cancel(connection, batch))
         # Nothing is called any more; where no dispatcher runs nobody else would write that down.
         while transact(engine, batches.cancel_stragglers):
             pass
@@ -63,6 +65,13 @@ def cancel(batch: int) -> None:
         click.echo(f"Batch {batch} is {row.state}; nothing changed.")
     else:
         click.echo(f"Batch {batch} is cancelled; {count} photos were not called.")
+
+
+def _cancel(connection: Connection, batch: int) -> int | None:
+    count = batches.cancel(connection, batch)
+    if count is not None:
+        audit.note(connection, actor(), "cancel", f"batch {batch}", f"{count} photos")
+    return count
 
 
 @click.command()
@@ -73,8 +82,14 @@ def requeue(batch: int, code: str | None, held: bool) -> None:
     """Send a batch's dead photos round again."""
     with open_database(load_settings()) as engine:
         find_batch(engine, batch)
-        count = transact(engine, lambda connection: batches.requeue(connection, batch, code, held=held))
-    what = ("held" if held else "dead") + " photos" + (f" with code {code}" if code else "")
+        what = ("held" if held else "dead") + " photos" + (f" with code {code}" if code else "")
+        count = act(
+            engine,
+            "requeue",
+            f"batch {batch}",
+            lambda connection: batches.requeue(connection, batch, code, held=held),
+            what,
+        )
     click.echo(f"{count} {what} of batch {batch} are due again.")
 
 

@@ -1,11 +1,11 @@
 """Connections: which shops may send webhooks, and what holds for their photos."""
 
 import re
-import secrets as random_secrets
 from typing import Any
 
 import click
 
+from cli.acting import act
 from cli.database import open_database
 from cli.options import MOST_ID
 from core.errors import UsageError
@@ -16,6 +16,7 @@ from db.session import transact
 from producer.catalogue.item import read_elements
 from producer.catalogue.url_list import check_url
 from producer.webhooks.platforms import PLATFORMS
+from producer.webhooks.shop_secrets import check_secret, new_secret
 
 connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
 secret_option = click.option(
@@ -70,11 +71,14 @@ def connect(
     check_secret(platform, made)
     settings = load_settings()
     with open_database(settings) as engine:
-        shop_connection = transact(
+        shop_connection = act(
             engine,
+            "connect",
+            f"shop {shop}",
             lambda connection: connections.create(
                 connection, platform=platform, shop=shop, secret=made, options=options
             ),
+            platform,
         )
     click.echo(f"{settings.web_url}/webhooks/{shop_connection.slug}")
     click.echo(f"Connection {shop_connection.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
@@ -112,7 +116,12 @@ def rotate(connection_id: int, secret: str | None) -> None:
             raise UsageError(f"There is no open connection {connection_id}.")
         made = new_secret(found[connection_id].platform) if secret is None else secret
         check_secret(found[connection_id].platform, made)
-        transact(engine, lambda connection: connections.add_secret(connection, connection_id, made))
+        act(
+            engine,
+            "rotate secret",
+            f"connection {connection_id}",
+            lambda connection: connections.add_secret(connection, connection_id, made),
+        )
     click.echo(f"Connection {connection_id} takes the new secret and the one before it.", err=True)
     if secret is None:
         click.echo(f"Secret (shown this once): {made}", err=True)
@@ -123,33 +132,10 @@ def rotate(connection_id: int, secret: str | None) -> None:
 def close(connection_id: int) -> None:
     """Take no webhooks of a connection any more; what it brought stays."""
     with open_database(load_settings()) as engine:
-        if not transact(engine, lambda connection: connections.close(connection, connection_id)):
+        closing = f"connection {connection_id}"
+        if not act(engine, "close", closing, lambda connection: connections.close(connection, connection_id)):
             raise UsageError(f"There is no open connection {connection_id}.")
     click.echo(f"Connection {connection_id} is closed.", err=True)
-
-
-def new_secret(platform: str) -> str:
-    """Return a secret that cannot be guessed, in the form the platform wants."""
-    import base64
-
-    raw = random_secrets.token_bytes(32)
-    return f"whsec_{base64.b64encode(raw).decode()}" if platform == "standard" else raw.hex()
-
-
-def check_secret(platform: str, secret: str) -> None:
-    """Refuse a secret that could verify nothing.
-
-    Raises:
-        UsageError: It is empty, or not in the form the platform wants.
-    """
-    if not secret.strip():
-        raise UsageError("The secret is empty: anybody could send webhooks. Was its variable not set?")
-    if secret != secret.strip():
-        raise UsageError("The secret begins or ends with a space, which no header keeps.")
-    if platform == "standard" and not re.fullmatch(
-        r"whsec_([A-Za-z0-9+/]{4}){2,}([A-Za-z0-9+/]{2}[A-Za-z0-9+/=]=)?", secret
-    ):
-        raise UsageError("A secret of Standard Webhooks is `whsec_` and Base64.")
 
 
 def _read_pattern(match: str) -> str:

@@ -1,22 +1,35 @@
 """`cleanplate demo`: the whole path on a catalogue that the sandbox draws itself."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 
+from cli.commands.roles import stop_on_signals
 from cli.commands.run import clean
+from cli.console_link import make_console_link
+from cli.stack.local import RUN_ROLES, LocalStack
+from cli.stack.roles import free_port
+from cli.summary import RunSummary
 from core.errors import UsageError
 from core.settings import load_settings
 from producer.intake import BatchOptions
 
 PHOTOS = 24
 DEMO_RATE = 10.0
+LOOPBACK = "127.0.0.1"
 
 
 @click.command()
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Where the demo's files go.")
-def demo(to: Path | None) -> int:
+@click.option(
+    "--stay/--no-stay",
+    default=lambda: sys.stdin.isatty() and sys.stderr.isatty(),
+    help="Leave the console open at the end, until Ctrl-C. Default: on a terminal.",
+)
+def demo(to: Path | None, stay: bool) -> int:
     """Clean a sample catalogue of 24 drawn products on embedded servers; costs nothing, calls nobody."""
     try:
         from sandbox.catalogue import make_catalogue
@@ -40,8 +53,23 @@ def demo(to: Path | None) -> int:
     click.echo("Drawing a sample catalogue of 24 product photos…", err=True)
     make_catalogue(photos, count=PHOTOS)
     settings = settings.model_copy(update={"cleanplate_home": home})
-    summary = clean(settings, str(photos / "photos"), out, BatchOptions())
+    settings = settings.model_copy(update={"web_host": LOOPBACK, "web_port": free_port(), "web_public_url": ""})
+
+    def begin(engine: Engine) -> None:
+        click.echo(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+
+    def end(summary: RunSummary, stack: LocalStack) -> None:
+        if summary.stopped is not None:
+            return
+        summary.print()
+        if stay:
+            click.echo("The console stays open until Ctrl-C.", err=True)
+            stop = stop_on_signals()
+            while not stop.wait(1.0):
+                stack.check()
+
+    roles = RUN_ROLES | {"web"}
+    summary = clean(settings, str(photos / "photos"), out, BatchOptions(), roles=roles, begin=begin, end=end)
     if summary.stopped is not None:
         raise summary.stopped
-    summary.print()
     return summary.exit_code

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 import click
 from sqlalchemy import Connection
 
+from cli.acting import actor
 from cli.database import open_database
 from cli.options import MOST_ID
 from core.settings import load_settings
-from db import reviews
+from db import audit, reviews
 from db.reviews import Review, Verdict
 from db.session import transact
 
@@ -31,13 +32,23 @@ def reject(jobs: tuple[int, ...]) -> int:
 
 def _settle(jobs: tuple[int, ...], decide: Callable[[Connection, Iterable[int]], list[Review]], done: str) -> int:
     with open_database(load_settings()) as engine:
-        settled = transact(engine, lambda connection: decide(connection, jobs))
+        settled = transact(engine, lambda connection: _decide(connection, jobs, decide))
     for review in settled:
         if review.verdict is Verdict.DONE:
             click.echo(f"Job {review.job_id} of batch {review.batch_id} is {done}.")
         else:
             click.echo(f"cleanplate: {_why_not(review)}", err=True)
     return 0 if all(review.verdict is Verdict.DONE for review in settled) else 1
+
+
+def _decide(
+    connection: Connection, jobs: tuple[int, ...], decide: Callable[[Connection, Iterable[int]], list[Review]]
+) -> list[Review]:
+    settled = decide(connection, jobs)
+    for review in settled:
+        if review.verdict is Verdict.DONE:
+            audit.note(connection, actor(), decide.__name__, f"job {review.job_id}")
+    return settled
 
 
 def _why_not(review: Review) -> str:

@@ -1,17 +1,23 @@
 """Single roles for real deployments, and `up`, the whole local stack in the foreground."""
 
+import secrets
 import signal
 import threading
 
 import click
+from pydantic import SecretStr
 
+from cli.console_link import make_console_link
 from cli.database import open_database
 from cli.stack.local import UP_ROLES, LocalStack
 from cli.stack.orphan import watch_parent
+from cli.stack.roles import free_port, is_taken
+from core import tracing
 from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from db.migrate import upgrade
+from db.session import make_engine
 
 
 @click.command()
@@ -56,14 +62,29 @@ def db_upgrade() -> None:
 @click.command()
 def up() -> None:
     """Run the whole local stack in the foreground until Ctrl-C."""
-    settings = load_settings()
+    settings = with_flower(load_settings())
     stop = stop_on_signals()
     with LocalStack(settings, roles=UP_ROLES, migrate=upgrade) as stack:
         click.echo("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
         click.echo(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
+        engine = make_engine(stack.endpoints.database_url, pooled=False)
+        click.echo(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+        engine.dispose()
+        click.echo(f"Flower: {settings.flower_public_url} ({settings.flower_basic_auth.get_secret_value()})", err=True)
         while not stop.wait(1.0):
             stack.check()
     click.echo("Stopped. Photos that wait go on when it is up again.", err=True)
+
+
+def with_flower(settings: Settings) -> Settings:
+    """Return settings under which Flower can be started here: with a password, and with a port that is free."""
+    auth = settings.flower_basic_auth.get_secret_value() or f"cleanplate:{secrets.token_urlsafe(12)}"
+    port = settings.flower_port
+    if is_taken(settings.flower_host, port):
+        port = free_port()
+    url = settings.flower_public_url or f"http://{settings.flower_host}:{port}"
+    told = {"flower_basic_auth": SecretStr(auth), "flower_port": port, "flower_public_url": url}
+    return settings.model_copy(update=told)
 
 
 def stop_on_signals() -> threading.Event:
@@ -78,6 +99,7 @@ def _role_settings(role: str) -> Settings:
     watch_parent()
     settings = load_settings()
     configure_logs(settings.log_level, role)
+    tracing.start(role, settings.account)
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not getattr(settings, name.lower())]
     if missing:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 import click
 
+from cli.acting import act
 from cli.database import open_database
 from cli.options import MOST_ID
 from core.errors import UsageError
@@ -31,7 +32,13 @@ def create(name: str, scopes: tuple[str, ...]) -> None:
     """Make a token called NAME and print it, this once."""
     wanted = [Scope(scope) for scope in dict.fromkeys(scopes)]
     with open_database(load_settings()) as engine:
-        row, made = transact(engine, lambda connection: tokens.create(connection, name=name, scopes=wanted))
+        row, made = act(
+            engine,
+            "make token",
+            f"token {name}",
+            lambda connection: tokens.create(connection, name=name, scopes=wanted),
+            ", ".join(wanted),
+        )
     click.echo(made)
     click.echo(f"Token {row.id} ({', '.join(row.scopes)}); it is not shown again.", err=True)
 
@@ -53,6 +60,6 @@ def list_all() -> None:
 def revoke(token_id: int) -> None:
     """Make a token invalid."""
     with open_database(load_settings()) as engine:
-        if not transact(engine, lambda connection: tokens.revoke(connection, token_id)):
+        if not act(engine, "revoke", f"token {token_id}", lambda connection: tokens.revoke(connection, token_id)):
             raise UsageError(f"There is no valid token {token_id}.")
     click.echo(f"Token {token_id} is no longer valid.", err=True)

@@ -1,14 +1,21 @@
 """`cleanplate web`: webhooks, artifacts and the REST API over HTTP."""
 
+import os
+import socket
+
 import click
 
 from cli.database import open_database
 from cli.stack.orphan import watch_parent
 from core.logs import configure_logs
+from core.metrics import serve_metrics
 from core.settings import load_settings
+from db.heart import heart
 from db.session import now, transact
+from producer.fleet_metrics import FleetCollector
 
 POOL_SIZE = 10
+GRACE_SECONDS = 5
 
 
 @click.command()
@@ -28,11 +35,15 @@ def web(host: str | None, port: int | None) -> None:
         # The first webhook should not wait for the first connection.
         transact(engine, now)
         click.echo(f"Listening at http://{listen_host}:{listen_port}/", err=True)
-        uvicorn.run(
-            make_app(engine, settings),
-            host=listen_host,
-            port=listen_port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-        )
+        serve_metrics(settings.metrics_host, settings.metrics_port, FleetCollector(engine, settings))
+        with heart(engine, f"{socket.gethostname()}-{os.getpid()}", "web"):
+            uvicorn.run(
+                make_app(engine, settings),
+                host=listen_host,
+                port=listen_port,
+                log_config=None,
+                access_log=False,
+                # Pages that are kept up to date hold their connections for ever.
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                server_header=False,
+            )

@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,14 +20,14 @@ from cli.stack.leashed import LeashedServer
 from cli.stack.locks import FileLock
 from cli.stack.place import LOCKS, make_home
 from cli.stack.processes import Supervisor
-from cli.stack.roles import Endpoints, make_children, stop_seconds
+from cli.stack.roles import Endpoints, make_children, metrics_folder, stop_seconds
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings
 from sandbox.erasers import why_plain
 
 SERVERS = frozenset({"postgres", "valkey"})
-PROCESSES = frozenset({"sandbox", "dispatcher", "worker", "web"})
-RUN_ROLES = SERVERS | PROCESSES - {"web"}
+PROCESSES = frozenset({"sandbox", "dispatcher", "worker", "web", "flower"})
+RUN_ROLES = SERVERS | PROCESSES - {"web", "flower"}
 UP_ROLES = SERVERS | PROCESSES
 JOIN_SECONDS = 90.0
 LOOK_SECONDS = 0.05
@@ -44,8 +45,8 @@ class LocalStack:
 
     Args:
         settings: Of this process.
-        roles: Which of `postgres`, `valkey`, `sandbox`, `dispatcher`, `worker`, `web` are needed. What the settings
-            name an address for is not started.
+        roles: Which of `postgres`, `valkey`, `sandbox`, `dispatcher`, `worker`, `web`, `flower` are needed. What the
+            settings name an address for is not started.
         migrate: Brings the database at a URL to the newest schema.
 
     Raises:
@@ -78,8 +79,9 @@ class LocalStack:
     def __enter__(self) -> Self:
         self._interrupts.take()
         try:
-            self._home = make_home(self._settings.cleanplate_home)
-            self._lock = FileLock(self._home / LOCKS / "processes")
+            if self._needs_home:
+                self._home = make_home(self._settings.cleanplate_home)
+                self._lock = FileLock(self._home / LOCKS / "processes")
             atexit.register(self._stop)
             self._start()
             self._interrupts.check()
@@ -119,6 +121,13 @@ class LocalStack:
             self._interrupts.release()
         if came:
             raise KeyboardInterrupt
+
+    @property
+    def _needs_home(self) -> bool:
+        """Whether anything runs here; who only uses servers elsewhere may have no folder to write to."""
+        settings, roles = self._settings, self._roles
+        servers = {"postgres": settings.database_url, "valkey": settings.redis_url}
+        return bool(roles & PROCESSES) or any(name in roles and not url for name, url in servers.items())
 
     def _start(self) -> None:
         settings = self._settings
@@ -161,6 +170,9 @@ class LocalStack:
     def _start_processes(self) -> None:
         self._lock.write(str(os.getpid()))
         self._state_path.unlink(missing_ok=True)
+        # What processes counted that are gone.
+        shutil.rmtree(metrics_folder(self._settings), ignore_errors=True)
+        metrics_folder(self._settings).mkdir(mode=0o700)
         self._supervisor = Supervisor(check=self._interrupts.check)
         servers = Endpoints(self.endpoints.database_url, self.endpoints.redis_url, self._settings.api_url)
         keeps = tuple(server.users_fd for server in self._started)

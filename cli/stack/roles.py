@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 import cli
 from cli.stack.processes import Child
+from core.metrics import FOLDER_VARIABLE
 from core.settings import Settings
 
 SANDBOX_HOST = "127.0.0.1"
@@ -47,7 +48,7 @@ def make_children(
 
     Args:
         settings: Of this process; handed on whole through the environment, which `ps` does not show to others.
-        roles: Which of `sandbox`, `dispatcher`, `worker`, `web` to start.
+        roles: Which of `sandbox`, `dispatcher`, `worker`, `web`, `flower` to start.
         servers: Where PostgreSQL, Redis and, unless the sandbox is to be started, the API are.
         home: Absolute; logs go below it.
         keeps: Locks on the servers, which stay up until the last of these processes has ended.
@@ -56,7 +57,7 @@ def make_children(
     children, api_url = [], servers.api_url
     logs = home / "logs"
     if "sandbox" in roles and settings.uses_sandbox:
-        port = _free_port()
+        port = free_port()
         api_url = f"http://{SANDBOX_HOST}:{port}{SANDBOX_PATH}"
         environment |= {
             "REMOVAL_API_URL": api_url,
@@ -94,6 +95,11 @@ def make_children(
             )
             for name in names
         ]
+    if "flower" in roles:
+        log, listens = logs / "flower.log", partial(_listens, settings.flower_host, settings.flower_port)
+        # What Flower counts of its own is none of ours.
+        apart = {name: value for name, value in environment.items() if name != FOLDER_VARIABLE}
+        children.append(Child("flower", _command("flower"), apart, log, stage=1, ready=listens, keeps=keeps))
     if "web" in roles:
         log, listens = logs / "web.log", partial(_listens, settings.web_host, settings.web_port)
         children.append(Child("web", _command("web"), environment, log, stage=1, ready=listens, keeps=keeps))
@@ -108,11 +114,17 @@ def make_environment(settings: Settings, servers: Endpoints) -> dict[str, str]:
         "REDIS_URL": servers.redis_url,
         "REMOVAL_API_URL": servers.api_url,
         "CLEANPLATE_HOME": str(settings.cleanplate_home.expanduser().resolve()),
+        FOLDER_VARIABLE: str(metrics_folder(settings)),
     }
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in given}
     root = str(Path(cli.__file__).parents[1])
     path = os.pathsep.join(filter(None, (root, inherited.get("PYTHONPATH", ""))))
     return {**inherited, **given, "PYTHONPATH": path}
+
+
+def metrics_folder(settings: Settings) -> Path:
+    """Return where the processes of a stack write what they count."""
+    return settings.cleanplate_home.expanduser().resolve() / "metrics"
 
 
 def _command(*arguments: str) -> list[str]:
@@ -128,10 +140,22 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens at on loopback."""
     with socket.socket() as probe:
         probe.bind((SANDBOX_HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens at a port already, or we may not."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
 
 
 def _listens(host: str, port: int) -> bool:

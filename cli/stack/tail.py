@@ -1,5 +1,6 @@
 """The end of a log, for the message that says why something did not start."""
 
+import json
 import os
 from pathlib import Path
 
@@ -22,7 +23,16 @@ def read_tail(path: Path, since: int = 0) -> str:
             lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
     except OSError:
         return "  (no log)"
-    return "\n".join(f"  {line}" for line in lines) or "  (the log is empty)"
+    return "\n".join(f"  {_readable(line)}" for line in lines) or "  (the log is empty)"
+
+
+def _readable(line: str) -> str:
+    """Return what a line of JSON tells, for people; any other line as it is."""
+    try:
+        told = json.loads(line)
+        return f"{told['timestamp']} {told['level']} {told['event']}"
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def open_log(path: Path) -> int:

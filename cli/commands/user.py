@@ -1,0 +1,118 @@
+"""People who may use the console."""
+
+import sys
+from collections.abc import Callable
+
+import click
+from sqlalchemy import Connection
+
+from cli.acting import act
+from cli.database import open_database
+from console.pages.passwords import flaw_of, hash_password
+from core.errors import UsageError
+from core.settings import load_settings
+from db import users
+from db.session import transact
+from db.users import Role
+
+name_argument = click.argument("name")
+role_option = click.option(
+    "--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value, show_default=True
+)
+password_option = click.option("--password-stdin", is_flag=True, help="Read the password from stdin, one line.")
+
+
+@click.group()
+def user() -> None:
+    """Let people into the console.
+
+    Viewers look; operators also submit, steer and review; admins also look after connections, tokens and people.
+    """
+
+
+@user.command()
+@name_argument
+@role_option
+@password_option
+@click.option("--no-password", is_flag=True, help="Signs in with one-time links, or through a proxy.")
+def add(name: str, role: str, password_stdin: bool, no_password: bool) -> None:
+    """Let NAME in; asks for a password."""
+    if not name.strip() or not name.isprintable() or "/" in name or len(name) > 100:
+        raise UsageError("A name has 1 to 100 characters and no slash.")
+    hashed = None if no_password else hash_password(_read_password(from_stdin=password_stdin))
+    with open_database(load_settings()) as engine:
+        made = act(engine, "add person", name, lambda connection: users.add(connection, name, Role(role), hashed), role)
+        if made is None:
+            raise UsageError(f"There is a {name} already; `cleanplate user password {name}` changes the password.")
+    click.echo(f"{name} ({role}) may use the console.", err=True)
+
+
+@user.command("list")
+def list_all() -> None:
+    """List who may sign in."""
+    with open_database(load_settings()) as engine:
+        found = transact(engine, users.list_all)
+    for person in found:
+        seen = "never seen" if person.last_seen_at is None else f"last seen {person.last_seen_at:%Y-%m-%d %H:%M} UTC"
+        how = "password" if person.has_password else "links"
+        click.echo(f"{person.name:<30} {person.role:<10} {how:<10} {seen}")
+    if not found:
+        click.echo("Nobody may sign in yet; `cleanplate user add NAME --role admin` lets somebody in.", err=True)
+
+
+@user.command()
+@name_argument
+@password_option
+def password(name: str, password_stdin: bool) -> None:
+    """Change the password of NAME, which signs them out everywhere."""
+    hashed = hash_password(_read_password(from_stdin=password_stdin))
+    _change(name, "change password", lambda connection: users.set_password(connection, name, hashed))
+    click.echo(f"{name} has a new password and is signed out everywhere.", err=True)
+
+
+@user.command()
+@name_argument
+@role_option
+def role(name: str, role: str) -> None:
+    """Change what NAME may do, at once."""
+    _change(name, "change role", lambda connection: users.set_role(connection, name, Role(role)))
+    click.echo(f"{name} is {role}.", err=True)
+
+
+@user.command()
+@name_argument
+def remove(name: str) -> None:
+    """Shut NAME out, everywhere and at once."""
+    _change(name, "remove person", lambda connection: users.remove(connection, name))
+    click.echo(f"{name} is shut out.", err=True)
+
+
+@user.command()
+@name_argument
+def link(name: str) -> None:
+    """Print a link that signs NAME in once, within 15 minutes."""
+    settings = load_settings()
+    with open_database(settings) as engine:
+        person = transact(engine, lambda connection: users.find(connection, name))
+        if person is None:
+            raise UsageError(f"There is no {name}; `cleanplate user list` lists who may sign in.")
+        made = act(engine, "make link", name, lambda connection: users.make_link(connection, person.id))
+    click.echo(f"{settings.web_url}/sign-in/{made}")
+
+
+def _change(name: str, action: str, work: Callable[[Connection], bool]) -> None:
+    with open_database(load_settings()) as engine:
+        if not act(engine, action, name, work):
+            raise UsageError(f"There is no {name}; `cleanplate user list` lists who may sign in.")
+
+
+def _read_password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        told = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        told = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        raise click.UsageError("No terminal to ask for a password: use --password-stdin, or --no-password.")
+    if flaw := flaw_of(told):
+        raise UsageError(flaw)
+    return str(told)
