@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint lock clean
+.PHONY: help install demo test lint lock compose-test screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,16 +23,25 @@ test: $(STAMP)-dev ## Run the whole test suite on embedded servers
 lint: $(STAMP)-dev ## Style, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
+compose-test: ## Build the images and run docker-compose.yml for real, with podman (as root; needs podman, runc, debootstrap)
+	@$(PYTHON) -m venv $(VENV)-compose
+	@$(VENV)-compose/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/compose.txt
+	@PODMAN_COMPOSE=$(CURDIR)/$(VENV)-compose/bin/podman-compose bash deploy/compose_test.sh
+
+screenshots: $(STAMP)-dev ## Take the README's pictures of the console and the report anew (needs chromium)
+	@$(BIN)/python docs/make_screenshots.py
+
 lock: ## Pin every dependency with its hashes anew (needs uv)
 	uv pip compile -q --upgrade pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.txt
 	uv pip compile -q pyproject.toml --extra sandbox -c requirements/runtime.txt $(LOCK_OPTIONS) -o requirements/demo.txt
 	uv pip compile -q pyproject.toml --all-extras -c requirements/demo.txt $(LOCK_OPTIONS) -o requirements/dev.txt
+	echo "podman-compose>=1.6" | uv --no-config pip compile -q --upgrade - $(LOCK_OPTIONS) -o requirements/compose.txt
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--custom-compile-command "make lock"
 
 clean: ## Remove what make and the tests made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(VENV)-compose .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Cleanplate needs Python 3.11 to 3.13; name one with make PYTHON=python3.12 …" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'

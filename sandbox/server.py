@@ -10,6 +10,8 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from PIL import Image
+
 from sandbox.handler import Handler
 from sandbox.service import Service
 from sandbox.settings import SandboxSettings
@@ -70,6 +72,8 @@ class SandboxServer:
     """
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
+        # Pillow loads its formats at the first photo: the arrival of the calls beside it would be noted too late.
+        Image.preinit()
         self.settings = settings or SandboxSettings()
         self.service = Service(self.settings)
         handler = type("BoundHandler", (Handler,), {"service": self.service})

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Builds the images and runs the whole compose file for real, with podman and podman-compose, on the sandbox.
+#
+# Base images that are not there are made here by debootstrap, under the names the files use; nothing is pulled.
+# What building needs to reach a package index here goes into BUILD_OPTIONS, such as "--network host".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+: "${BUILD_OPTIONS:=}" "${COMPOSE_TEST_HOME:=${TMPDIR:-/tmp}/cleanplate-compose-test}"
+export CONTAINERS_CONF="$COMPOSE_TEST_HOME/containers.conf"
+COMPOSE="${PODMAN_COMPOSE:-podman-compose}"
+PROJECT=cleanplate-test
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { printf 'compose-test: %s\n' "$*" >&2; exit 1; }
+for tool in podman runc debootstrap "$COMPOSE"; do
+  command -v "$tool" >/dev/null || fail "$tool is missing (apt-get install podman runc debootstrap; pip install podman-compose)"
+done
+mkdir -p "$COMPOSE_TEST_HOME"
+cat > "$CONTAINERS_CONF" <<END
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+log_driver = "k8s-file"
+END
+
+say "Base images"
+base=docker.io/library
+if ! podman image exists $base/debian-of-tests:latest; then
+  root="$COMPOSE_TEST_HOME/root"
+  [ -d "$root/usr/bin" ] || debootstrap --variant=minbase \
+    --include=ca-certificates,python3,python3-venv,postgresql,redis-server bookworm "$root" >/dev/null
+  tar -C "$root" -c . | podman import --quiet - $base/debian-of-tests:latest
+fi
+podman image exists $base/python:3.13-slim || podman build --quiet -t $base/python:3.13-slim - <<END
+FROM $base/debian-of-tests:latest
+RUN ln -sf python3 /usr/bin/python
+END
+# The official image's entry in short: make the database once, then serve.
+podman image exists $base/postgres:17 || podman build --quiet -t $base/postgres:17 - <<'END'
+FROM docker.io/library/debian-of-tests:latest
+RUN printf '%s\n' '#!/bin/bash' 'set -e' 'bin=$(ls -d /usr/lib/postgresql/*/bin)' 'data=/var/lib/postgresql/data' \
+  'mkdir -p $data /var/run/postgresql && chown -R postgres $data /var/run/postgresql && chmod 700 $data' \
+  'if [ ! -s $data/PG_VERSION ]; then' \
+  '  echo "$POSTGRES_PASSWORD" > /tmp/pw && chown postgres /tmp/pw' \
+  '  su postgres -c "$bin/initdb -D $data -U $POSTGRES_USER -E UTF8 --locale=C.UTF-8 -A scram-sha-256 --pwfile=/tmp/pw" > /dev/null && rm /tmp/pw' \
+  '  echo "host all all all scram-sha-256" >> $data/pg_hba.conf' \
+  '  [ "$POSTGRES_DB" = postgres ] || su postgres -c "echo \"CREATE DATABASE $POSTGRES_DB\" | $bin/postgres --single -D $data postgres" > /dev/null' \
+  'fi' 'exec su postgres -c "exec $bin/postgres -D $data -c listen_addresses=*"' > /entry && chmod 755 /entry \
+  && ln -sf /usr/lib/postgresql/*/bin/pg_isready /usr/local/bin/
+ENTRYPOINT ["/entry"]
+END
+podman image exists $base/redis:7 || podman tag $base/debian-of-tests:latest $base/redis:7
+
+say "Our images"
+# shellcheck disable=SC2086
+podman build --quiet --pull=never $BUILD_OPTIONS --target cleanplate -t localhost/cleanplate:latest .
+# shellcheck disable=SC2086
+podman build --quiet --pull=never $BUILD_OPTIONS --target sandbox -t localhost/cleanplate-sandbox:latest .
+podman run --rm --entrypoint sh localhost/cleanplate:latest -c '
+  test "$(id -u)" = 10001 && ! command -v gcc && ! command -v make && ! test -w /opt/cleanplate' \
+  || fail "the image runs as root, can be written, or has build tools"
+
+say "Up"
+env_file="$COMPOSE_TEST_HOME/env"
+password() { od -An -tx1 -N16 /dev/urandom | tr -d ' \n'; }
+flower="ops:$(password)"
+sed -e "s|^POSTGRES_PASSWORD=.*|POSTGRES_PASSWORD=$(password)|" -e "s|^REDIS_PASSWORD=.*|REDIS_PASSWORD=$(password)|" \
+  -e "s|^FLOWER_BASIC_AUTH=.*|FLOWER_BASIC_AUTH=$flower|" -e "s|^REMOVAL_RATE=.*|REMOVAL_RATE=10|" \
+  -e "s|^REMOVAL_API_URL=.*|REMOVAL_API_URL=http://sandbox:8090/rest/ai/image/removal|" \
+  -e "s|^FETCH_ALLOW_PRIVATE=.*|FETCH_ALLOW_PRIVATE=sandbox|" -e "s|^COMPOSE_PROFILES=.*||" \
+  -e "s|^# WEB_PUBLISH=.*|WEB_PUBLISH=127.0.0.1:18080|" -e "s|^# FLOWER_PUBLISH=.*|FLOWER_PUBLISH=127.0.0.1:15555|" \
+  -e "s|^# LEASE_SECONDS=.*|LEASE_SECONDS=6|" .env.example > "$env_file"
+[ ! -e .env ] || fail ".env is there; this test writes its own, move yours away for it"
+cp "$env_file" .env
+compose() { "$COMPOSE" -p $PROJECT --profile sandbox "$@"; }
+end() {
+  local status=$?
+  [ $status = 0 ] || compose logs 2>/dev/null | tail -60
+  compose down -v >/dev/null 2>&1 || true
+  rm -f .env
+  exit $status
+}
+trap end EXIT
+run() { podman exec "${PROJECT}_web_1" cleanplate "$@"; }
+container() { podman ps -a --format '{{.Names}}' --filter "name=^${PROJECT}[_-]$1[_-]"; }
+wait_for() { # SECONDS WHAT COMMAND…
+  local until=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $until ] || fail "$what did not come"
+    sleep 1
+  done
+}
+# podman 4 knows neither healthy nor completed dependencies, so that their order is kept here.
+compose up -d --no-build --no-deps postgres redis sandbox
+wait_for 60 "PostgreSQL" podman exec ${PROJECT}_postgres_1 pg_isready -q -U cleanplate -d cleanplate -h 127.0.0.1
+wait_for 60 "Redis" podman exec ${PROJECT}_redis_1 sh -c 'redis-cli ping | grep -q PONG'
+compose up -d --no-build --no-deps migrate
+[ "$(podman wait ${PROJECT}_migrate_1)" = 0 ] || fail "the migration failed"
+compose up -d --no-build --no-deps --scale dispatcher=2 web dispatcher worker flower
+wait_for 120 "the web application" curl -fsS http://127.0.0.1:18080/healthz
+[ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18080/metrics)" = 401 ] || fail "metrics are open outside"
+wait_for 60 "Flower" curl -fsS -u "$flower" http://127.0.0.1:15555/healthcheck
+[ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:15555/metrics)" = 401 ] || fail "Flower's metrics are open"
+for role in dispatcher worker; do
+  wait_for 60 "a healthy $role" podman exec "$(container $role | head -1)" cleanplate health "$role"
+done
+[ "$(container dispatcher | wc -l)" = 2 ] || fail "there are not two dispatchers"
+podman exec "$(container worker | head -1)" sh -c 'touch /opt/x 2>/dev/null || touch /etc/x 2>/dev/null' && fail "a worker can write its own file system"
+
+say "Photos, a second and a third worker, and one that is killed"
+token=$(run token create test)
+photos=$(mktemp -d)
+podman run --rm -v "$photos:/out" --user 0 --entrypoint python localhost/cleanplate:latest -c '
+from PIL import Image, ImageDraw
+for n in range(60):
+    image = Image.new("RGB", (640, 640), (200, 205, 210 - n))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((160, 160, 480, 480), fill=(90, 100 + n, 140))
+    draw.rectangle((20, 560, 620, 620), fill=(220, 30, 30))
+    draw.text((60, 570), f"SALE {n} FREE SHIPPING", fill="white", font_size=36)
+    image.save(f"/out/p{n}.jpg", quality=92)'
+files=(); for file in "$photos"/*.jpg; do files+=(-F "files=@$file"); done
+batch=$(curl -fsS -H "Authorization: Bearer $token" "${files[@]}" http://127.0.0.1:18080/v1/batches/files \
+  | sed 's/.*"id":\([0-9]*\).*/\1/')
+compose up -d --no-build --no-deps --scale worker=3 worker >/dev/null 2>&1
+wait_for 60 "three workers" sh -c "[ \$(podman ps --format '{{.Names}}' | grep -c '${PROJECT}_worker_') = 3 ]"
+sleep 2
+podman kill --signal KILL "$(container worker | head -1)" >/dev/null
+show() { curl -fsS -H "Authorization: Bearer $token" "http://127.0.0.1:18080/v1/batches/$batch"; }
+wait_for 240 "the end of the batch" sh -c "curl -fsS -H 'Authorization: Bearer $token' http://127.0.0.1:18080/v1/batches/$batch | grep -q '\"state\":\"finished\"'"
+show | grep -q '"succeeded":60' || { show; fail "not all photos are clean"; }
+
+say "One dispatcher is killed, the other leads"
+podman kill --signal KILL "$(container dispatcher | head -1)" >/dev/null
+again=$(curl -fsS -H "Authorization: Bearer $token" -F "files=@$photos/p0.jpg" http://127.0.0.1:18080/v1/batches/files \
+  | sed 's/.*"id":\([0-9]*\).*/\1/')
+wait_for 60 "the other dispatcher" sh -c "curl -fsS -H 'Authorization: Bearer $token' http://127.0.0.1:18080/v1/batches/$again | grep -q '\"succeeded\":1'"
+rm -rf "$photos"
+
+say "Down"
+began=$SECONDS
+compose stop >/dev/null 2>&1
+echo "stopped in $((SECONDS - began)) s"
+say "The compose file works: 60 photos, three workers, one killed, none lost"
