@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 import threading
@@ -34,6 +35,9 @@ def serve(settings: SandboxSettings, *, port_file: Path | None = None) -> None:
         # Found out now, so that the first call does not have to tell.
         erasers.get_eraser()
     with SandboxServer(settings) as server:
+        # Nor for a garbage collection that looks at all that was imported.
+        gc.collect()
+        gc.freeze()
         sys.stdout.write(f"sandbox listening on {server.url}\n")
         sys.stdout.flush()
         if port_file is not None:

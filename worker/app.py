@@ -5,6 +5,7 @@ from celery.exceptions import Retry
 
 from core.queues import TASK_NAMES, celery_settings
 from core.states import JobState
+from worker.broker import Dispatcher
 from worker.ending import Ending, JobDead, JobHeld
 from worker.pipeline import Pipeline
 
@@ -18,6 +19,8 @@ def make_app(redis_url: str, pipeline: Pipeline) -> Celery:
     """
     app = Celery("cleanplate", set_as_current=False)
     app.conf.update(celery_settings(redis_url))
+    app.conf.update(broker_transport="worker.broker:Transport", worker_consumer="worker.broker:GatheringConsumer")
+    app.events.dispatcher_cls = Dispatcher
     _ = app.backend  # made here, once, not by every thread that ends its first job
 
     def run_job(job_id: int) -> str:

@@ -76,7 +76,7 @@ class WireStream(httpcore.NetworkStream):
                 return
             gate, head, self._gate, self._held = self._gate, self._held, None, b""
             buffer = head + buffer
-            gate()
+            buffer = buffer[self._write_at(gate, buffer) :]
         left = memoryview(buffer)
         try:
             while left:
@@ -90,6 +90,24 @@ class WireStream(httpcore.NetworkStream):
         except OSError as error:
             self.write_failed = True
             raise httpcore.WriteError(str(error)) from error
+
+    def _write_at(self, gate: Callable[[], None], buffer: bytes) -> int:
+        """Send what the system takes of `buffer` the moment the gate opens, and return how many bytes that were.
+
+        A socket with a timeout asks first whether it may write, and the thread that asked has to wait for the
+        interpreter once more before it does: milliseconds, when many threads are busy.
+        """
+        self._sock.settimeout(0)
+        gate()
+        try:
+            sent = self._sock.send(buffer)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        except OSError as error:
+            self.write_failed = True
+            raise httpcore.WriteError(str(error)) from error
+        self.bytes_written += sent
+        return sent
 
     def close(self) -> None:
         """Close the socket."""

@@ -1,10 +1,15 @@
 """SIGTERM: calls in flight finish, the rest is handed back, and the worker is gone in time."""
 
+import threading
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import Celery
 from sqlalchemy import text
 
+from core.queues import celery_settings
 from tests.chaos.fleet import Fleet, make_photos
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
@@ -46,3 +51,54 @@ def test_a_call_that_never_ends_does_not_keep_the_worker(tmp_path: Path) -> None
         assert worker.stop() < 4 + 5
         fleet.wait_until(lambda: fleet.counts(batch_id).running == 0, 15)
         assert fleet.counts(batch_id).maybe_billed >= 3
+
+
+class Listener:
+    """Hears what Flower hears."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._app = Celery(set_as_current=False)
+        self._app.conf.update(celery_settings(redis_url))
+        self._newest: dict[str, str] = {}
+        self._is_done = False
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def states(self) -> Counter[str]:
+        return Counter(self._newest.values())
+
+    def close(self) -> None:
+        self._is_done = True
+        self._thread.join(10)
+
+    def _listen(self) -> None:
+        with self._app.connection_for_read() as connection:
+            receiver = self._app.events.Receiver(connection, handlers={"*": self._note})
+            with receiver.consumer_context() as (own, _, _):
+                while not self._is_done:
+                    try:
+                        own.drain_events(timeout=0.5)
+                    except TimeoutError:
+                        continue
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event["type"].startswith("task-"):
+            self._newest[event["uuid"]] = event["type"]
+
+
+def test_a_worker_that_leaves_has_told_how_each_task_ended(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 60)
+    with Fleet(tmp_path / "fleet", rate=20, latency=1.0, settings={"LEASE_SECONDS": "30"}) as fleet:
+        listener = Listener(fleet.redis_url)
+        try:
+            worker = fleet.start("worker")
+            fleet.start("dispatcher")
+            batch_id = fleet.submit(photos)
+            fleet.wait_until(lambda: fleet.in_flight() >= 10, 30)
+            worker.stop()
+            succeeded = fleet.counts(batch_id).succeeded
+            assert succeeded
+            fleet.wait_until(lambda: listener.states()["task-succeeded"] == succeeded, 10)
+            fleet.wait_until(lambda: not listener.states()["task-started"], 10)
+        finally:
+            listener.close()
