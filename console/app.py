@@ -37,7 +37,6 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(RequestIds)
     tools = Tools(engine, settings, access(engine), lambda: present_rate(settings))
     for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
         app.include_router(router, prefix="/v1")
@@ -45,5 +44,5 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     app.include_router(artifacts_router(engine, settings))
     app.include_router(metrics_router(engine, settings))
     app.include_router(health_router(engine))
-    add_console(app, engine, settings)
+    app.add_middleware(RequestIds, unforeseen=add_console(app, engine, settings))
     return app

@@ -3,10 +3,12 @@
 import logging
 import re
 import secrets
+from collections.abc import Callable
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.api.problems import problem
 from core import logs
 
 log = logging.getLogger(__name__)
@@ -20,10 +22,12 @@ class RequestIds:
 
     Args:
         app: What is served.
+        unforeseen: Answers a request that failed as nobody foresaw.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, unforeseen: Callable[[Request], Response]) -> None:
         self._app = app
+        self._unforeseen = unforeseen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -49,6 +53,4 @@ class RequestIds:
                 log.exception("a request failed: %s %s", scope["method"], scope["path"])
                 if is_answered:
                     raise
-                # Others are not told what is inside.
-                told = problem(500, "Something nobody foresaw went wrong; nothing of this request was kept. Try again.")
-                await told(scope, receive, answer)
+                await self._unforeseen(Request(scope))(scope, receive, answer)

@@ -1,8 +1,10 @@
 """Everything of the console, added to the application."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 
@@ -28,13 +30,16 @@ from core.settings import Settings
 STATIC = Path(__file__).parents[1] / "static"
 
 
-def add_console(app: FastAPI, engine: Engine, settings: Settings) -> None:
+def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[Request], Response]:
     """Add the pages, the pictures they show, and what they load.
 
     Args:
         app: Where to; handlers of problems are there already.
         engine: The database.
         settings: Of this process.
+
+    Returns:
+        What answers a request that failed as nobody foresaw.
 
     Raises:
         UsageError: PROXY_ADDRESSES or FETCH_ALLOW_PRIVATE cannot be read.
@@ -59,4 +64,4 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings) -> None:
     for router in routers:
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    add_page_errors(app, pages)
+    return add_page_errors(app, pages)

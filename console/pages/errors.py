@@ -18,8 +18,12 @@ PROGRAMS = ("/v1", "/webhooks", "/artifacts")
 """Whoever asks here is told in JSON, whatever they say they take."""
 
 
-def add_page_errors(app: FastAPI, pages: Pages) -> None:
-    """Make what goes wrong on a page a page; call it after the handlers of problems are added."""
+def add_page_errors(app: FastAPI, pages: Pages) -> Callable[[Request], Response]:
+    """Make what goes wrong on a page a page; call it after the handlers of problems are added.
+
+    Returns:
+        What answers a request that failed as nobody foresaw.
+    """
 
     def show(request: Request, status: int, message: str) -> Response:
         return pages.show(request, "error.html", None, status=status, message=message, error_status=status)
@@ -50,10 +54,13 @@ def add_page_errors(app: FastAPI, pages: Pages) -> None:
     both(RequestValidationError, lambda *_: (422, "The address or the form cannot be used. Nothing was changed."))
     both(UsageError, lambda _, error: (422, f"{error} Nothing was changed."))
     both(DatabaseDown, lambda *_: (503, "The database does not answer. Nothing is lost; try again in a moment."))
-    both(
-        Exception,
-        lambda *_: (500, "Something nobody foresaw went wrong; the log says more. Nothing of this request was kept."),
-    )
+
+    def unforeseen(request: Request) -> Response:
+        # Others are not told what is inside.
+        message = "Something nobody foresaw went wrong; the log says more. Nothing of this request was kept."
+        return show(request, 500, message) if _is_page(request) else problem(500, f"{message} Try again.")
+
+    return unforeseen
 
 
 def _is_page(request: Request) -> bool:

@@ -321,8 +321,9 @@ def test_an_error_nobody_foresaw_is_a_problem_too(web: Web, monkeypatch: pytest.
 
     headers = token_of(web.engine)
     monkeypatch.setattr(batches, "newest", fail)
-    answer = web.client.get("/v1/batches", headers=headers)
+    answer = web.client.get("/v1/batches", headers={**headers, "X-Request-ID": "abc-1"})
     assert "secret" not in problem(answer, 500)
+    assert answer.headers["x-request-id"] == "abc-1"
 
 
 def test_outputs_are_under_the_web_application_unless_told(make_web: MakeWeb) -> None:

@@ -599,3 +599,20 @@ def test_pages_come_at_once_with_many_jobs(web: Web, admin: Person) -> None:
     paths += ["/batches/1?after=90000", "/jobs/50000", "/review", "/review?batch=2", "/audit"]
     slow = {path: found for path in paths if (found := timed(lambda path=path: admin.get(path))) > 0.25}  # type: ignore[misc]
     assert slow == {}
+
+
+def test_an_error_nobody_foresaw_is_a_page_that_tells_nothing_and_a_line_that_tells_all(
+    admin: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("secret inside")
+
+    monkeypatch.setattr(batches, "newest", fail)
+    answer = admin.http.get("/batches", headers={"X-Request-ID": "abc-1"})
+    assert answer.status_code == 500
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["x-request-id"] == "abc-1"
+    assert "Something nobody foresaw" in answer.text
+    assert "secret" not in answer.text
+    assert "a request failed: GET /batches" in caplog.text
+    assert "secret inside" in caplog.text

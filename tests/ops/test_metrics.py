@@ -25,6 +25,7 @@ from db import tokens
 from db.session import make_engine
 from db.tokens import Scope
 from producer.fleet_metrics import FleetCollector
+from producer.metrics import LOST_MESSAGES
 from tests.console.conftest import MakeWeb
 from tests.ops.conftest import PHOTOS, Watched, free_ports
 
@@ -312,18 +313,20 @@ def test_what_a_process_counts_is_shown_though_postgres_hangs() -> None:
         engine = make_engine(f"postgresql://x:y@{where}/z", pooled=False)
         registry = registry_of(FleetCollector(engine, Settings(_env_file=None, redis_url="")))
         for _ in range(2):
+            LOST_MESSAGES.inc()
             began = time.monotonic()
             shown = render(registry).decode()
             assert time.monotonic() - began < 8
-            assert "cleanplate_calls_total" in shown
+            assert "cleanplate_lost_messages_total" in shown
             assert "cleanplate_jobs" not in shown
 
 
 def test_a_schema_that_is_not_there_yet_hides_only_what_is_in_it(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE processes RENAME TO elsewhere"))
+    LOST_MESSAGES.inc()
     shown = render(registry_of(FleetCollector(engine, Settings(_env_file=None, redis_url="")))).decode()
-    assert "cleanplate_calls_total" in shown
+    assert "cleanplate_lost_messages_total" in shown
     assert "cleanplate_processes" not in shown
 
 
