@@ -8,6 +8,8 @@ from db.call_rates import RatePoint
 WIDTH, HEIGHT = 960, 220
 LEFT, BOTTOM, TOP = 44, 24, 10
 NICE = (1, 2, 4, 6, 8, 10)
+CLOCK_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360)
+MOST_TIMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Chart:
         area: The same, closed at the bottom.
         bad: Points of throttled and failed calls per second, closed at the bottom; empty when there were none.
         quota_y: Where the quota is.
+        grid_ys: Where the rates beside the chart are.
         labels: Along both axes.
         summary: In words, for who does not see it.
     """
@@ -36,6 +39,7 @@ class Chart:
     area: str
     bad: str
     quota_y: float
+    grid_ys: list[float]
     labels: list[Label]
     summary: str
 
@@ -61,11 +65,11 @@ def draw(points: Sequence[RatePoint], *, step_seconds: int, quota: float) -> Cha
         return f"{LEFT},{ground} {line} {LEFT + (len(points) - 1) * width:.1f},{ground}"
 
     line = " ".join(place(index, rate) for index, rate in enumerate(rates))
-    labels = [Label(LEFT - 6, _height(top * part, top) + 4, f"{top * part:g}") for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    every = max(1, len(points) // 6)
+    rates_shown = [top * part for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    labels = [Label(LEFT - 6, _height(rate, top) + 4, f"{rate:g}") for rate in rates_shown]
     labels += [
         Label(LEFT + index * width, HEIGHT - 6, f"{points[index].at:%H:%M}")
-        for index in range(every // 2, len(points), every)
+        for index in _at_round_times(points, step_seconds)
     ]
     last = rates[-2] if len(rates) > 1 else 0.0
     minutes = len(points) * step_seconds / 60
@@ -78,9 +82,18 @@ def draw(points: Sequence[RatePoint], *, step_seconds: int, quota: float) -> Cha
         area=closed(line),
         bad=closed(" ".join(place(index, rate) for index, rate in enumerate(bads))) if any(bads) else "",
         quota_y=_height(quota, top),
+        grid_ys=[_height(rate, top) for rate in rates_shown],
         labels=labels,
         summary=summary,
     )
+
+
+def _at_round_times(points: Sequence[RatePoint], step_seconds: int) -> list[int]:
+    """Return which points to tell the time of: the first ones after times that a clock has names for."""
+    minutes = len(points) * step_seconds / 60
+    every = 60 * next((each for each in CLOCK_MINUTES if minutes / each <= MOST_TIMES), CLOCK_MINUTES[-1])
+    passed = [int(point.at.timestamp() // every) for point in points]
+    return [index for index in range(1, len(points) - 1) if passed[index] != passed[index - 1]]
 
 
 def _height(rate: float, top: float) -> float:
