@@ -9,7 +9,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from db.batches import BatchCounts
+from db.tallies import BatchCounts
 
 RATE_WINDOW_SECONDS = 10.0
 PLAIN_EVERY_SECONDS = 2.0

@@ -16,7 +16,7 @@ from cli.amount import money
 from cli.export import Exported, export_photos
 from core.errors import CleanplateError, UnavailableError
 from core.states import JobState
-from db import artifacts, batches, costs, reports, uploads
+from db import artifacts, batches, costs, reports, tallies, uploads
 from db.reports import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
@@ -83,7 +83,7 @@ def _seconds(exported: Exported) -> float | None:
 def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path, currency: str) -> str:
     (out / THUMBNAILS).mkdir(exist_ok=True)
     batch = transact(engine, lambda connection: batches.get(connection, batch_id))
-    counts = transact(engine, lambda connection: batches.counts(connection, batch_id))
+    counts = transact(engine, lambda connection: tallies.counts(connection, batch_id))
     failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, batch_id))
     spent = transact(engine, lambda connection: costs.spent(connection, batch_id))
     environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)

@@ -6,8 +6,9 @@ from cli.amount import money
 from core.errors import BudgetReached, CleanplateError, DatabaseDown
 from core.settings import Settings
 from db import batches, budgets, canaries, reports
-from db.batches import BatchCounts, BatchRow
+from db.batches import BatchRow
 from db.budgets import Tariff
+from db.tallies import BatchCounts
 
 
 class CanaryFailed(CleanplateError):

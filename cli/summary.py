@@ -8,8 +8,8 @@ import click
 
 from cli.amount import money
 from core.errors import CleanplateError
-from db.batches import BatchCounts
 from db.costs import Spent
+from db.tallies import BatchCounts
 
 EXIT_CLEAN, EXIT_INCOMPLETE = 0, 1
 

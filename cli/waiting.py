@@ -11,10 +11,11 @@ from cli.progress import Display, Meter
 from cli.stopping import CanaryFailed, go_on_if_affordable, why_stopped
 from core.errors import AccountRefused, BudgetReached, DatabaseDown
 from core.settings import Settings
-from db import batches, outages, reports
-from db.batches import ENDED, BatchCounts, BatchRow
+from db import batches, outages, reports, tallies
+from db.batches import ENDED, BatchRow
 from db.reports import CircuitRow
 from db.session import transact
+from db.tallies import BatchCounts
 
 LOOK_EVERY_SECONDS = 0.25
 LOOK_PAUSE_FACTOR = 5
@@ -35,7 +36,7 @@ def look(connection: Connection, batch_id: int, account: str) -> Glance:
     batch = batches.get(connection, batch_id)
     if batch is None:
         raise DatabaseDown(f"Batch {batch_id} is gone from the database; was it replaced while we waited?")
-    return Glance(batch, batches.counts(connection, batch_id), reports.find_circuit(connection, account))
+    return Glance(batch, tallies.counts(connection, batch_id), reports.find_circuit(connection, account))
 
 
 def wait_for_end(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from core.states import Lane
-from db.batches import COST_OF_DAY, MICROS
+from db.tallies import COST_OF_DAY, MICROS
 
 _COUNTS = "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes)"
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseDown, RedisDown
 from core.states import Lane
-from db import attempts, batches, budgets, call_rates, canaries, circuits, queue, retention
+from db import attempts, batches, budgets, call_rates, canaries, circuits, queue, retention, tallies
 from db.budgets import FREE, Tariff
 from db.session import is_down, transact
 from producer import metrics
@@ -154,7 +154,7 @@ class Dispatcher:
         for batch_id in transact(self._engine, batches.finish_settled):
             log.info("batch %s is finished", batch_id)
         transact(self._engine, batches.cancel_stragglers)
-        transact(self._engine, batches.fold_counts)
+        transact(self._engine, tallies.fold)
         self._look_at_money()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()

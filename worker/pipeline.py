@@ -8,10 +8,9 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from core import logs, tracing
 from core.errors import (
@@ -30,34 +29,28 @@ from db.attempts import Outcome
 from db.jobs import ClaimedJob
 from db.session import transact
 from db.twins import Twin
-from removal.answers import Answer
 from removal.contract import RemovalRequest
 from removal.limiter import LimiterUnavailable
-from removal.mask import Order
 from worker import metrics
-from worker.bounds import Bounds
-from worker.caller import Call, Caller, NotCalled
+from worker.caller import Call, NotCalled
 from worker.collect import Output, collect
 from worker.ending import GONE, Ending
-from worker.fetch import Fetcher
-from worker.finish import Finisher
-from worker.judging import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW, doubt_about
-from worker.leases import LeaseKeeper
+from worker.judging import doubt_about
+from worker.outcomes import CHANGES, DROPPED, outcome_of, tell
 from worker.policy import (
     BROKEN_BASE64_CODE,
     Decision,
     Move,
-    RetryRules,
     decide,
     decide_download,
     decide_output,
     decide_unreachable,
-    spend_of,
 )
 from worker.prepare import Prepared, Taking, prepare
 from worker.room import LARGE_FILES, NoRoom
 from worker.sending import url_to_send
 from worker.source import MAX_SOURCE_BYTES, Source, Take, read_source
+from worker.tools import Tools
 
 log = logging.getLogger(__name__)
 told = structlog.stdlib.get_logger(__name__)
@@ -66,64 +59,6 @@ CLAIM_PATIENCE_SECONDS = 10.0
 TWIN_SNOOZE_SECONDS = 2.0
 NOT_CALLED_SNOOZE_SECONDS = 1.0
 OUTAGE_SNOOZE_SECONDS = 2.0
-
-_DROPPED = Outcome(
-    AnswerClass.SOURCE,
-    "source_changed",
-    "The photo was replaced after it was paid for and before its output was fetched. That output is dropped: it shows "
-    "what the photo was before; the new photo is called for.",
-    counted=False,
-)
-
-
-_CHANGES = Outcome(
-    AnswerClass.SOURCE,
-    "source_changed",
-    "Each time this photo is fetched it is another one, so that paid outputs do not fit it. Hand in a copy that stays "
-    "as it is; `requeue --held` tries this one again, which may cost a call.",
-    counted=False,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the pipeline works with; made once per process.
-
-    Args:
-        engine: The database.
-        caller: Makes the calls.
-        fetcher: Fetches photos and outputs.
-        finisher: Writes how executions ended.
-        leases: Keeps this process' jobs its own.
-        rules: How often and how soon a job is tried again.
-        provider: Who is asked, in content keys.
-        worker: The name of this process.
-        lease_seconds: How long a silent worker keeps a job.
-        stopping: Set once nothing more may be called.
-        bounds: The photos the provider takes.
-        takes_bytes: Whether it takes them as bytes, or only as URLs.
-        hold_unchanged_below: Outputs that differ by a smaller share are held; 0 holds none.
-        hold_changed_above: Outputs that differ by a larger share are held; 1 holds none.
-        mask_order: How masks count their pixels, in jobs and towards the provider.
-        mask_origin: The number of a mask's first pixel, 0 or 1.
-    """
-
-    engine: Engine
-    caller: Caller
-    fetcher: Fetcher
-    finisher: Finisher
-    leases: LeaseKeeper
-    rules: RetryRules
-    provider: str
-    worker: str
-    lease_seconds: float
-    stopping: threading.Event
-    bounds: Bounds = field(default_factory=Bounds)
-    takes_bytes: bool = True
-    hold_unchanged_below: float = HOLD_UNCHANGED_BELOW
-    hold_changed_above: float = HOLD_CHANGED_ABOVE
-    mask_order: Order = "row"
-    mask_origin: int = 0
 
 
 class Pipeline:
@@ -209,8 +144,8 @@ class Pipeline:
         photo, twin = self._take_in(job, take)
         paid_url = job.output_url
         if paid_url is not None and _is_another(job, photo):
-            if self._count_code(job, _DROPPED.code) > 1:
-                return self._tools.finisher.apply(job, None, _CHANGES, Decision(Move.HELD, counted=False))
+            if self._count_code(job, DROPPED.code) > 1:
+                return self._tools.finisher.apply(job, None, CHANGES, Decision(Move.HELD, counted=False))
             paid_url = None
         if paid_url is not None and (twin is None or twin.state is not JobState.SUCCEEDED):
             return self._collect(job, None, paid_url, photo)
@@ -227,8 +162,8 @@ class Pipeline:
             return ending
         with tracing.span("call"):
             call = self._call(job, photo, lost)
-        outcome = _outcome_of(call)
-        _tell(outcome)
+        outcome = outcome_of(call)
+        tell(outcome)
         if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:
             self._tools.finisher.note_paid(job, call.attempt_id, outcome, call.answer.output_url)
             return self._collect(job, call.attempt_id, call.answer.output_url, photo)
@@ -257,7 +192,7 @@ class Pipeline:
             if twin is None:
                 twin = twins.find_own_output(connection, job, photo.sha256, self._tools.provider)
             if job.output_url is not None and _is_another(job, photo):
-                attempts.note_without_call(connection, job, _DROPPED, worker=self._tools.worker)
+                attempts.note_without_call(connection, job, DROPPED, worker=self._tools.worker)
             return twin
 
         return photo, transact(self._tools.engine, work)
@@ -371,37 +306,6 @@ class Pipeline:
         return self._tools.finisher.apply(job, None, outcome, decision)
 
 
-def _tell(outcome: Outcome) -> None:
-    metrics.note_call(outcome)
-    logs.bind(
-        answer=outcome.answer_class.value,
-        http_status=outcome.http_status,
-        request_id=outcome.request_id,
-        latency_seconds=outcome.latency_seconds,
-        permit_wait_seconds=round(outcome.permit_wait_seconds or 0.0, 3),
-        spend=outcome.spend.value,
-    )
-    tracing.tell(request_id=outcome.request_id, answer=outcome.answer_class.value, code=outcome.code)
-
-
 def _is_another(job: ClaimedJob, photo: Prepared) -> bool:
     """Whether the source holds another photo than when the job was run before."""
     return job.source_sha256 not in {None, photo.sha256}
-
-
-def _outcome_of(call: Call) -> Outcome:
-    answer: Answer = call.answer
-    return Outcome(
-        answer_class=answer.answer_class,
-        code=answer.code,
-        message=answer.message,
-        spend=spend_of(answer.answer_class, answer.code, names_output=answer.names_output),
-        counted=answer.answer_class not in {AnswerClass.THROTTLED, AnswerClass.ACCOUNT},
-        was_sent=call.was_sent,
-        http_status=answer.http_status,
-        request_id=answer.request_id,
-        latency_seconds=answer.latency_seconds,
-        permit_wait_seconds=call.permit_wait_seconds,
-        bytes_sent=answer.bytes_sent,
-        raw=answer.raw,
-    )

@@ -14,7 +14,7 @@ from cli.report import write_reports
 from cli.stopping import go_on_if_affordable, why_stopped
 from core.errors import CleanplateError
 from core.settings import Settings, load_settings
-from db import audit, batches, budgets
+from db import audit, batches, budgets, tallies
 from db.session import transact
 
 
@@ -48,7 +48,7 @@ def resume(batch: int) -> None:
 
 def _resume_within_budget(connection: Connection, row: batches.BatchRow, settings: Settings) -> CleanplateError | None:
     fresh = go_on_if_affordable(connection, row.id, settings)
-    return why_stopped(connection, fresh, batches.counts(connection, row.id), settings)
+    return why_stopped(connection, fresh, tallies.counts(connection, row.id), settings)
 
 
 @click.command()

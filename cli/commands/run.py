@@ -20,7 +20,7 @@ from cli.summary import RunSummary
 from cli.waiting import wait_for_end
 from core.errors import AccountRefused, BudgetReached, UsageError
 from core.settings import Settings, load_settings
-from db import batches, budgets, canaries, circuits, costs, reports
+from db import batches, budgets, canaries, circuits, costs, reports, tallies
 from db.migrate import upgrade
 from db.session import make_engine, now, transact
 from producer.catalogue.source import identity, is_photo, read_source, title
@@ -122,7 +122,7 @@ def clean(
             report = out / REPORT_NAME
             if not isinstance(stopped, KeyboardInterrupt):
                 report = write_reports(engine, intake.batch_id, out, currency=settings.removal_currency)
-            counts = transact(engine, lambda connection: batches.counts(connection, intake.batch_id))
+            counts = transact(engine, lambda connection: tallies.counts(connection, intake.batch_id))
             failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, intake.batch_id))
             spent = transact(engine, lambda connection: costs.spent(connection, intake.batch_id))
             summary = RunSummary(

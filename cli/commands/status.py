@@ -15,9 +15,10 @@ from cli.progress import make_display
 from cli.stopping import describe_budget, why_stopped
 from cli.waiting import wait_for_end
 from core.settings import Settings, load_settings
-from db import batches, costs, reports
-from db.batches import BatchCounts, BatchRow
+from db import batches, costs, reports, tallies
+from db.batches import BatchRow
 from db.session import now, transact
+from db.tallies import BatchCounts
 
 MOST_HELD = 20
 MOST_WAITING = 3
@@ -61,7 +62,7 @@ def watch(batch: int) -> int:
 def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, Any]:
     def look(connection: Connection) -> tuple[BatchCounts, costs.Spent, reports.CanaryCounts | None]:
         canary = reports.count_canary(connection, row.id) if row.canary_state else None
-        return batches.counts(connection, row.id), costs.spent(connection, row.id), canary
+        return tallies.counts(connection, row.id), costs.spent(connection, row.id), canary
 
     counts, spent, canary = transact(engine, look)
     told_canary = None
@@ -117,7 +118,7 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
             lines.append(f"         it has no output; `cleanplate requeue {row.id} --held` calls again")
     for code, count, message in reports.count_waiting_by_code(connection, row.id, MOST_WAITING):
         lines.append(f"       waiting again: {count} × {code}: {message}".rstrip(": "))
-    stopped = why_stopped(connection, row, batches.counts(connection, row.id), settings)
+    stopped = why_stopped(connection, row, tallies.counts(connection, row.id), settings)
     if stopped is not None:
         lines.append(f"       {stopped}")
     return lines

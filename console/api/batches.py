@@ -20,7 +20,7 @@ from console.api.words import (
     Words,
 )
 from core.states import JobState
-from db import audit, batches, listings
+from db import audit, batches, listings, tallies
 from db.session import transact
 from db.tokens import Scope, TokenRow
 
@@ -41,7 +41,7 @@ def batches_router(tools: Tools) -> APIRouter:
         def work(connection: Connection) -> BatchesOut:
             rate = tools.rate()
             found = batches.newest(connection, limit)
-            return BatchesOut(batches=[BatchOut.of(row, batches.counts(connection, row.id), rate) for row in found])
+            return BatchesOut(batches=[BatchOut.of(row, tallies.counts(connection, row.id), rate) for row in found])
 
         return transact(engine, work)
 

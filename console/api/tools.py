@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from console.api.words import BatchOut, JobOut, OptionsIn, PhotoIn
 from core.settings import Settings
-from db import batches
+from db import batches, tallies
 from db.artifacts import public_url
 from db.batches import BatchRow
 from db.listings import JobRow
@@ -55,7 +55,7 @@ class Tools:
             HTTPException: 404, when there is none.
         """
         row = self.batch_or_404(connection, batch_id)
-        return BatchOut.of(row, batches.counts(connection, batch_id), self.rate())
+        return BatchOut.of(row, tallies.counts(connection, batch_id), self.rate())
 
     def show_job(self, row: JobRow) -> JobOut:
         """Return a job as an answer."""

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from console.api import examples
 from core.states import BatchState, Fit, JobState, Lane, Send
-from db.batches import BatchCounts, BatchRow
+from db.batches import BatchRow
 from db.listings import AttemptRow, JobRow
+from db.tallies import BatchCounts
 
 MOST_PHOTOS = 10_000
 MOST_ID = 2**63 - 1

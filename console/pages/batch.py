@@ -15,11 +15,12 @@ from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor, read_form
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import audit, batches, budgets, circuits, listings, overview
-from db.batches import BatchCounts, BatchRow
+from db import audit, batches, budgets, circuits, listings, overview, tallies
+from db.batches import BatchRow
 from db.listings import JobRow
 from db.overview import FailureGroup
 from db.session import transact
+from db.tallies import BatchCounts
 from db.users import Role
 
 PAGE = 60
@@ -40,7 +41,7 @@ class BatchView:
     """
 
     row: BatchRow
-    tally: batches.Tally
+    tally: tallies.Tally
     eta_seconds: float | None
 
     @property
@@ -75,8 +76,8 @@ def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchVie
         PageError: 404, when there is none.
     """
 
-    def work(connection: Connection) -> tuple[BatchRow | None, batches.Tally]:
-        return batches.get(connection, batch_id), batches.tally(connection, [batch_id])[batch_id]
+    def work(connection: Connection) -> tuple[BatchRow | None, tallies.Tally]:
+        return batches.get(connection, batch_id), tallies.tally(connection, [batch_id])[batch_id]
 
     row, tally = transact(engine, work)
     if row is None:
@@ -84,7 +85,7 @@ def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchVie
     return with_eta(row, tally, settings)
 
 
-def with_eta(row: BatchRow, tally: batches.Tally, settings: Settings) -> BatchView:
+def with_eta(row: BatchRow, tally: tallies.Tally, settings: Settings) -> BatchView:
     """Return a batch with how long it takes."""
     moves = row.state == BatchState.ACTIVE and tally.counts.unsettled
     return BatchView(row, tally, tally.counts.unsettled / present_rate(settings) if moves else None)
@@ -104,9 +105,9 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         state: BatchState | None = None,
         before: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
     ) -> Response:
-        def work(connection: Connection) -> list[tuple[BatchRow, batches.Tally]]:
+        def work(connection: Connection) -> list[tuple[BatchRow, tallies.Tally]]:
             rows = batches.newest(connection, MOST_BATCHES, before=before, state=state)
-            counted = batches.tally(connection, [row.id for row in rows])
+            counted = tallies.tally(connection, [row.id for row in rows])
             return [(row, counted[row.id]) for row in rows]
 
         rate = present_rate(settings)

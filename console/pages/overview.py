@@ -16,13 +16,14 @@ from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor
 from core.settings import Settings
 from core.states import BatchState
-from db import batches, call_rates, overview, processes, reports
-from db.batches import BatchRow, Tally
+from db import batches, call_rates, overview, processes, reports, tallies
+from db.batches import BatchRow
 from db.call_rates import RatePoint
 from db.overview import LaneView
 from db.processes import Process
 from db.reports import CircuitRow
 from db.session import transact
+from db.tallies import Tally
 from db.users import Role
 from removal.limiter.errors import LimiterUnavailable
 from removal.limiter.view import LimiterView, look
@@ -112,7 +113,7 @@ class Glances:
 
     def _read(self, connection: Connection, limiter: LimiterView | None, *, redis_fails: bool) -> Glance:
         newest = batches.newest(connection, NEWEST)
-        counted = batches.tally(connection, [row.id for row in newest])
+        counted = tallies.tally(connection, [row.id for row in newest])
         quota = self._settings.removal_rate
         histories = {
             name: call_rates.history(connection, seconds=seconds, step_seconds=step)

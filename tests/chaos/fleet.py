@@ -17,10 +17,11 @@ from redis import Redis
 from sqlalchemy import text
 
 from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
-from db import batches
-from db.batches import BatchCounts, BatchRow
+from db import batches, tallies
+from db.batches import BatchRow
 from db.migrate import upgrade
 from db.session import make_engine, transact
+from db.tallies import BatchCounts
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from sandbox.server import SandboxServer
@@ -196,7 +197,7 @@ class Fleet:
 
     def counts(self, batch_id: int) -> BatchCounts:
         """Return how the batch stands; waits out a restart of PostgreSQL."""
-        return transact(self.engine, lambda connection: batches.counts(connection, batch_id), patience_seconds=20)
+        return transact(self.engine, lambda connection: tallies.counts(connection, batch_id), patience_seconds=20)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait for something to come true.

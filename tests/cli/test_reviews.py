@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from db import artifacts, batches, jobs, reports, reviews
+from db import artifacts, batches, jobs, reports, reviews, tallies
 from db.reviews import Verdict
 from tests.db.rows import claim, make_batch, state_of
 
@@ -49,7 +49,7 @@ def test_a_rejected_photo_is_dead_and_its_output_is_gone(engine: Engine) -> None
     assert "unchanged" in str(column(engine, job_id, "message"))
     with engine.connect() as connection:
         assert reports.find_contents(connection, [f"photo {job_id}"], None)[f"photo {job_id}"].code == "rejected"
-        assert batches.counts(connection, 1).dead == 1
+        assert tallies.counts(connection, 1).dead == 1
 
 
 def test_a_rejected_photo_can_be_requeued(engine: Engine) -> None:
@@ -95,7 +95,7 @@ def test_a_batch_that_ended_stays_ended(engine: Engine) -> None:
         assert batches.finish_settled(connection) == [1]
         reviews.accept(connection, ids[:1])
         reviews.reject(connection, ids[1:])
-        row, counts = batches.get(connection, 1), batches.counts(connection, 1)
+        row, counts = batches.get(connection, 1), tallies.counts(connection, 1)
     assert row is not None
     assert (row.state, counts.succeeded, counts.dead, counts.held) == ("finished", 1, 1, 0)
 

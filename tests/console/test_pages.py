@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from console.pages.passwords import hash_password
 from console.pages.signing_in import local
-from db import artifacts, audit, batches, users
+from db import artifacts, audit, batches, tallies, users
 from db.users import Role
 from tests.console.conftest import MakeWeb, Web
 from tests.db.rows import make_batch
@@ -428,7 +428,7 @@ def test_a_redo_is_a_job_of_its_own_whose_output_takes_the_place(web: Web, admin
     again = int(redo(admin, "box 1,1,9,9", job=2).rpartition("/")[2])
     assert web.rows(f"SELECT redo_of FROM jobs WHERE id = {again}") == [{"redo_of": 1}]
     with web.engine.connect() as connection:
-        assert batches.counts(connection, 1).succeeded == 1
+        assert tallies.counts(connection, 1).succeeded == 1
 
 
 @pytest.mark.parametrize(
@@ -593,7 +593,7 @@ def test_pages_come_at_once_with_many_jobs(web: Web, admin: Person) -> None:
             )
         )
     with web.engine.begin() as connection:
-        batches.fold_counts(connection)
+        tallies.fold(connection)
         connection.execute(text("ANALYZE jobs"))
     paths = ["/", "/batches", "/batches/1", "/batches/2", "/batches/1?state=dead&code=703", "/batches/1?sku=s-50"]
     paths += ["/batches/1?after=90000", "/jobs/50000", "/review", "/review?batch=2", "/audit"]

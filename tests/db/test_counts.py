@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, batches, jobs, queue
+from db import attempts, batches, jobs, queue, tallies
 from db.attempts import Outcome
-from db.batches import BatchCounts
+from db.tallies import BatchCounts
 from tests.db.rows import ACCOUNT, call, claim, make_batch
 
 OUTCOMES = [
@@ -47,7 +47,7 @@ def counted(connection: Connection, batch_id: int) -> BatchCounts:
 
 def check(engine: Engine, batch_id: int) -> None:
     with engine.connect() as connection:
-        assert batches.counts(connection, batch_id) == counted(connection, batch_id)
+        assert tallies.counts(connection, batch_id) == counted(connection, batch_id)
 
 
 def live_through(engine: Engine, job_id: int, chance: random.Random) -> None:
@@ -80,7 +80,7 @@ def test_counts_follow_every_move(engine: Engine, seed: int) -> None:
         check(engine, 1)
         with engine.begin() as connection:
             batches.requeue(connection, 1, None, held=bool(number % 2))
-            batches.fold_counts(connection)
+            tallies.fold(connection)
         check(engine, 1)
         with engine.begin() as connection:
             queue.queue_due(connection, Lane.BULK, 10)
@@ -101,5 +101,5 @@ def test_a_lost_worker_is_counted(engine: Engine) -> None:
         queue.rescue(connection, hold=False, max_attempts=5)
     check(engine, 1)
     with engine.connect() as connection:
-        found = batches.counts(connection, 1)
+        found = tallies.counts(connection, 1)
     assert (found.pending, found.calls, found.maybe_billed) == (1, 1, 1)

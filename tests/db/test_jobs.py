@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from core.errors import LeaseLost
 from core.states import AnswerClass, Spend
-from db import artifacts, attempts, batches, circuits, jobs, queue
+from db import artifacts, attempts, batches, circuits, jobs, queue, tallies
 from db.attempts import Outcome
 from tests.db.rows import ACCOUNT, claim, make_batch, state_of
 
@@ -138,7 +138,7 @@ def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:
     with engine.begin() as connection:
         rows = {row.id: row.attempts for row in connection.execute(text("SELECT id, attempts FROM jobs"))}
         assert rows == {called: 1, idle: 0}
-        assert batches.counts(connection, in_call.batch_id).maybe_billed == 1
+        assert tallies.counts(connection, in_call.batch_id).maybe_billed == 1
 
 
 def test_a_rescued_call_can_be_held(engine: Engine) -> None:
@@ -212,15 +212,15 @@ def test_a_large_batch_is_cancelled_at_once_and_its_jobs_bit_by_bit(
     with engine.begin() as connection:
         assert batches.cancel(connection, 1) == 10
     with engine.begin() as connection:
-        assert batches.counts(connection, 1).cancelled == 4
-        batches.fold_counts(connection)
+        assert tallies.counts(connection, 1).cancelled == 4
+        tallies.fold(connection)
         connection.execute(text("UPDATE batches SET finished_at = now() - interval '1 hour'"))
     assert [claim(engine, job_id) for job_id in ids] == [None] * 11
     taken = []
     for _ in range(3):
         with engine.begin() as connection:
             taken.append(batches.cancel_stragglers(connection))
-            batches.fold_counts(connection)
+            tallies.fold(connection)
     assert taken == [4, 2, 0]
     assert state_of(engine, ids[-1]) == "running"
 

@@ -33,8 +33,9 @@ from worker.fetch import Fetcher
 from worker.finish import Finisher
 from worker.health import AccountHealth
 from worker.leases import LeaseKeeper
-from worker.pipeline import Pipeline, Tools
+from worker.pipeline import Pipeline
 from worker.policy import RetryRules
+from worker.tools import Tools
 
 READ_TIMEOUT = 1.0
 RATE = 500.0

@@ -1,0 +1,130 @@
+"""Shops, programs, and what they are told."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.schema import NOW, Base
+
+
+class Connection(Base):
+    """A shop that sends webhooks, under a URL of its own."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    platform: Mapped[str]
+    shop: Mapped[str]
+    secrets: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    options: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    closed_at: Mapped[datetime | None]
+
+
+class DeliveryRow(Base):
+    """One webhook, as it came."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"))
+    key: Mapped[str]
+    topic: Mapped[str]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    jobs: Mapped[int] = mapped_column(server_default="0")
+    received_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    __table_args__ = (UniqueConstraint("connection_id", "key"),)
+
+
+class SeenPhoto(Base):
+    """A photo of a shop that was taken in before, in the version it had."""
+
+    __tablename__ = "seen_photos"
+
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class LookupRow(Base):
+    """A product whose photos a shop's API is still to be asked for."""
+
+    __tablename__ = "lookups"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"))
+    product: Mapped[str]
+    available_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    tries: Mapped[int] = mapped_column(server_default="0")
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_lookups_due", "available_at", "id", postgresql_where=text("ended_at IS NULL")),)
+
+
+class SweptObject(Base):
+    """An object of a bucket that was deleted because no output referred to it."""
+
+    __tablename__ = "swept_objects"
+
+    uri: Mapped[str] = mapped_column(primary_key=True)
+    swept_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Token(Base):
+    """A bearer token of the REST API, by its hash."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class IdempotencyKey(Base):
+    """A request that took effect, and its answer."""
+
+    __tablename__ = "idempotency_keys"
+
+    token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_hash: Mapped[str]
+    status: Mapped[int]
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class CallbackRow(Base):
+    """Something that a shop is to be told."""
+
+    __tablename__ = "callbacks"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int]
+    job_id: Mapped[int | None]
+    event: Mapped[str]
+    available_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    tries: Mapped[int] = mapped_column(server_default="0")
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_callbacks_due", "available_at", "id", postgresql_where=text("ended_at IS NULL")),)

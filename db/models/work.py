@@ -1,0 +1,214 @@
+"""Batches, their jobs, and what came of them."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.schema import NOW, Base
+
+
+class Batch(Base):
+    """One submission."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    name: Mapped[str]
+    source_key: Mapped[str] = mapped_column(index=True)
+    lane: Mapped[str]
+    state: Mapped[str]
+    pause_reason: Mapped[str | None]
+    options: Mapped[dict[str, Any]]
+    max_calls: Mapped[int | None]
+    max_cost: Mapped[Decimal | None]
+    calls_made: Mapped[int] = mapped_column(server_default="0")
+    cost_reserved: Mapped[Decimal] = mapped_column(server_default="0")
+    canary_state: Mapped[str | None]
+    callback_url: Mapped[str | None]
+    callback_secret: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),)
+
+
+class Job(Base):
+    """One source image of a batch."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id"))
+    state: Mapped[str]
+    available_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    queued_at: Mapped[datetime | None]
+    dispatches: Mapped[int] = mapped_column(server_default="0")
+    lease_token: Mapped[UUID | None]
+    lease_expires_at: Mapped[datetime | None]
+    worker: Mapped[str | None]
+
+    source_uri: Mapped[str]
+    item_key: Mapped[str]
+    name: Mapped[str]
+    sku: Mapped[str | None]
+    elements: Mapped[list[int]]
+    subject_elements: Mapped[list[int]]
+    mask: Mapped[str | None]
+
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    snoozes: Mapped[int] = mapped_column(server_default="0")
+    rescues: Mapped[int] = mapped_column(server_default="0")
+    requeues: Mapped[int] = mapped_column(server_default="0")
+    requeued_at: Mapped[datetime | None]
+    send_bytes: Mapped[bool] = mapped_column(server_default="false")
+    output_url: Mapped[str | None]
+
+    source_sha256: Mapped[str | None]
+    content_key: Mapped[str | None]
+    content_lease: Mapped[UUID | None]
+    source_bytes: Mapped[int | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    artifact_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifacts.sha256"))
+    reused_from: Mapped[int | None]
+    changed_ratio: Mapped[float | None]
+    changed_inside: Mapped[float | None]
+    changed_outside: Mapped[float | None]
+    is_canary: Mapped[bool] = mapped_column(server_default="false")
+    redo_of: Mapped[int | None]
+    input_uri: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("uq_jobs_batch_item", "batch_id", "item_key", unique=True),
+        Index("ix_jobs_due", "batch_id", "available_at", "id", postgresql_where=text("state = 'pending'")),
+        Index("ix_jobs_live", "batch_id", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_jobs_open", "batch_id", postgresql_where=text("state IN ('pending', 'queued', 'running')")),
+        Index("ix_jobs_batch_state", "batch_id", "state", "id"),
+        Index("ix_jobs_code", "batch_id", "code", "id", postgresql_where=text("code <> '200'")),
+        Index("ix_jobs_sku", "batch_id", "sku", "id", postgresql_where=text("sku IS NOT NULL")),
+        Index(
+            "ix_jobs_canary",
+            "batch_id",
+            "state",
+            "available_at",
+            "id",
+            postgresql_where=text("is_canary"),
+        ),
+        Index(
+            "ix_jobs_artifact",
+            "artifact_sha256",
+            postgresql_using="hash",
+            postgresql_where=text("artifact_sha256 IS NOT NULL"),
+        ),
+        Index("ix_jobs_cleaned", "source_uri", postgresql_using="hash", postgresql_where=text("state = 'succeeded'")),
+        Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
+        Index("ix_jobs_held", "id", postgresql_where=text("state = 'held'")),
+        Index("ix_jobs_redo", "redo_of", postgresql_where=text("redo_of IS NOT NULL")),
+    )
+
+
+class Attempt(Base):
+    """One execution of a job; `sent_at` is set when it called the removal API."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), index=True)
+    batch_id: Mapped[int]
+    lease_token: Mapped[UUID]
+    worker: Mapped[str]
+    account: Mapped[str | None]
+    price: Mapped[Decimal | None]
+    counted: Mapped[bool] = mapped_column(server_default="true")
+    permit_wait_seconds: Mapped[float | None]
+    sent_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    answer_class: Mapped[str | None]
+    http_status: Mapped[int | None]
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    request_id: Mapped[str | None]
+    latency_seconds: Mapped[float | None]
+    bytes_sent: Mapped[int | None]
+    bytes_received: Mapped[int | None]
+    spend: Mapped[str] = mapped_column(server_default="none")
+    raw: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    __table_args__ = (
+        Index("ix_attempts_batch", "batch_id", "answer_class"),
+        Index("ix_attempts_sent", "sent_at", postgresql_using="brin"),
+        Index("ix_attempts_open", "job_id", postgresql_where=text("answered_at IS NULL")),
+    )
+
+
+class Artifact(Base):
+    """Verified output bytes, once per content."""
+
+    __tablename__ = "artifacts"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    uri: Mapped[str]
+    size_bytes: Mapped[int]
+    format: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ArtifactBytes(Base):
+    """The bytes themselves, when PostgreSQL is the store."""
+
+    __tablename__ = "artifact_bytes"
+
+    sha256: Mapped[str] = mapped_column(ForeignKey("artifacts.sha256", ondelete="CASCADE"), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class BatchCount(Base):
+    """How many jobs of a batch are in a state, or how many calls it made; triggers keep it, with `BatchCountChange`."""
+
+    __tablename__ = "batch_counts"
+
+    batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    what: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+
+    __table_args__ = (Index("ix_batch_counts_what", "what"),)
+
+
+class BatchCountChange(Base):
+    """What is still to be added to `batch_counts`: those who count at the same time do not wait for each other."""
+
+    __tablename__ = "batch_count_changes"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int]
+    what: Mapped[str]
+    n: Mapped[int]
+
+
+class Upload(Base):
+    """A photo that was handed in as bytes."""
+
+    __tablename__ = "uploads"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
