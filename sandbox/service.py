@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import threading
 import time
@@ -41,6 +42,10 @@ class HangUpError(Exception):
         self.hold_seconds = hold_seconds
 
 
+DRAWN_AT_ONCE = os.cpu_count() or 1
+"""Each photo takes some 100 MB while it is erased, and more at once only fight for the same cores."""
+
+
 class Service:
     """What the HTTP server serves; every method may be called from many threads."""
 
@@ -54,6 +59,7 @@ class Service:
         self.gateway = Gateway()
         self.alibabacloud = AlibabaCloud()
         self._config_lock = threading.Lock()
+        self._easels = threading.BoundedSemaphore(DRAWN_AT_ONCE)
 
     def configure(self, **changes: Any) -> None:
         """Changes live settings, and `next`: the exact sequence of faults for the coming calls.
@@ -193,7 +199,8 @@ class Service:
                 paint(request.mask_runs, photo.size)
             data = photo.data
         else:
-            data = self._erased(fault, request, photo, settings)
+            with self._easels:
+                data = self._erased(fault, request, photo, settings)
             if data is not photo.data and photo.format == "BMP":
                 extension = "png"
         return f"{base_url}/output/{self.outputs.add(data, extension, seconds=settings.output_seconds)}"

@@ -1,12 +1,17 @@
 """Real erasing: what is asked for goes, what is not asked for stays."""
 
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from sandbox import erasers
 from sandbox.erasers import FlatEraser, Wish
+from sandbox.service import DRAWN_AT_ONCE
 from tests.sandbox.calls import call, output_of
 from tests.sandbox.conftest import Start
 
@@ -109,3 +114,31 @@ def test_samples_come_out_clean(start: Start, tmp_path: Path) -> None:
             assert result.psnr > 27, (sample, result)
             assert result.psnr > result.psnr_before + 4, (sample, result)
     assert server.stats()["by_code"] == {"200": 6}
+
+
+class Counting:
+    """An eraser that sees how many photos it has at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = 0
+        self.most = 0
+
+    def erase(self, image: Image.Image, wish: Wish) -> Image.Image:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(0.05)
+        with self._lock:
+            self._now -= 1
+        return image
+
+
+def test_no_more_photos_at_once_than_there_are_cores(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    eraser = Counting()
+    monkeypatch.setattr(erasers, "_eraser", eraser)
+    _, client = start(echo=False)
+    with ThreadPoolExecutor(6 * DRAWN_AT_ONCE) as threads:
+        answers = list(threads.map(lambda _: call(client), range(6 * DRAWN_AT_ONCE)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert eraser.most == DRAWN_AT_ONCE
