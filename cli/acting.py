@@ -8,29 +8,13 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from db import audit
-from db.session import transact
 
 Done = TypeVar("Done")
 
 
 def act(engine: Engine, action: str, target: str, work: Callable[[Connection], Done], detail: str = "") -> Done:
-    """Do something and write down who typed it, in one transaction; nothing is written of what changed nothing.
-
-    Args:
-        engine: The database.
-        action: What.
-        target: To what.
-        work: Does it; what is false changed nothing.
-        detail: More of it; never a secret.
-    """
-
-    def both(connection: Connection) -> Done:
-        done = work(connection)
-        if done:
-            audit.note(connection, actor(), action, target, detail)
-        return done
-
-    return transact(engine, both)
+    """Do something as whoever typed it; see `db.audit.act`."""
+    return audit.act(engine, actor(), action, target, work, detail)
 
 
 def actor() -> str:

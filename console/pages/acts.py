@@ -8,7 +8,6 @@ from starlette.datastructures import FormData
 
 from console.pages.visitor import Visitor
 from db import audit
-from db.session import transact
 
 Done = TypeVar("Done")
 
@@ -19,24 +18,8 @@ Made = list[tuple[str, str]]
 def act(
     engine: Engine, visitor: Visitor, action: str, target: str, work: Callable[[Connection], Done], detail: str = ""
 ) -> Done:
-    """Do something and write down who did it, in one transaction; nothing is written of what changed nothing.
-
-    Args:
-        engine: The database.
-        visitor: Who.
-        action: What.
-        target: To what.
-        work: Does it; what is false changed nothing.
-        detail: More of it; never a secret.
-    """
-
-    def both(connection: Connection) -> Done:
-        done = work(connection)
-        if done:
-            audit.note(connection, visitor.user.name, action, target, detail)
-        return done
-
-    return transact(engine, both)
+    """Do something as who is signed in; see `db.audit.act`."""
+    return audit.act(engine, visitor.user.name, action, target, work, detail)
 
 
 def told(sent: FormData, name: str) -> str:
