@@ -172,24 +172,29 @@ def requeue(
         connection: An open transaction.
         batch_id: Whose jobs.
         code: Only those that died with this code, such as `801`; None for all.
-        message: Only those that ended with exactly this message; None for all.
+        message: Only those that ended with this message, whatever its numbers; None for all.
         held: Those that wait for a person, instead of the dead.
     """
     # A million rows take longer than other statements may.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     _lock(connection, batch_id)
     statement = text(
-        "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "
+        "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "  # noqa: S608
         "artifact_sha256 = NULL, "
         "requeued_at = now(), finished_at = NULL "
         "WHERE batch_id = :id AND state = :state AND (CAST(:code AS text) IS NULL OR code = :code) "
-        "AND (CAST(:message AS text) IS NULL OR coalesce(message, '') = :message)"
+        f"AND (CAST(:message AS text) IS NULL OR {shape_of('message')} = {shape_of(':message')})"
     )
     values = {"id": batch_id, "code": code, "message": message, "state": "held" if held else "dead"}
     count = connection.execute(statement, values).rowcount
     if count:
         reopen(connection, batch_id)
     return count
+
+
+def shape_of(message: str) -> str:
+    """Return, as SQL, a message but for its numbers: what jobs have in common that ended alike."""
+    return f"regexp_replace(left(coalesce(CAST({message} AS text), ''), 1000), '[0-9]+', '#', 'g')"
 
 
 def reopen(connection: Connection, batch_id: int) -> None:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from core.states import Lane
+from db import batches
+from db.listings import in_index_order
 from db.tallies import COST_OF_DAY, MICROS
 
 _COUNTS = "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes)"
@@ -91,42 +93,48 @@ def count_held(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+MOST_GROUPED = 10_000
+"""Dead, and held, photos of a batch that are looked at to group them; a page must come at once at any size."""
+
+
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Photos of a batch that ended alike.
+    """Photos of a batch that ended alike: with one code, and messages that differ in numbers only.
 
     Args:
         state: `dead` or `held`.
         code: What they ended with.
-        message: What people are told.
-        count: How many.
+        message: What people are told of one of them.
+        count: How many of those that were looked at.
+        is_part: Whether there are more dead, or held, photos than were looked at, so that more may belong here.
     """
 
     state: str
     code: str
     message: str
     count: int
-
-
-MOST_GROUPED = 50_000
-"""Dead and held photos of a batch that are looked at to group them; a page must come at once at any size."""
+    is_part: bool
 
 
 def group_failures(connection: Connection, batch_id: int, most: int) -> list[FailureGroup]:
-    """Return how a batch's dead and held photos group by code and message, the largest groups first.
+    """Return how a batch's dead and held photos group, the largest groups first.
 
     Args:
         connection: An open transaction.
         batch_id: Whose.
         most: How many groups.
     """
+    # With `=`, the planner may take an index over held photos of all batches.
+    looked_at = " UNION ALL ".join(
+        "(SELECT state, coalesce(code, '') AS code, coalesce(message, '') AS message FROM jobs "  # noqa: S608
+        f"WHERE batch_id = :id AND state BETWEEN {state} AND {state} LIMIT :look)"
+        for state in ("'dead'", "'held'")
+    )
+    shape = batches.shape_of("message")
     statement = text(
-        "SELECT state, code, message, count(*) AS n FROM ("
-        "(SELECT state, coalesce(code, '') AS code, coalesce(message, '') AS message FROM jobs "
-        "WHERE batch_id = :id AND state = 'dead' LIMIT :look) UNION ALL "
-        "(SELECT state, coalesce(code, ''), coalesce(message, '') FROM jobs "
-        "WHERE batch_id = :id AND state = 'held' LIMIT :look)) AS ended "
-        "GROUP BY state, code, message ORDER BY n DESC, code, message LIMIT :most"
+        "SELECT state, code, min(message) AS message, count(*) AS n, "  # noqa: S608
+        f"sum(count(*)) OVER (PARTITION BY state) >= :look FROM ({looked_at}) AS ended "
+        f"GROUP BY state, code, {shape} ORDER BY n DESC, code, message LIMIT :most"
     )
     rows = connection.execute(statement, {"id": batch_id, "look": MOST_GROUPED, "most": most})
     return [FailureGroup(*row) for row in rows]
@@ -141,11 +149,12 @@ def find_held(connection: Connection, *, after: int, batch_id: int | None = None
         batch_id: Only of this batch; None for all.
         limit: How many, at most.
     """
-    only = "" if batch_id is None else "AND j.batch_id = :batch "
+    order = "j.id > :after ORDER BY j.id"
+    if batch_id is not None:
+        order = in_index_order("batch_id", "state", start=":after", values=(":batch", "'held'"))
     statement = text(
-        f"SELECT j.id FROM jobs AS j WHERE j.state = 'held' AND j.id > :after {only}"  # noqa: S608
-        "AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.redo_of = j.id "
-        "AND r.state IN ('pending', 'queued', 'running')) "
-        "ORDER BY j.id LIMIT :limit"
+        f"SELECT j.id FROM jobs AS j WHERE j.state = 'held' AND "  # noqa: S608 - conditions of this module
+        "NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.redo_of = j.id "
+        f"AND r.state IN ('pending', 'queued', 'running')) AND {order} LIMIT :limit"
     )
     return list(connection.execute(statement, {"after": after, "batch": batch_id, "limit": limit}).scalars())

@@ -24,7 +24,10 @@ class Redo:
 
 def find_newest(connection: Connection, job_id: int) -> Redo | None:
     """Return the newest job that does this one again, or None."""
-    statement = text("SELECT id, state FROM jobs WHERE redo_of = :id ORDER BY id DESC LIMIT 1")
+    # Not with `=`: then the order is by id alone, for which the planner may walk all jobs backwards.
+    statement = text(
+        "SELECT id, state FROM jobs WHERE redo_of BETWEEN :id AND :id ORDER BY redo_of DESC, id DESC LIMIT 1"
+    )
     row = connection.execute(statement, {"id": job_id}).one_or_none()
     return Redo(row.id, row.state) if row else None
 

@@ -119,7 +119,7 @@ class Job(Base):
         Index("ix_jobs_cleaned", "source_uri", postgresql_using="hash", postgresql_where=text("state = 'succeeded'")),
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
         Index("ix_jobs_held", "id", postgresql_where=text("state = 'held'")),
-        Index("ix_jobs_redo", "redo_of", postgresql_where=text("redo_of IS NOT NULL")),
+        Index("ix_jobs_redo", "redo_of", "id", postgresql_where=text("redo_of IS NOT NULL")),
     )
 
 

@@ -95,7 +95,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("redo_of", sa.BigInteger(), nullable=True))
     op.add_column("jobs", _text("input_uri", nullable=True))
     op.create_index("ix_jobs_held", "jobs", ["id"], postgresql_where=sa.text("state = 'held'"))
-    op.create_index("ix_jobs_redo", "jobs", ["redo_of"], postgresql_where=sa.text("redo_of IS NOT NULL"))
+    op.create_index("ix_jobs_redo", "jobs", ["redo_of", "id"], postgresql_where=sa.text("redo_of IS NOT NULL"))
     op.create_index("ix_batch_counts_what", "batch_counts", ["what"])
     op.execute(COUNT_ATTEMPTS)
     op.execute(COUNT_COSTS)
