@@ -1,19 +1,24 @@
 """`cleanplate health`: whether the process of this machine does its work; what containers are asked by."""
 
 import base64
+import os
+import re
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import click
 
-from core.errors import UnavailableError
+from core.errors import RedisDown, UnavailableError, UsageError
 from core.queues import celery_settings
 from core.settings import Settings, load_settings
 from db import processes
 from db.session import make_engine, transact
 
 ANSWER_SECONDS = 5.0
+REDIS_SECONDS = 2.0
+PING_SECONDS = 2.5
 
 
 @click.command()
@@ -21,7 +26,7 @@ ANSWER_SECONDS = 5.0
 def health(role: str) -> None:
     """Exit 0 when this machine's ROLE does its work, 5 when it does not.
 
-    A dispatcher has shown itself within seconds, a worker answers through Redis, web and Flower answer over HTTP.
+    Every dispatcher has shown itself within seconds, every worker answers through Redis, web and Flower over HTTP.
     """
     settings = load_settings()
     if role == "web":
@@ -47,22 +52,59 @@ def _ask(url: str, auth: str = "") -> None:
 
 
 def _find_processes(settings: Settings, role: str) -> list[str]:
-    engine = make_engine(settings.database_url, pooled=False)
-    found = transact(engine, processes.list_recent)
-    begin = f"{socket.gethostname()}-"
-    names = [each.name for each in found if each.is_alive and each.role == role and each.name.startswith(begin)]
-    if not names:
-        raise UnavailableError(
-            f"No {role} of {socket.gethostname()} has shown itself within {processes.ALIVE_SECONDS:g} s."
+    needed = ("DATABASE_URL", "REDIS_URL") if role == "worker" else ("DATABASE_URL",)
+    if missing := [name for name in needed if not getattr(settings, name.lower())]:
+        raise UsageError(
+            f"`cleanplate health {role}` needs {' and '.join(missing)}. `cleanplate up` looks after its processes itself."
         )
-    return names
+    host = socket.gethostname()
+    # Host `vm` must not take what is of host `vm-2` for its own.
+    own = re.compile(re.escape(host) + (r"-(\d+)-[0-9a-f]{4}" if role == "worker" else r"-(\d+)"))
+    recent = transact(make_engine(settings.database_url, pooled=False), processes.list_recent)
+    found = [(each, int(match[1])) for each in recent if each.role == role and (match := own.fullmatch(each.name))]
+    alive = {each.name: pid for each, pid in found if each.is_alive}
+    # A container that is started again has the process numbers it had.
+    stuck = [each.name for each, pid in found if pid not in alive.values() and _still_runs(pid, role)]
+    if stuck:
+        raise UnavailableError(
+            f"{', '.join(stuck)} still runs, and has not shown itself within {processes.ALIVE_SECONDS:g} s."
+        )
+    if not alive:
+        raise UnavailableError(f"No {role} of {host} has shown itself within {processes.ALIVE_SECONDS:g} s.")
+    return list(alive)
+
+
+def _still_runs(pid: int, role: str) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    # Its number may have gone to another program since.
+    try:
+        return role.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 def _ping(settings: Settings, names: list[str]) -> None:
     from celery import Celery
+    from kombu.exceptions import OperationalError
+    from redis import Redis, RedisError
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
     app = Celery("cleanplate", set_as_current=False)
     app.conf.update(celery_settings(settings.redis_url))
+    limits = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
+    app.conf.broker_transport_options |= limits
     nodes = [f"cleanplate@{name}" for name in names]
-    if not app.control.ping(destination=nodes, timeout=ANSWER_SECONDS):
-        raise UnavailableError(f"{', '.join(nodes)} does not answer through Redis.")
+    try:
+        # Celery would try again and again where Redis does not answer, so it is asked only where it does.
+        with Redis.from_url(settings.redis_url, retry=Retry(NoBackoff(), 0), **limits) as client:
+            client.ping()
+        answers = app.control.ping(destination=nodes, timeout=PING_SECONDS)
+    except (RedisError, OperationalError, OSError) as error:
+        raise RedisDown(f"Redis does not answer: {error}") from error
+    silent = set(nodes) - {node for answer in answers for node in answer}
+    if silent:
+        raise UnavailableError(f"{', '.join(sorted(silent))} does not answer through Redis.")

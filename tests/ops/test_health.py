@@ -2,17 +2,24 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import click
 import pytest
 from sqlalchemy import Engine, text
 
+from cli.commands import health as command
+from core.errors import RedisDown, UnavailableError, UsageError
 from db import processes
 from db.heart import heart
 from tests.ops.conftest import Watched
+from tests.ops.hanging import Hanging
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -43,6 +50,93 @@ def test_a_frozen_worker_is_not_well(watched: Watched) -> None:
     finally:
         os.kill(worker.process.pid, signal.SIGCONT)
     watched.fleet.wait_until(lambda: health(watched, "worker") == 0, 60)
+
+
+def test_all_workers_of_a_machine_have_to_answer(watched: Watched) -> None:
+    other = watched.fleet.start("worker")
+    name = f"-{other.process.pid}-"
+    watched.fleet.wait_until(lambda: any(name in each for each, _, _ in seen(watched.fleet.engine)), 30)
+    watched.fleet.wait_until(lambda: health(watched, "worker") == 0, 30)
+    os.kill(other.process.pid, signal.SIGSTOP)
+    try:
+        assert health(watched, "worker") == 5
+    finally:
+        os.kill(other.process.pid, signal.SIGCONT)
+        other.stop()
+
+
+def ask(role: str, **settings: str) -> None:
+    """Ask as the command does, in this process."""
+    with pytest.MonkeyPatch.context() as patch, click.Context(command.health):
+        for name in ("DATABASE_URL", "REDIS_URL"):
+            patch.setenv(name, settings.get(name.lower(), ""))
+        patch.setattr(socket, "gethostname", lambda: "vm")
+        assert command.health.callback is not None
+        command.health.callback(role)
+
+
+def show(engine: Engine, name: str, role: str, *, silent: bool = False) -> None:
+    with engine.begin() as connection:
+        processes.beat(connection, name, role)
+        if silent:
+            old = text("UPDATE processes SET seen_at = now() - interval '1 minute' WHERE name = :name")
+            connection.execute(old, {"name": name})
+
+
+def test_a_worker_is_not_well_without_redis(engine: Engine, database_url: str) -> None:
+    show(engine, "vm-1-abcd", "worker")
+    with Hanging() as where:
+        for address in (where, "127.0.0.1:1"):
+            began = time.monotonic()
+            with pytest.raises(RedisDown):
+                ask("worker", database_url=database_url, redis_url=f"redis://{address}/0")
+            assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("role", "name"), [("dispatcher", "vm-2-4242"), ("worker", "vm-2-4242-abcd")])
+def test_another_machine_with_a_name_that_begins_alike_is_not_this_one(
+    engine: Engine, database_url: str, role: str, name: str
+) -> None:
+    show(engine, name, role)
+    with pytest.raises(UnavailableError, match="of vm has shown itself"):
+        ask(role, database_url=database_url, redis_url="redis://127.0.0.1:1/0")
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[int]:
+    """Run something that looks like one of our processes."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *arguments])
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_process_that_fell_silent_and_still_runs_is_not_well(engine: Engine, database_url: str) -> None:
+    show(engine, "vm-1", "dispatcher")
+    with running("dispatcher") as pid, running("something", "else") as other:
+        show(engine, f"vm-{other}", "dispatcher", silent=True)
+        ask("dispatcher", database_url=database_url)
+        show(engine, f"vm-{pid}", "dispatcher", silent=True)
+        with pytest.raises(UnavailableError, match=f"vm-{pid} still runs"):
+            ask("dispatcher", database_url=database_url)
+    ask("dispatcher", database_url=database_url)
+
+
+def test_a_process_that_was_started_again_under_its_number_is_well(engine: Engine, database_url: str) -> None:
+    with running("worker") as pid:
+        show(engine, f"vm-{pid}-aaaa", "worker", silent=True)
+        show(engine, f"vm-{pid}-bbbb", "worker")
+        with pytest.raises(RedisDown):
+            ask("worker", database_url=database_url, redis_url="redis://127.0.0.1:1/0")
+
+
+def test_what_nobody_was_told_of_cannot_be_asked() -> None:
+    with pytest.raises(UsageError, match="needs DATABASE_URL and REDIS_URL"):
+        ask("worker")
+    with pytest.raises(UsageError, match="needs DATABASE_URL"):
+        ask("dispatcher")
 
 
 def seen(engine: Engine) -> list[tuple[str, bool, bool]]:

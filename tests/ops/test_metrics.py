@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from producer.fleet_metrics import FleetCollector
 from producer.metrics import LOST_MESSAGES
 from tests.console.conftest import MakeWeb
 from tests.ops.conftest import PHOTOS, Watched, free_ports
+from tests.ops.hanging import Hanging
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy/prometheus/alerts.yml"
@@ -295,17 +295,6 @@ def test_what_is_counted_is_there_before_it_happens() -> None:
     for lane in ("interactive", "bulk"):
         assert value(done.stdout, "cleanplate_dispatched_total", lane=lane) == 0
         assert value(done.stdout, "cleanplate_reused_total", lane=lane) == 0
-
-
-class Hanging:
-    """A server that takes connections and says nothing."""
-
-    def __enter__(self) -> str:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        return f"127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
 
 
 def test_what_a_process_counts_is_shown_though_postgres_hangs() -> None:
