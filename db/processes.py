@@ -32,6 +32,11 @@ def beat(connection: Connection, name: str, role: str, *, is_leader: bool = Fals
     connection.execute(statement, {"name": name, "role": role, "leader": is_leader})
 
 
+def clear_leaders(connection: Connection) -> None:
+    """Write down that nobody leads: who begins to knows that those who did so before do not any more."""
+    connection.execute(text("UPDATE processes SET is_leader = false WHERE is_leader"))
+
+
 def leave(connection: Connection, name: str) -> None:
     """Write down that a process has ended in good order."""
     connection.execute(text("DELETE FROM processes WHERE name = :name"), {"name": name})

@@ -7,6 +7,8 @@ from sqlalchemy import Connection, text
 from core.states import Lane
 
 LEADER_LOCK = 7_204_302
+LEADER_IDLE_SECONDS = 30.0
+"""A leader says something ten times a second. One that is frozen says nothing, and must not keep the lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,14 @@ class DueJob:
 
 
 def try_to_lead(connection: Connection) -> bool:
-    """Take the leader lock for as long as this connection's session lives; False when another holds it."""
-    return bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK}).scalar_one())
+    """Take the leader lock for as long as this connection's session lives; False when another holds it.
+
+    PostgreSQL ends the session of a leader that falls silent.
+    """
+    if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK}).scalar_one():
+        return False
+    connection.exec_driver_sql(f"SET idle_session_timeout = {LEADER_IDLE_SECONDS * 1000:.0f}")
+    return True
 
 
 def count_live(connection: Connection, lane: Lane) -> int:

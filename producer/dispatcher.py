@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseDown, RedisDown
 from core.states import Lane
-from db import attempts, batches, budgets, call_rates, canaries, circuits, queue, retention, tallies
+from db import attempts, batches, budgets, call_rates, canaries, circuits, processes, queue, retention, tallies
 from db.budgets import FREE, Tariff
 from db.session import is_down, transact
 from producer import metrics
@@ -90,6 +90,7 @@ class Dispatcher:
             try:
                 with self._engine.connect() as connection:
                     if queue.try_to_lead(connection):
+                        processes.clear_leaders(connection)
                         connection.commit()
                         log.info("leading")
                         self.is_leading = True

@@ -55,7 +55,8 @@ def _find_processes(settings: Settings, role: str) -> list[str]:
     needed = ("DATABASE_URL", "REDIS_URL") if role == "worker" else ("DATABASE_URL",)
     if missing := [name for name in needed if not getattr(settings, name.lower())]:
         raise UsageError(
-            f"`cleanplate health {role}` needs {' and '.join(missing)}. `cleanplate up` looks after its processes itself."
+            f"`cleanplate health {role}` needs {' and '.join(missing)}. "
+            "`cleanplate up` looks after its processes itself."
         )
     host = socket.gethostname()
     # Host `vm` must not take what is of host `vm-2` for its own.

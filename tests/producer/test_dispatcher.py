@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from core.states import Lane
-from db import batches, circuits
+from db import batches, circuits, processes, queue
 from db.session import make_engine
 from producer import dispatcher as dispatching
 from producer.dispatcher import Dispatcher, DispatcherOptions
@@ -151,6 +151,36 @@ def test_a_silent_worker_is_found(
     running.end()
 
 
+def test_a_frozen_leader_loses_the_lead_and_leads_again_later(
+    database_url: str, redis_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "STANDBY_SECONDS", 0.05)
+    monkeypatch.setattr(queue, "LEADER_IDLE_SECONDS", 0.5)
+    first, second = Running(database_url, redis_url), Running(database_url, redis_url)
+    frozen, thaw = threading.Event(), threading.Event()
+
+    def freeze() -> None:
+        frozen.set()
+        thaw.wait(30)
+
+    first.dispatcher.tick = freeze  # type: ignore[method-assign]
+    first.start()
+    assert frozen.wait(10)
+    with engine.begin() as connection:
+        processes.beat(connection, "first", "dispatcher", is_leader=True)
+    second.start()
+    try:
+        wait_for(lambda: second.dispatcher.is_leading)
+        with engine.connect() as connection:
+            assert [each.is_leader for each in processes.list_recent(connection)] == [False]
+    finally:
+        thaw.set()
+    wait_for(lambda: not first.dispatcher.is_leading)
+    second.end()
+    wait_for(lambda: first.dispatcher.is_leading)
+    first.end()
+
+
 class Running:
     """A dispatcher in a thread."""
 
@@ -158,8 +188,8 @@ class Running:
         self._engine = make_engine(database_url, pool_size=3)
         self._publisher = Publisher(redis_url)
         self._stop = threading.Event()
-        dispatcher = Dispatcher(self._engine, self._publisher, options)
-        self._thread = threading.Thread(target=dispatcher.run, args=(self._stop,))
+        self.dispatcher = Dispatcher(self._engine, self._publisher, options)
+        self._thread = threading.Thread(target=self.dispatcher.run, args=(self._stop,))
 
     def start(self) -> None:
         self._thread.start()
