@@ -146,15 +146,14 @@ def smallest_share_left(connection: Connection, price: Decimal) -> float:
         price: What a call costs. Batches whose photos still to do cost less than what is left are not looked at.
     """
     statement = text(
-        # A limit of nothing leaves nothing.
-        "SELECT min(least(coalesce(1 - calls_made / nullif(CAST(max_calls AS numeric), 0), 0), "
-        "coalesce(1 - cost_reserved / nullif(max_cost, 0), 0))) FROM "
-        "(SELECT id, calls_made, cost_reserved, coalesce(max_calls, 9e18) AS max_calls, "
-        "coalesce(max_cost, 9e18) AS max_cost FROM batches WHERE state = 'active' "
+        # What is left of a used-up budget may be a share, and yet not enough for a call.
+        "SELECT min(CASE WHEN calls_left < 1 THEN 0 ELSE share END) FROM (SELECT id, "
+        "least(max_calls - calls_made, (max_cost - cost_reserved) / nullif(CAST(:price AS numeric), 0)) AS calls_left, "
+        "least(1 - calls_made / nullif(CAST(max_calls AS numeric), 0), 1 - cost_reserved / nullif(max_cost, 0)) "
+        "AS share FROM batches WHERE (state = 'active' OR (state = 'paused' AND pause_reason = 'budget')) "
         "AND (max_calls IS NOT NULL OR max_cost IS NOT NULL)) AS limited WHERE (SELECT sum(n) FROM "
         "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes) AS c "
-        "WHERE c.batch_id = limited.id AND c.what IN ('pending', 'queued', 'running')) > least("
-        "max_calls - calls_made, (max_cost - cost_reserved) / nullif(CAST(:price AS numeric), 0))"
+        "WHERE c.batch_id = limited.id AND c.what IN ('pending', 'queued', 'running')) > calls_left"
     )
     left = connection.execute(statement, {"price": price}).scalar_one()
     return 1.0 if left is None else max(0.0, float(left))

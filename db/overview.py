@@ -22,7 +22,7 @@ class LaneView:
         pending: Jobs of active batches that wait in PostgreSQL.
         queued: Jobs that wait in Redis.
         running: Jobs that a worker has.
-        oldest_seconds: How long the one has waited that was due first; None when none is due.
+        oldest_seconds: How long the one that no worker has has waited that was due first; None when none is due.
     """
 
     lane: Lane
@@ -51,8 +51,9 @@ def look_at_lanes(connection: Connection) -> list[LaneView]:
             "(SELECT available_at FROM jobs WHERE b.canary_state IS DISTINCT FROM 'running' AND batch_id = b.id "
             "AND state = 'pending' AND available_at <= now() ORDER BY available_at, id LIMIT 1) UNION ALL "
             "(SELECT available_at FROM jobs WHERE b.canary_state = 'running' AND is_canary AND batch_id = b.id "
-            "AND state = 'pending' AND available_at <= now() ORDER BY available_at, id LIMIT 1)) AS j "
-            "WHERE b.state = 'active' GROUP BY b.lane"
+            "AND state = 'pending' AND available_at <= now() ORDER BY available_at, id LIMIT 1) UNION ALL "
+            "(SELECT min(available_at) FROM jobs WHERE batch_id = b.id AND state = 'queued')) AS j "
+            "WHERE b.state = 'active' AND j.available_at IS NOT NULL GROUP BY b.lane"
         )
     )
     oldest = {row.lane: float(row.age) for row in ages}
@@ -62,6 +63,12 @@ def look_at_lanes(connection: Connection) -> list[LaneView]:
         return LaneView(lane, pending, queued, running, oldest.get(lane))
 
     return [stand(lane) for lane in (Lane.INTERACTIVE, Lane.BULK)]
+
+
+def count_paused(connection: Connection) -> dict[str, int]:
+    """Return how many batches are paused, by reason; those there are none of are not in it."""
+    statement = text("SELECT pause_reason, count(*) FROM batches WHERE state = 'paused' GROUP BY pause_reason")
+    return {reason: count for reason, count in connection.execute(statement)}
 
 
 def cost_today(connection: Connection) -> Decimal:

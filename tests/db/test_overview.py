@@ -7,7 +7,8 @@ from sqlalchemy import Engine, text
 
 from core.states import Lane
 from db import budgets, canaries, overview
-from tests.db.rows import make_batch
+from db.budgets import Tariff
+from tests.db.rows import call, make_batch
 
 
 def oldest(engine: Engine) -> float | None:
@@ -61,5 +62,38 @@ def test_a_budget_is_near_its_end_when_photos_will_not_be_called_for(
         )
     assert told() == pytest.approx(left)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE batches SET state = 'paused'"))
+        connection.execute(text("UPDATE batches SET state = 'paused', pause_reason = 'hand'"))
     assert told() == 1.0
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE batches SET pause_reason = 'budget'"))
+    assert told() == pytest.approx(left)
+
+
+def test_nothing_is_left_of_a_used_up_budget_while_photos_wait_for_it(engine: Engine) -> None:
+    ids = make_batch(engine, 4, queued=True)
+    tariff = Tariff(Decimal("0.03"))
+
+    def told() -> float:
+        with engine.connect() as connection:
+            return budgets.smallest_share_left(connection, tariff.price)
+
+    with engine.begin() as connection:
+        # A quarter stays over, which is no call.
+        budgets.set_limits(connection, 1, max_calls=None, max_cost=Decimal("0.08"))
+    assert [call(engine, job_id, tariff) is not None for job_id in ids[:3]] == [True, True, False]
+    with engine.begin() as connection:
+        assert overview.count_paused(connection) == {"budget": 1}
+    assert told() == 0.0
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'cancelled'"))
+    assert told() == 1.0
+
+
+def test_photos_that_wait_in_redis_are_late_too(engine: Engine) -> None:
+    make_batch(engine, 3, queued=True)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET available_at = now() - interval '10 minutes' WHERE id = 2"))
+    assert oldest(engine) == pytest.approx(600, abs=30)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'running'"))
+    assert oldest(engine) is None
