@@ -1,7 +1,7 @@
 """Showing metrics to Prometheus, each process its own, or all of a machine's stack together.
 
 With PROMETHEUS_MULTIPROC_DIR set, as the local stack does for its processes, each of them writes what it counts into
-that folder, and only who speaks for all of them shows it: the sum would be counted once for each that did.
+that folder, and only web's /metrics shows it: the sum would be counted once for each that did.
 """
 
 import errno
@@ -36,19 +36,21 @@ def render(registry: CollectorRegistry) -> bytes:
     return generate_latest(registry)
 
 
-def serve_metrics(host: str, port: int, *collectors: Collector, speaks_for_all: bool = False) -> int | None:
+def serve_metrics(host: str, port: int, *collectors: Collector) -> int | None:
     """Show metrics over HTTP, in a thread, for as long as this process lives.
 
     Args:
         host: Where to listen.
         port: The port, or the next free one of the fifteen after it, since several workers may run here; 0 for none.
         collectors: What is read when somebody asks.
-        speaks_for_all: Whether this process shows what a local stack counts together.
 
     Returns:
         The port; None when metrics are not shown.
     """
-    if not port or (os.environ.get(FOLDER_VARIABLE) and not speaks_for_all):
+    if not port:
+        return None
+    if os.environ.get(FOLDER_VARIABLE):
+        log.info("no port shows metrics, as %s is set: web's /metrics shows those of all", FOLDER_VARIABLE)
         return None
     for tried in range(port, min(port + TRIES, 65_536)):
         try:

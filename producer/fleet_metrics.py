@@ -1,11 +1,8 @@
 """What holds for the whole fleet, read from PostgreSQL and Redis when Prometheus asks: `max()` over who shows it."""
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -13,18 +10,17 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine
 
 from core.settings import Settings
-from db import attempts, budgets, overview, processes, reports
+from db import attempts, budgets, canaries, overview, processes, reports
 from db.session import transact
+from producer.reading import Reading
 from producer.window import window_size
-from removal.limiter.errors import LimiterUnavailable
 from removal.limiter.view import LimiterView, look
-
-log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 2.0
 READ_SECONDS = 4.0
 """Prometheus gives up after ten, and what a process counts itself is to be had even when PostgreSQL hangs."""
 ROLES = ("dispatcher", "web", "worker")
+PAUSE_REASONS = ("hand", budgets.PAUSE_REASON, canaries.PAUSE_REASON)
 
 
 class FleetCollector(Collector):
@@ -33,16 +29,14 @@ class FleetCollector(Collector):
     Args:
         engine: The database.
         settings: Whose account, what quota.
-        is_asked: Whether this process tells; of several dispatchers only the one that leads does.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, is_asked: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
-        self._is_asked = is_asked
         self._lock = threading.Lock()
-        self._reader = ThreadPoolExecutor(1, "fleet-metrics")
-        self._reading: Future[list[Metric]] | None = None
+        self._redis = Reading("Redis", self._look_at_redis)
+        self._postgres = Reading("PostgreSQL", self._look_at_postgres)
         self._newest: list[Metric] = []
         self._read_at = float("-inf")
 
@@ -51,42 +45,37 @@ class FleetCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric; none while they cannot be read, whatever the reason."""
-        if not self._is_asked():
-            return
+        """Yield every metric; none of those of a server that does not answer, whatever the reason."""
         with self._lock:
             if time.monotonic() - self._read_at > KEPT_SECONDS:
-                self._newest = self._read_in_time()
+                self._newest = self._look()
                 self._read_at = time.monotonic()
             newest = self._newest
         yield from newest
 
-    def _read_in_time(self) -> list[Metric]:
-        # A read that hangs is waited for next time again, so that never more than one does.
-        self._reading = self._reading or self._reader.submit(self._look)
-        try:
-            return self._reading.result(READ_SECONDS)
-        except FutureTimeoutError:
-            log.warning("the fleet's metrics could not be read within %s s", READ_SECONDS)
-        except Exception as error:
-            log.warning("the fleet's metrics could not be read: %s", error)
-        finally:
-            if self._reading.done():
-                self._reading = None
-        return []
-
     def _look(self) -> list[Metric]:
-        try:
-            limiter = self._limiter(look(self._settings.redis_url, self._settings.account), answers=True)
-        except LimiterUnavailable:
-            limiter = self._limiter(None, answers=False)
-        return limiter + transact(self._engine, self._read)
+        until = time.monotonic() + READ_SECONDS
+        for reading in (self._redis, self._postgres):
+            reading.begin()
+        limiter, fleet = self._redis.end(until), self._postgres.end(until)
+        return [
+            *(self._limiter(None, answers=False) if limiter is None else limiter),
+            _gauge("cleanplate_postgres_up", "1 when the fleet's state can be read", float(fleet is not None)),
+            *(fleet or []),
+        ]
+
+    def _look_at_redis(self) -> list[Metric]:
+        return self._limiter(look(self._settings.redis_url, self._settings.account), answers=True)
+
+    def _look_at_postgres(self) -> list[Metric]:
+        return transact(self._engine, self._read)
 
     def _read(self, connection: Connection) -> list[Metric]:
         return [
             *self._lanes(connection),
             *self._circuit(connection),
             *self._money(connection),
+            self._paused(connection),
             *self._processes(connection),
         ]
 
@@ -98,7 +87,7 @@ class FleetCollector(Collector):
         )
         oldest = GaugeMetricFamily(
             "cleanplate_oldest_pending_seconds",
-            "How long the photo has been due that was due first; 0 when none is",
+            "How long the photo has been due that was due first of those no worker has; 0 when none is",
             labels=["lane"],
         )
         for lane in overview.look_at_lanes(connection):
@@ -163,7 +152,7 @@ class FleetCollector(Collector):
             ),
             _gauge(
                 "cleanplate_batch_budget_left_ratio",
-                "Of the active batch that is nearest to a limit it will reach; 1 when none will",
+                "Of the batch that is nearest to a limit it will reach, or has reached; 1 when none will",
                 budgets.smallest_share_left(connection, self._settings.removal_price),
             ),
         ]
@@ -171,6 +160,14 @@ class FleetCollector(Collector):
             left = max(0, limit - reports.calls_today(connection, self._settings.account))
             found.append(_gauge("cleanplate_daily_calls_left", "Calls that REMOVAL_DAILY_CALLS leaves for today", left))
         return found
+
+    def _paused(self, connection: Connection) -> Metric:
+        paused = GaugeMetricFamily(
+            "cleanplate_paused_batches", "Batches that stand still, by reason", labels=["reason"]
+        )
+        for reason, count in (dict.fromkeys(PAUSE_REASONS, 0) | overview.count_paused(connection)).items():
+            paused.add_metric([reason], count)
+        return paused
 
     def _processes(self, connection: Connection) -> list[Metric]:
         alive = [process for process in processes.list_recent(connection) if process.is_alive]

@@ -48,8 +48,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     try:
         with Publisher(settings.redis_url) as publisher:
             dispatcher = Dispatcher(engine, publisher, options)
-            fleet = FleetCollector(engine, settings, lambda: dispatcher.is_leading)
-            serve_metrics(settings.metrics_host, settings.metrics_port, fleet, speaks_for_all=True)
+            serve_metrics(settings.metrics_host, settings.metrics_port, FleetCollector(engine, settings))
             with heart(
                 engine, name, "dispatcher", is_leader=lambda: dispatcher.is_leading, is_well=lambda: dispatcher.is_well
             ):

@@ -20,12 +20,13 @@ from sqlalchemy import Engine, text
 
 from core.metrics import registry_of, render, serve_metrics
 from core.settings import Settings
-from db import tokens
+from db import batches, tokens
 from db.session import make_engine
 from db.tokens import Scope
 from producer.fleet_metrics import FleetCollector
 from producer.metrics import LOST_MESSAGES
 from tests.console.conftest import MakeWeb
+from tests.db.rows import make_batch
 from tests.ops.conftest import PHOTOS, Watched, free_ports
 from tests.ops.hanging import Hanging
 
@@ -218,7 +219,10 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
         series("cleanplate_batch_budget_left_ratio", "1x120"),
         series("cleanplate_calls_today", "10x120"),
         series("cleanplate_daily_calls_left", "90x120"),
+        series('cleanplate_paused_batches{reason="budget"}', "0x120"),
+        series('cleanplate_paused_batches{reason="hand"}', "3x120"),
         series("cleanplate_redis_up", "1x120"),
+        series("cleanplate_postgres_up", "1x120"),
         series('up{job="cleanplate",instance="worker:9464"}', "1x120"),
         series('cleanplate_rescues_total{state="pending"}', "0x120"),
     ]
@@ -238,8 +242,12 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
         "WorkersFallSilent ": {'cleanplate_rescues_total{state="pending"}': "0x35 60x80"},
         "DailyCallsNear": {"cleanplate_calls_today": "95x120", "cleanplate_daily_calls_left": "5x120"},
         "RedisDown": {"cleanplate_redis_up": "0x120"},
+        "PostgresDown": {"cleanplate_postgres_up": "0x120"},
+        "BatchStandsStill": {'cleanplate_paused_batches{reason="budget"}': "1x120"},
         "TargetDown": {'up{job="cleanplate",instance="worker:9464"}': "0x120"},
         "BatchBudgetNear": {"cleanplate_batch_budget_left_ratio": "0.05x120"},
+        # It was near its end for no longer than one scrape.
+        "BatchBudgetNear ": {"cleanplate_batch_budget_left_ratio": "1x39 0.05 1x80"},
         "NobodyLeads": {"cleanplate_dispatcher_leaders": "0x120"},
         "NobodyWorks": {'cleanplate_processes{role="worker"}': "0x120"},
     }
@@ -297,10 +305,10 @@ def test_what_is_counted_is_there_before_it_happens() -> None:
         assert value(done.stdout, "cleanplate_reused_total", lane=lane) == 0
 
 
-def test_what_a_process_counts_is_shown_though_postgres_hangs() -> None:
+def test_what_others_tell_is_shown_though_postgres_hangs(redis_url: str) -> None:
     with Hanging() as where:
         engine = make_engine(f"postgresql://x:y@{where}/z", pooled=False)
-        registry = registry_of(FleetCollector(engine, Settings(_env_file=None, redis_url="")))
+        registry = registry_of(FleetCollector(engine, Settings(_env_file=None, redis_url=redis_url)))
         for _ in range(2):
             LOST_MESSAGES.inc()
             began = time.monotonic()
@@ -308,6 +316,30 @@ def test_what_a_process_counts_is_shown_though_postgres_hangs() -> None:
             assert time.monotonic() - began < 8
             assert "cleanplate_lost_messages_total" in shown
             assert "cleanplate_jobs" not in shown
+            assert value(shown, "cleanplate_postgres_up") == 0
+            assert value(shown, "cleanplate_redis_up") == 1
+            assert value(shown, "cleanplate_limiter_reserved_seconds") == 0
+
+
+def test_what_others_tell_is_shown_though_redis_hangs(engine: Engine) -> None:
+    with Hanging() as where:
+        settings = Settings(_env_file=None, redis_url=f"redis://{where}/0")
+        began = time.monotonic()
+        shown = render(registry_of(FleetCollector(engine, settings))).decode()
+        assert time.monotonic() - began < 8
+    assert value(shown, "cleanplate_redis_up") == 0
+    assert value(shown, "cleanplate_postgres_up") == 1
+    assert value(shown, "cleanplate_jobs", lane="bulk", state="pending") == 0
+
+
+def test_batches_that_stand_still_are_counted_by_reason(engine: Engine) -> None:
+    for _ in range(2):
+        make_batch(engine, 1)
+    with engine.begin() as connection:
+        batches.pause(connection, 2, "canary")
+    shown = render(registry_of(FleetCollector(engine, Settings(_env_file=None, redis_url="")))).decode()
+    told = {reason: value(shown, "cleanplate_paused_batches", reason=reason) for reason in ("hand", "budget", "canary")}
+    assert told == {"hand": 0, "budget": 0, "canary": 1}
 
 
 def test_a_schema_that_is_not_there_yet_hides_only_what_is_in_it(engine: Engine) -> None:
@@ -328,11 +360,17 @@ def test_a_limiter_nobody_can_ask_tells_nothing(engine: Engine) -> None:
     assert "cleanplate_limiter_closed_seconds" not in shown
 
 
-def test_a_local_stack_is_counted_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_local_stack_is_counted_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    caplog.set_level("INFO")
     [port] = free_ports(1)
     assert serve_metrics("127.0.0.1", port) is None
-    assert serve_metrics("127.0.0.1", port, speaks_for_all=True) == port
+    assert [record.message for record in caplog.records if "web's /metrics shows" in record.message]
+    caplog.clear()
+    assert serve_metrics("127.0.0.1", 0) is None
+    assert caplog.messages == []
 
 
 def test_a_port_that_is_taken_is_left_to_who_has_it(watched: Watched) -> None:
