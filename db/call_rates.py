@@ -53,6 +53,15 @@ def forget_old(connection: Connection) -> int:
     return connection.execute(statement, {"kept": KEPT_SECONDS}).rowcount
 
 
+def answered_lately(connection: Connection) -> float:
+    """Return how many calls a second were answered well, in the best of the last three whole stretches; 0 when none."""
+    statement = text(
+        "SELECT coalesce(max(calls - throttled - failed), 0) / 10.0 FROM call_rates "
+        "WHERE at > now() - interval '40 seconds' AND at <= now() - interval '10 seconds'"
+    )
+    return float(connection.execute(statement).scalar_one())
+
+
 def history(connection: Connection, *, seconds: int, step_seconds: int) -> list[RatePoint]:
     """Return the calls of the last so many seconds, oldest first, with a point for each step, also one without calls.
 

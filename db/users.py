@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 LINK_SECONDS = 900.0
+LONGEST_NAME = 100
 LONGEST_SESSION_SECONDS = 30 * 86_400.0
 SEEN_EVERY_SECONDS = 60.0
 
@@ -114,6 +115,14 @@ def open_session(connection: Connection, user_id: int) -> str:
     statement = text("INSERT INTO user_sessions (hash, user_id) VALUES (:hash, :user)")
     connection.execute(statement, {"hash": _hash(made), "user": user_id})
     return made
+
+
+def flaw_of_name(name: str) -> str | None:
+    """Return what is wrong with the name of somebody new, or None."""
+    # Names stand in addresses, where dots alone are a way up.
+    if not name.strip(". ") or len(name) > LONGEST_NAME or not name.isprintable() or "/" in name:
+        return f"A name has 1 to {LONGEST_NAME} characters, not dots alone, and no slash."
+    return None
 
 
 def find_session(connection: Connection, cookie: str, idle_seconds: float) -> UserRow | None:

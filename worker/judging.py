@@ -23,19 +23,18 @@ class Doubt:
     message: str
 
 
-def doubt_about(output: Output, job_id: int, *, unchanged_below: float, changed_above: float) -> Doubt | None:
+def doubt_about(output: Output, *, unchanged_below: float, changed_above: float) -> Doubt | None:
     """Return why an output has to be seen by a person; None when it looks right.
 
     A job with a mask is judged by what changed outside it, as the mask itself may cover the whole photo.
 
     Args:
         output: The output, compared with what was sent.
-        job_id: Whose, for the message.
         unchanged_below: Outputs with a smaller share changed are doubted; 0 doubts none.
         changed_above: Outputs with a larger share changed (with a mask: of what is outside it) are doubted; 1 doubts
             none.
     """
-    then = f"The output was kept: `cleanplate accept {job_id}` takes it, `cleanplate reject {job_id}` drops it."
+    then = "The output was kept: accept it, or reject it."
     if output.changed_ratio < unchanged_below:
         return Doubt("unchanged", f"The output shows what was sent: nothing visible was taken off. {then}")
     if output.changed_outside is not None:

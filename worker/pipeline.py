@@ -260,9 +260,7 @@ class Pipeline:
 
     def _keep(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
         tools = self._tools
-        doubt = doubt_about(
-            output, job.id, unchanged_below=tools.hold_unchanged_below, changed_above=tools.hold_changed_above
-        )
+        doubt = doubt_about(output, unchanged_below=tools.hold_unchanged_below, changed_above=tools.hold_changed_above)
         with tracing.span("store"):
             if doubt is not None:
                 ending = tools.finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)

@@ -37,8 +37,8 @@ def user() -> None:
 @click.option("--no-password", is_flag=True, help="Signs in with one-time links, or through a proxy.")
 def add(name: str, role: str, password_stdin: bool, no_password: bool) -> None:
     """Let NAME in; asks for a password."""
-    if not name.strip() or not name.isprintable() or "/" in name or len(name) > 100:
-        raise UsageError("A name has 1 to 100 characters and no slash.")
+    if flaw := users.flaw_of_name(name):
+        raise UsageError(flaw)
     hashed = None if no_password else hash_password(_read_password(from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
         made = act(engine, "add person", name, lambda connection: users.add(connection, name, Role(role), hashed), role)

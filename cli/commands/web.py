@@ -15,7 +15,6 @@ from db.session import now, transact
 from producer.fleet_metrics import FleetCollector
 
 POOL_SIZE = 10
-GRACE_SECONDS = 5
 
 
 @click.command()
@@ -26,6 +25,7 @@ def web(host: str | None, port: int | None) -> None:
     import uvicorn
 
     from console.app import make_app
+    from console.serving import OPTIONS
 
     watch_parent()
     settings = load_settings()
@@ -37,13 +37,4 @@ def web(host: str | None, port: int | None) -> None:
         click.echo(f"Listening at http://{listen_host}:{listen_port}/", err=True)
         serve_metrics(settings.metrics_host, settings.metrics_port, FleetCollector(engine, settings))
         with heart(engine, f"{socket.gethostname()}-{os.getpid()}", "web"):
-            uvicorn.run(
-                make_app(engine, settings),
-                host=listen_host,
-                port=listen_port,
-                log_config=None,
-                access_log=False,
-                # Pages that are kept up to date hold their connections for ever.
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                server_header=False,
-            )
+            uvicorn.run(make_app(engine, settings), host=listen_host, port=listen_port, **OPTIONS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
@@ -19,7 +20,7 @@ from console.pages.people import people_router
 from console.pages.photos import Photos
 from console.pages.pictures import pictures_router
 from console.pages.redo import redo_router
-from console.pages.rendering import Pages
+from console.pages.rendering import Pages, with_headers
 from console.pages.review import review_router
 from console.pages.shops import shops_router
 from console.pages.signing_in import signing_in_router
@@ -28,6 +29,14 @@ from console.pages.visitor import Guard
 from core.settings import Settings
 
 STATIC = Path(__file__).parents[1] / "static"
+
+
+class Static(StaticFiles):
+    """Files that browsers ask for again only when they changed, and that are nothing but what they are said to be."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Return a file with the headers of pages."""
+        return with_headers(super().file_response(*args, **kwargs), {"Cache-Control": "no-cache"})
 
 
 def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[Request], Response]:
@@ -63,5 +72,5 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[R
     )
     for router in routers:
         app.include_router(router, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    return add_page_errors(app, pages)
+    app.mount("/static", Static(directory=STATIC), name="static")
+    return add_page_errors(app, guard, pages)

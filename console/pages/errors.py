@@ -11,14 +11,14 @@ from starlette.exceptions import HTTPException
 
 from console.api.problems import problem
 from console.pages.rendering import HEADERS, Pages
-from console.pages.visitor import PageError, SignInNeeded
-from core.errors import DatabaseDown, UsageError
+from console.pages.visitor import Guard, PageError, SignInNeeded, Visitor
+from core.errors import CleanplateError, DatabaseDown, UsageError
 
 PROGRAMS = ("/v1", "/webhooks", "/artifacts")
 """Whoever asks here is told in JSON, whatever they say they take."""
 
 
-def add_page_errors(app: FastAPI, pages: Pages) -> Callable[[Request], Response]:
+def add_page_errors(app: FastAPI, guard: Guard, pages: Pages) -> Callable[[Request], Response]:
     """Make what goes wrong on a page a page; call it after the handlers of problems are added.
 
     Returns:
@@ -26,7 +26,13 @@ def add_page_errors(app: FastAPI, pages: Pages) -> Callable[[Request], Response]
     """
 
     def show(request: Request, status: int, message: str) -> Response:
-        return pages.show(request, "error.html", None, status=status, message=message, error_status=status)
+        return pages.show(request, "error.html", visitor(request), status=status, message=message, error_status=status)
+
+    def visitor(request: Request) -> Visitor | None:
+        try:
+            return guard.find(request)
+        except (PageError, CleanplateError):
+            return None
 
     @app.exception_handler(SignInNeeded)
     def sign_in(request: Request, error: SignInNeeded) -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
@@ -10,18 +11,23 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from console.pages.batch import BatchId, look_at_batch
+from console.pages.batch import AfterId, BatchId, Words
+from console.pages.batch_view import choose, find_groups, find_photos, look_at_batch
 from console.pages.overview import SPANS, Glances
 from console.pages.rendering import HEADERS, Pages
-from console.pages.visitor import Guard, Visitor
+from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import CleanplateError
 from core.settings import Settings
+from db.session import transact
 from db.users import Role
 
 EVERY_SECONDS = 1.0
 LONGEST_SECONDS = 3600.0
-"""A browser asks again by itself; whoever was shut out meanwhile is told so then."""
 QUIET_SECONDS = 15.0
+ASK_SECONDS = 3.0
+"""How soon who signed out, or was shut out, sees nothing more."""
+GROUPS_SECONDS = 5.0
+"""What failed is looked at that often; it takes longer than the rest."""
 
 Parts = Callable[[], dict[str, str]]
 
@@ -42,34 +48,73 @@ def live_router(engine: Engine, guard: Guard, pages: Pages, glances: Glances, se
                 for name in ("attention", "figures", "chart", "lanes", "newest", "fleet")
             }
 
-        return _stream(request, parts)
+        return _stream(request, parts, still_may(request, visitor))
 
     @router.get("/batches/{batch_id}")
-    def batch(request: Request, batch_id: BatchId, visitor: Viewer) -> StreamingResponse:
-        def parts() -> dict[str, str]:
-            found = look_at_batch(engine, settings, batch_id)
-            return {"progress": pages.part("parts/progress.html", visitor, batch=found)}
+    def batch(
+        request: Request,
+        batch_id: BatchId,
+        visitor: Viewer,
+        state: Words = "",
+        code: Words = "",
+        sku: Words = "",
+        after: AfterId = 0,
+    ) -> StreamingResponse:
+        look_at_batch(engine, settings, batch_id)
+        chosen = choose(state, code, sku)
+        grouped, grouped_at = "", float("-inf")
 
-        return _stream(request, parts)
+        def parts() -> dict[str, str]:
+            nonlocal grouped, grouped_at
+            context = {"batch": look_at_batch(engine, settings, batch_id), "filter": chosen, "settings": settings}
+            if time.monotonic() - grouped_at > GROUPS_SECONDS:
+                groups = transact(engine, lambda connection: find_groups(connection, batch_id))
+                grouped = pages.part("parts/batch_groups.html", visitor, groups=groups, **context)
+                grouped_at = time.monotonic()
+            photos = transact(engine, lambda connection: find_photos(connection, batch_id, chosen, after))
+            return {
+                "progress": pages.part("parts/progress.html", visitor, **context),
+                "actions": pages.part("parts/batch_actions.html", visitor, **context),
+                "held": pages.part("parts/batch_held.html", visitor, **context),
+                "groups": grouped,
+                **{f"photo-{job.id}": pages.part("parts/photo.html", visitor, job=job) for job in photos},
+            }
+
+        return _stream(request, parts, still_may(request, visitor))
+
+    def still_may(request: Request, visitor: Visitor) -> Callable[[], bool]:
+        def ask() -> bool:
+            try:
+                found = guard.find(request)
+            except PageError:
+                return False
+            return found is not None and (found.user.id, found.user.role) == (visitor.user.id, visitor.user.role)
+
+        return ask
 
     return router
 
 
-def _stream(request: Request, parts: Parts) -> StreamingResponse:
+def _stream(request: Request, parts: Parts, still_may: Callable[[], bool]) -> StreamingResponse:
     headers = {**HEADERS, "X-Accel-Buffering": "no"}
-    return StreamingResponse(_changes(request, parts), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_changes(request, parts, still_may), media_type="text/event-stream", headers=headers)
 
 
-async def _changes(request: Request, parts: Parts) -> AsyncIterator[str]:
+async def _changes(request: Request, parts: Parts, still_may: Callable[[], bool]) -> AsyncIterator[str]:
     sent: dict[str, str] = {}
-    began = quiet_since = asyncio.get_running_loop().time()
+    began = quiet_since = asked = asyncio.get_running_loop().time()
     while not await request.is_disconnected():
         now = asyncio.get_running_loop().time()
         if now - began > LONGEST_SECONDS:
             return
         try:
+            if now - asked > ASK_SECONDS:
+                asked = now
+                if not await run_in_threadpool(still_may):
+                    yield "event: shut-out\ndata: \n\n"
+                    return
             found = await run_in_threadpool(parts)
-        except CleanplateError:
+        except (CleanplateError, PageError):
             # The page says what it last knew; the next round finds out whether the database is back.
             found = {}
         changed = {name: text for name, text in found.items() if sent.get(name) != text}

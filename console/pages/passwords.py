@@ -9,7 +9,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 SHORTEST = 10
 LONGEST = 1000
-FREE_GUESSES = 5
 FORGIVEN_SECONDS = 300.0
 MOST_REMEMBERED = 10_000
 
@@ -52,31 +51,39 @@ class Guesses:
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait_seconds(self, *keys: str) -> float:
-        """Return how long the next guess has to wait."""
-        now = time.monotonic()
-        with self._lock:
-            return max((self._wait(self._wrong.get(key, []), now) for key in keys), default=0.0)
+    def take(self, name: str, address: str) -> float:
+        """Return how long a guess has to wait; 0 lets it be made, and counts it as wrong until it is forgiven.
 
-    def note_wrong(self, *keys: str) -> None:
-        """Remember a wrong guess."""
+        Counted before it is checked, so that many at the same time are no more than one after the other. Somebody who
+        guesses at another's name mostly keeps out themselves.
+        """
         now = time.monotonic()
+        allowed = _keys(name, address)
         with self._lock:
-            for key in keys:
+            wait = max(self._wait(self._wrong.get(key, []), free, now) for key, free in allowed.items())
+            if wait:
+                return wait
+            for key, free in allowed.items():
                 recent = [then for then in self._wrong.pop(key, []) if now - then < FORGIVEN_SECONDS]
-                self._wrong[key] = [*recent, now][-20:]
+                self._wrong[key] = [*recent, now][-4 * free :]
             while len(self._wrong) > MOST_REMEMBERED:
                 self._wrong.popitem(last=False)
+        return 0.0
 
-    def forgive(self, *keys: str) -> None:
+    def forgive(self, name: str, address: str) -> None:
         """Forget wrong guesses, after the right one."""
         with self._lock:
-            for key in keys:
+            for key in _keys(name, address):
                 self._wrong.pop(key, None)
 
-    def _wait(self, wrong: list[float], now: float) -> float:
+    def _wait(self, wrong: list[float], free: int, now: float) -> float:
         recent = [then for then in wrong if now - then < FORGIVEN_SECONDS]
-        if len(recent) < FREE_GUESSES:
+        if len(recent) < free:
             return 0.0
-        pause = min(FORGIVEN_SECONDS, 2.0 ** (len(recent) - FREE_GUESSES + 1))
+        pause = min(FORGIVEN_SECONDS, 2.0 ** (len(recent) - free + 1))
         return max(0.0, recent[-1] + pause - now)
+
+
+def _keys(name: str, address: str) -> dict[str, int]:
+    """Return what guesses are counted by, each with how many are free."""
+    return {f"name {name} from {address}": 5, f"address {address}": 20, f"name {name}": 50}

@@ -16,8 +16,6 @@ from db import users
 from db.session import transact
 from db.users import Role
 
-LONGEST_NAME = 100
-
 
 def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) -> APIRouter:
     """Return the routes of people."""
@@ -45,8 +43,9 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
 
     @router.post("")
     def add_person(request: Request, visitor: Acting, sent: Sent) -> Response:
-        name, password, role = told(sent, "name"), told(sent, "password"), str(sent.get("role") or "")
-        if flaw := _flaw_of_name(name):
+        name, role = told(sent, "name"), str(sent.get("role") or "")
+        password = str(sent.get("password") or "")
+        if flaw := users.flaw_of_name(name):
             return show_people(request, visitor, wrong=flaw)
         if role not in set(Role):
             return show_people(request, visitor, wrong="There is no such role.")
@@ -97,12 +96,6 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         return pages.go("/people", f"{name} is shut out." if done else f"There is no {name}.")
 
     return router
-
-
-def _flaw_of_name(name: str) -> str | None:
-    if not name or len(name) > LONGEST_NAME or not name.isprintable() or "/" in name:
-        return f"A name has 1 to {LONGEST_NAME} characters and no slash."
-    return None
 
 
 def _not_oneself(visitor: Visitor, name: str) -> None:

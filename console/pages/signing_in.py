@@ -56,15 +56,16 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
         token, cookie = str(sent.get(CSRF_FIELD) or ""), request.cookies.get(FORM_COOKIE, "")
         if not cookie or not hmac.compare_digest(token.encode(), form_token(cookie).encode()):
             return show_form(request, then=local(then), status=403, wrong="The form was too old; try again.", name=name)
-        keys = (f"name {name}", f"address {request.client.host if request.client else ''}")
-        if wait := guesses.wait_seconds(*keys):
+        address = guard.address_of(request)
+        if wait := guesses.take(name, address):
             wrong = f"Too many wrong passwords; wait {duration(wait)} and try again."
             return show_form(request, then=local(then), status=429, wrong=wrong, name=name)
         kept = transact(engine, lambda connection: users.password_hash(connection, name)) if "\0" not in name else None
         if not is_right(kept, password):
-            guesses.note_wrong(*keys)
+            refused = name.replace("\0", "")
+            transact(engine, lambda connection: audit.note(connection, refused, "sign in refused", detail=address))
             return show_form(request, then=local(then), status=403, wrong=WRONG, name=name)
-        guesses.forgive(*keys)
+        guesses.forgive(name, address)
         if kept is not None and is_dated(kept):
             hashed = hash_password(password)
             transact(engine, lambda connection: users.rehash_password(connection, name, hashed))

@@ -22,6 +22,8 @@ CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 MOST_FILES = 2000
 MOST_FIELDS = 100
+MOST_FIELD_BYTES = 16_000_000
+"""A mask of a large photo, drawn by hand, has megabytes of run lengths."""
 
 
 class SignInNeeded(Exception):
@@ -73,7 +75,7 @@ Require = Callable[[Request], Visitor]
 
 async def read_form(request: Request) -> AsyncIterator[FormData]:
     """Yield a request's form; its files are closed when the request is answered."""
-    async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
+    async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MOST_FIELD_BYTES) as form:
         yield form
 
 
@@ -127,13 +129,20 @@ class Guard:
 
         return check
 
-    def acting(self, role: Role) -> Callable[[Request, FormData], Visitor]:
+    def acting(self, role: Role) -> Callable[[Request, Visitor, FormData], Visitor]:
         """Return a dependency as `needs` does, for what a form of ours asks."""
         needs = self.needs(role)
 
-        def check(request: Request, form: Annotated[FormData, Depends(read_form)]) -> Visitor:
-            visitor = needs(request)
+        def ask(request: Request) -> Visitor:
             check_origin(request)
+            return needs(request)
+
+        # Who may not send anything is told so before their files are read: dependencies come in this order.
+        def check(
+            request: Request,
+            visitor: Annotated[Visitor, Depends(ask)],
+            form: Annotated[FormData, Depends(read_form)],
+        ) -> Visitor:
             told = request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD)
             if not isinstance(told, str) or not hmac.compare_digest(told.encode(), visitor.csrf.encode()):
                 raise PageError(403, "This form is too old, or not ours. Nothing was changed; load the page again.")
@@ -141,9 +150,14 @@ class Guard:
 
         return check
 
+    def address_of(self, request: Request) -> str:
+        """Return where a request comes from: what our proxy says, or who is connected."""
+        passed_on = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return passed_on if passed_on and self._is_proxy(request) else _peer(request)
+
     def _is_proxy(self, request: Request) -> bool:
         try:
-            address = ipaddress.ip_address(request.client.host if request.client else "")
+            address = ipaddress.ip_address(_peer(request))
         except ValueError:
             return False
         return any(address in network for network in self._proxies)
@@ -155,6 +169,10 @@ class Guard:
                 403, f"You are signed in as {name!r}, whom nobody has let in. An admin can: cleanplate user add."
             )
         return Visitor(user, "")
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def check_origin(request: Request) -> None:

@@ -20,6 +20,7 @@ export function startComparing(root) {
   const draw = () => {
     sheet.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     level.textContent = `${Math.round(scale * 100)} %`;
+    root.classList.toggle("zoomed", scale > 1);
   };
   const zoom = (factor, atX = stage.clientWidth / 2, atY = stage.clientHeight / 2) => {
     const next = Math.min(MOST, Math.max(1, scale * factor));
@@ -72,8 +73,9 @@ export function startComparing(root) {
       }
     };
     move(event);
-    stage.addEventListener("pointermove", move);
-    stage.addEventListener("pointerup", () => stage.removeEventListener("pointermove", move), { once: true });
+    const ended = new AbortController();
+    stage.addEventListener("pointermove", move, { signal: ended.signal });
+    for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, () => ended.abort(), { signal: ended.signal });
   });
 
   document.addEventListener("keydown", (event) => {

@@ -14,6 +14,7 @@ export function startPainting(root) {
   const before = [];
   let tool = "brush";
 
+  root.querySelector(".tools").hidden = false;
   const choose = (name) => {
     tool = name;
     for (const button of root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
@@ -25,6 +26,9 @@ export function startPainting(root) {
   const tell = () => {
     const { runs, pixels } = runsOf(context.getImageData(0, 0, width, height).data);
     field.value = pixels ? `${width}x${height}: ${runs.join(" ")}` : "";
+    tellArea(runs, pixels);
+  };
+  const tellArea = (runs, pixels) => {
     area.textContent = pixels
       ? `${pixels.toLocaleString()} pixels in ${(runs.length / 2).toLocaleString()} runs: ${((100 * pixels) / (width * height)).toFixed(2)} % of the photo.`
       : "Nothing is painted yet.";
@@ -60,13 +64,35 @@ export function startPainting(root) {
       }
     };
     draw(event);
-    canvas.addEventListener("pointermove", draw);
-    const end = () => {
-      canvas.removeEventListener("pointermove", draw);
-      tell();
-    };
-    canvas.addEventListener("pointerup", end, { once: true });
+    const ended = new AbortController();
+    const end = () => { ended.abort(); tell(); };
+    canvas.addEventListener("pointermove", draw, { signal: ended.signal });
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, end, { signal: ended.signal });
   });
+
+  // What was written, or kept by the browser when it went back to this page, is shown as if it were painted.
+  const drawWritten = () => {
+    const [size, ...numbers] = field.value.trim().split(/\s+/);
+    const runs = numbers.map(Number);
+    const fits = size === `${width}x${height}:` && runs.length && runs.length % 2 === 0 && runs.every(Number.isInteger);
+    if (!fits) {
+      area.textContent = field.value.trim() ? "The server reads what is written here." : "Nothing is painted yet.";
+      return;
+    }
+    context.globalCompositeOperation = "source-over";
+    context.clearRect(0, 0, width, height);
+    context.fillStyle = COLOUR;
+    for (let each = 0; each < runs.length; each += 2) {
+      for (let at = runs[each], end = at + runs[each + 1]; at < end;) {
+        const length = Math.min(end - at, width - (at % width));
+        context.fillRect(at % width, Math.floor(at / width), length, 1);
+        at += length;
+      }
+    }
+    tellArea(runs, runs.reduce((sum, length, place) => sum + (place % 2 ? length : 0), 0));
+  };
+  field.addEventListener("change", drawWritten);
+  if (field.value) drawWritten();
 
   const undo = () => {
     const kept = before.pop();

@@ -11,6 +11,7 @@ import uvicorn
 from sqlalchemy import Engine, text
 
 from console.app import make_app
+from console.serving import OPTIONS
 from core.settings import Settings
 from db import connections
 from db.connections import ShopConnection
@@ -52,7 +53,7 @@ def make_web(engine: Engine) -> Iterator[MakeWeb]:
     def make(**settings: Any) -> Web:
         told = {"artifact_public_url": PUBLIC_URL, **settings}
         app = make_app(engine, Settings(_env_file=None, **told))
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", **OPTIONS))
         thread = threading.Thread(target=server.run)
         thread.start()
         while not server.started:

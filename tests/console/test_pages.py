@@ -1,18 +1,21 @@
 """The console's pages over HTTP: who may see and do what, and what they hold."""
 
+import json
 import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
+from starlette.requests import Request as StarletteRequest
 
 from console.pages.passwords import hash_password
 from console.pages.signing_in import local
-from db import artifacts, audit, batches, tallies, users
+from db import artifacts, audit, batches, circuits, tallies, users
 from db.users import Role
 from tests.console.conftest import MakeWeb, Web
 from tests.db.rows import make_batch
@@ -189,8 +192,9 @@ def test_what_shops_write_is_only_text(web: Web, admin: Person) -> None:
     assert "&lt;script&gt;" in admin.get("/jobs/1")
 
 
-def sign_in(web: Web, name: str, password: str, then: str = "/") -> httpx.Response:
-    with httpx.Client(base_url=web.client.base_url, headers=HTML) as client:
+def sign_in(web: Web, name: str, password: str, then: str = "/", forwarded: str = "") -> httpx.Response:
+    headers = {**HTML, "X-Forwarded-For": forwarded} if forwarded else HTML
+    with httpx.Client(base_url=web.client.base_url, headers=headers, timeout=30) as client:
         page = client.get("/sign-in", params={"then": then}).text
         token = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
         assert token
@@ -216,7 +220,8 @@ def test_signing_in_with_a_password(web: Web) -> None:
         kept = connection.execute(text("SELECT password_hash FROM users WHERE name = 'ann'")).scalar_one()
         lines = audit.list_lines(connection)
     assert kept.startswith("$argon2id$")
-    assert [(line.actor, line.action) for line in lines] == [("ann", "sign in")]
+    refused = [(name, "sign in refused") for name in ("ann", "nobody", "bob", "bob", "ann")]
+    assert [(line.actor, line.action) for line in lines] == [*refused, ("ann", "sign in")]
 
 
 def test_passwords_are_guessed_slowly(web: Web) -> None:
@@ -225,6 +230,24 @@ def test_passwords_are_guessed_slowly(web: Web) -> None:
     assert [sign_in(web, "ann", f"wrong {n}").status_code for n in range(6)] == [403] * 5 + [429]
     # Also the right one has to wait: otherwise guessing went on at full speed.
     assert sign_in(web, "ann", PASSWORD).status_code == 429
+
+
+def test_many_guesses_at_once_are_no_more_than_one_after_the_other(web: Web) -> None:
+    with web.engine.begin() as connection:
+        users.add(connection, "ann", Role.VIEWER, hash_password(PASSWORD))
+    with ThreadPoolExecutor(12) as threads:
+        found = list(threads.map(lambda n: sign_in(web, "ann", f"wrong {n}").status_code, range(12)))
+    assert sorted(found) == [403] * 5 + [429] * 7
+
+
+def test_who_guesses_keeps_out_nobody_else(make_web: MakeWeb) -> None:
+    web = make_web()
+    with web.engine.begin() as connection:
+        users.add(connection, "ann", Role.VIEWER, hash_password(PASSWORD))
+    for n in range(6):
+        sign_in(web, "ann", f"wrong {n}", forwarded="203.0.113.5")
+    assert sign_in(web, "ann", PASSWORD, forwarded="203.0.113.5").status_code == 429
+    assert sign_in(web, "ann", PASSWORD, forwarded="198.51.100.7").status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -300,6 +323,99 @@ def test_only_the_proxy_may_say_who_somebody_is(make_web: MakeWeb) -> None:
         with web.engine.begin() as connection:
             users.add(connection, "ann", Role.ADMIN, None)
         assert web.client.get("/", headers=ann).status_code == 303
+        assert web.client.get("/", headers={**ann, "X-Forwarded-For": "10.1.2.3"}).status_code == 303
+
+
+def test_a_proxy_may_say_where_people_come_from(make_web: MakeWeb) -> None:
+    web = make_web(proxy_user_header="X-Forwarded-User")
+    with web.engine.begin() as connection:
+        users.add(connection, "ann", Role.ADMIN, None)
+    ann = {**HTML, "X-Forwarded-User": "ann", "X-Forwarded-For": "203.0.113.5", "X-Forwarded-Proto": "https"}
+    assert web.client.get("/", headers=ann).status_code == 200
+
+
+def test_files_are_not_read_of_who_may_not_send_any(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer = Person(web, Role.VIEWER)
+
+    def form(*_: object, **__: object) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(StarletteRequest, "form", form)
+    for client, status in ((web.client, 303), (viewer.http, 403)):
+        answer = client.post("/batches/new", files={"files": PHOTO}, headers=HTML)
+        assert answer.status_code == status
+
+
+def test_passwords_are_taken_as_they_are(web: Web, admin: Person) -> None:
+    admin.post("/people", name="sp", role="viewer", password="  secret pass word  ")
+    assert sign_in(web, "sp", "secret pass word").status_code == 403
+    assert sign_in(web, "sp", "  secret pass word  ").status_code == 303
+    for name in (".", "..", "a/b", ""):
+        admin.post("/people", 422, name=name, role="viewer", password=PASSWORD)
+
+
+def test_live_pages_end_with_the_right_to_see_them(web: Web) -> None:
+    eve = Person(web, Role.VIEWER, "eve")
+    with eve.http.stream("GET", "/live/overview") as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "event: parts"
+        with web.engine.begin() as connection:
+            users.remove(connection, "eve")
+        began = time.monotonic()
+        assert "event: shut-out" in list(lines)
+    assert time.monotonic() - began < 10
+
+
+def test_a_live_batch_shows_buttons_photos_and_failures(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 2)
+    admin.get("/live/batches/999", 404)
+    with admin.http.stream("GET", "/live/batches/1?state=") as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                parts = json.loads(line.removeprefix("data:"))
+                break
+    assert {"progress", "actions", "held", "groups", "photo-1", "photo-2"} == set(parts)
+    assert "Pause" in parts["actions"]
+
+
+def test_what_changed_nothing_is_not_audited(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 1)
+    for action, times in (("resume", 1), ("pause", 2), ("cancel", 2), ("requeue", 1)):
+        for _ in range(times):
+            admin.post(f"/batches/1/{action}")
+    with web.engine.connect() as connection:
+        done = [line.action for line in audit.list_lines(connection)]
+    assert done == ["cancel", "pause"]
+
+
+def test_failures_that_differ_in_numbers_are_one_group(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 4)
+    with web.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE jobs SET state = 'dead', code = 'too_small', finished_at = now(), "
+                "message = CASE WHEN id < 4 THEN 'It has ' || id || ' pixels.' ELSE 'Another.' END"
+            )
+        )
+    page = admin.get("/batches/1")
+    assert "Requeue these 3" in page
+    assert "Requeue this one" in page
+    assert "It has 1 pixels." in page
+    admin.post("/batches/1/requeue", code="too_small", message="It has 1 pixels.", state="dead")
+    assert states(web.engine) == ["pending"] * 3 + ["dead"]
+
+
+def test_how_long_a_batch_takes_follows_what_is_answered(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 30)
+    assert "about 6.0 s left" in admin.get("/batches/1"), "at the configured 5 calls/s"
+    with web.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO call_rates (at, calls, throttled, failed) VALUES (now() - interval '15 s', 20, 5, 5)")
+        )
+    assert "about 30 s left" in admin.get("/batches/1")
+    with web.engine.begin() as connection:
+        circuits.trip(connection, "sandbox", reason="account", code="InvalidAppKey", message="no")
+    assert " left</b>" not in admin.get("/batches/1")
 
 
 def test_photos_are_quoted_before_they_are_submitted(web: Web, admin: Person) -> None:

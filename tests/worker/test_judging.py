@@ -26,15 +26,12 @@ def output(ratio: float, outside: float | None = None) -> Output:
     ],
 )
 def test_table(ratio: float, outside: float | None, code: str | None) -> None:
-    found = doubt_about(
-        output(ratio, outside), 7, unchanged_below=HOLD_UNCHANGED_BELOW, changed_above=HOLD_CHANGED_ABOVE
-    )
+    found = doubt_about(output(ratio, outside), unchanged_below=HOLD_UNCHANGED_BELOW, changed_above=HOLD_CHANGED_ABOVE)
     assert (found.code if found else None) == code
     if found:
-        assert "cleanplate accept 7" in found.message
-        assert "cleanplate reject 7" in found.message
+        assert "accept it, or reject it" in found.message
 
 
 @pytest.mark.parametrize(("ratio", "outside"), [(0.0, None), (1.0, None), (1.0, 1.0)])
 def test_both_limits_can_be_switched_off(ratio: float, outside: float | None) -> None:
-    assert doubt_about(output(ratio, outside), 7, unchanged_below=0, changed_above=1) is None
+    assert doubt_about(output(ratio, outside), unchanged_below=0, changed_above=1) is None

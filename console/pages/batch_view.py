@@ -1,0 +1,118 @@
+"""What is seen of a batch: how it stands, how long it takes, its photos, and what failed."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection, Engine
+
+from console.api.money import present_rate
+from console.pages.visitor import PageError
+from core.settings import Settings
+from core.states import BatchState, JobState
+from db import batches, call_rates, circuits, listings, overview, tallies
+from db.batches import BatchRow
+from db.listings import JobRow
+from db.overview import FailureGroup
+from db.session import transact
+from db.tallies import BatchCounts
+
+PAGE = 60
+MOST_GROUPS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as a page shows it.
+
+    Args:
+        row: The batch.
+        tally: Its counts and money.
+        eta_seconds: How long what waits takes at the present rate; None when nothing moves.
+    """
+
+    row: BatchRow
+    tally: tallies.Tally
+    eta_seconds: float | None
+
+    @property
+    def counts(self) -> BatchCounts:
+        """Where its jobs stand."""
+        return self.tally.counts
+
+    @property
+    def done_share(self) -> float:
+        """The share of its photos that nothing is left to do for."""
+        return 1 - self.counts.unsettled / self.counts.total if self.counts.total else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which photos of a batch are shown."""
+
+    state: str = ""
+    code: str = ""
+    sku: str = ""
+
+    def query(self, **more: object) -> str:
+        """Return the query of a page's URL."""
+        told = {"state": self.state, "code": self.code, "sku": self.sku} | more
+        return urlencode({name: value for name, value in told.items() if value not in {"", None}})
+
+
+def choose(state: str, code: str, sku: str) -> Filter:
+    """Return which photos an address asks for; a state there is none of is no filter."""
+    return Filter(state if state in set(JobState) else "", code.strip(), sku.strip())
+
+
+def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchView:
+    """Return a batch.
+
+    Raises:
+        PageError: 404, when there is none.
+    """
+
+    def work(connection: Connection) -> BatchView | None:
+        row = batches.get(connection, batch_id)
+        return None if row is None else look_at_batches(connection, settings, [row])[0]
+
+    found = transact(engine, work)
+    if found is None:
+        raise PageError(404, f"There is no batch {batch_id}.")
+    return found
+
+
+def look_at_batches(connection: Connection, settings: Settings, rows: list[BatchRow]) -> list[BatchView]:
+    """Return batches with their counts, and how long each takes at the pace of now."""
+    counted = tallies.tally(connection, [row.id for row in rows])
+    pace = _pace(connection, settings)
+
+    def eta(row: BatchRow) -> float | None:
+        unsettled = counted[row.id].counts.unsettled
+        return unsettled / pace if pace and unsettled and row.state == BatchState.ACTIVE else None
+
+    return [BatchView(row, counted[row.id], eta(row)) for row in rows]
+
+
+def find_photos(connection: Connection, batch_id: int, chosen: Filter, after: int) -> list[JobRow]:
+    """Return the next page of a batch's photos."""
+    return listings.list_jobs(
+        connection,
+        batch_id,
+        state=chosen.state or None,
+        code=chosen.code or None,
+        sku=chosen.sku or None,
+        after=after,
+        limit=PAGE,
+    )
+
+
+def find_groups(connection: Connection, batch_id: int) -> list[FailureGroup]:
+    """Return what failed, in groups."""
+    return overview.group_failures(connection, batch_id, MOST_GROUPS)
+
+
+def _pace(connection: Connection, settings: Settings) -> float | None:
+    """Return the calls per second that come out well; None while nobody calls."""
+    if circuits.find_open(connection, settings.account) is not None:
+        return None
+    return call_rates.answered_lately(connection) or present_rate(settings)

@@ -1,0 +1,13 @@
+"""How the application is served: what uvicorn is told, wherever it runs."""
+
+from typing import Any
+
+OPTIONS: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    # Who may say where somebody comes from is ours to decide: PROXY_ADDRESSES.
+    "proxy_headers": False,
+    # Pages that are kept up to date hold their connections for ever.
+    "timeout_graceful_shutdown": 5,
+}
