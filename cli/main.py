@@ -4,6 +4,7 @@
 7 account or signing refused · 8 budget reached
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -41,7 +42,13 @@ def main() -> None:
 
 
 def tell_unforeseen(error: Exception) -> int:
-    """Write the whole cause into a file, name that file in one line, and return the exit code."""
+    """Log the whole cause where this process keeps logs, else name a file with it in one line; return the exit code."""
+    import structlog  # not at the top: it would slow every command down
+
+    if structlog.is_configured():
+        # A container's files are gone with it.
+        logging.getLogger("cleanplate").critical("something nobody foresaw ended this process", exc_info=error)
+        return 1
     handle, path = tempfile.mkstemp(prefix="cleanplate-error-", suffix=".txt")
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
         traceback.print_exception(error, file=file)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 log = logging.getLogger(__name__)
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+LAST_SPANS_SECONDS = 2.0
 ENDED = frozenset({"succeeded", "dead", "held", "cancelled"})
 
 _tracing: "_Tracing | None" = None
@@ -37,10 +38,13 @@ def start(role: str, account: str) -> None:
 
 
 def stop() -> None:
-    """Send what is not sent yet, and trace no more."""
+    """Send what is not sent yet, and trace no more; a collector that does not take it is not waited for."""
     global _tracing
     if _tracing is not None:
-        _tracing.provider.shutdown()
+        # It goes on trying to send for as long as it likes, which must keep no process from ending.
+        sending = threading.Thread(target=_tracing.provider.shutdown, name="last-spans", daemon=True)
+        sending.start()
+        sending.join(LAST_SPANS_SECONDS)
     _tracing = None
 
 
@@ -111,7 +115,7 @@ class _Tracing:
                 return forced[0] if forced else super().generate_trace_id()
 
         resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", f"cleanplate-{role}")})
-        self.provider = TracerProvider(resource=resource, id_generator=Ids())
+        self.provider = TracerProvider(resource=resource, id_generator=Ids(), shutdown_on_exit=False)
         self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self.tracer = self.provider.get_tracer("cleanplate")
 

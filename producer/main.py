@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 
+from core import tracing
 from core.metrics import serve_metrics
 from core.settings import OnMaybeBilled, Settings
 from db.budgets import Tariff
@@ -58,4 +59,5 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         for thread in beside:
             thread.join()
     engine.dispose()
+    tracing.stop()
     log.info("stopped")

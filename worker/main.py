@@ -9,12 +9,14 @@ import sys
 import threading
 from contextlib import ExitStack
 
+from celery.apps import worker as celery_program
 from celery.signals import worker_ready, worker_shutting_down
 from PIL import Image
 from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from core import tracing
 from core.metrics import serve_metrics
 from core.queues import SOCKET_SECONDS
 from core.settings import Settings
@@ -56,15 +58,17 @@ def run_worker(settings: Settings) -> None:
     # A thread that wakes for its slot must not wait the default 5 ms for the interpreter.
     sys.setswitchinterval(SWITCH_SECONDS)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-    stopping, out_of_time = threading.Event(), threading.Event()
+    stopping, out_of_time, stopped = threading.Event(), threading.Event(), threading.Event()
     limiter = _make_limiter(settings)
     engine, pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
     app = make_app(settings.redis_url, pipeline)
 
     def leave(**_: object) -> None:
         stopping.set()
-        threading.Thread(target=_leave_in_time, args=(settings, out_of_time), daemon=True).start()
+        threading.Thread(target=_leave_in_time, args=(settings, out_of_time, stopped), daemon=True).start()
 
+    # What it says when it is told to stop is no line of a log.
+    celery_program.safe_say = _say_nothing
     worker_ready.connect(_spare_what_stays, weak=False)
     worker_shutting_down.connect(leave, weak=False)
     leases.start()
@@ -84,8 +88,10 @@ def run_worker(settings: Settings) -> None:
     serve_metrics(settings.metrics_host, settings.metrics_port)
     with heart(engine, name, "worker"):
         worker.start()
+        stopped.set()
     leases.close()
-    sys.stdout.flush()
+    tracing.stop()
+    log.info("stopped")
     if worker.exitcode:
         raise SystemExit(worker.exitcode)
 
@@ -98,6 +104,10 @@ def _make_limiter(settings: Settings) -> Limiter:
         max_connections=settings.worker_concurrency + MOST_CONNECTIONS,
     )
     return Limiter(client, settings.account, settings.removal_rate, settings.removal_burst)
+
+
+def _say_nothing(*_: object) -> None:
+    pass
 
 
 def _spare_what_stays(**_: object) -> None:
@@ -179,11 +189,14 @@ def _build(
     return engine, Pipeline(tools), leases
 
 
-def _leave_in_time(settings: Settings, out_of_time: threading.Event) -> None:
+def _leave_in_time(settings: Settings, out_of_time: threading.Event, stopped: threading.Event) -> None:
+    log.info("told to stop: calls in flight finish, the rest is handed back")
     # Celery waits without limit. Leases make it safe to go: what is cut off here is rescued as "maybe billed".
-    threading.Event().wait(settings.removal_timeout + LEAVE_SECONDS - 1.0)
+    if stopped.wait(settings.removal_timeout + LEAVE_SECONDS - 1.0):
+        return
     out_of_time.set()
-    threading.Event().wait(1.0)
+    if stopped.wait(1.0):
+        return
     log.error("calls are still open after %s s; leaving them to their leases", settings.removal_timeout)
     sys.stderr.flush()
     os._exit(1)
