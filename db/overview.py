@@ -67,8 +67,8 @@ def look_at_lanes(connection: Connection) -> list[LaneView]:
 
 def count_paused(connection: Connection) -> dict[str, int]:
     """Return how many batches are paused, by reason; those there are none of are not in it."""
-    statement = text("SELECT pause_reason, count(*) FROM batches WHERE state = 'paused' GROUP BY pause_reason")
-    return {reason: count for reason, count in connection.execute(statement)}
+    statement = text("SELECT pause_reason, count(*) AS n FROM batches WHERE state = 'paused' GROUP BY pause_reason")
+    return {row.pause_reason: row.n for row in connection.execute(statement)}
 
 
 def cost_today(connection: Connection) -> Decimal:

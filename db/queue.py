@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 from core.states import Lane
 
 LEADER_LOCK = 7_204_302
+LOST_CODE = "worker_lost"
 LEADER_IDLE_SECONDS = 30.0
 """A leader says something ten times a second. One that is frozen says nothing, and must not keep the lead."""
 
@@ -17,6 +18,27 @@ class DueJob:
 
     id: int
     dispatches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """A job that was taken back from a silent worker.
+
+    Args:
+        id: Which.
+        state: Where it is now.
+        batch_id: Its batch.
+        lane: Its lane.
+        attempt_id: The call that was on its way, and may have been billed; None when none was.
+        age_seconds: Since its intake.
+    """
+
+    id: int
+    state: str
+    batch_id: int
+    lane: str
+    attempt_id: int | None
+    age_seconds: float
 
 
 def try_to_lead(connection: Connection) -> bool:
@@ -93,8 +115,8 @@ def unqueue(connection: Connection, job_ids: list[int]) -> int:
     return connection.execute(statement, {"ids": job_ids}).rowcount
 
 
-def rescue(connection: Connection, *, hold: bool, max_attempts: int) -> list[tuple[int, str]]:
-    """Take back every job whose lease expired; return (job id, new state).
+def rescue(connection: Connection, *, hold: bool, max_attempts: int) -> list[Rescued]:
+    """Take back every job whose lease expired, and return them.
 
     A call that was on its way when its worker fell silent may have been billed: it counts as an attempt, and the
     job is retried, or held when `hold`. A job that was not in a call is simply due again. A job of a cancelled batch
@@ -108,20 +130,21 @@ def rescue(connection: Connection, *, hold: bool, max_attempts: int) -> list[tup
     statement = text(
         """
         WITH lapsed AS (
-            SELECT j.id, j.lease_token, b.state AS batch_state FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id
+            SELECT j.id, j.lease_token, b.state AS batch_state, b.lane
+            FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id
             WHERE j.state = 'running' AND j.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
         ), lost AS (
-            UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = 'worker_lost',
+            UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost,
                 message = 'The worker fell silent during the call; it may have been billed.'
             FROM lapsed WHERE a.job_id = lapsed.id AND a.lease_token = lapsed.lease_token AND a.answered_at IS NULL
-            RETURNING a.job_id
+            RETURNING a.job_id, a.id
         )
         UPDATE jobs AS j SET
             state = CASE WHEN lost.job_id IS NOT NULL AND :hold THEN 'held'
                          WHEN lost.job_id IS NOT NULL AND j.attempts + 1 >= :max_attempts THEN 'dead'
                          WHEN lapsed.batch_state = 'cancelled' THEN 'cancelled' ELSE 'pending' END,
             attempts = j.attempts + CASE WHEN lost.job_id IS NULL THEN 0 ELSE 1 END,
-            code = CASE WHEN lost.job_id IS NULL THEN j.code ELSE 'worker_lost' END,
+            code = CASE WHEN lost.job_id IS NULL THEN j.code ELSE :lost END,
             message = CASE WHEN lost.job_id IS NULL THEN j.message
                            ELSE 'The worker fell silent during the call; it may have been billed.' END,
             finished_at = CASE WHEN (lost.job_id IS NOT NULL AND (:hold OR j.attempts + 1 >= :max_attempts))
@@ -129,8 +152,9 @@ def rescue(connection: Connection, *, hold: bool, max_attempts: int) -> list[tup
             rescues = rescues + 1, available_at = now(), lease_token = NULL, lease_expires_at = NULL, worker = NULL
         FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
         WHERE j.id = lapsed.id
-        RETURNING j.id, j.state
+        RETURNING j.id, j.state, j.batch_id, lapsed.lane, lost.id AS attempt_id,
+            CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds
         """
     )
-    rows = connection.execute(statement, {"hold": hold, "max_attempts": max_attempts})
-    return [(row.id, row.state) for row in rows]
+    values = {"hold": hold, "max_attempts": max_attempts, "lost": LOST_CODE}
+    return [Rescued(*row) for row in connection.execute(statement, values)]

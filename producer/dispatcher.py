@@ -9,11 +9,13 @@ import threading
 import time
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from core import counted
 from core.errors import DatabaseDown, RedisDown
-from core.states import Lane
+from core.states import AnswerClass, Lane
 from db import attempts, batches, budgets, call_rates, canaries, circuits, processes, queue, retention, tallies
 from db.budgets import FREE, Tariff
 from db.session import is_down, transact
@@ -22,6 +24,7 @@ from producer.publisher import Publisher
 from producer.window import window_size
 
 log = logging.getLogger(__name__)
+told = structlog.stdlib.get_logger(__name__)
 
 TICK_SECONDS = 0.1
 STANDBY_SECONDS = 1.0
@@ -148,12 +151,12 @@ class Dispatcher:
     def _probe(self) -> None:
         probe = transact(self._engine, lambda connection: circuits.queue_probe(connection, self._options.account))
         if probe is not None:
-            log.info("the circuit is open; job %s asks whether it is over", probe[0])
+            told.info("the circuit is open; a job asks whether it is over", job=probe[0])
             self._publisher.publish([probe], Lane.INTERACTIVE)
 
     def _patrol(self) -> None:
         for batch_id in transact(self._engine, batches.finish_settled):
-            log.info("batch %s is finished", batch_id)
+            told.info("the batch is finished", batch=batch_id)
         transact(self._engine, batches.cancel_stragglers)
         transact(self._engine, tallies.fold)
         self._look_at_money()
@@ -173,11 +176,11 @@ class Dispatcher:
         options = self._options
         for verdict in transact(self._engine, lambda connection: canaries.judge(connection, options.canary_max_bad)):
             end = "the rest follows" if verdict.is_good else "the batch is paused"
-            log.info("batch %s: %s of %s canaries are bad; %s", verdict.batch_id, verdict.bad, verdict.total, end)
+            told.info(f"{verdict.bad} of {verdict.total} canaries are bad; {end}", batch=verdict.batch_id)
         for batch_id in transact(
             self._engine, lambda connection: budgets.resume_affordable(connection, options.account, options.tariff)
         ):
-            log.info("batch %s has budget again and goes on", batch_id)
+            told.info("the batch has budget again and goes on", batch=batch_id)
 
     def _rescue(self) -> None:
         # After an outage of PostgreSQL live workers need a moment to renew: hence only some time into leading.
@@ -187,9 +190,22 @@ class Dispatcher:
                 connection, hold=self._options.hold_maybe_billed, max_attempts=self._options.max_attempts
             ),
         )
-        for job_id, state in rescued:
-            metrics.RESCUES.labels(state).inc()
-            log.warning("job %s was rescued from a silent worker and is now %s", job_id, state)
+        for job in rescued:
+            metrics.RESCUES.labels(job.state).inc()
+            counted.note_ending(job.lane, job.state, job.age_seconds)
+            if job.attempt_id is not None:
+                counted.note_call(AnswerClass.MAYBE_BILLED, queue.LOST_CODE)
+            # Its worker cannot tell how this execution ended.
+            told.warning(
+                "attempt",
+                state=job.state,
+                code=queue.LOST_CODE,
+                message="The worker fell silent.",
+                batch=job.batch_id,
+                job=job.id,
+                lane=job.lane,
+                attempt=job.attempt_id,
+            )
 
     def _find_lost_messages(self) -> None:
         unclaimed = transact(self._engine, lambda connection: queue.list_unclaimed(connection, UNCLAIMED_SECONDS))
@@ -197,7 +213,7 @@ class Dispatcher:
             return
         waiting = self._publisher.list_waiting()
         lost = [job_id for job_id, dispatch in unclaimed if (job_id, dispatch) not in waiting]
-        if lost:
-            count = transact(self._engine, lambda connection: queue.unqueue(connection, lost))
+        # What was claimed or paused meanwhile is not gone.
+        if lost and (count := transact(self._engine, lambda connection: queue.unqueue(connection, lost))):
             metrics.LOST_MESSAGES.inc(count)
             log.warning("%s messages are gone from Redis; their jobs are due again", count)

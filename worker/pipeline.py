@@ -12,7 +12,7 @@ import time
 import structlog
 from sqlalchemy import Connection
 
-from core import logs, tracing
+from core import counted, logs, tracing
 from core.errors import (
     DatabaseDown,
     LeaseLost,
@@ -106,7 +106,7 @@ class Pipeline:
             took = time.monotonic() - began
             tracing.end(ending.state, ending.code)
             told.info("attempt", state=ending.state, code=ending.code, message=ending.message, seconds=round(took, 3))
-        metrics.note_ending(job.lane, ending.state, job.age_seconds + took)
+        counted.note_ending(job.lane, ending.state, job.age_seconds + took)
         return ending
 
     def _run_claimed(self, job: ClaimedJob, lost: threading.Event) -> Ending:

@@ -119,7 +119,8 @@ def test_no_call_is_opened_while_the_job_is_being_rescued(engine: Engine) -> Non
 
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
-            assert queue.rescue(connection, hold=False, max_attempts=5) == [(job_id, "pending")]
+            [rescued] = queue.rescue(connection, hold=False, max_attempts=5)
+            assert (rescued.id, rescued.state) == (job_id, "pending")
             opened = pool.submit(thaw)
             wait([opened], timeout=0.3)
         assert opened.result(timeout=10) is None
@@ -133,8 +134,10 @@ def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:
     with engine.begin() as connection:
         assert attempts.open_call(connection, in_call, worker="w", account=ACCOUNT)
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
-        rescued = dict(queue.rescue(connection, hold=False, max_attempts=5))
-    assert rescued == {called: "pending", idle: "pending"}
+        rescued = {each.id: each for each in queue.rescue(connection, hold=False, max_attempts=5)}
+    assert {each.state for each in rescued.values()} == {"pending"}
+    assert rescued[called].attempt_id == 1
+    assert rescued[idle].attempt_id is None
     with engine.begin() as connection:
         rows = {row.id: row.attempts for row in connection.execute(text("SELECT id, attempts FROM jobs"))}
         assert rows == {called: 1, idle: 0}
@@ -148,7 +151,8 @@ def test_a_rescued_call_can_be_held(engine: Engine) -> None:
     with engine.begin() as connection:
         attempts.open_call(connection, job, worker="w", account=ACCOUNT)
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
-        assert queue.rescue(connection, hold=True, max_attempts=5) == [(job_id, "held")]
+        [rescued] = queue.rescue(connection, hold=True, max_attempts=5)
+        assert (rescued.id, rescued.state) == (job_id, "held")
 
 
 def test_a_settled_attempt_is_not_settled_again(engine: Engine) -> None:

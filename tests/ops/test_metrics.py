@@ -300,6 +300,7 @@ def test_what_is_counted_is_there_before_it_happens() -> None:
     for state in ("pending", "held", "dead", "cancelled"):
         assert value(done.stdout, "cleanplate_rescues_total", state=state) == 0
     assert value(done.stdout, "cleanplate_calls_total", **{"class": "success", "code": "200"}) == 0
+    assert value(done.stdout, "cleanplate_calls_total", **{"class": "maybe_billed", "code": "worker_lost"}) == 0
     for lane in ("interactive", "bulk"):
         assert value(done.stdout, "cleanplate_dispatched_total", lane=lane) == 0
         assert value(done.stdout, "cleanplate_reused_total", lane=lane) == 0

@@ -2,10 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+import structlog
+from prometheus_client import REGISTRY
 from redis import Redis
 from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
 
 from core.states import Lane
 from db import batches, circuits, processes, queue
@@ -14,7 +18,7 @@ from producer import dispatcher as dispatching
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
 from producer.window import window_size
-from tests.db.rows import ACCOUNT, claim, make_batch, state_of
+from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
 
 OPTIONS = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=30, max_attempts=5, hold_maybe_billed=False)
 
@@ -149,6 +153,45 @@ def test_a_silent_worker_is_found(
     running.start()
     wait_for(lambda: waiting(publisher) == {job_id})
     running.end()
+
+
+def total(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_what_a_dead_worker_cannot_tell_is_told_by_the_rescue(
+    engine: Engine, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(OPTIONS, lease_seconds=0, hold_maybe_billed=True)
+    called, idle = make_batch(engine, 2, queued=True)
+    attempt = call(engine, called)
+    assert claim(engine, idle)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+    lost, held = {"class": "maybe_billed", "code": "worker_lost"}, {"lane": "bulk", "state": "held"}
+    before = total("cleanplate_calls_total", **lost), total("cleanplate_job_seconds_count", **held)
+    with capture_logs() as lines:
+        monkeypatch.setattr(dispatching, "told", structlog.get_logger())
+        Dispatcher(engine, publisher, options).tick()
+    assert total("cleanplate_calls_total", **lost) == before[0] + 1
+    assert total("cleanplate_job_seconds_count", **held) == before[1] + 1
+    told = {line["job"]: dict(line) for line in lines if line["event"] == "attempt"}
+    assert told.keys() == {called, idle}
+    assert told[called] | {"state": "held", "attempt": attempt, "batch": 1, "lane": "bulk"} == told[called]
+    assert told[idle] | {"state": "pending", "code": "worker_lost", "attempt": None} == told[idle]
+
+
+def test_messages_that_others_dealt_with_meanwhile_are_not_told_of_as_gone(
+    engine: Engine,
+    publisher: Publisher,
+    dispatcher: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    [job_id] = make_batch(engine, 1)
+    monkeypatch.setattr(queue, "list_unclaimed", lambda *_: [(job_id, 9)])
+    patrol(dispatcher)
+    assert not [message for message in caplog.messages if "gone from Redis" in message]
 
 
 def test_a_frozen_leader_loses_the_lead_and_leads_again_later(

@@ -60,7 +60,7 @@ def test_a_twin_takes_what_a_killed_worker_has_paid_for(
         pay_without_fetching(bench, monkeypatch, SystemExit())
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
-        assert queue.rescue(connection, hold=False, max_attempts=5) == [(1, "pending")]
+        assert [each.state for each in queue.rescue(connection, hold=False, max_attempts=5)] == ["pending"]
         second = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalar_one()
     assert bench.pipeline.run(second).state == "succeeded"
     assert [ending.code for ending in bench.run_out()] == ["reused"]
