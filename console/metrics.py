@@ -1,6 +1,7 @@
 """`GET /metrics`: for Prometheus on this machine, or with a token that may read."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from sqlalchemy import Engine
@@ -13,6 +14,7 @@ from db.tokens import Scope
 from producer.fleet_metrics import FleetCollector
 
 HERE = {"127.0.0.1", "::1"}
+NAMES_OF_HERE = {*HERE, "localhost", None}
 FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 
 
@@ -20,10 +22,12 @@ def metrics_router(engine: Engine, settings: Settings) -> APIRouter:
     """Return the route of metrics."""
     router = APIRouter(include_in_schema=False)
     registry = registry_of(FleetCollector(engine, settings))
+    # A proxy on this machine may pass on what others ask and not say so.
+    is_public = urlsplit(settings.web_public_url).hostname not in NAMES_OF_HERE
 
     @router.get("/metrics")
     def show(request: Request, authorization: Annotated[str, Header()] = "") -> Response:
-        if not (_is_here(request) or _may_read(authorization)):
+        if not ((not is_public and _is_here(request)) or _may_read(authorization)):
             raise HTTPException(401, "Send a token with the scope `read`.", {"WWW-Authenticate": "Bearer"})
         return Response(render(registry), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 

@@ -142,6 +142,22 @@ def test_what_the_web_application_shows_is_not_for_everybody(make_web: MakeWeb) 
         assert (web.client.get("/metrics", headers=headers).status_code == 200) == (scope is Scope.READ)
 
 
+@pytest.mark.parametrize(
+    ("public_url", "status"),
+    [
+        ("https://shop.example", 401),
+        ("http://192.0.2.7:8080/", 401),
+        ("http://localhost:8080", 200),
+        ("http://127.0.0.1:8080/", 200),
+        ("http://[::1]:8080", 200),
+    ],
+)
+def test_what_others_reach_asks_for_a_token_whoever_seems_to_come(
+    make_web: MakeWeb, public_url: str, status: int
+) -> None:
+    assert make_web(web_public_url=public_url).client.get("/metrics").status_code == status
+
+
 @contextmanager
 def prometheus(folder: Path, targets: list[str]) -> Iterator[httpx.Client]:
     """Run Debian's Prometheus with our alerts."""
