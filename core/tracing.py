@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 LAST_SPANS_SECONDS = 2.0
+NO_FAILURES = frozenset({"200", "reused", "snoozed"})
 ENDED = frozenset({"succeeded", "dead", "held", "cancelled"})
 
 _tracing: "_Tracing | None" = None
@@ -49,7 +50,9 @@ def stop() -> None:
 
 
 @contextmanager
-def run(job_id: int, batch_id: int, *, waited_seconds: float, is_first: bool = True) -> Iterator[None]:
+def run(
+    job_id: int, batch_id: int, *, waited_seconds: float, is_first: bool = True, requeues: int = 0, **about: str
+) -> Iterator[None]:
     """Trace one execution of a job.
 
     Args:
@@ -57,11 +60,14 @@ def run(job_id: int, batch_id: int, *, waited_seconds: float, is_first: bool = T
         batch_id: Its batch.
         waited_seconds: Since its intake.
         is_first: Whether it is its first, so that its intake and its wait are to be told of.
+        requeues: How often it has been sent round again; each round has a span `job` of its own.
+        about: What else is known of this execution.
     """
     if _tracing is None:
         yield
         return
-    with _tracing.run(job_id, batch_id, waited_seconds, is_first=is_first):
+    with _tracing.run(job_id, batch_id, waited_seconds, is_first=is_first, requeues=requeues):
+        tell(**about)
         yield
 
 
@@ -75,7 +81,7 @@ def span(name: str) -> Iterator[None]:
         yield
 
 
-def tell(**about: str | None) -> None:
+def tell(**about: str | int | None) -> None:
     """Say something about the execution that is traced."""
     if _tracing is not None:
         _tracing.tell(about)
@@ -120,10 +126,12 @@ class _Tracing:
         self.tracer = self.provider.get_tracer("cleanplate")
 
     @contextmanager
-    def run(self, job_id: int, batch_id: int, waited_seconds: float, *, is_first: bool) -> Iterator[None]:
+    def run(
+        self, job_id: int, batch_id: int, waited_seconds: float, *, is_first: bool, requeues: int
+    ) -> Iterator[None]:
         from opentelemetry.sdk.trace.sampling import Decision
 
-        ids = _ids_of(self._account, job_id, batch_id)
+        ids = _ids_of(self._account, job_id, batch_id, requeues)
         began = time.time_ns()
         about = {"cleanplate.job": job_id, "cleanplate.batch": batch_id}
         self._of_thread.job = (ids, began - int(waited_seconds * 1e9), about)
@@ -139,7 +147,7 @@ class _Tracing:
         with self.tracer.start_as_current_span("run", context, attributes=about):
             yield
 
-    def tell(self, about: dict[str, str | None]) -> None:
+    def tell(self, about: dict[str, str | int | None]) -> None:
         current = self._api.get_current_span()
         for name, value in about.items():
             if value is not None:
@@ -147,6 +155,9 @@ class _Tracing:
 
     def end(self, state: str, code: str) -> None:
         self.tell({"state": state, "code": code})
+        has_failed = bool(code) and code not in NO_FAILURES and state != "cancelled"
+        if has_failed:
+            self._api.get_current_span().set_status(self._api.StatusCode.ERROR, code)
         if state not in ENDED:
             return
         from opentelemetry.context import Context
@@ -158,10 +169,13 @@ class _Tracing:
         finally:
             self._of_thread.ids = None
         whole.set_attribute("cleanplate.state", state)
+        if has_failed:
+            whole.set_status(self._api.StatusCode.ERROR, code)
         whole.end()
 
 
-def _ids_of(account: str, job_id: int, batch_id: int) -> tuple[int, int]:
-    """Return the ids of a photo's trace and of its outermost span; neither is ever zero."""
-    digest = hashlib.sha256(f"{account} {batch_id} {job_id}".encode()).digest()
-    return int.from_bytes(digest[:16], "big") | 1, int.from_bytes(digest[16:24], "big") | 1
+def _ids_of(account: str, job_id: int, batch_id: int, requeues: int) -> tuple[int, int]:
+    """Return the ids of a photo's trace and of its outermost span in this round; neither is ever zero."""
+    photo = f"{account} {batch_id} {job_id}"
+    trace_id, span_id = (hashlib.sha256(each.encode()).digest() for each in (photo, f"{photo} {requeues}"))
+    return int.from_bytes(trace_id[:16], "big") | 1, int.from_bytes(span_id[:8], "big") | 1

@@ -98,6 +98,9 @@ class Pipeline:
                 job.batch_id,
                 waited_seconds=job.age_seconds,
                 is_first=not (job.attempts or job.snoozes or job.requeues),
+                requeues=job.requeues,
+                lane=job.lane,
+                worker=tools.worker,
             ),
             tools.leases.hold(job.lease_token) as lost,
         ):
@@ -162,6 +165,7 @@ class Pipeline:
             return ending
         with tracing.span("call"):
             call = self._call(job, photo, lost)
+        tracing.tell(attempt=call.attempt_id)
         outcome = outcome_of(call)
         tell(outcome)
         if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from core import tracing
+from db import batches
 from tests.ops.conftest import PHOTOS, Watched
 
 pytestmark = pytest.mark.timeout(240)
@@ -47,6 +49,35 @@ def test_each_photo_is_one_trace(watched: Watched) -> None:
             retried += names.count("run") == 2
     assert whole == PHOTOS
     assert retried == 1
+
+
+def about(span: Any) -> dict[str, Any]:
+    return {each.key: each.value.int_value or each.value.string_value for each in span.attributes}
+
+
+def test_an_execution_says_whose_it_was_and_whether_it_failed(watched: Watched) -> None:
+    # One photo is tried twice, and one is none.
+    watched.fleet.wait_until(lambda: sum(span.name == "run" for span in watched.collector.spans) == PHOTOS + 2, 20)
+    runs = [span for span in watched.collector.spans if span.name == "run"]
+    assert all(about(span).keys() >= {"cleanplate.lane", "cleanplate.worker"} for span in runs)
+    ended = sorted((about(span)["cleanplate.state"], span.status.code, span.status.message) for span in runs)
+    assert [state for state, code, _ in ended if code == Status.STATUS_CODE_ERROR] == ["dead", "pending"]
+    assert {message for state, _, message in ended if state == "pending"} == {"801"}
+    calls = [about(span)["cleanplate.attempt"] for span in runs if "cleanplate.attempt" in about(span)]
+    assert len(set(calls)) == len(calls) == PHOTOS + 1
+    [dead] = [
+        span for span in watched.collector.spans if span.name == "job" and about(span)["cleanplate.state"] == "dead"
+    ]
+    assert dead.status.code == Status.STATUS_CODE_ERROR
+
+
+def test_a_photo_sent_round_again_has_another_outermost_span_in_its_trace(watched: Watched) -> None:
+    with watched.fleet.engine.begin() as connection:
+        assert batches.requeue(connection, watched.batch, None) == 1
+    watched.fleet.wait_until(lambda: sum(span.name == "job" for span in watched.collector.spans) == PHOTOS + 2, 20)
+    rounds = [span for span in watched.collector.spans if span.name == "job" and span.status.code]
+    assert len({span.trace_id for span in rounds}) == 1
+    assert len({span.span_id for span in rounds}) == 2
 
 
 def test_without_an_endpoint_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
