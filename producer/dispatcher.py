@@ -106,7 +106,7 @@ class Dispatcher:
             except DBAPIError as error:
                 if not is_down(error):
                     raise
-                log.warning("PostgreSQL does not answer; dispatch goes on when it does")
+                log.warning("PostgreSQL does not answer, or ended this session: %s; dispatch goes on", error.orig)
             except DatabaseDown as error:
                 log.warning("%s", error)
             stop.wait(STANDBY_SECONDS)

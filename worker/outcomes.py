@@ -4,7 +4,6 @@ from core import logs, tracing
 from core.states import AnswerClass
 from db.attempts import Outcome
 from removal.answers import Answer
-from worker import metrics
 from worker.caller import Call
 from worker.policy import spend_of
 
@@ -45,8 +44,7 @@ def outcome_of(call: Call) -> Outcome:
 
 
 def tell(outcome: Outcome) -> None:
-    """Count a call, and say in logs and traces how it ended."""
-    metrics.note_call(outcome)
+    """Say in logs and traces how a call ended."""
     logs.bind(
         answer=outcome.answer_class.value,
         http_status=outcome.http_status,

@@ -170,8 +170,12 @@ class Pipeline:
         tell(outcome)
         if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:
             self._tools.finisher.note_paid(job, call.attempt_id, outcome, call.answer.output_url)
+            metrics.note_call(outcome)
             return self._collect(job, call.attempt_id, call.answer.output_url, photo)
-        return self._settle_failure(job, call, outcome)
+        ending = self._settle_failure(job, call, outcome)
+        # Not before it is written down: a call that is not is counted by who rescues the job.
+        metrics.note_call(outcome)
+        return ending
 
     def _take_in(self, job: ClaimedJob, take: Take) -> tuple[Prepared, Twin | None]:
         most = None if job.fit == Fit.STRICT else MAX_SOURCE_BYTES

@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from core import counted
 from core.errors import DatabaseDown
+from db import queue
 from db.store.postgres import PostgresStore
 from tests.worker.conftest import MakeBench
 from worker import metrics
@@ -61,6 +63,37 @@ def test_a_photo_is_counted_as_reused_once(make_bench: MakeBench, photo: Path, m
     endings = bench.run_out()
     assert [ending.code for ending in endings] == ["reused"]
     assert counted._value.get() - before == 1
+
+
+def calls_counted() -> float:
+    return sum(
+        sample.value
+        for metric in counted.CALLS.collect()
+        for sample in metric.samples
+        if sample.name == "cleanplate_calls_total"
+    )
+
+
+def test_a_call_that_could_not_be_written_down_is_left_to_the_rescue(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(photo)
+    before = calls_counted()
+
+    def down(*_: object, **__: object) -> object:
+        raise DatabaseDown("PostgreSQL cannot be reached")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Finisher, "_write", down)
+        bench.run_due()
+    assert bench.rows("SELECT count(*) AS n FROM attempts WHERE answered_at IS NULL")[0]["n"] == 1
+    assert calls_counted() == before
+    with bench.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        assert [each.attempt_id for each in queue.rescue(connection, hold=False, max_attempts=5)] == [1]
+    bench.run_out()
+    assert calls_counted() == before + 1
 
 
 def test_a_job_of_a_cancelled_batch_is_told_of_as_cancelled(
