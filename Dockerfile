@@ -6,7 +6,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/cleanplate
 WORKDIR /src
 COPY requirements requirements
-RUN /opt/cleanplate/bin/pip install --quiet --require-hashes --no-deps -r requirements/runtime.txt
+RUN /opt/cleanplate/bin/pip install --quiet --require-hashes --no-deps -r requirements/image.txt
 COPY . .
 RUN /opt/cleanplate/bin/pip install --quiet --no-deps --no-build-isolation .
 

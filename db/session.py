@@ -24,12 +24,13 @@ IDLE_MS = 10_000
 MOST_COLLISIONS = 5
 
 
-def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -> Engine:
+def make_engine(database_url: str, *, pool_size: int = 8, is_strict: bool = False, pooled: bool = True) -> Engine:
     """Return an engine for `database_url`.
 
     Args:
         database_url: `postgresql://…` or `postgres://…`; psycopg 3 is always the driver.
         pool_size: Connections kept open; as many again may be opened under load.
+        is_strict: Open none beyond those; who needs one waits.
         pooled: False opens a connection for each transaction and keeps none.
 
     Raises:
@@ -59,7 +60,7 @@ def make_engine(database_url: str, *, pool_size: int = 8, pooled: bool = True) -
         url,
         connect_args=arguments,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0 if is_strict else pool_size,
         pool_timeout=30,
         pool_recycle=1800,
     )

@@ -15,6 +15,7 @@ fail() { printf 'compose-test: %s\n' "$*" >&2; exit 1; }
 for tool in podman runc debootstrap "$COMPOSE"; do
   command -v "$tool" >/dev/null || fail "$tool is missing (apt-get install podman runc debootstrap; pip install podman-compose)"
 done
+[ ! -e .env ] || fail ".env is there; this test writes its own, move yours away for it"
 mkdir -p "$COMPOSE_TEST_HOME"
 cat > "$CONTAINERS_CONF" <<END
 [engine]
@@ -47,7 +48,7 @@ RUN printf '%s\n' '#!/bin/bash' 'set -e' 'bin=$(ls -d /usr/lib/postgresql/*/bin)
   '  su postgres -c "$bin/initdb -D $data -U $POSTGRES_USER -E UTF8 --locale=C.UTF-8 -A scram-sha-256 --pwfile=/tmp/pw" > /dev/null && rm /tmp/pw' \
   '  echo "host all all all scram-sha-256" >> $data/pg_hba.conf' \
   '  [ "$POSTGRES_DB" = postgres ] || su postgres -c "echo \"CREATE DATABASE $POSTGRES_DB\" | $bin/postgres --single -D $data postgres" > /dev/null' \
-  'fi' 'exec su postgres -c "exec $bin/postgres -D $data -c listen_addresses=*"' > /entry && chmod 755 /entry \
+  'fi' 'exec su postgres -c "exec $bin/postgres -D $data -c listen_addresses=* $*"' > /entry && chmod 755 /entry \
   && ln -sf /usr/lib/postgresql/*/bin/pg_isready /usr/local/bin/
 ENTRYPOINT ["/entry"]
 END
@@ -72,13 +73,17 @@ sed -e "s|^POSTGRES_PASSWORD=.*|POSTGRES_PASSWORD=$(password)|" -e "s|^REDIS_PAS
   -e "s|^FETCH_ALLOW_PRIVATE=.*|FETCH_ALLOW_PRIVATE=sandbox|" -e "s|^COMPOSE_PROFILES=.*||" \
   -e "s|^# WEB_PUBLISH=.*|WEB_PUBLISH=127.0.0.1:18080|" -e "s|^# FLOWER_PUBLISH=.*|FLOWER_PUBLISH=127.0.0.1:15555|" \
   -e "s|^# LEASE_SECONDS=.*|LEASE_SECONDS=6|" .env.example > "$env_file"
-[ ! -e .env ] || fail ".env is there; this test writes its own, move yours away for it"
 cp "$env_file" .env
 compose() { "$COMPOSE" -p $PROJECT --profile sandbox "$@"; }
 end() {
   local status=$?
   [ $status = 0 ] || compose logs 2>/dev/null | tail -60
+  # podman-compose looks after the first container of each service only.
   compose down -v >/dev/null 2>&1 || true
+  podman ps -aq --filter "name=^${PROJECT}[_-]" | xargs -r podman rm --force --volumes >/dev/null 2>&1 || true
+  podman pod ls -q --filter "name=$PROJECT" | xargs -r podman pod rm --force >/dev/null 2>&1 || true
+  podman network rm --force "${PROJECT}_inside" >/dev/null 2>&1 || true
+  podman volume ls -q --filter "name=^${PROJECT}_" | xargs -r podman volume rm --force >/dev/null 2>&1 || true
   rm -f .env
   exit $status
 }
@@ -105,10 +110,10 @@ wait_for 120 "the web application" curl -fsS http://127.0.0.1:18080/healthz
 wait_for 60 "Flower" curl -fsS -u "$flower" http://127.0.0.1:15555/healthcheck
 [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:15555/metrics)" = 401 ] || fail "Flower's metrics are open"
 for role in dispatcher worker; do
-  wait_for 60 "a healthy $role" podman exec "$(container $role | head -1)" cleanplate health "$role"
+  wait_for 60 "a healthy $role" podman exec "$(container $role | sed -n 1p)" cleanplate health "$role"
 done
 [ "$(container dispatcher | wc -l)" = 2 ] || fail "there are not two dispatchers"
-podman exec "$(container worker | head -1)" sh -c 'touch /opt/x 2>/dev/null || touch /etc/x 2>/dev/null' && fail "a worker can write its own file system"
+podman exec "$(container worker | sed -n 1p)" sh -c 'touch /opt/x 2>/dev/null || touch /etc/x 2>/dev/null' && fail "a worker can write its own file system"
 
 say "Photos, a second and a third worker, and one that is killed"
 token=$(run token create test)
@@ -128,13 +133,15 @@ batch=$(curl -fsS -H "Authorization: Bearer $token" "${files[@]}" http://127.0.0
 compose up -d --no-build --no-deps --scale worker=3 worker >/dev/null 2>&1
 wait_for 60 "three workers" sh -c "[ \$(podman ps --format '{{.Names}}' | grep -c '${PROJECT}_worker_') = 3 ]"
 sleep 2
-podman kill --signal KILL "$(container worker | head -1)" >/dev/null
+killed_worker=$(container worker | sed -n 1p)
+podman kill --signal KILL "$killed_worker" >/dev/null
 show() { curl -fsS -H "Authorization: Bearer $token" "http://127.0.0.1:18080/v1/batches/$batch"; }
 wait_for 240 "the end of the batch" sh -c "curl -fsS -H 'Authorization: Bearer $token' http://127.0.0.1:18080/v1/batches/$batch | grep -q '\"state\":\"finished\"'"
 show | grep -q '"succeeded":60' || { show; fail "not all photos are clean"; }
 
 say "One dispatcher is killed, the other leads"
-podman kill --signal KILL "$(container dispatcher | head -1)" >/dev/null
+killed_dispatcher=$(container dispatcher | sed -n 1p)
+podman kill --signal KILL "$killed_dispatcher" >/dev/null
 again=$(curl -fsS -H "Authorization: Bearer $token" -F "files=@$photos/p0.jpg" http://127.0.0.1:18080/v1/batches/files \
   | sed 's/.*"id":\([0-9]*\).*/\1/')
 wait_for 60 "the other dispatcher" sh -c "curl -fsS -H 'Authorization: Bearer $token' http://127.0.0.1:18080/v1/batches/$again | grep -q '\"succeeded\":1'"
@@ -142,6 +149,15 @@ rm -rf "$photos"
 
 say "Down"
 began=$SECONDS
-compose stop >/dev/null 2>&1
+for role in worker dispatcher web flower sandbox redis postgres; do
+  container "$role" | xargs -r podman stop --time 45 >/dev/null
+done
+[ -z "$(podman ps -q --filter "name=^${PROJECT}[_-]")" ] || fail "something still runs"
+for role in worker dispatcher web; do
+  for name in $(container "$role"); do
+    code=$(podman inspect --format '{{.State.ExitCode}}' "$name")
+    [ "$code" = 0 ] || [ "$name" = "$killed_worker" ] || [ "$name" = "$killed_dispatcher" ] || fail "$name ended with $code"
+  done
+done
 echo "stopped in $((SECONDS - began)) s"
 say "The compose file works: 60 photos, three workers, one killed, none lost"

@@ -141,7 +141,7 @@ def make_quote(
             counting.add(page, pool)
             tell(quote.photos)
     if not quote.photos:
-        raise UsageError(f"No photo found in {source}.")
+        raise UsageError("No photo found. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
     quote.within_budget = _within_budget(options, batch, settings.removal_price)
     return quote
 

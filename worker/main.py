@@ -136,7 +136,9 @@ def _wake(limiter: Limiter, engine: Engine) -> None:
 def _build(
     settings: Settings, limiter: Limiter, name: str, stopping: threading.Event, out_of_time: threading.Event
 ) -> tuple[Engine, Pipeline, LeaseKeeper]:
-    engine = make_engine(settings.database_url, pool_size=min(MOST_CONNECTIONS, settings.worker_concurrency))
+    # Any number of workers share what PostgreSQL has.
+    connections = min(MOST_CONNECTIONS, settings.worker_concurrency)
+    engine = make_engine(settings.database_url, pool_size=connections, is_strict=True)
     leases = LeaseKeeper(engine, settings.lease_seconds)
     client = RemovalClient(
         settings.api_url,

@@ -11,6 +11,7 @@ import yaml
 
 from cli.group import COMMANDS
 from core.settings import Settings
+from worker.main import MOST_CONNECTIONS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -37,6 +38,8 @@ OF_COMPOSE = {
     "FLOWER_PUBLISH",
     "WORKER_STOP_GRACE",
     "COMPOSE_PROFILES",
+    "WORKERS",
+    "POSTGRES_MAX_CONNECTIONS",
 }
 
 
@@ -134,6 +137,35 @@ def test_our_containers_may_do_little(services: dict[str, Any], name: str) -> No
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not service.get("privileged", False)
     assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
+
+
+def test_nobody_may_more_than_they_need(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        # Only who hands a volume over to the user it then becomes begins with rights.
+        assert ("cap_add" in service) == (name == "postgres"), name
+        assert "user" in service or name in {"postgres", "prometheus", "grafana"}, name
+
+
+def test_secrets_are_told_to_who_needs_them(services: dict[str, Any]) -> None:
+    assert services["sandbox"]["env_file"] == []
+
+
+def test_the_image_can_do_what_settings_may_ask_for() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9._-]+==[^ ]+)", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))
+
+    assert pins("runtime") <= pins("image") <= pins("dev")
+    for package in ("boto3", "alibabacloud-tea-openapi", "opentelemetry-sdk", "pyarrow"):
+        assert any(pin.startswith(f"{package}==") for pin in pins("image")), package
+
+
+def test_connections_are_enough_for_many_workers(services: dict[str, Any]) -> None:
+    found = re.search(r"max_connections=\$\{[A-Z_]+:-(\d+)\}", services["postgres"]["command"][1])
+    assert found
+    assert int(found[1]) >= 16 * MOST_CONNECTIONS + 2 * 12 + 20 + 10
 
 
 def test_all_are_limited_restarted_and_asked_how_they_are(services: dict[str, Any]) -> None:
