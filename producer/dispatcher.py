@@ -79,7 +79,12 @@ class Dispatcher:
         self._next_forgetting = 0.0
         self._next_summing = 0.0
         self._turned_at = time.monotonic()
-        self.is_leading = False
+        self._leads = False
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether it has the lead; one that was frozen has lost it, and does not know so for a moment."""
+        return self._leads and time.monotonic() - self._turned_at < queue.LEADER_IDLE_SECONDS
 
     @property
     def is_well(self) -> bool:
@@ -96,11 +101,11 @@ class Dispatcher:
                         processes.clear_leaders(connection)
                         connection.commit()
                         log.info("leading")
-                        self.is_leading = True
+                        self._leads = True
                         try:
                             self._lead(connection, stop)
                         finally:
-                            self.is_leading = False
+                            self._leads = False
                             # The lock belongs to the session, which must not go back to the pool with it.
                             connection.invalidate()
             except DBAPIError as error:
@@ -115,9 +120,9 @@ class Dispatcher:
         self._leading_since = time.monotonic()
         self._next_patrol = 0.0
         while not stop.is_set():
-            self._turned_at = time.monotonic()
             leader.exec_driver_sql("SELECT 1")
             leader.commit()
+            self._turned_at = time.monotonic()
             try:
                 self.tick()
             except RedisDown as error:

@@ -214,6 +214,7 @@ def test_a_frozen_leader_loses_the_lead_and_leads_again_later(
     second.start()
     try:
         wait_for(lambda: second.dispatcher.is_leading)
+        assert not first.dispatcher.is_leading
         with engine.connect() as connection:
             assert [each.is_leader for each in processes.list_recent(connection)] == [False]
     finally:
