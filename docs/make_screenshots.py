@@ -73,7 +73,7 @@ def take_console(page: Page, folder: Path) -> None:
     page.get_by_role("button", name="Get the quote").click()
     page.get_by_role("button", name=re.compile("^Submit")).click()
     page.goto("/")
-    page.wait_for_timeout(30_000)
+    page.wait_for_timeout(55_000)
     save(page, "console-overview")
     page.goto("/batches/1")
     expect(page.locator("#progress .sub .state")).to_have_text("finished", timeout=180_000)
