@@ -32,6 +32,11 @@ PHOTOS, CATALOGUE = "photos", "catalogue"
 MOST_CATALOGUE_BYTES = 50_000_000
 
 
+Typed = dict[str, list[str]]
+"""What stands in the form, by field."""
+UNTOUCHED: Typed = {"element": ["1", "2", "3", "4"], "subject": ["1"]}
+
+
 def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) -> APIRouter:
     """Return the routes of new batches."""
     router = APIRouter(prefix="/batches/new")
@@ -39,14 +44,13 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
     Acting = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
     Sent = Annotated[FormData, Depends(read_form)]
 
-    def show_form(request: Request, visitor: Visitor, *, status: int = 200, wrong: str = "") -> Response:
-        return pages.show(
-            request, "new_batch.html", visitor, status=status, wrong=wrong, formats=FORMATS, settings=settings
-        )
+    def show_form(request: Request, visitor: Visitor, typed: Typed, *, wrong: str = "") -> Response:
+        status = 422 if wrong else 200
+        return pages.show(request, "new_batch.html", visitor, status=status, wrong=wrong, typed=typed, formats=FORMATS)
 
     @router.get("")
     def form(request: Request, visitor: Operator) -> Response:
-        return show_form(request, visitor)
+        return show_form(request, visitor, UNTOUCHED)
 
     @router.post("")
     def take(request: Request, visitor: Acting, sent: Sent) -> Response:
@@ -59,7 +63,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
             name = str(sent.get("name") or "").replace("\0", "").strip()[:200] or _name(files)
             found = _quote(engine, settings, files, kind, options_of(told))
         except UsageError as error:
-            return show_form(request, visitor, status=422, wrong=str(error))
+            return show_form(request, visitor, _typed(sent), wrong=str(error))
         draft_id = transact(
             engine,
             lambda connection: drafts.create(
@@ -185,6 +189,11 @@ def _read_options(sent: FormData) -> dict[str, Any]:
         "columns": [part.strip() for part in str(sent.get("columns") or "").split(",") if part.strip()][:20],
         "base_url": str(sent.get("base_url") or "").strip()[:2000],
     }
+
+
+def _typed(sent: FormData) -> Typed:
+    """Return what was typed, so that a mistake in one field costs none of the others; files have to be chosen anew."""
+    return {name: [each for each in sent.getlist(name) if isinstance(each, str)] for name in sent}
 
 
 def _number(sent: FormData, name: str, called: str) -> int | None:

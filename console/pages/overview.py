@@ -50,6 +50,7 @@ class Glance:
         cost_today: Their money.
         held: Photos that wait for a person.
         paused: Batches that do not go on by themselves, or wait for budget.
+        paused_photos: Photos of those that wait.
         newest: Batches with their counts.
         processes: Who is alive, and who fell silent within a day.
         charts: By span.
@@ -64,6 +65,7 @@ class Glance:
     cost_today: Decimal
     held: int
     paused: list[BatchRow]
+    paused_photos: int
     newest: list[tuple[BatchRow, Tally]]
     processes: list[Process]
     charts: dict[str, Chart]
@@ -113,7 +115,8 @@ class Glances:
 
     def _read(self, connection: Connection, limiter: LimiterView | None, *, redis_fails: bool) -> Glance:
         newest = batches.newest(connection, NEWEST)
-        counted = tallies.tally(connection, [row.id for row in newest])
+        paused = batches.newest(connection, 20, state=BatchState.PAUSED)
+        counted = tallies.tally(connection, [row.id for row in [*newest, *paused]])
         quota = self._settings.removal_rate
         histories = {
             name: call_rates.history(connection, seconds=seconds, step_seconds=step)
@@ -128,7 +131,8 @@ class Glances:
             calls_today=overview.calls_today(connection),
             cost_today=overview.cost_today(connection),
             held=overview.count_held(connection),
-            paused=batches.newest(connection, 20, state=BatchState.PAUSED),
+            paused=paused,
+            paused_photos=sum(counted[row.id].counts.unsettled for row in paused),
             newest=[(row, counted[row.id]) for row in newest],
             processes=processes.list_recent(connection),
             charts={

@@ -378,6 +378,30 @@ def test_a_live_batch_shows_buttons_photos_and_failures(web: Web, admin: Person)
     assert "Pause" in parts["actions"]
 
 
+def test_a_mistake_in_one_field_costs_nothing_of_the_others(admin: Person) -> None:
+    fresh = admin.get("/batches/new")
+    assert fresh.count("checked") == 5
+    sent = {"name": "Spring <1>", "element": ["1", "3"], "canary": "none", "max_calls": "7", "lane": "interactive"}
+    page = admin.post("/batches/new", 422, files=[("files", ("a.jpg", PHOTO))], **sent).text
+    assert "Canary is a whole number" in page
+    for kept in ('value="Spring &lt;1&gt;"', 'value="none"', 'value="7"', 'value="interactive" selected'):
+        assert kept in page
+    assert page.count("checked") == 2
+
+
+def test_what_is_paused_is_not_forgotten(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 3)
+    admin.post("/batches/1/pause")
+
+    def words() -> str:
+        return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", admin.get("/")))
+
+    # One look serves everybody for a second.
+    until = time.monotonic() + 5
+    while "0 waiting 3 paused" not in words():
+        assert time.monotonic() < until, words()
+
+
 def test_what_changed_nothing_is_not_audited(web: Web, admin: Person) -> None:
     make_batch(web.engine, 1)
     for action, times in (("resume", 1), ("pause", 2), ("cancel", 2), ("requeue", 1)):
