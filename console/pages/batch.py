@@ -11,7 +11,7 @@ from console.api.words import MOST_ID
 from console.pages.batch_view import (
     PAGE,
     BatchView,
-    choose,
+    Chosen,
     find_groups,
     find_photos,
     look_at_batch,
@@ -30,7 +30,6 @@ from db.users import Role
 MOST_BATCHES = 40
 BatchId = Annotated[int, Path(ge=1, le=MOST_ID)]
 AfterId = Annotated[int, Query(ge=0, le=MOST_ID)]
-Words = Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$")]
 
 
 def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) -> APIRouter:
@@ -62,13 +61,9 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         request: Request,
         batch_id: BatchId,
         visitor: Viewer,
-        state: Words = "",
-        code: Words = "",
-        sku: Words = "",
+        chosen: Chosen,
         after: AfterId = 0,
     ) -> Response:
-        chosen = choose(state, code, sku)
-
         def work(connection: Connection) -> tuple[list[JobRow], list[FailureGroup]]:
             return find_photos(connection, batch_id, chosen, after), find_groups(connection, batch_id)
 

@@ -1,8 +1,10 @@
 """What is seen of a batch: how it stands, how long it takes, its photos, and what failed."""
 
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlencode
 
+from fastapi import Depends, Query
 from sqlalchemy import Connection, Engine
 
 from console.api.money import present_rate
@@ -18,6 +20,7 @@ from db.tallies import BatchCounts
 
 PAGE = 60
 MOST_GROUPS = 30
+Words = Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,12 @@ class Filter:
         return urlencode({name: value for name, value in told.items() if value not in {"", None}})
 
 
-def choose(state: str, code: str, sku: str) -> Filter:
+def choose(state: Words = "", code: Words = "", sku: Words = "") -> Filter:
     """Return which photos an address asks for; a state there is none of is no filter."""
     return Filter(state if state in set(JobState) else "", code.strip(), sku.strip())
+
+
+Chosen = Annotated[Filter, Depends(choose)]
 
 
 def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchView:

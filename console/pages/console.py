@@ -32,11 +32,14 @@ STATIC = Path(__file__).parents[1] / "static"
 
 
 class Static(StaticFiles):
-    """Files that browsers ask for again only when they changed, and that are nothing but what they are said to be."""
+    """Files that are nothing but what they are said to be, and are there at once on the next page.
+
+    Keys that are pressed before a page's scripts have come are lost, and a reviewer goes from page to page quickly.
+    """
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """Return a file with the headers of pages."""
-        return with_headers(super().file_response(*args, **kwargs), {"Cache-Control": "no-cache"})
+        return with_headers(super().file_response(*args, **kwargs), {"Cache-Control": "public, max-age=300"})
 
 
 def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[Request], Response]:

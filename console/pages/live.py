@@ -11,8 +11,8 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from console.pages.batch import AfterId, BatchId, Words
-from console.pages.batch_view import choose, find_groups, find_photos, look_at_batch
+from console.pages.batch import AfterId, BatchId
+from console.pages.batch_view import Chosen, find_groups, find_photos, look_at_batch
 from console.pages.overview import SPANS, Glances
 from console.pages.rendering import HEADERS, Pages
 from console.pages.visitor import Guard, PageError, Visitor
@@ -55,13 +55,10 @@ def live_router(engine: Engine, guard: Guard, pages: Pages, glances: Glances, se
         request: Request,
         batch_id: BatchId,
         visitor: Viewer,
-        state: Words = "",
-        code: Words = "",
-        sku: Words = "",
+        chosen: Chosen,
         after: AfterId = 0,
     ) -> StreamingResponse:
         look_at_batch(engine, settings, batch_id)
-        chosen = choose(state, code, sku)
         grouped, grouped_at = "", float("-inf")
 
         def parts() -> dict[str, str]:

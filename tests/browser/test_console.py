@@ -83,6 +83,7 @@ def test_a_photo_before_and_after(page: Page, context: BrowserContext, stack: St
     page.reload()
     page.locator(".grid a").first.click()
     expect(page.get_by_role("heading", name=re.compile("photo-"))).to_be_visible()
+    page.wait_for_load_state()
     sheet, slide = page.locator(".sheet"), page.locator("[data-slide]")
     assert sheet.evaluate("e => e.style.getPropertyValue('--at')") == "50%"
     slide.focus()
@@ -122,6 +123,7 @@ def test_held_photos_are_reviewed_by_keyboard(page: Page, stack: Stack) -> None:
     first = page.locator("h1 a").inner_text()
     page.keyboard.press("a")
     expect(page.locator(".said")).to_contain_text("is clean")
+    page.wait_for_load_state()
     second = page.locator("h1 a").inner_text()
     assert second != first
     page.keyboard.press("r")
@@ -129,6 +131,7 @@ def test_held_photos_are_reviewed_by_keyboard(page: Page, stack: Stack) -> None:
     page.keyboard.type("The strap is smeared")
     page.keyboard.press("Enter")
     expect(page.locator(".said")).to_contain_text("is rejected")
+    page.wait_for_load_state()
     third = page.locator("h1 a").inner_text()
     page.keyboard.press("n")
     page.wait_for_url(re.compile("/redo"))
@@ -156,6 +159,7 @@ def test_a_mask_is_painted_and_the_photo_done_again(page: Page, stack: Stack) ->
     original = page.url
     old = page.request.get(f"{original.replace('/jobs/', '/photos/')}/output").body()
     page.get_by_role("link", name="Redo with a mask").click()
+    page.wait_for_url(re.compile("/redo"))
     told = paint(page, tool="box")
     found = re.search(r"([\d,]+) pixels in ([\d,]+) runs: ([\d.]+) % of the photo", told)
     assert found, told
