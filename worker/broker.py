@@ -1,7 +1,7 @@
 """Celery's connection to the broker in a worker, made cheaper.
 
-Celery's own thread takes the interpreter from the threads that have to send at their slots. Two things make most of
-what it does for a job: a Redis client made anew for every command, and a message to Flower for every step of a task.
+Celery's own thread takes the interpreter from the threads that have to send at their slots. Two things make nearly
+half of what it does for a job: a Redis client made anew for every command, and a message to Flower for every step.
 """
 
 import logging

@@ -378,6 +378,15 @@ def test_a_live_batch_shows_buttons_photos_and_failures(web: Web, admin: Person)
     assert "Pause" in parts["actions"]
 
 
+def test_what_pages_load_is_kept_and_is_nothing_else(web: Web) -> None:
+    for name in ("console.js", "live.js", "keys.js", "compare.js", "painter.js", "console.css"):
+        answer = web.client.get(f"/static/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "public, max-age=300"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
 def test_a_mistake_in_one_field_costs_nothing_of_the_others(admin: Person) -> None:
     fresh = admin.get("/batches/new")
     assert fresh.count("checked") == 5
