@@ -4,6 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from core.errors import DatabaseDown, UsageError
 
@@ -64,6 +65,23 @@ def make_engine(database_url: str, *, pool_size: int = 8, is_strict: bool = Fals
         pool_timeout=30,
         pool_recycle=1800,
     )
+
+
+def open_all(engine: Engine) -> int:
+    """Open every connection that a strict engine keeps, so that nobody waits for one later, and return how many.
+
+    Args:
+        engine: As yet used by nobody else: who holds one of them would be waited for.
+
+    Raises:
+        SQLAlchemyError: PostgreSQL takes no connections.
+    """
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    with ExitStack() as held:
+        for _ in range(pool.size()):
+            held.enter_context(engine.connect())
+    return pool.size()
 
 
 def is_down(error: BaseException) -> bool:

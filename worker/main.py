@@ -7,8 +7,8 @@ import secrets
 import socket
 import sys
 import threading
-from contextlib import ExitStack
 
+import structlog
 from celery.apps import worker as celery_program
 from celery.signals import worker_ready, worker_shutting_down
 from PIL import Image
@@ -25,7 +25,7 @@ from db import budgets
 from db.budgets import Tariff
 from db.heart import heart
 from db.outages import ProbeRules
-from db.session import make_engine, transact
+from db.session import make_engine, open_all, transact
 from db.store import open_store
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
@@ -41,6 +41,7 @@ from worker.policy import RetryRules
 from worker.tools import Tools
 
 log = logging.getLogger(__name__)
+told = structlog.stdlib.get_logger(__name__)
 
 SWITCH_SECONDS = 0.001
 LEAVE_SECONDS = 4.0
@@ -71,8 +72,9 @@ def run_worker(settings: Settings) -> None:
     celery_program.safe_say = _say_nothing
     worker_ready.connect(_spare_what_stays, weak=False)
     worker_shutting_down.connect(leave, weak=False)
-    leases.start()
+    # Before anybody else asks the pool for one of the connections that are all opened here.
     _wake(limiter, engine)
+    leases.start()
     worker = app.Worker(
         hostname=f"cleanplate@{name}",
         pool="threads",
@@ -121,9 +123,7 @@ def _wake(limiter: Limiter, engine: Engine) -> None:
     """Do what is slow the first time, so that the first calls leave in their slots."""
     Image.preinit()
     try:
-        with ExitStack() as stack:
-            for _ in range(MOST_CONNECTIONS):
-                stack.enter_context(engine.connect())
+        told.info("connected to PostgreSQL", connections=open_all(engine))
     except SQLAlchemyError as error:
         log.warning("PostgreSQL takes no connections yet: %s", error)
     # A bucket nobody knows lets a second pass first; asking now hides that behind Celery's own start.

@@ -1,13 +1,14 @@
 """Transactions: what is tried again, and what is not."""
 
 import threading
+from typing import cast
 
 import pytest
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Connection, Engine, QueuePool, event, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from db.migrate import upgrade
-from db.session import make_engine, transact
+from db.session import make_engine, open_all, transact
 from tests.db.rows import make_batch
 
 
@@ -63,3 +64,15 @@ def test_a_server_without_an_encoding_still_gives_text(postgres_url: str) -> Non
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one().isdigit()
     with admin.connect() as connection:
         connection.exec_driver_sql("DROP DATABASE ascii WITH (FORCE)")
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_all_connections_are_opened_and_none_is_waited_for(database_url: str, size: int) -> None:
+    engine = make_engine(database_url, pool_size=size, is_strict=True)
+    pool = cast(QueuePool, engine.pool)
+    held = []
+    event.listen(engine, "checkout", lambda *_: held.append(pool.checkedout()))
+    assert open_all(engine) == size
+    assert held == list(range(1, size + 1))
+    assert (pool.checkedin(), pool.checkedout()) == (size, 0)
+    engine.dispose()
