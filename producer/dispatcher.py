@@ -98,6 +98,9 @@ class Dispatcher:
             try:
                 with self._engine.connect() as connection:
                     if queue.try_to_lead(connection):
+                        # The lock belongs to the session, which must not go back to the pool with it; and who leads
+                        # for days takes none of those that all others share.
+                        connection.detach()
                         processes.clear_leaders(connection)
                         connection.commit()
                         log.info("leading")
@@ -106,8 +109,6 @@ class Dispatcher:
                             self._lead(connection, stop)
                         finally:
                             self._leads = False
-                            # The lock belongs to the session, which must not go back to the pool with it.
-                            connection.invalidate()
             except DBAPIError as error:
                 if not is_down(error):
                     raise

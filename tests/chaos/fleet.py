@@ -158,8 +158,14 @@ class Fleet:
 
     def start(self, name: str, **extra: str) -> Role:
         """Start a dispatcher or a worker."""
+        role = Role(name, self.environment(**extra), self.folder / f"{name}-{len(self.roles)}.log")
+        self.roles.append(role)
+        return role
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """Return what its processes see."""
         port = self.sandbox.url.rsplit(":", 1)[1].strip("/")
-        environment = {
+        return {
             **os.environ,
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
@@ -174,9 +180,6 @@ class Fleet:
             **self._settings,
             **extra,
         }
-        role = Role(name, environment, self.folder / f"{name}-{len(self.roles)}.log")
-        self.roles.append(role)
-        return role
 
     def running(self, name: str) -> Role:
         """Return the newest process of a role that still runs."""
