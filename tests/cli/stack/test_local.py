@@ -14,6 +14,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from cli.commands.roles import with_flower
 from cli.stack.found import find_processes, is_running
 from cli.stack.local import RUN_ROLES, UP_ROLES, LocalStack
 from cli.stack.place import find_place
@@ -99,10 +100,10 @@ def test_the_whole_of_up_starts_on_any_port_of_the_web(home: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = load_settings(cleanplate_home=home, web_port=port)
+    settings = with_flower(load_settings(cleanplate_home=home, web_port=port))
     with LocalStack(settings, roles=UP_ROLES, migrate=upgrade) as stack:
-        # Its own processes: sandbox, dispatcher, worker and web.
-        assert len(stack.pids) == 4
+        # Its own processes: sandbox, dispatcher, worker, Flower and web.
+        assert len(stack.pids) == 5
         assert httpx.get(f"http://127.0.0.1:{port}/v1/openapi.json").status_code == 200
 
 
