@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.states import BatchState, Lane
-from db import tallies
+from db import locks, tallies
+from db.locks import Space
 
 CANCEL_AT_ONCE = 10_000
 
@@ -76,7 +77,7 @@ def newest(
 
 def find_unfinished(connection: Connection, source_key: str) -> int | None:
     """Return the newest batch of the same source and options that has not ended, locked against a second intake."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": source_key})
+    locks.hold(connection, Space.SOURCE, source_key)
     statement = text(
         "SELECT id FROM batches WHERE source_key = :key AND state IN ('active', 'paused') ORDER BY id DESC LIMIT 1 "
         "FOR UPDATE"
@@ -86,7 +87,7 @@ def find_unfinished(connection: Connection, source_key: str) -> int | None:
 
 def find_newest(connection: Connection, source_key: str) -> int | None:
     """Return the newest batch of a source that was not cancelled, ended or not, locked against its end."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": source_key})
+    locks.hold(connection, Space.SOURCE, source_key)
     statement = text(
         "SELECT id FROM batches WHERE source_key = :key AND state <> 'cancelled' ORDER BY id DESC LIMIT 1 FOR UPDATE"
     )

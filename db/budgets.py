@@ -6,6 +6,9 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
+from db import locks
+from db.locks import Space
+
 PAUSE_REASON = "budget"
 
 
@@ -24,8 +27,6 @@ class Tariff:
 
 FREE = Tariff()
 
-_LIMITS_KEY = "hashtextextended(CAST(CAST(:id AS bigint) AS text), 12)"
-
 
 def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, max_cost: Decimal | None) -> None:
     """Set a batch's limits; what it spent before it had any counts.
@@ -38,7 +39,7 @@ def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, 
     """
     if max_calls is None and max_cost is None:
         return
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LIMITS_KEY})"), {"id": batch_id})
+    locks.hold(connection, Space.LIMITS, str(batch_id))
     had = connection.execute(
         text("SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE id = :id FOR NO KEY UPDATE"),
         {"id": batch_id},
@@ -58,7 +59,7 @@ def hold_limits(connection: Connection, batch_id: int) -> None:
     A batch without limits counts nothing, so the count that its first limit makes of the past must not miss what is
     being written. Any number of calls hold this at the same time; it comes before the statement that reads or writes.
     """
-    connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({_LIMITS_KEY})"), {"id": batch_id})
+    locks.share(connection, Space.LIMITS, str(batch_id))
 
 
 def is_limited(connection: Connection, batch_id: int) -> bool:

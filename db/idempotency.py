@@ -6,6 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from db import locks
+from db.locks import Space
+
 KEPT_HOURS = 48
 
 
@@ -26,9 +29,7 @@ class Kept:
 
 def find(connection: Connection, token_id: int, key: str) -> Kept | None:
     """Return what a request with this key came to, or None; until the transaction ends no other can begin."""
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, :token))"), {"key": key, "token": token_id}
-    )
+    locks.hold(connection, Space.REQUEST, f"{token_id} {key}")
     statement = text(
         "SELECT request_hash, status, body FROM idempotency_keys WHERE token_id = :token AND key = :key "
         "AND created_at > now() - make_interval(hours => :hours)"

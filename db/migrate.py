@@ -1,5 +1,6 @@
 """Bringing a database to the newest schema, once, however many processes ask at the same time."""
 
+import time
 from pathlib import Path
 
 from alembic import command
@@ -7,14 +8,16 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from db import locks
+from db.locks import Duty
 from db.session import make_engine, transact
 
 SCRIPTS = Path(__file__).parent / "migrations"
-MIGRATION_LOCK = 7_204_301
+TURN_SECONDS = 0.2
 
 
 def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
-    """Run every migration that is missing.
+    """Run every migration that is missing, each in a transaction of its own.
 
     Args:
         database_url: The database to change.
@@ -27,12 +30,21 @@ def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
 
     transact(engine, lambda connection: connection.execute(text("SELECT 1")), patience_seconds=patience_seconds)
     config = configuration()
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    with engine.connect() as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.commit()
+        _wait_for_turn(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    # A statement that waits has a snapshot, and what builds an index beside others' writes waits for all of those.
+    while not locks.try_duty(connection, Duty.MIGRATE):
+        connection.commit()
+        time.sleep(TURN_SECONDS)
+    connection.commit()
 
 
 def is_current(engine: Engine) -> bool:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from db import locks
+from db.locks import Space
+
 PAGE = 100
 
 
@@ -47,8 +50,7 @@ def take_unused(connection: Connection, uris: list[str]) -> list[str]:
 
     What ends a job with bytes that it put there before has to ask `was_swept`.
     """
-    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(uri, 12)) FROM unnest(CAST(:uris AS text[])) AS uri")
-    connection.execute(lock, {"uris": sorted(uris)})
+    locks.hold_all(connection, Space.PLACE, uris)
     used = set(connection.execute(text("SELECT uri FROM artifacts WHERE uri = ANY(:uris)"), {"uris": uris}).scalars())
     unused = [uri for uri in uris if uri not in used]
     statement = text(
@@ -61,7 +63,7 @@ def take_unused(connection: Connection, uris: list[str]) -> list[str]:
 
 def was_swept(connection: Connection, uri: str, age_seconds: float) -> bool:
     """Return whether a place was swept in the last seconds; until the transaction ends it is not."""
-    connection.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:uri, 12))"), {"uri": uri})
+    locks.share(connection, Space.PLACE, uri)
     statement = text(
         "SELECT 1 FROM swept_objects WHERE uri = :uri AND swept_at > clock_timestamp() - make_interval(secs => :age)"
     )

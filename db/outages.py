@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from db import circuits
+from db import circuits, locks
+from db.locks import Space
 
 REASON = "outage"
 LAST_CALLS = 10
@@ -55,7 +56,7 @@ def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeR
         fault: The newest; when it was the probe's, the next probe waits twice as long.
         rules: When to ask.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 13))"), {"account": account})
+    locks.hold(connection, Space.ACCOUNT, account)
     circuit = connection.execute(
         text("SELECT is_open, reason, probe_job_id, failed_probes FROM circuits WHERE account = :account"),
         {"account": account},

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from core.states import Lane
+from db import locks
+from db.locks import Duty
 
-LEADER_LOCK = 7_204_302
 LOST_CODE = "worker_lost"
 LEADER_IDLE_SECONDS = 30.0
 """A leader says something ten times a second. One that is frozen says nothing, and must not keep the lead."""
@@ -46,7 +47,7 @@ def try_to_lead(connection: Connection) -> bool:
 
     PostgreSQL ends the session of a leader that falls silent.
     """
-    if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK}).scalar_one():
+    if not locks.try_duty(connection, Duty.LEAD):
         return False
     connection.exec_driver_sql(f"SET idle_session_timeout = {LEADER_IDLE_SECONDS * 1000:.0f}")
     return True

@@ -6,7 +6,9 @@ from sqlalchemy import Connection, text
 
 from core import content
 from core.states import JobState
+from db import locks
 from db.jobs import ClaimedJob, must_hold, whose
+from db.locks import Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def note_source(
     Raises:
         LeaseLost: Another worker owns the job.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 11))"), {"key": content_key})
+    locks.hold(connection, Space.CONTENT, content_key)
     statement = text(
         "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
         "source_bytes = :size_bytes, width = :width, height = :height, "
