@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings
-from db import reports
+from db import artifacts, failures
 from db.artifacts import public_url
 from db.batches import BatchRow
 from db.session import transact
@@ -63,7 +63,7 @@ def export_catalogue(
     reading = Reading(**kept) if kept else AS_IT_IS
 
     def new_urls(urls: Sequence[str]) -> Mapping[str, str]:
-        found = transact(engine, lambda connection: reports.find_clean(connection, batch.id, list(urls)))
+        found = transact(engine, lambda connection: artifacts.find_clean(connection, batch.id, list(urls)))
         base, secret = settings.artifacts_url, settings.artifact_url_secret.get_secret_value()
         return {photo.url: public_url(base, secret, photo.sha256, photo.format) for photo in found}
 
@@ -75,7 +75,7 @@ def export_catalogue(
 
     def new_of_items(items: Sequence[Item]) -> list[str | None]:
         keys = [item_key(item, *what_to_take_off(item, options)[:2]) for item in items]
-        found = transact(engine, lambda connection: reports.find_clean_items(connection, batch.id, keys))
+        found = transact(engine, lambda connection: artifacts.find_clean_items(connection, batch.id, keys))
         base, secret = settings.artifacts_url, settings.artifact_url_secret.get_secret_value()
         new = {key: public_url(base, secret, photo.sha256, photo.format) for key, photo in found.items()}
         return [new.get(key) for key in keys]
@@ -121,7 +121,7 @@ def _free_path(out: Path, source: Path, batch_id: int) -> Path:
 
 def _failed_rows(engine: Engine, batch_id: int) -> Iterator[tuple[object, ...]]:
     after = 0
-    while rows := transact(engine, partial(reports.list_failed, batch_id=batch_id, after=after)):
+    while rows := transact(engine, partial(failures.list_failed, batch_id=batch_id, after=after)):
         for row in rows:
             elements, subject = (",".join(map(str, each)) for each in (row.elements, row.subject_elements))
             yield row.source_uri, row.sku, row.job_id, row.state, row.code, row.message, elements, subject, row.mask

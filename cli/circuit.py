@@ -1,10 +1,10 @@
 """An open circuit as people read it."""
 
 from db import outages
-from db.reports import CircuitRow
+from db.circuits import OpenCircuit
 
 
-def describe_circuit(circuit: CircuitRow) -> str:
+def describe_circuit(circuit: OpenCircuit) -> str:
     """Return why, since when, and what happens next."""
     is_outage = circuit.reason == outages.REASON
     what = "the provider is out" if is_outage else "the API refuses the account"
@@ -16,7 +16,7 @@ def describe_circuit(circuit: CircuitRow) -> str:
     )
 
 
-def as_dict(circuit: CircuitRow | None) -> dict[str, object] | None:
+def as_dict(circuit: OpenCircuit | None) -> dict[str, object] | None:
     """Return what `--json` tells of it; None when the account may be called."""
     if circuit is None:
         return None

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 
 from core.errors import UnavailableError, UsageError
 from core.states import JobState
-from db import artifacts, reports
-from db.reports import PhotoRow
+from db import artifacts, listings
+from db.listings import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
 
@@ -51,7 +51,7 @@ def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported
     names = _Names(out)
     after = 0
     # A page at a time: writing files takes as long as it takes, and no transaction may stay open meanwhile.
-    while photos := transact(engine, partial(reports.list_photos, batch_id=batch_id, after=after)):
+    while photos := transact(engine, partial(listings.list_photos, batch_id=batch_id, after=after)):
         for photo in photos:
             yield Exported(photo, _write(engine, photo, names, out))
         after = photos[-1].job_id

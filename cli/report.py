@@ -16,8 +16,8 @@ from cli.amount import money
 from cli.export import Exported, export_photos
 from core.errors import CleanplateError, UnavailableError
 from core.states import JobState
-from db import artifacts, batches, costs, reports, tallies, uploads
-from db.reports import PhotoRow
+from db import artifacts, batches, costs, failures, tallies, uploads
+from db.listings import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
 from worker.imaging import thumbnail
@@ -84,13 +84,13 @@ def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path, cur
     (out / THUMBNAILS).mkdir(exist_ok=True)
     batch = transact(engine, lambda connection: batches.get(connection, batch_id))
     counts = transact(engine, lambda connection: tallies.counts(connection, batch_id))
-    failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, batch_id))
+    ended = transact(engine, lambda connection: failures.count_dead_by_code(connection, batch_id))
     spent = transact(engine, lambda connection: costs.spent(connection, batch_id))
     environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
     return environment.get_template(REPORT_NAME).render(
         batch=batch,
         counts=counts,
-        failures=failures,
+        failures=ended,
         cost=money(spent.cost, currency) if spent.cost else None,
         currency=currency,
         money=money,

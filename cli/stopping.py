@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from cli.amount import money
 from core.errors import BudgetReached, CleanplateError, DatabaseDown
 from core.settings import Settings
-from db import batches, budgets, canaries, reports
+from db import batches, budgets, canaries, failures
 from db.batches import BatchRow
 from db.budgets import Tariff
 from db.tallies import BatchCounts
@@ -41,7 +41,7 @@ def why_stopped(
         return None
     if not is_affordable(batch, settings):
         return _own_budget(batch, counts, settings)
-    made, daily = reports.calls_today(connection, settings.account), settings.removal_daily_calls
+    made, daily = budgets.used_today(connection, settings.account), settings.removal_daily_calls
     return None if daily is None or made < daily else _daily_limit(batch, counts, made, daily)
 
 
@@ -59,10 +59,10 @@ def go_on_if_affordable(connection: Connection, batch_id: int, settings: Setting
 
 
 def _canary(connection: Connection, batch: BatchRow, counts: BatchCounts) -> CanaryFailed:
-    canary = reports.count_canary(connection, batch.id)
+    canary = canaries.count(connection, batch.id)
     why = ", ".join(
         f"{count} × {code} ({message[:120]})"
-        for code, count, message in reports.count_dead_by_code(connection, batch.id, only_canary=True)
+        for code, count, message in failures.count_dead_by_code(connection, batch.id, only_canary=True)
     )
     return CanaryFailed(
         f"Of the {canary.total} photos that went first, {canary.dead} are dead and {canary.held} held"

@@ -11,9 +11,9 @@ from cli.progress import Display, Meter
 from cli.stopping import CanaryFailed, go_on_if_affordable, why_stopped
 from core.errors import AccountRefused, BudgetReached, DatabaseDown
 from core.settings import Settings
-from db import batches, outages, reports, tallies
+from db import batches, circuits, outages, tallies
 from db.batches import ENDED, BatchRow
-from db.reports import CircuitRow
+from db.circuits import OpenCircuit
 from db.session import transact
 from db.tallies import BatchCounts
 
@@ -28,7 +28,7 @@ class Glance:
 
     batch: BatchRow
     counts: BatchCounts
-    circuit: CircuitRow | None
+    circuit: OpenCircuit | None
 
 
 def look(connection: Connection, batch_id: int, account: str) -> Glance:
@@ -36,7 +36,7 @@ def look(connection: Connection, batch_id: int, account: str) -> Glance:
     batch = batches.get(connection, batch_id)
     if batch is None:
         raise DatabaseDown(f"Batch {batch_id} is gone from the database; was it replaced while we waited?")
-    return Glance(batch, tallies.counts(connection, batch_id), reports.find_circuit(connection, account))
+    return Glance(batch, tallies.counts(connection, batch_id), circuits.find_open(connection, account))
 
 
 def wait_for_end(

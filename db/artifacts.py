@@ -131,3 +131,32 @@ def find(connection: Connection, sha256: str) -> ArtifactRow | None:
     statement = text("SELECT sha256, format, size_bytes FROM artifacts WHERE sha256 = :sha256")
     row = connection.execute(statement, {"sha256": sha256}).one_or_none()
     return ArtifactRow(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPhoto:
+    """A URL whose photo is clean, and the output."""
+
+    url: str
+    sha256: str
+    format: str
+
+
+def find_clean(connection: Connection, batch_id: int, urls: list[str]) -> list[CleanPhoto]:
+    """Return the outputs of a batch's photos, by the URLs they were handed in with."""
+    statement = text(
+        "SELECT j.source_uri, f.sha256, f.format FROM jobs AS j JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
+        "WHERE j.source_uri = ANY(:urls) AND j.state = 'succeeded' AND j.batch_id = :id ORDER BY j.id DESC"
+    )
+    return [CleanPhoto(*row) for row in connection.execute(statement, {"id": batch_id, "urls": urls})]
+
+
+def find_clean_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[str, CleanPhoto]:
+    """Return the outputs of a batch's photos, by what makes each the same item when it is handed in again."""
+    statement = text(
+        "SELECT j.item_key, j.source_uri, f.sha256, f.format FROM jobs AS j "
+        "JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
+        "WHERE j.batch_id = :id AND j.item_key = ANY(:keys) AND j.state = 'succeeded'"
+    )
+    rows = connection.execute(statement, {"id": batch_id, "keys": keys})
+    return {row.item_key: CleanPhoto(*row[1:]) for row in rows}

@@ -115,6 +115,14 @@ def withdraw(connection: Connection, *, batch_id: int, account: str, price: Deci
     connection.execute(today, {"account": account, "day": day})
 
 
+def used_today(connection: Connection, account: str) -> int:
+    """Return how many calls of an account count for today's limit (UTC)."""
+    statement = text(
+        "SELECT calls FROM daily_calls WHERE account = :account AND day = CAST(now() AT TIME ZONE 'UTC' AS date)"
+    )
+    return int(connection.execute(statement, {"account": account}).scalar_one_or_none() or 0)
+
+
 def count_today(connection: Connection, account: str) -> None:
     """Take into account the calls of today that were made while no daily limit was set."""
     statement = text(

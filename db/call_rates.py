@@ -80,3 +80,12 @@ def history(connection: Connection, *, seconds: int, step_seconds: int) -> list[
     values = {"step": f"{step_seconds} seconds", "span": f"{seconds} seconds"}
     rows = connection.execute(statement, values)
     return [RatePoint(row[0], int(row[1]), int(row[2]), int(row[3])) for row in rows]
+
+
+def sent_today(connection: Connection) -> int:
+    """Return how many calls were sent today (UTC), whosever account they are of, as of the last sum."""
+    statement = text(
+        "SELECT coalesce(sum(calls), 0) FROM call_rates WHERE at >= CAST(now() AT TIME ZONE 'UTC' AS date) "
+        "AT TIME ZONE 'UTC'"
+    )
+    return int(connection.execute(statement).scalar_one())

@@ -60,3 +60,22 @@ def judge(connection: Connection, most_bad: float) -> list[Verdict]:
         if not verdict.is_good:
             batches.pause(connection, verdict.batch_id, PAUSE_REASON)
     return verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryCounts:
+    """How the photos that went first came out."""
+
+    total: int
+    succeeded: int
+    dead: int
+    held: int
+
+
+def count(connection: Connection, batch_id: int) -> CanaryCounts:
+    """Return how a batch's canary stands."""
+    statement = text(
+        "SELECT count(*), count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state = 'dead'), "
+        "count(*) FILTER (WHERE state = 'held') FROM jobs WHERE batch_id = :id AND is_canary"
+    )
+    return CanaryCounts(*connection.execute(statement, {"id": batch_id}).one())

@@ -28,14 +28,16 @@ class OpenCircuit:
     message: str
     opened_at: datetime
     last_failed_at: datetime
+    next_probe_at: datetime
+    failed_probes: int
     probe_due: bool
 
 
 def find_open(connection: Connection, account: str) -> OpenCircuit | None:
     """Return the account's open circuit, or None when it may be called."""
     statement = text(
-        f"SELECT reason, code, message, opened_at, last_failed_at, next_probe_at <= now() AND {_NO_PROBE_OUT} "  # noqa: S608
-        "FROM circuits WHERE account = :account AND is_open"
+        "SELECT reason, code, message, opened_at, last_failed_at, next_probe_at, failed_probes, "  # noqa: S608
+        f"next_probe_at <= now() AND {_NO_PROBE_OUT} FROM circuits WHERE account = :account AND is_open"
     )
     row = connection.execute(statement, {"account": account}).one_or_none()
     return OpenCircuit(*row) if row else None

@@ -6,7 +6,6 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from core.states import Lane
-from db import batches
 from db.listings import in_index_order
 from db.tallies import COST_OF_DAY, MICROS
 
@@ -82,15 +81,6 @@ def cost_today(connection: Connection) -> Decimal:
     return Decimal(micros) / MICROS
 
 
-def calls_today(connection: Connection) -> int:
-    """Return how many calls were sent today (UTC), as of the last sum."""
-    statement = text(
-        "SELECT coalesce(sum(calls), 0) FROM call_rates WHERE at >= CAST(now() AT TIME ZONE 'UTC' AS date) "
-        "AT TIME ZONE 'UTC'"
-    )
-    return int(connection.execute(statement).scalar_one())
-
-
 def count_held(connection: Connection) -> int:
     """Return how many photos wait for a person, in all batches."""
     statement = text(
@@ -98,53 +88,6 @@ def count_held(connection: Connection) -> int:
         "UNION ALL SELECT n FROM batch_count_changes WHERE what = 'held') AS both_tables"
     )
     return int(connection.execute(statement).scalar_one())
-
-
-MOST_GROUPED = 10_000
-"""Dead, and held, photos of a batch that are looked at to group them; a page must come at once at any size."""
-
-
-@dataclass(frozen=True, slots=True)
-class FailureGroup:
-    """Photos of a batch that ended alike: with one code, and messages that differ in numbers only.
-
-    Args:
-        state: `dead` or `held`.
-        code: What they ended with.
-        message: What people are told of one of them.
-        count: How many of those that were looked at.
-        is_part: Whether there are more dead, or held, photos than were looked at, so that more may belong here.
-    """
-
-    state: str
-    code: str
-    message: str
-    count: int
-    is_part: bool
-
-
-def group_failures(connection: Connection, batch_id: int, most: int) -> list[FailureGroup]:
-    """Return how a batch's dead and held photos group, the largest groups first.
-
-    Args:
-        connection: An open transaction.
-        batch_id: Whose.
-        most: How many groups.
-    """
-    # With `=`, the planner may take an index over held photos of all batches.
-    looked_at = " UNION ALL ".join(
-        "(SELECT state, coalesce(code, '') AS code, coalesce(message, '') AS message FROM jobs "  # noqa: S608
-        f"WHERE batch_id = :id AND state BETWEEN {state} AND {state} LIMIT :look)"
-        for state in ("'dead'", "'held'")
-    )
-    shape = batches.shape_of("message")
-    statement = text(
-        "SELECT state, code, min(message) AS message, count(*) AS n, "  # noqa: S608
-        f"sum(count(*)) OVER (PARTITION BY state) >= :look FROM ({looked_at}) AS ended "
-        f"GROUP BY state, code, {shape} ORDER BY n DESC, code, message LIMIT :most"
-    )
-    rows = connection.execute(statement, {"id": batch_id, "look": MOST_GROUPED, "most": most})
-    return [FailureGroup(*row) for row in rows]
 
 
 def find_held(connection: Connection, *, after: int, batch_id: int | None = None, limit: int = 1) -> list[int]:

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine
 
 from core.settings import Settings
-from db import attempts, budgets, canaries, overview, processes, reports
+from db import attempts, budgets, call_rates, canaries, circuits, overview, processes
 from db.session import transact
 from producer.reading import Reading
 from producer.window import window_size
@@ -135,16 +135,16 @@ class FleetCollector(Collector):
         ]
 
     def _circuit(self, connection: Connection) -> list[Metric]:
-        found = reports.find_circuit(connection, self._settings.account)
+        found = circuits.find_open(connection, self._settings.account)
         circuit = GaugeMetricFamily("cleanplate_circuit_open", "1 while nobody calls, by reason", labels=["reason"])
         for reason in ("account", "outage"):
             circuit.add_metric([reason], float(found is not None and found.reason == reason))
         return [circuit]
 
     def _money(self, connection: Connection) -> list[Metric]:
-        calls, limit = overview.calls_today(connection), self._settings.removal_daily_calls
+        sent, limit = call_rates.sent_today(connection), self._settings.removal_daily_calls
         found = [
-            _gauge("cleanplate_calls_today", "Calls sent today (UTC)", calls),
+            _gauge("cleanplate_calls_today", "Calls sent today (UTC), of all accounts", sent),
             _gauge(
                 "cleanplate_cost_today",
                 "Of today's calls (UTC) that were or may have been billed, in the currency of REMOVAL_PRICE",
@@ -157,8 +157,11 @@ class FleetCollector(Collector):
             ),
         ]
         if limit is not None:
-            left = max(0, limit - reports.calls_today(connection, self._settings.account))
-            found.append(_gauge("cleanplate_daily_calls_left", "Calls that REMOVAL_DAILY_CALLS leaves for today", left))
+            left = max(0, limit - budgets.used_today(connection, self._settings.account))
+            found += [
+                _gauge("cleanplate_daily_calls_limit", "REMOVAL_DAILY_CALLS", limit),
+                _gauge("cleanplate_daily_calls_left", "Calls that it leaves the account for today (UTC)", left),
+            ]
         return found
 
     def _paused(self, connection: Connection) -> Metric:

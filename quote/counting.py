@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine
 from core.content import content_key
 from core.errors import SourceError, UsageError
 from core.settings import Settings
-from db import batches, reports
-from db.reports import CleanedUrl, Known
+from db import batches, history
+from db.history import CleanedUrl, Known
 from db.session import transact
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
@@ -184,7 +184,7 @@ class _Counting:
         engine, batch_id = self._engine, self._batch_id
         if engine is not None and batch_id is not None:
             keys = [wish.item_key for wish in page]
-            known = transact(engine, lambda connection: reports.find_items(connection, batch_id, keys))
+            known = transact(engine, lambda connection: history.find_items(connection, batch_id, keys))
         for wish in page:
             if (found := known.get(wish.item_key)) is None:
                 yield wish
@@ -196,7 +196,7 @@ class _Counting:
         if self._engine is not None and urls and self._only_batch != 0:
             uris = [wish.uri for wish in urls]
             found = transact(
-                self._engine, lambda connection: reports.find_cleaned_urls(connection, uris, self._only_batch)
+                self._engine, lambda connection: history.find_cleaned_urls(connection, uris, self._only_batch)
             )
             for row in found:
                 cleaned[row.url].append(row)
@@ -227,7 +227,7 @@ class _Counting:
         known: dict[str, Known] = {}
         if self._engine is not None and fresh and self._only_batch != 0:
             keys = [found.key for _, found in fresh]
-            known = transact(self._engine, lambda connection: reports.find_contents(connection, keys, self._only_batch))
+            known = transact(self._engine, lambda connection: history.find_contents(connection, keys, self._only_batch))
         for wish, found in fresh:
             if found.key in known:
                 self._count_known(wish, known[found.key])

@@ -17,7 +17,7 @@ from cli.circuit import describe_circuit
 from core.errors import CleanplateError
 from core.net.addresses import AllowList
 from core.settings import Settings, load_settings
-from db import reports
+from db import budgets, circuits
 from db.migrate import is_current
 from db.session import make_engine, transact
 from db.store import open_store
@@ -114,7 +114,7 @@ def _account(settings: Settings) -> str:
     engine = make_engine(settings.database_url, pooled=False)
     if not is_current(engine):
         return "no circuit known (schema is not current)"
-    found = transact(engine, lambda connection: reports.find_circuit(connection, settings.account))
+    found = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
     if found is not None:
         raise CleanplateError(f"no calls are made: {describe_circuit(found)}")
     return "may be called"
@@ -131,7 +131,7 @@ def _budget(settings: Settings) -> str:
     engine = make_engine(settings.database_url, pooled=False)
     if not is_current(engine):
         return f"{cost}, {limit}"
-    made = transact(engine, lambda connection: reports.calls_today(connection, settings.account))
+    made = transact(engine, lambda connection: budgets.used_today(connection, settings.account))
     if made >= settings.removal_daily_calls:
         raise CleanplateError(f"all {limit} are used up ({made}); it goes on after midnight UTC (REMOVAL_DAILY_CALLS)")
     return f"{cost}, {made} of {limit} made"

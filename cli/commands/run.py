@@ -20,7 +20,7 @@ from cli.summary import RunSummary
 from cli.waiting import wait_for_end
 from core.errors import AccountRefused, BudgetReached, UsageError
 from core.settings import Settings, load_settings
-from db import batches, budgets, canaries, circuits, costs, reports, tallies
+from db import batches, budgets, canaries, circuits, costs, failures, tallies
 from db.migrate import upgrade
 from db.session import make_engine, now, transact
 from producer.catalogue.source import identity, is_photo, read_source, title
@@ -123,7 +123,7 @@ def clean(
             if not isinstance(stopped, KeyboardInterrupt):
                 report = write_reports(engine, intake.batch_id, out, currency=settings.removal_currency)
             counts = transact(engine, lambda connection: tallies.counts(connection, intake.batch_id))
-            failures = transact(engine, lambda connection: reports.count_dead_by_code(connection, intake.batch_id))
+            failed = transact(engine, lambda connection: failures.count_dead_by_code(connection, intake.batch_id))
             spent = transact(engine, lambda connection: costs.spent(connection, intake.batch_id))
             summary = RunSummary(
                 batch=intake.batch_id,
@@ -133,7 +133,7 @@ def clean(
                 seconds=time.monotonic() - began,
                 out=out,
                 report=report,
-                failures=failures,
+                failures=failed,
                 stopped=stopped,
             )
             end(summary, stack)

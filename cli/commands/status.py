@@ -15,7 +15,7 @@ from cli.progress import make_display
 from cli.stopping import describe_budget, why_stopped
 from cli.waiting import wait_for_end
 from core.settings import Settings, load_settings
-from db import batches, costs, reports, tallies
+from db import batches, canaries, circuits, costs, failures, tallies
 from db.batches import BatchRow
 from db.session import now, transact
 from db.tallies import BatchCounts
@@ -33,7 +33,7 @@ def status(batch: int | None, as_json: bool) -> None:
     with open_database(settings) as engine:
         rows = [find_batch(engine, batch)] if batch else transact(engine, lambda c: batches.newest(c, 20))
         found = [_describe(engine, row, settings) for row in rows]
-        circuit = transact(engine, lambda connection: reports.find_circuit(connection, settings.account))
+        circuit = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
         details = transact(engine, lambda c: _details(c, rows[0], settings)) if batch and not as_json else []
     told = circuit_as_dict(circuit)
     if as_json:
@@ -60,8 +60,8 @@ def watch(batch: int) -> int:
 
 
 def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, Any]:
-    def look(connection: Connection) -> tuple[BatchCounts, costs.Spent, reports.CanaryCounts | None]:
-        canary = reports.count_canary(connection, row.id) if row.canary_state else None
+    def look(connection: Connection) -> tuple[BatchCounts, costs.Spent, canaries.CanaryCounts | None]:
+        canary = canaries.count(connection, row.id) if row.canary_state else None
         return tallies.counts(connection, row.id), costs.spent(connection, row.id), canary
 
     counts, spent, canary = transact(engine, look)
@@ -107,16 +107,16 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
     if spent.cost:
         lines.append(f"       cost: {money(spent.cost, settings.removal_currency)}, {spent.paid} calls paid")
     if row.canary_state:
-        canary = reports.count_canary(connection, row.id)
+        canary = canaries.count(connection, row.id)
         lines.append(
             f"       canary: {row.canary_state}; of {canary.total} photos {canary.succeeded} are clean, "
             f"{canary.dead} dead, {canary.held} held"
         )
-    for held in reports.list_held(connection, row.id, MOST_HELD):
+    for held in failures.list_held(connection, row.id, MOST_HELD):
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:
             lines.append(f"         it has no output; `cleanplate requeue {row.id} --held` calls again")
-    for code, count, message in reports.count_waiting_by_code(connection, row.id, MOST_WAITING):
+    for code, count, message in failures.count_waiting_by_code(connection, row.id, MOST_WAITING):
         lines.append(f"       waiting again: {count} × {code}: {message}".rstrip(": "))
     stopped = why_stopped(connection, row, tallies.counts(connection, row.id), settings)
     if stopped is not None:

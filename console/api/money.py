@@ -13,7 +13,7 @@ from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
 from console.api.words import MOST_ID, BatchIn, CostsOut, LedgerLineOut, LimiterOut, QuoteOut
 from core.content import content_key
 from core.settings import Settings
-from db import costs, reports
+from db import costs, history
 from db.session import transact
 from db.tokens import Scope, TokenRow
 from producer.intake import what_to_take_off
@@ -36,8 +36,8 @@ def money_router(tools: Tools) -> APIRouter:
         def count_cleaned(connection: Connection) -> int:
             if options.force:
                 return 0
-            known: defaultdict[str, list[reports.CleanedUrl]] = defaultdict(list)
-            for row in reports.find_cleaned_urls(connection, sorted({url for url, *_ in wanted}), None):
+            known: defaultdict[str, list[history.CleanedUrl]] = defaultdict(list)
+            for row in history.find_cleaned_urls(connection, sorted({url for url, *_ in wanted}), None):
                 known[row.url].append(row)
             return sum(
                 mask is None

@@ -22,8 +22,8 @@ from console.pages.visitor import Guard, PageError, Visitor, read_form
 from core.settings import Settings
 from core.states import BatchState, JobState
 from db import audit, batches, budgets, circuits
+from db.failures import FailureGroup
 from db.listings import JobRow
-from db.overview import FailureGroup
 from db.session import transact
 from db.users import Role
 

@@ -11,10 +11,10 @@ from console.api.money import present_rate
 from console.pages.visitor import PageError
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, call_rates, circuits, listings, overview, tallies
+from db import batches, call_rates, circuits, failures, listings, tallies
 from db.batches import BatchRow
+from db.failures import FailureGroup
 from db.listings import JobRow
-from db.overview import FailureGroup
 from db.session import transact
 from db.tallies import BatchCounts
 
@@ -114,7 +114,7 @@ def find_photos(connection: Connection, batch_id: int, chosen: Filter, after: in
 
 def find_groups(connection: Connection, batch_id: int) -> list[FailureGroup]:
     """Return what failed, in groups."""
-    return overview.group_failures(connection, batch_id, MOST_GROUPS)
+    return failures.group_failures(connection, batch_id, MOST_GROUPS)
 
 
 def _pace(connection: Connection, settings: Settings) -> float | None:

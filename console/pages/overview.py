@@ -16,12 +16,12 @@ from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor
 from core.settings import Settings
 from core.states import BatchState
-from db import batches, call_rates, overview, processes, reports, tallies
+from db import batches, budgets, call_rates, circuits, overview, processes, tallies
 from db.batches import BatchRow
 from db.call_rates import RatePoint
+from db.circuits import OpenCircuit
 from db.overview import LaneView
 from db.processes import Process
-from db.reports import CircuitRow
 from db.session import transact
 from db.tallies import Tally
 from db.users import Role
@@ -46,7 +46,7 @@ class Glance:
         limiter: How fast it goes; None when no call was made yet, or Redis does not answer.
         redis_fails: Whether Redis does not answer.
         rate_now: Calls per second over the last half minute.
-        calls_today: Calls sent today (UTC).
+        calls_today: Calls sent today (UTC); those that count for REMOVAL_DAILY_CALLS, when it is set.
         cost_today: Their money.
         held: Photos that wait for a person.
         paused: Batches that do not go on by themselves, or wait for budget.
@@ -57,7 +57,7 @@ class Glance:
     """
 
     lanes: list[LaneView]
-    circuit: CircuitRow | None
+    circuit: OpenCircuit | None
     limiter: LimiterView | None
     redis_fails: bool
     rate_now: float
@@ -124,11 +124,11 @@ class Glances:
         }
         return Glance(
             lanes=overview.look_at_lanes(connection),
-            circuit=reports.find_circuit(connection, self._settings.account),
+            circuit=circuits.find_open(connection, self._settings.account),
             limiter=limiter,
             redis_fails=redis_fails,
             rate_now=_rate_now(histories["10m"]),
-            calls_today=overview.calls_today(connection),
+            calls_today=self._calls_today(connection),
             cost_today=overview.cost_today(connection),
             held=overview.count_held(connection),
             paused=paused,
@@ -139,6 +139,11 @@ class Glances:
                 name: chart.draw(points, step_seconds=SPANS[name][1], quota=quota) for name, points in histories.items()
             },
         )
+
+    def _calls_today(self, connection: Connection) -> int:
+        if self._settings.removal_daily_calls is None:
+            return call_rates.sent_today(connection)
+        return budgets.used_today(connection, self._settings.account)
 
 
 def overview_router(guard: Guard, pages: Pages, glances: Glances, settings: Settings) -> APIRouter:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from core.content import content_key
 from core.settings import Settings
 from core.states import Lane
-from db import artifacts, batches, callbacks, connections, lookups, reports
+from db import artifacts, batches, callbacks, connections, history, lookups
 from db.connections import ShopConnection
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.catalogue.shape import LONGEST_SKU
@@ -174,7 +174,7 @@ def _without_clean(connection: Connection, photos: list[Photo], options: BatchOp
     if not urls:
         return []
     since: dict[str, datetime] = {}
-    for row in reports.find_cleaned_urls(connection, urls, None):
+    for row in history.find_cleaned_urls(connection, urls, None):
         if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None):
             since[row.url] = max(row.since, since.get(row.url, row.since))
     return [photo for photo in photos if not _is_clean(photo, since.get(storable(photo.url)))]

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from cli.circuit import as_dict, describe_circuit
 from cli.commands.doctor import Finding, examine
 from core.settings import Settings
-from db import circuits, outages, reports
+from db import circuits, outages
 from tests.db.rows import ACCOUNT
 
 
@@ -31,7 +31,7 @@ def test_an_outage_is_said_with_its_next_probe(engine: Engine, database_url: str
     assert "801" in found.text
     assert "next probe" in found.text
     with engine.connect() as connection:
-        circuit = reports.find_circuit(connection, ACCOUNT)
+        circuit = circuits.find_open(connection, ACCOUNT)
     assert circuit is not None
     assert circuit.next_probe_at > circuit.opened_at
     told = as_dict(circuit)
@@ -42,7 +42,7 @@ def test_an_outage_is_said_with_its_next_probe(engine: Engine, database_url: str
 def test_a_refused_account_is_said_otherwise(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
         circuits.trip(connection, ACCOUNT, reason="account", code="NoResource", message="quota used up")
-        circuit = reports.find_circuit(connection, ACCOUNT)
+        circuit = circuits.find_open(connection, ACCOUNT)
     assert circuit is not None
     assert "the API refuses the account" in describe_circuit(circuit)
     assert "NoResource (quota used up)" in examined(database_url)["account"].text

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from db import artifacts, batches, jobs, reports, reviews, tallies
+from db import artifacts, batches, history, jobs, reviews, tallies
 from db.reviews import Verdict
 from tests.db.rows import claim, make_batch, state_of
 
@@ -48,7 +48,7 @@ def test_a_rejected_photo_is_dead_and_its_output_is_gone(engine: Engine) -> None
     assert column(engine, job_id, "artifact_sha256") is None
     assert "unchanged" in str(column(engine, job_id, "message"))
     with engine.connect() as connection:
-        assert reports.find_contents(connection, [f"photo {job_id}"], None)[f"photo {job_id}"].code == "rejected"
+        assert history.find_contents(connection, [f"photo {job_id}"], None)[f"photo {job_id}"].code == "rejected"
         assert tallies.counts(connection, 1).dead == 1
 
 

@@ -15,6 +15,7 @@ from starlette.requests import Request as StarletteRequest
 
 from console.pages.passwords import hash_password
 from console.pages.signing_in import local
+from core.settings import Settings
 from db import artifacts, audit, batches, circuits, tallies, users
 from db.users import Role
 from tests.console.conftest import MakeWeb, Web
@@ -238,6 +239,18 @@ def test_many_guesses_at_once_are_no_more_than_one_after_the_other(web: Web) -> 
     with ThreadPoolExecutor(12) as threads:
         found = list(threads.map(lambda n: sign_in(web, "ann", f"wrong {n}").status_code, range(12)))
     assert sorted(found) == [403] * 5 + [429] * 7
+
+
+def test_the_first_page_sets_against_the_days_limit_what_counts_for_it(make_web: MakeWeb) -> None:
+    web = make_web(removal_daily_calls=5)
+    with web.engine.begin() as connection:
+        connection.execute(text("INSERT INTO call_rates (at, calls, throttled, failed) VALUES (now(), 40, 0, 0)"))
+        connection.execute(
+            text("INSERT INTO daily_calls VALUES (:account, CAST(now() AT TIME ZONE 'UTC' AS date), 2)"),
+            {"account": Settings(_env_file=None).account},
+        )
+    shown = Person(web, Role.VIEWER).get("/")
+    assert "<b>2</b><span>calls today (UTC) of 5</span>" in shown
 
 
 def test_who_guesses_keeps_out_nobody_else(make_web: MakeWeb) -> None:

@@ -108,8 +108,10 @@ def exported(watched: Watched) -> set[str]:
     """Return every name that any process shows, and those that a setting brings."""
     shown = {name for role in ("worker", "dispatcher", "web") for name, _ in samples(watched.metrics(role))}
     # There only with REMOVAL_DAILY_CALLS.
-    assert "cleanplate_daily_calls_left" in (ROOT / "producer/fleet_metrics.py").read_text()
-    return shown | {"cleanplate_daily_calls_left"}
+    limited = {"cleanplate_daily_calls_left", "cleanplate_daily_calls_limit"}
+    source = (ROOT / "producer/fleet_metrics.py").read_text()
+    assert all(name in source for name in limited)
+    return shown | limited
 
 
 def test_alerts_and_the_dashboard_ask_for_what_there_is(watched: Watched) -> None:
@@ -233,7 +235,7 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
         series('cleanplate_processes{role="worker"}', "3x120"),
         series('cleanplate_jobs{lane="bulk",state="pending"}', "100x120"),
         series("cleanplate_batch_budget_left_ratio", "1x120"),
-        series("cleanplate_calls_today", "10x120"),
+        series("cleanplate_daily_calls_limit", "100x120"),
         series("cleanplate_daily_calls_left", "90x120"),
         series('cleanplate_paused_batches{reason="budget"}', "0x120"),
         series('cleanplate_paused_batches{reason="hand"}', "3x120"),
@@ -256,7 +258,7 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
         "WorkersFallSilent": {'cleanplate_rescues_total{state="pending"}': "0+2x120"},
         # All that a killed worker had is rescued at once.
         "WorkersFallSilent ": {'cleanplate_rescues_total{state="pending"}': "0x35 60x80"},
-        "DailyCallsNear": {"cleanplate_calls_today": "95x120", "cleanplate_daily_calls_left": "5x120"},
+        "DailyCallsNear": {"cleanplate_daily_calls_left": "5x120"},
         "RedisDown": {"cleanplate_redis_up": "0x120"},
         "PostgresDown": {"cleanplate_postgres_up": "0x120"},
         "BatchStandsStill": {'cleanplate_paused_batches{reason="budget"}': "1x120"},
@@ -347,6 +349,18 @@ def test_what_others_tell_is_shown_though_redis_hangs(engine: Engine) -> None:
     assert value(shown, "cleanplate_redis_up") == 0
     assert value(shown, "cleanplate_postgres_up") == 1
     assert value(shown, "cleanplate_jobs", lane="bulk", state="pending") == 0
+
+
+def test_the_calls_that_count_for_the_days_limit_are_not_those_of_all_accounts(engine: Engine) -> None:
+    settings = Settings(_env_file=None, redis_url="", removal_daily_calls=5)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO call_rates (at, calls, throttled, failed) VALUES (now(), 40, 0, 0)"))
+        counted = "INSERT INTO daily_calls VALUES (:account, CAST(now() AT TIME ZONE 'UTC' AS date), 2)"
+        connection.execute(text(counted), {"account": settings.account})
+    shown = render(registry_of(FleetCollector(engine, settings))).decode()
+    assert value(shown, "cleanplate_calls_today") == 40
+    assert value(shown, "cleanplate_daily_calls_limit") == 5
+    assert value(shown, "cleanplate_daily_calls_left") == 3
 
 
 def test_batches_that_stand_still_are_counted_by_reason(engine: Engine) -> None:

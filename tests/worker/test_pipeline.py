@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from core.errors import SourceRefused, SourceUnreachable
 from core.settings import OnMaybeBilled
-from db import artifacts, batches, circuits, queue, reports, uploads
+from db import artifacts, batches, circuits, failures, queue, uploads
 from db.store.postgres import PostgresStore
 from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
@@ -341,7 +341,7 @@ def test_a_full_store_does_not_pay_again(
         endings = [ending for _ in range(3) for ending in bench.run_due()]
     assert [(ending.state, ending.code) for ending in endings] == [("pending", "snoozed")] * 3
     with bench.engine.connect() as connection:
-        [(code, count, message)] = reports.count_waiting_by_code(connection, 1, 3)
+        [(code, count, message)] = failures.count_waiting_by_code(connection, 1, 3)
     assert (code, count) == ("store_unavailable", 1)
     assert "No space left" in message
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]

@@ -1,0 +1,70 @@
+"""What photos came to before, by item, content and URL: whether they still have to be called for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a photo came to before."""
+
+    state: str
+    code: str | None
+
+
+def find_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[str, Known]:
+    """Return what a batch's items came to, by item key; those that still have something to run are left out."""
+    statement = text(
+        "SELECT item_key, state, code FROM jobs WHERE batch_id = :id AND item_key = ANY(:keys) "
+        "AND state NOT IN ('pending', 'queued', 'running')"
+    )
+    rows = connection.execute(statement, {"id": batch_id, "keys": keys})
+    return {row.item_key: Known(row.state, row.code) for row in rows}
+
+
+def find_contents(connection: Connection, keys: list[str], only_batch: int | None) -> dict[str, Known]:
+    """Return what photos came to before, by content key, as far as that makes a call needless.
+
+    Args:
+        connection: An open transaction.
+        keys: Content keys.
+        only_batch: Look at this batch alone (0: at none), for photos that are to be paid for again.
+    """
+    statement = text(
+        "SELECT DISTINCT ON (content_key) content_key, state, code FROM jobs AS j WHERE content_key = ANY(:keys) "
+        "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) AND (state IN ('succeeded', 'held') "
+        "OR (state = 'dead' AND (code = 'rejected' OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id "
+        "AND a.code = j.code AND a.answer_class = 'permanent')))) "
+        "ORDER BY content_key, state = 'succeeded' DESC, state = 'held' DESC"
+    )
+    rows = connection.execute(statement, {"keys": keys, "batch": only_batch})
+    return {row.content_key: Known(row.state, row.code) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedUrl:
+    """What was behind a URL when it was cleaned; fetched at `since` or later."""
+
+    url: str
+    sha256: str
+    content_key: str
+    since: datetime
+
+
+def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int | None) -> list[CleanedUrl]:
+    """Return what was cleaned from these URLs before.
+
+    Args:
+        connection: An open transaction.
+        urls: As jobs were handed in with.
+        only_batch: As for `find_contents`.
+    """
+    statement = text(
+        "SELECT source_uri, source_sha256, content_key, max(coalesce(started_at, created_at)) FROM jobs "
+        "WHERE source_uri = ANY(:urls) "
+        "AND state = 'succeeded' AND content_key IS NOT NULL "
+        "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) GROUP BY source_uri, source_sha256, content_key"
+    )
+    return [CleanedUrl(*row) for row in connection.execute(statement, {"urls": urls, "batch": only_batch})]
