@@ -145,6 +145,15 @@ def count_code(connection: Connection, job_id: int, code: str) -> int:
     return int(connection.execute(statement, {"id": job_id, "code": code}).scalar_one())
 
 
+def list_codes(connection: Connection, job_id: int) -> list[tuple[str, str]]:
+    """Return the codes, each with its message, that a job's attempts ended with since it was last requeued."""
+    statement = text(
+        "SELECT a.code, coalesce(a.message, '') AS message FROM attempts AS a JOIN jobs AS j ON j.id = a.job_id "
+        "WHERE j.id = :id AND a.code IS NOT NULL AND (j.requeued_at IS NULL OR a.created_at > j.requeued_at)"
+    )
+    return [(row.code, row.message) for row in connection.execute(statement, {"id": job_id})]
+
+
 def count_without_call(connection: Connection, job_id: int) -> int:
     """Return how often a job's photo or output could not be fetched since its last call, and since it was requeued."""
     statement = text(

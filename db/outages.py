@@ -1,10 +1,11 @@
 """When the provider is out: seen from the last calls of the whole fleet, asked after by one probe at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, text
 
+from core.states import AnswerClass
 from db import circuits, locks
 from db.locks import Space
 
@@ -43,7 +44,24 @@ class Fault:
     message: str
 
 
-def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeRules) -> bool:
+@dataclass(frozen=True, slots=True)
+class LastCall:
+    """One of the account's last calls, and how it ended."""
+
+    id: int
+    job_id: int
+    answer_class: AnswerClass
+    code: str
+    message: str
+
+
+def note_fault(
+    connection: Connection,
+    account: str,
+    fault: Fault,
+    rules: ProbeRules,
+    is_providers: Callable[[LastCall], bool],
+) -> bool:
     """Say whether a fault belongs to an outage, and open the circuit when it shows one.
 
     Eight of the last ten calls of the account, or the first five there are, must have been faults, and not of a single
@@ -55,6 +73,7 @@ def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeR
         account: Whose calls.
         fault: The newest; when it was the probe's, the next probe waits twice as long.
         rules: When to ask.
+        is_providers: Says of a call whether the provider was at fault.
     """
     locks.hold(connection, Space.ACCOUNT, account)
     circuit = connection.execute(
@@ -70,8 +89,8 @@ def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeR
         is_outage = bool(is_probe or circuit.reason == REASON)
     else:
         last = _last_calls(connection, account)
-        faults = [row.id for row in last if row.is_fault]
-        photos = {row.job_id for row in last if row.is_fault}
+        failed = [each for each in last if is_providers(each)]
+        faults, photos = [each.id for each in failed], {each.job_id for each in failed}
         enough = FAULTS_OF_LAST if len(last) == LAST_CALLS else max(FAULTS_ALONE, len(last))
         is_outage = len(faults) >= enough and len(photos) >= FAULTY_PHOTOS
         if is_outage:
@@ -82,10 +101,9 @@ def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeR
     return is_outage
 
 
-def _last_calls(connection: Connection, account: str) -> list[Any]:
+def _last_calls(connection: Connection, account: str) -> list[LastCall]:
     statement = text(
-        "SELECT id, job_id, answer_class IN ('provider_fault', 'maybe_billed', 'unknown') "
-        "AND code NOT IN ('1001', '1002') AS is_fault FROM attempts "
+        "SELECT id, job_id, answer_class, code, coalesce(message, '') AS message FROM attempts "
         "WHERE id > (SELECT coalesce(max(id), 0) - :rows FROM attempts) AND account = :account "
         "AND answered_at > now() - make_interval(secs => :recent) AND answer_class <> 'throttled' "
         "AND code <> 'worker_lost' "
@@ -94,7 +112,10 @@ def _last_calls(connection: Connection, account: str) -> list[Any]:
         "ORDER BY answered_at DESC LIMIT :last"
     )
     values = {"account": account, "rows": LOOK_BACK_ROWS, "recent": RECENT_SECONDS, "last": LAST_CALLS}
-    return list(connection.execute(statement, values))
+    return [
+        LastCall(row.id, row.job_id, AnswerClass(row.answer_class), row.code, row.message)
+        for row in connection.execute(statement, values)
+    ]
 
 
 def _open(connection: Connection, account: str, fault: Fault, rules: ProbeRules) -> None:

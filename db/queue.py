@@ -1,16 +1,27 @@
 """Queries of the dispatcher: what is due, what is stuck, who leads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from core.states import Lane
+from core.decision import Decision, Move
+from core.states import JobState, Lane
 from db import locks
 from db.locks import Duty
 
 LOST_CODE = "worker_lost"
 LEADER_IDLE_SECONDS = 30.0
 """A leader says something ten times a second. One that is frozen says nothing, and must not keep the lead."""
+
+_LOST_MESSAGE = "The worker fell silent during the call; it may have been billed."
+_STATES = {
+    Move.RETRY: JobState.PENDING,
+    Move.SNOOZE: JobState.PENDING,
+    Move.DEAD: JobState.DEAD,
+    Move.HELD: JobState.HELD,
+    Move.CANCELLED: JobState.CANCELLED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,29 @@ class DueJob:
 
     id: int
     dispatches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A job whose worker fell silent, locked until it is decided what happens to it.
+
+    Args:
+        id: Which.
+        batch_id: Its batch.
+        lane: Its lane.
+        attempts: Counted attempts so far.
+        is_cancelled: Whether its batch was cancelled.
+        attempt_id: The call that was on its way, and may have been billed; None when none was.
+        age_seconds: Since its intake.
+    """
+
+    id: int
+    batch_id: int
+    lane: str
+    attempts: int
+    is_cancelled: bool
+    attempt_id: int | None
+    age_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,46 +150,70 @@ def unqueue(connection: Connection, job_ids: list[int]) -> int:
     return connection.execute(statement, {"ids": job_ids}).rowcount
 
 
-def rescue(connection: Connection, *, hold: bool, max_attempts: int) -> list[Rescued]:
+def rescue(connection: Connection, decide: Callable[[Lapsed], Decision]) -> list[Rescued]:
     """Take back every job whose lease expired, and return them.
 
-    A call that was on its way when its worker fell silent may have been billed: it counts as an attempt, and the
-    job is retried, or held when `hold`. A job that was not in a call is simply due again. A job of a cancelled batch
-    is cancelled.
+    A call that was on its way when its worker fell silent may have been billed, and is written down so.
 
     Args:
         connection: An open transaction.
-        hold: Whether a job that may have been billed waits for a person.
-        max_attempts: Counted attempts after which such a job is dead.
+        decide: Says what happens to a job.
     """
+    lapsed = _lock_lapsed(connection)
+    decided = [(job, decide(job)) for job in lapsed]
+    _take_back(connection, decided)
+    return [
+        Rescued(job.id, _STATES[decision.move], job.batch_id, job.lane, job.attempt_id, job.age_seconds)
+        for job, decision in decided
+    ]
+
+
+def _lock_lapsed(connection: Connection) -> list[Lapsed]:
     statement = text(
         """
         WITH lapsed AS (
-            SELECT j.id, j.lease_token, b.state AS batch_state, b.lane
+            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at, b.lane,
+                b.state = 'cancelled' AS is_cancelled
             FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id
             WHERE j.state = 'running' AND j.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
         ), lost AS (
-            UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost,
-                message = 'The worker fell silent during the call; it may have been billed.'
+            UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost, message = :why
             FROM lapsed WHERE a.job_id = lapsed.id AND a.lease_token = lapsed.lease_token AND a.answered_at IS NULL
             RETURNING a.job_id, a.id
         )
-        UPDATE jobs AS j SET
-            state = CASE WHEN lost.job_id IS NOT NULL AND :hold THEN 'held'
-                         WHEN lost.job_id IS NOT NULL AND j.attempts + 1 >= :max_attempts THEN 'dead'
-                         WHEN lapsed.batch_state = 'cancelled' THEN 'cancelled' ELSE 'pending' END,
-            attempts = j.attempts + CASE WHEN lost.job_id IS NULL THEN 0 ELSE 1 END,
-            code = CASE WHEN lost.job_id IS NULL THEN j.code ELSE :lost END,
-            message = CASE WHEN lost.job_id IS NULL THEN j.message
-                           ELSE 'The worker fell silent during the call; it may have been billed.' END,
-            finished_at = CASE WHEN (lost.job_id IS NOT NULL AND (:hold OR j.attempts + 1 >= :max_attempts))
-                                    OR lapsed.batch_state = 'cancelled' THEN now() END,
-            rescues = rescues + 1, available_at = now(), lease_token = NULL, lease_expires_at = NULL, worker = NULL
+        SELECT lapsed.id, lapsed.batch_id, lapsed.lane, lapsed.attempts, lapsed.is_cancelled, lost.id AS attempt_id,
+            CAST(extract(epoch FROM now() - lapsed.created_at) AS double precision) AS age_seconds
         FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
-        WHERE j.id = lapsed.id
-        RETURNING j.id, j.state, j.batch_id, lapsed.lane, lost.id AS attempt_id,
-            CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds
         """
     )
-    values = {"hold": hold, "max_attempts": max_attempts, "lost": LOST_CODE}
-    return [Rescued(*row) for row in connection.execute(statement, values)]
+    return [Lapsed(*row) for row in connection.execute(statement, {"lost": LOST_CODE, "why": _LOST_MESSAGE})]
+
+
+def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -> None:
+    statement = text(
+        """
+        UPDATE jobs AS j SET
+            state = fate.state, attempts = j.attempts + fate.spent,
+            code = CASE WHEN fate.was_called THEN :lost ELSE j.code END,
+            message = CASE WHEN fate.was_called THEN :why ELSE j.message END,
+            finished_at = CASE WHEN fate.state <> 'pending' THEN now() END,
+            rescues = rescues + 1, available_at = now() + make_interval(secs => fate.delay),
+            lease_token = NULL, lease_expires_at = NULL, worker = NULL
+        FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:spent AS int[]), CAST(:called AS boolean[]),
+            CAST(:delays AS double precision[])
+        ) AS fate(id, state, spent, was_called, delay)
+        WHERE j.id = fate.id AND j.state = 'running'
+        """
+    )
+    values = {
+        "ids": [job.id for job, _ in decided],
+        "states": [_STATES[decision.move].value for _, decision in decided],
+        "spent": [int(decision.counted) for _, decision in decided],
+        "called": [job.attempt_id is not None for job, _ in decided],
+        "delays": [float(decision.delay_seconds) for _, decision in decided],
+        "lost": LOST_CODE,
+        "why": _LOST_MESSAGE,
+    }
+    if decided:
+        connection.execute(statement, values)

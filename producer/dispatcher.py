@@ -7,6 +7,7 @@ connection ends.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -14,10 +15,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from core import counted
+from core.decision import Decision
 from core.errors import DatabaseDown, RedisDown
 from core.states import AnswerClass, Lane
 from db import attempts, batches, budgets, call_rates, canaries, circuits, processes, queue, retention, tallies
 from db.budgets import FREE, Tariff
+from db.queue import Lapsed
 from db.session import is_down, transact
 from producer import metrics
 from producer.publisher import Publisher
@@ -42,8 +45,6 @@ class DispatcherOptions:
         account: The API account whose circuit is watched.
         rate: Configured calls per second of the fleet.
         lease_seconds: How long a worker's lease lasts.
-        max_attempts: Counted attempts before a job is dead.
-        hold_maybe_billed: Whether a job that may have been billed waits for a person.
         tariff: What a call costs and how many the account may make in a day.
         canary_max_bad: The share of a canary that may be dead or held.
         events_kept_days: How long webhooks and callbacks are kept.
@@ -53,8 +54,6 @@ class DispatcherOptions:
     account: str
     rate: float
     lease_seconds: float
-    max_attempts: int
-    hold_maybe_billed: bool
     tariff: Tariff = FREE
     canary_max_bad: float = 0.2
     events_kept_days: float = 30.0
@@ -68,12 +67,20 @@ class Dispatcher:
         engine: The database.
         publisher: The broker.
         options: Rates and times.
+        decide_lost: The policy for a job whose worker fell silent.
     """
 
-    def __init__(self, engine: Engine, publisher: Publisher, options: DispatcherOptions) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        publisher: Publisher,
+        options: DispatcherOptions,
+        decide_lost: Callable[[Lapsed], Decision],
+    ) -> None:
         self._engine = engine
         self._publisher = publisher
         self._options = options
+        self._decide_lost = decide_lost
         self._leading_since = 0.0
         self._next_patrol = 0.0
         self._next_forgetting = 0.0
@@ -190,13 +197,7 @@ class Dispatcher:
 
     def _rescue(self) -> None:
         # After an outage of PostgreSQL live workers need a moment to renew: hence only some time into leading.
-        rescued = transact(
-            self._engine,
-            lambda connection: queue.rescue(
-                connection, hold=self._options.hold_maybe_billed, max_attempts=self._options.max_attempts
-            ),
-        )
-        for job in rescued:
+        for job in transact(self._engine, lambda connection: queue.rescue(connection, self._decide_lost)):
             metrics.RESCUES.labels(job.state).inc()
             counted.note_ending(job.lane, job.state, job.age_seconds)
             if job.attempt_id is not None:

@@ -4,12 +4,15 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 from core import tracing
+from core.decision import Decision
 from core.metrics import serve_metrics
-from core.settings import OnMaybeBilled, Settings
+from core.settings import Settings
 from db.budgets import Tariff
 from db.heart import heart
+from db.queue import Lapsed
 from db.session import make_engine
 from producer.callbacks.courier import Courier
 from producer.dispatcher import Dispatcher, DispatcherOptions
@@ -20,19 +23,18 @@ from producer.webhooks.asking import Asker
 log = logging.getLogger(__name__)
 
 
-def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
+def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Callable[[Lapsed], Decision]) -> None:
     """Dispatch until `stop` is set.
 
     Args:
         settings: Needs DATABASE_URL and REDIS_URL.
         stop: Ends the process between two rounds.
+        decide_lost: The policy for a job whose worker fell silent.
     """
     options = DispatcherOptions(
         account=settings.account,
         rate=settings.removal_rate,
         lease_seconds=settings.lease_seconds,
-        max_attempts=settings.max_attempts,
-        hold_maybe_billed=settings.on_maybe_billed is OnMaybeBilled.HOLD,
         tariff=Tariff(settings.removal_price, settings.removal_daily_calls),
         canary_max_bad=settings.canary_max_bad,
         events_kept_days=settings.events_kept_days,
@@ -48,7 +50,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
         thread.start()
     try:
         with Publisher(settings.redis_url) as publisher:
-            dispatcher = Dispatcher(engine, publisher, options)
+            dispatcher = Dispatcher(engine, publisher, options, decide_lost)
             serve_metrics(settings.metrics_host, settings.metrics_port, FleetCollector(engine, settings))
             with heart(
                 engine, name, "dispatcher", is_leader=lambda: dispatcher.is_leading, is_well=lambda: dispatcher.is_well

@@ -1,20 +1,18 @@
 """Looking at one photo as a worker would take it in, but at its header only: nothing is decoded that need not be."""
 
-import hashlib
 from dataclasses import dataclass
 
-from core.content import content_key
 from core.errors import SourceRefused
 from core.settings import Settings
 from core.states import Fit, Send
+from removal.bounds import Bounds
+from removal.mask import read_for_photo
 from removal.provider import find_provider
-from worker.bounds import Bounds
 from worker.fetch import Fetcher
-from worker.fitting import is_acceptable
 from worker.fitting.reading import check_pixels, describe, source
+from worker.identity import Wanted, identify
 from worker.imaging import Photo, inspect
 from worker.orientation import UPRIGHT, seen_size
-from worker.prepare import read_mask_for
 from worker.room import LARGE_FILES
 from worker.source import MAX_SOURCE_BYTES, read_source
 
@@ -69,7 +67,7 @@ class Looker:
         self._fit = fit
         takes = find_provider(settings.removal_provider)
         self._sends_files = takes.takes_bytes and send is not Send.URL
-        self._bounds = Bounds(takes.min_side, takes.max_side, takes.max_bytes, takes.formats)
+        self._bounds = takes.bounds
         self._fetcher = Fetcher(timeout_seconds=1.0, max_bytes=1)
 
     def look(self, wish: Wish, data: bytes | None = None) -> Seen:
@@ -100,12 +98,11 @@ class Looker:
                 if _may_be_cut_off(photo.format, data):
                     check_pixels(image, data)
         order, origin = self._settings.removal_mask_order, self._settings.removal_mask_origin
-        mask = read_mask_for(photo, wish.mask, order, origin) if wish.mask else None
-        sha256 = hashlib.sha256(data).hexdigest()
-        text = mask.to_rle() if mask else None
-        is_raw = strict and not is_acceptable(photo, len(data), self._bounds)
-        key = content_key(self._settings.provider, sha256, wish.elements, wish.subject_elements, text, is_raw=is_raw)
-        return Seen(key, () if strict else steps_for(photo, len(data), self._bounds))
+        size = seen_size(photo.width, photo.height, photo.exif_orientation)
+        mask = read_for_photo(wish.mask, *size, order=order, origin=origin) if wish.mask else None
+        wanted = Wanted(self._settings.provider, self._bounds, wish.elements, wish.subject_elements, self._fit)
+        identity = identify(data, photo, wanted, mask.to_rle() if mask else None)
+        return Seen(identity.content_key, () if strict else steps_for(photo, len(data), self._bounds))
 
 
 def steps_for(photo: Photo, size_bytes: int, bounds: Bounds) -> tuple[str, ...]:

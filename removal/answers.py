@@ -9,7 +9,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from core.states import AnswerClass
+from core.states import AnswerClass, Spend
 
 RAW_BYTES = 4096
 TEXT_CHARS = 500
@@ -18,9 +18,40 @@ LONGEST_BAN_SECONDS = 3600.0
 SUCCESS_CODE = "200"
 
 TRUNCATED = "truncated_json"
+NO_OUTPUT = "no_output_url"
+
+FAULTS = frozenset({AnswerClass.PROVIDER_FAULT, AnswerClass.MAYBE_BILLED, AnswerClass.UNKNOWN})
+"""What is put down to the provider, unless its own file says that it may be the photo's fault."""
 
 _BAN = re.compile(r"ban will last\s+(?:for\s+)?(\d{1,9}(?:\.\d{1,9})?)\s*(?:more\s+)?(ms|milli|s|m|h)", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an answer means for its job, whoever's API gave it.
+
+    Args:
+        answer_class: What it counts as.
+        retries: How often a job is called for again after this very code; None: as often as after any other.
+        is_photos: Whether it may be the photo's fault, though the provider says that it is its own: it tells nothing
+            of an outage.
+        is_unreadable: Whether the bytes that were sent could not be read, so that they are made anew.
+    """
+
+    answer_class: AnswerClass
+    retries: int | None = None
+    is_photos: bool = False
+    is_unreadable: bool = False
+
+    @property
+    def is_providers(self) -> bool:
+        """Whether the provider is at fault, and so may be out: not the photo, the account, or nobody."""
+        return self.answer_class in FAULTS and not self.is_photos
+
+
+KindOf = Callable[[str, str], Kind | None]
+"""Says what a code with its message means to one provider; None for one that it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +59,7 @@ class Answer:
     """What one call came to.
 
     Args:
-        answer_class: What kind of answer it was.
+        kind: What it means.
         http_status: None when no answer came.
         code: A short stable word for reports: `200`, `801`, `ApiCallLimit`, `http_503`, `read_timeout`, `not_json`.
         message: What the API or the network said.
@@ -41,7 +72,7 @@ class Answer:
         names_output: Whether it names an output; one that is no success may have been billed then.
     """
 
-    answer_class: AnswerClass
+    kind: Kind
     http_status: int | None
     code: str
     message: str
@@ -52,6 +83,23 @@ class Answer:
     latency_seconds: float
     bytes_sent: int
     names_output: bool = False
+
+    @property
+    def answer_class(self) -> AnswerClass:
+        """What it counts as."""
+        return self.kind.answer_class
+
+    @property
+    def spend(self) -> Spend:
+        """What is known of the money of the call."""
+        if self.answer_class is AnswerClass.SUCCESS:
+            return Spend.PAID
+        # A success that forgot to name its output, came only in part, or is not understood, was worked on all the same.
+        was_worked_on = self.answer_class is AnswerClass.UNKNOWN and (
+            self.names_output or self.code in {NO_OUTPUT, TRUNCATED}
+        )
+        may_be_billed = was_worked_on or self.answer_class is AnswerClass.MAYBE_BILLED
+        return Spend.MAYBE if may_be_billed else Spend.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +126,7 @@ class HttpReply:
 def success(reply: HttpReply, *, message: str, request_id: str, output_url: str) -> Answer:
     """Return the answer of a call that made an output."""
     return Answer(
-        answer_class=AnswerClass.SUCCESS,
+        kind=Kind(AnswerClass.SUCCESS),
         http_status=reply.status,
         code=SUCCESS_CODE,
         message=message,
@@ -95,7 +143,7 @@ def success(reply: HttpReply, *, message: str, request_id: str, output_url: str)
 def failure(
     reply: HttpReply,
     codes: list[str],
-    class_of_code: Callable[[str], AnswerClass | None],
+    kind_of: KindOf,
     *,
     flaw: str,
     message: str,
@@ -108,16 +156,16 @@ def failure(
     Args:
         reply: What came.
         codes: The codes in it that mean trouble, the most telling first.
-        class_of_code: Knows the provider's codes.
+        kind_of: Knows the provider's codes.
         flaw: The word for reports when neither code nor status says anything.
         message: What the API said.
         request_id: The API's own id of this call.
         ban_seconds: A ban that only this provider tells in its way.
         names_output: Whether it names an output all the same.
     """
-    answer_class, code = _classify(reply.status, codes, class_of_code, flaw)
+    kind, code = _classify(reply.status, codes, kind_of, message, flaw)
     return Answer(
-        answer_class=answer_class,
+        kind=kind,
         http_status=reply.status,
         code=code,
         message=message or _explain(reply.status, code),
@@ -188,17 +236,15 @@ def class_of_status(http_status: int) -> AnswerClass | None:
     return None
 
 
-def _classify(
-    http_status: int, codes: list[str], class_of_code: Callable[[str], AnswerClass | None], flaw: str
-) -> tuple[AnswerClass, str]:
+def _classify(http_status: int, codes: list[str], kind_of: KindOf, message: str, flaw: str) -> tuple[Kind, str]:
     by_status = class_of_status(http_status)
     if by_status is not AnswerClass.THROTTLED:
         for code in codes:
-            if known := class_of_code(code):
+            if known := kind_of(code, message):
                 return known, code
     if by_status or http_status != 200:
-        return by_status or AnswerClass.UNKNOWN, f"http_{http_status}"
-    return AnswerClass.UNKNOWN, codes[0] if codes else flaw
+        return Kind(by_status or AnswerClass.UNKNOWN), f"http_{http_status}"
+    return Kind(AnswerClass.UNKNOWN), codes[0] if codes else flaw
 
 
 def _storable(text: str) -> str:

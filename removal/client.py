@@ -11,7 +11,7 @@ import httpx
 
 from core.errors import UsageError
 from core.states import AnswerClass
-from removal.answers import TEXT_CHARS, Answer, HttpReply, raw_text
+from removal.answers import TEXT_CHARS, Answer, HttpReply, Kind, raw_text
 from removal.contract import RemovalRequest
 from removal.line import Line, Reply
 from removal.provider import Account, PreparedCall, Provider, Signed, find_provider
@@ -163,7 +163,7 @@ def _failure(
     reply: Reply | None = None,
 ) -> Answer:
     return Answer(
-        answer_class=answer_class,
+        kind=Kind(answer_class),
         http_status=reply.status if reply else None,
         code=code,
         message=str(cause)[:TEXT_CHARS] or code.replace("_", " "),

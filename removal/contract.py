@@ -1,19 +1,8 @@
-"""What a removal request says, to whichever provider, and the bounds of the removal API's reference.
-
-The bounds are those of the reference's parameter table; its error codes 703, 704 and 705 answer a photo outside them.
-"""
+"""What a removal request says, to whichever provider."""
 
 from dataclasses import dataclass, field
 
 from core.errors import UsageError
-
-MIN_SIDE = 512
-MAX_SIDE = 3000
-MAX_BYTES = 10_000_000
-"""The reference says 10 MB after decoding Base64, not which MB; the smaller reading is right under both."""
-
-FORMATS = ("JPEG", "PNG", "BMP")
-"""Pillow's names of the formats the reference lists (JPG, JPEG, PNG, BMP)."""
 
 ELEMENTS = {1: "semi-transparent elements", 2: "names", 3: "characters", 4: "colour blocks with characters"}
 

@@ -1,7 +1,8 @@
 """What a removal API has to be able to do here, and finding one by its name.
 
-A provider is one module of `removal/providers/` with a class `PROVIDER`. It knows its photos' bounds, makes HTTP
-requests and reads HTTP replies; connections, slots and retries are the same for all and none of its business.
+A provider is one module of `removal/providers/` with a class `PROVIDER`. It knows its photos' bounds and what its
+codes mean, makes HTTP requests and reads HTTP replies; connections, slots and retries are the same for all and none of
+its business.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +16,8 @@ import httpx
 
 from core.errors import UsageError
 from removal import providers
-from removal.answers import Answer, HttpReply
+from removal.answers import Answer, HttpReply, Kind
+from removal.bounds import Bounds
 from removal.contract import RemovalRequest
 
 
@@ -71,14 +73,8 @@ class Provider(ABC):
         UsageError: It cannot be called like this, or a package it needs is not installed.
     """
 
-    min_side: ClassVar[int]
-    """Pixels of a photo's shorter side, at least."""
-    max_side: ClassVar[int]
-    """Pixels of a photo's longer side, at most."""
-    max_bytes: ClassVar[int]
-    """Size of a photo's file, at most."""
-    formats: ClassVar[tuple[str, ...]]
-    """Pillow's names of the formats it takes."""
+    bounds: ClassVar[Bounds]
+    """Its photos' sizes and formats."""
     takes_bytes: ClassVar[bool]
     """Whether photos can be sent to it, or only their URLs."""
 
@@ -101,6 +97,16 @@ class Provider(ABC):
         Args:
             prepared: From `encode`.
             now: Seconds since 1970.
+        """
+
+    @classmethod
+    @abstractmethod
+    def kind_of(cls, code: str, message: str) -> Kind | None:
+        """Return what a code of this API means, now or in an attempt that was written down; None for an unknown one.
+
+        Args:
+            code: The code as text.
+            message: What came with it, cut off when it is long.
         """
 
     @abstractmethod

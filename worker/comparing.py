@@ -15,7 +15,7 @@ from functools import partial
 from PIL import Image, ImageChops
 
 from core.errors import OutputError, SourceRefused
-from removal.contract import FORMATS
+from removal.bounds import FORMATS
 from worker.pictures import TILE, Undecodable, format_family, icc_profile, opened, tiles
 from worker.sniffing import kind_of
 

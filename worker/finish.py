@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from core.decision import Decision, Move
 from core.errors import StoreUnavailable
 from core.states import JobState
 from db import artifacts, attempts, jobs, moving
@@ -21,7 +22,6 @@ from db.twins import Twin
 from worker.collect import Output
 from worker.ending import Ending
 from worker.health import AccountHealth
-from worker.policy import Decision, Move
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from db import circuits, outages
 from db.attempts import Outcome
 from db.jobs import ClaimedJob
 from db.outages import Fault, ProbeRules
+from removal.answers import FAULTS, Kind, KindOf
 
 ACCOUNT_REASON = "account"
-_FAULTS = {AnswerClass.PROVIDER_FAULT, AnswerClass.MAYBE_BILLED, AnswerClass.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,12 @@ class AccountHealth:
     Args:
         account: Whose.
         probes: How often an outage is asked about.
+        kind_of: What the provider's codes mean.
     """
 
     account: str
     probes: ProbeRules
+    kind_of: KindOf
 
     def note_success(self, connection: Connection, attempt_id: int) -> None:
         """Close the circuit: a call that was sent since it opened was good."""
@@ -45,17 +47,25 @@ class AccountHealth:
         if outcome.answer_class is AnswerClass.ACCOUNT:
             circuits.trip(connection, self.account, reason=ACCOUNT_REASON, code=outcome.code, message=outcome.message)
             return False
-        is_fault = outcome.answer_class in _FAULTS
-        if is_from_a_good_account(outcome):
+        is_fault = outcome.answer_class in FAULTS
+        if self._is_from_a_good_account(outcome):
             # A fault that the API itself reports shows an account in order, but not a provider that works.
             circuits.close(connection, self.account, attempt_id=attempt_id, reason=ACCOUNT_REASON if is_fault else None)
         if not is_fault:
             return False
         fault = Fault(job.id, attempt_id, outcome.code, outcome.message)
-        return outages.note_fault(connection, self.account, fault, self.probes)
+        return outages.note_fault(connection, self.account, fault, self.probes, self.is_providers)
 
+    def _is_from_a_good_account(self, outcome: Outcome) -> bool:
+        """Whether an answer shows that the account may call: the API itself spoke, and not about the account."""
+        speaks = outcome.answer_class in {AnswerClass.SOURCE, AnswerClass.PERMANENT, AnswerClass.PROVIDER_FAULT}
+        return speaks and outcome.http_status is not None and self._known(outcome) is not None
 
-def is_from_a_good_account(outcome: Outcome) -> bool:
-    """Whether an answer shows that the account may call: the API itself spoke, and not about the account."""
-    speaks = outcome.answer_class in {AnswerClass.SOURCE, AnswerClass.PERMANENT, AnswerClass.PROVIDER_FAULT}
-    return speaks and outcome.http_status is not None and outcome.code.isdecimal()
+    def is_providers(self, call: outages.LastCall) -> bool:
+        """Whether a call failed for the provider's sake."""
+        return (self._known(call) or Kind(call.answer_class)).is_providers
+
+    def _known(self, call: Outcome | outages.LastCall) -> Kind | None:
+        kind = self.kind_of(call.code, call.message)
+        # A code may be our own word, and only its message look like the provider's.
+        return kind if kind is not None and kind.answer_class is call.answer_class else None

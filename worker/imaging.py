@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from core.errors import OutputError, SourceRefused
-from removal.contract import FORMATS
-from worker.bounds import Bounds
+from removal.bounds import FORMATS, Bounds
 from worker.comparing import bad_output
 from worker.orientation import TURNS, exif_orientation
 from worker.pictures import (

@@ -30,14 +30,13 @@ from db.store import open_store
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
 from worker.app import make_app
-from worker.bounds import Bounds
 from worker.caller import Caller
 from worker.fetch import Fetcher
 from worker.finish import Finisher
 from worker.health import AccountHealth
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline
-from worker.policy import RetryRules
+from worker.policy import rules_from
 from worker.tools import Tools
 
 log = logging.getLogger(__name__)
@@ -165,20 +164,18 @@ def _build(
             engine,
             open_store(settings.artifact_store, settings),
             health=AccountHealth(
-                settings.account, ProbeRules(settings.outage_probe_seconds, settings.outage_probe_cap_seconds)
+                settings.account,
+                ProbeRules(settings.outage_probe_seconds, settings.outage_probe_cap_seconds),
+                takes.kind_of,
             ),
             worker=name,
             out_of_time=out_of_time,
         ),
         leases=leases,
-        rules=RetryRules(
-            max_attempts=settings.max_attempts,
-            base_seconds=settings.retry_base_seconds,
-            cap_seconds=settings.retry_cap_seconds,
-            on_maybe_billed=settings.on_maybe_billed,
-        ),
+        rules=rules_from(settings),
         provider=settings.provider,
-        bounds=Bounds(takes.min_side, takes.max_side, takes.max_bytes, takes.formats),
+        kind_of=takes.kind_of,
+        bounds=takes.bounds,
         takes_bytes=takes.takes_bytes,
         worker=name,
         lease_seconds=settings.lease_seconds,

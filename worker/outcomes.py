@@ -5,7 +5,6 @@ from core.states import AnswerClass
 from db.attempts import Outcome
 from removal.answers import Answer
 from worker.caller import Call
-from worker.policy import spend_of
 
 DROPPED = Outcome(
     AnswerClass.SOURCE,
@@ -31,7 +30,7 @@ def outcome_of(call: Call) -> Outcome:
         answer_class=answer.answer_class,
         code=answer.code,
         message=answer.message,
-        spend=spend_of(answer.answer_class, answer.code, names_output=answer.names_output),
+        spend=answer.spend,
         counted=answer.answer_class not in {AnswerClass.THROTTLED, AnswerClass.ACCOUNT},
         was_sent=call.was_sent,
         http_status=answer.http_status,

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core import counted, logs, tracing
+from core.decision import Decision, Move
 from core.errors import (
     DatabaseDown,
     LeaseLost,
@@ -29,6 +30,7 @@ from db.attempts import Outcome
 from db.jobs import ClaimedJob
 from db.session import transact
 from db.twins import Twin
+from removal.answers import Kind
 from removal.contract import RemovalRequest
 from removal.limiter import LimiterUnavailable
 from worker import metrics
@@ -37,15 +39,7 @@ from worker.collect import Output, collect
 from worker.ending import GONE, Ending
 from worker.judging import doubt_about
 from worker.outcomes import CHANGES, DROPPED, outcome_of, tell
-from worker.policy import (
-    BROKEN_BASE64_CODE,
-    Decision,
-    Move,
-    decide,
-    decide_download,
-    decide_output,
-    decide_unreachable,
-)
+from worker.policy import decide, decide_download, decide_output, decide_unreachable
 from worker.prepare import Prepared, Taking, prepare
 from worker.room import LARGE_FILES, NoRoom
 from worker.sending import url_to_send
@@ -132,9 +126,8 @@ class Pipeline:
             except Exception as error:
                 log.exception("job %s met an error nobody foresaw", job.id)
                 outcome = Outcome(AnswerClass.UNKNOWN, "internal_error", f"{type(error).__name__}: {error}")
-                decision = decide(
-                    outcome.answer_class, outcome.code, attempts=job.attempts, same_code=0, rules=tools.rules
-                )
+                unknown = Kind(outcome.answer_class)
+                decision = decide(unknown, attempts=job.attempts, same_code=0, rules=tools.rules)
                 return tools.finisher.apply(job, None, outcome, decision)
         except LeaseLost as error:
             log.warning("%s", error)
@@ -215,7 +208,11 @@ class Pipeline:
         """Whether the API could not read the bytes that were sent for this job before."""
         if not job.attempts or job.send == Send.URL or not self._tools.takes_bytes:
             return False
-        return self._count_code(job, BROKEN_BASE64_CODE) > 0
+        ended = transact(
+            self._tools.engine, lambda connection: attempts.list_codes(connection, job.id), patience_seconds=5
+        )
+        kinds = (self._tools.kind_of(code, message) for code, message in ended)
+        return any(kind is not None and kind.is_unreadable for kind in kinds)
 
     def _call(self, job: ClaimedJob, photo: Prepared, lost: threading.Event) -> Call:
         url = url_to_send(job, photo, takes_bytes=self._tools.takes_bytes)
@@ -257,7 +254,6 @@ class Pipeline:
         except OutputError as error:
             again = decide_output(
                 is_refused=isinstance(error, OutputRefused),
-                code=error.code,
                 attempts=job.attempts,
                 same_code=self._count_code(job, error.code),
                 rules=self._tools.rules,
@@ -290,8 +286,7 @@ class Pipeline:
     def _settle_failure(self, job: ClaimedJob, call: Call, outcome: Outcome) -> Ending:
         tools = self._tools
         decision = decide(
-            call.answer.answer_class,
-            outcome.code,
+            call.answer.kind,
             attempts=job.attempts,
             same_code=self._count_code(job, outcome.code),
             rules=tools.rules,

@@ -2,29 +2,17 @@
 
 import random
 from dataclasses import dataclass
-from enum import StrEnum
 
-from core.settings import OnMaybeBilled
-from core.states import AnswerClass, Spend
-from removal.answers import TRUNCATED
+from core.decision import Decision, Move
+from core.settings import OnMaybeBilled, Settings
+from core.states import AnswerClass
+from db.queue import Lapsed
+from removal.answers import Kind
 
-RISK_FILTER_CODE = "1002"
-RISK_FILTER_RETRIES = 2
-BROKEN_BASE64_CODE = "702"
-NO_OUTPUT_CODE = "no_output_url"
 SOURCE_TRIES = 3
 OUTPUT_RETRIES = 1
 OUTPUT_DOWNLOADS = 10
 THROTTLE_SNOOZE_SECONDS = 0.25
-
-
-class Move(StrEnum):
-    """Where a job goes after an execution that did not succeed."""
-
-    RETRY = "retry"
-    SNOOZE = "snooze"
-    DEAD = "dead"
-    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +32,14 @@ class RetryRules:
     on_maybe_billed: OnMaybeBilled
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What happens to the job.
-
-    Args:
-        move: Where it goes.
-        delay_seconds: When it is due again, for a retry or a snooze.
-        counted: Whether this execution spends one of its attempts.
-        send_bytes: Whether it must be sent as Base64 from now on.
-        opens_circuit: Whether the whole account has to stop calling.
-    """
-
-    move: Move
-    delay_seconds: float = 0.0
-    counted: bool = True
-    send_bytes: bool = False
-    opens_circuit: bool = False
-
-
-SPEND = {AnswerClass.SUCCESS: Spend.PAID, AnswerClass.MAYBE_BILLED: Spend.MAYBE}
-
-
-def spend_of(answer_class: AnswerClass, code: str, *, names_output: bool = False) -> Spend:
-    """Return what is known of the money of a call with this answer."""
-    # A success that forgot to name its output, came only in part, or is not understood, was worked on all the same.
-    was_worked_on = code in {NO_OUTPUT_CODE, TRUNCATED} or (names_output and answer_class is AnswerClass.UNKNOWN)
-    return Spend.MAYBE if was_worked_on else SPEND.get(answer_class, Spend.NONE)
+def rules_from(settings: Settings) -> RetryRules:
+    """Return the rules as they are configured."""
+    return RetryRules(
+        max_attempts=settings.max_attempts,
+        base_seconds=settings.retry_base_seconds,
+        cap_seconds=settings.retry_cap_seconds,
+        on_maybe_billed=settings.on_maybe_billed,
+    )
 
 
 def backoff_seconds(attempts: int, rules: RetryRules) -> float:
@@ -85,8 +54,7 @@ def backoff_seconds(attempts: int, rules: RetryRules) -> float:
 
 
 def decide(
-    answer_class: AnswerClass,
-    code: str,
+    kind: Kind,
     *,
     attempts: int,
     same_code: int,
@@ -96,18 +64,17 @@ def decide(
     """Return what happens after an answer that was no success.
 
     Args:
-        answer_class: What kind of answer it was.
-        code: Its resCode or short word.
+        kind: What the answer means.
         attempts: Counted attempts before this one.
-        same_code: How many of the job's earlier attempts ended with this code.
+        same_code: How many of the job's earlier attempts ended with the answer's code.
         rules: How often and how soon.
         ban_seconds: How long the API said to stay away, if it did.
     """
     spent = attempts + 1
     again = Decision(Move.RETRY, max(backoff_seconds(spent, rules), ban_seconds or 0.0))
-    if spent >= rules.max_attempts:
+    if spent >= rules.max_attempts or (kind.retries is not None and same_code >= kind.retries):
         again = Decision(Move.DEAD)
-    match answer_class:
+    match kind.answer_class:
         case AnswerClass.THROTTLED:
             return Decision(Move.SNOOZE, ban_seconds or THROTTLE_SNOOZE_SECONDS, counted=False)
         case AnswerClass.ACCOUNT:
@@ -115,30 +82,44 @@ def decide(
         case AnswerClass.PERMANENT:
             return Decision(Move.DEAD)
         case AnswerClass.SOURCE:
-            if code == BROKEN_BASE64_CODE and same_code >= 1:
-                return Decision(Move.DEAD)
             return again if again.move is Move.DEAD else Decision(Move.RETRY, again.delay_seconds, send_bytes=True)
         case AnswerClass.MAYBE_BILLED if rules.on_maybe_billed is OnMaybeBilled.HOLD:
             return Decision(Move.HELD)
         case _:
-            if code == RISK_FILTER_CODE and same_code >= RISK_FILTER_RETRIES:
-                return Decision(Move.DEAD)
             return again
 
 
-def decide_output(*, is_refused: bool, code: str, attempts: int, same_code: int, rules: RetryRules) -> Decision:
+def decide_lost(job: Lapsed, rules: RetryRules) -> Decision:
+    """Return what happens to a job whose worker fell silent.
+
+    A call that was on its way may have been billed, and is retried or held as one without an answer. A job that was in
+    no call is due again at once, and nothing is counted.
+
+    Args:
+        job: As it is found.
+        rules: How often and how soon.
+    """
+    lost = Decision(Move.RETRY, counted=False)
+    if job.attempt_id is not None:
+        lost = decide(Kind(AnswerClass.MAYBE_BILLED), attempts=job.attempts, same_code=0, rules=rules)
+    if job.is_cancelled and lost.move is Move.RETRY:
+        return Decision(Move.CANCELLED, counted=lost.counted)
+    return lost
+
+
+def decide_output(*, is_refused: bool, attempts: int, same_code: int, rules: RetryRules) -> Decision:
     """Return what happens to a job whose paid output cannot be used: it is paid for once more at most.
 
     Args:
         is_refused: Whether our own limits forbid to fetch it, as they would the next one.
-        code: What is wrong with it.
         attempts: Counted attempts before this one.
         same_code: How many of the job's earlier outputs were wrong in the same way.
         rules: How often and how soon.
     """
-    if is_refused or same_code >= OUTPUT_RETRIES:
+    if is_refused:
         return Decision(Move.DEAD)
-    return decide(AnswerClass.PROVIDER_FAULT, code, attempts=attempts, same_code=same_code, rules=rules)
+    again = Kind(AnswerClass.PROVIDER_FAULT, retries=OUTPUT_RETRIES)
+    return decide(again, attempts=attempts, same_code=same_code, rules=rules)
 
 
 def decide_unreachable(*, attempts: int, failed: int, is_final: bool, rules: RetryRules) -> Decision:

@@ -1,16 +1,15 @@
 """From a source's bytes to what is sent for it."""
 
-import hashlib
 from dataclasses import dataclass, field
 
-from core.content import content_key
 from core.errors import SourceRefused, UsageError
 from core.states import Fit
 from db.jobs import ClaimedJob
-from removal.mask import Mask, Order, read_asked
-from worker.bounds import Bounds
-from worker.fitting import Fitted, as_it_is, fit, is_acceptable
-from worker.imaging import Photo, inspect
+from removal.bounds import Bounds
+from removal.mask import Mask, Order, read_for_photo
+from worker.fitting import Fitted, as_it_is, fit
+from worker.identity import Wanted, identify
+from worker.imaging import inspect
 from worker.orientation import UPRIGHT, seen_size, turn_back
 from worker.source import Source
 
@@ -74,44 +73,20 @@ def prepare(job: ClaimedJob, source: Source, taking: Taking, *, is_plain: bool) 
     else:
         fitted = fit(source.data, taking.bounds, is_plain=is_plain)
     order, origin = taking.mask_order, taking.mask_origin
-    seen = read_mask_for(fitted.photo, job.mask, order, origin) if job.mask else None
+    photo = fitted.photo
+    size = seen_size(photo.width, photo.height, photo.exif_orientation)
+    seen = read_for_photo(job.mask, *size, order=order, origin=origin) if job.mask else None
     mask = _sent_mask(seen, fitted) if seen is not None else None
-    is_raw = job.fit == Fit.STRICT and not is_acceptable(fitted.photo, len(source.data), taking.bounds)
-    sha256 = hashlib.sha256(source.data).hexdigest()
-    # How a photo is fitted is left out: it follows from the photo and its provider.
-    text = seen.to_rle() if seen else None
+    wanted = Wanted(taking.provider, taking.bounds, job.elements, job.subject_elements, Fit(job.fit))
+    identity = identify(source.data, photo, wanted, seen.to_rle() if seen else None)
     return Prepared(
         source=source,
-        sha256=sha256,
-        content_key=content_key(taking.provider, sha256, job.elements, job.subject_elements, text, is_raw=is_raw),
+        sha256=identity.sha256,
+        content_key=identity.content_key,
         fitted=fitted,
         mask=mask,
         mask_text=mask.to_rle(order, origin) if mask else None,
     )
-
-
-def read_mask_for(photo: Photo, text: str, order: Order, origin: int) -> Mask:
-    """Return what a job asks to erase of its photo, as the photo is seen.
-
-    Args:
-        photo: Whose size it has to fit.
-        text: How the job says it.
-        order: How its run lengths count pixels.
-        origin: The number of the first pixel there.
-
-    Raises:
-        SourceRefused: `mask_unusable`: it is made for another photo, or there is nothing in it.
-    """
-    width, height = seen_size(photo.width, photo.height, photo.exif_orientation)
-    try:
-        mask = read_asked(text, width, height, order=order, origin=origin)
-    except UsageError as error:
-        raise SourceRefused(
-            "mask_unusable", f"{error} Make the mask for this photo, {width}×{height} pixels as it is seen."
-        ) from error
-    if not mask.runs:
-        raise SourceRefused("mask_unusable", "The mask is empty: there is nothing to erase in it.")
-    return mask
 
 
 def _sent_mask(mask: Mask, fitted: Fitted) -> Mask:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from core.buckets import bucket_errors, open_bucket_client
 from core.errors import SourceRefused, SourceUnreachable, UsageError
 from core.settings import process_settings
-from removal.contract import MAX_BYTES
+from removal.bounds import MAX_BYTES
 from worker.fetch import TOO_LARGE, Fetched, Fetcher
 
 MAX_SOURCE_BYTES = 100_000_000

@@ -5,16 +5,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
+from removal.answers import KindOf
+from removal.bounds import Bounds
 from removal.mask import Order
-from worker.bounds import Bounds
 from worker.caller import Caller
 from worker.fetch import Fetcher
 from worker.finish import Finisher
 from worker.judging import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW
 from worker.leases import LeaseKeeper
-from worker.policy import (
-    RetryRules,
-)
+from worker.policy import RetryRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Tools:
         leases: Keeps this process' jobs its own.
         rules: How often and how soon a job is tried again.
         provider: Who is asked, in content keys.
+        kind_of: What the provider's codes mean.
         worker: The name of this process.
         lease_seconds: How long a silent worker keeps a job.
         stopping: Set once nothing more may be called.
@@ -47,6 +47,7 @@ class Tools:
     leases: LeaseKeeper
     rules: RetryRules
     provider: str
+    kind_of: KindOf
     worker: str
     lease_seconds: float
     stopping: threading.Event

@@ -3,6 +3,7 @@
 import secrets
 import signal
 import threading
+from functools import partial
 
 import click
 from pydantic import SecretStr
@@ -32,8 +33,11 @@ def worker() -> None:
 def dispatcher() -> None:
     """Feed the workers until SIGTERM; run as many as you like, one leads."""
     from producer.main import run_dispatcher
+    from worker.policy import decide_lost, rules_from
 
-    run_dispatcher(_role_settings("dispatcher"), stop_on_signals())
+    settings = _role_settings("dispatcher")
+    # What a worker would decide about its job is decided by the same table when the worker is gone.
+    run_dispatcher(settings, stop_on_signals(), partial(decide_lost, rules=rules_from(settings)))
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

@@ -6,7 +6,7 @@ parameters, by default along rows from 0.
 """
 
 from removal.mask.area import Mask
-from removal.mask.asked import PNG_START, ask_for_boxes, ask_for_drawn, check_asked, read_asked
+from removal.mask.asked import PNG_START, ask_for_boxes, ask_for_drawn, check_asked, read_asked, read_for_photo
 from removal.mask.boxes import Box, mask_from_boxes, read_box
 from removal.mask.reading import MAX_CHARACTERS, read_mask
 from removal.mask.runs import MAX_PIXELS, MAX_RUNS, Order, Run, check_size
@@ -27,5 +27,6 @@ __all__ = [
     "mask_from_boxes",
     "read_asked",
     "read_box",
+    "read_for_photo",
     "read_mask",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from core.errors import UsageError
+from core.errors import SourceRefused, UsageError
 from removal.mask.area import Mask
 from removal.mask.boxes import Box, mask_from_boxes, read_box
 from removal.mask.reading import MAX_CHARACTERS, read_mask
@@ -104,6 +104,30 @@ def read_asked(text: str, width: int, height: int, *, order: Order, origin: int)
         return read_mask(text, width, height, order=order, origin=origin)
     mask = read_mask(text[size.end() :], int(size[1]), int(size[2]))
     mask.require_size(width, height)
+    return mask
+
+
+def read_for_photo(text: str, width: int, height: int, *, order: Order, origin: int) -> Mask:
+    """Return what a job asks to erase of its photo.
+
+    Args:
+        text: What `check_asked` returned.
+        width: Of the photo, pixels, as it is seen.
+        height: Of the photo, pixels, as it is seen.
+        order: Whether run lengths without a size count pixels along rows or down columns.
+        origin: The number of the first pixel in those.
+
+    Raises:
+        SourceRefused: `mask_unusable`: it is made for another photo, or there is nothing in it.
+    """
+    try:
+        mask = read_asked(text, width, height, order=order, origin=origin)
+    except UsageError as error:
+        raise SourceRefused(
+            "mask_unusable", f"{error} Make the mask for this photo, {width}×{height} pixels as it is seen."
+        ) from error
+    if not mask.runs:
+        raise SourceRefused("mask_unusable", "The mask is empty: there is nothing to erase in it.")
     return mask
 
 

@@ -9,14 +9,15 @@ import hashlib
 import hmac
 import json
 import re
-from functools import partial
 from urllib.parse import urlencode
 
 from core.states import AnswerClass
 from removal.answers import (
+    NO_OUTPUT,
     SUCCESS_CODE,
     Answer,
     HttpReply,
+    Kind,
     code_text,
     failure,
     first_text,
@@ -24,7 +25,8 @@ from removal.answers import (
     read_object,
     success,
 )
-from removal.contract import FORMATS, MAX_BYTES, MAX_SIDE, MIN_SIDE, RemovalRequest
+from removal.bounds import Bounds
+from removal.contract import RemovalRequest
 from removal.provider import PreparedCall, Provider, Signed
 
 _URL_NAMES = ("imageUrl", "image_url", "ImageUrl")
@@ -34,18 +36,19 @@ _MESSAGE_NAMES = ("resMessage", "message", "msg")
 _GATEWAY_FINE = {"", "0", SUCCESS_CODE}
 
 _RESULT_CODES = {
-    "501": AnswerClass.THROTTLED,
-    "700": AnswerClass.PERMANENT,
-    "701": AnswerClass.SOURCE,
-    "702": AnswerClass.SOURCE,
-    "703": AnswerClass.PERMANENT,
-    "704": AnswerClass.PERMANENT,
-    "705": AnswerClass.PERMANENT,
-    "801": AnswerClass.PROVIDER_FAULT,
-    "900": AnswerClass.PROVIDER_FAULT,
-    "1000": AnswerClass.PERMANENT,
-    "1001": AnswerClass.PROVIDER_FAULT,
-    "1002": AnswerClass.PROVIDER_FAULT,
+    "501": Kind(AnswerClass.THROTTLED),
+    "700": Kind(AnswerClass.PERMANENT),
+    "701": Kind(AnswerClass.SOURCE),
+    "702": Kind(AnswerClass.SOURCE, retries=1, is_unreadable=True),
+    "703": Kind(AnswerClass.PERMANENT),
+    "704": Kind(AnswerClass.PERMANENT),
+    "705": Kind(AnswerClass.PERMANENT),
+    "801": Kind(AnswerClass.PROVIDER_FAULT),
+    "900": Kind(AnswerClass.PROVIDER_FAULT),
+    "1000": Kind(AnswerClass.PERMANENT),
+    # Its filters look at the photo.
+    "1001": Kind(AnswerClass.PROVIDER_FAULT, is_photos=True),
+    "1002": Kind(AnswerClass.PROVIDER_FAULT, retries=2, is_photos=True),
 }
 _ACCOUNT_NAMES = re.compile(
     r"(illegal|invalid|incomplete|missing|expired|insufficient)"
@@ -63,10 +66,7 @@ _EXHAUSTED = re.compile(r"calling resources have been exhausted", re.IGNORECASE)
 class Aidge(Provider):
     """The Aidge gateway; photos go to it as URLs or as Base64."""
 
-    min_side = MIN_SIDE
-    max_side = MAX_SIDE
-    max_bytes = MAX_BYTES
-    formats = FORMATS
+    bounds = Bounds()
     takes_bytes = True
 
     def encode(self, request: RemovalRequest) -> PreparedCall:
@@ -81,6 +81,22 @@ class Aidge(Provider):
             (b"x-iop-trial", b"true" if self.account.trial else b"false"),
         ]
         return Signed(self.url.raw_path + (b"&" if self.url.query else b"?") + query, headers)
+
+    @classmethod
+    def kind_of(cls, code: str, message: str) -> Kind | None:
+        """Return what a result code or a gateway code means; None for one that is not known.
+
+        The message tells a missing signing parameter from any other, and an exhausted quota.
+        """
+        if code in _RESULT_CODES:
+            return _RESULT_CODES[code]
+        if _THROTTLE_NAMES.fullmatch(code):
+            return Kind(AnswerClass.THROTTLED)
+        if _ACCOUNT_NAMES.fullmatch(code) or _EXHAUSTED.search(message):
+            return Kind(AnswerClass.ACCOUNT)
+        if code.lower() == "missingparameter" and _SIGNING_WORDS.search(message):
+            return Kind(AnswerClass.ACCOUNT)
+        return None
 
     def read(self, reply: HttpReply) -> Answer:
         """Return what a reply means: `resCode` first, then the gateway's `code`, then the HTTP status.
@@ -100,11 +116,11 @@ class Aidge(Provider):
         if is_fine and url and reply.status == 200 and not says_no:
             return success(reply, message=message, request_id=request_id, output_url=url)
         if result == SUCCESS_CODE:
-            flaw = "success_false" if says_no else "no_output_url"
+            flaw = "success_false" if says_no else NO_OUTPUT
         return failure(
             reply,
             [code for code in (result, gateway) if code not in _GATEWAY_FINE],
-            partial(class_of_code, message=message),
+            self.kind_of,
             flaw=flaw or "no_code",
             message=message,
             request_id=request_id,
@@ -154,24 +170,6 @@ def sign(key: str, secret: str, now_ms: int) -> dict[str, str]:
         "timestamp": timestamp,
         "sign": digest.hexdigest().upper(),
     }
-
-
-def class_of_code(code: str, message: str) -> AnswerClass | None:
-    """Return the class of a result code or a gateway code; None for one that is not known.
-
-    Args:
-        code: The code as text.
-        message: What came with it; tells a missing signing parameter from any other, and an exhausted quota.
-    """
-    if code in _RESULT_CODES:
-        return _RESULT_CODES[code]
-    if _THROTTLE_NAMES.fullmatch(code):
-        return AnswerClass.THROTTLED
-    if _ACCOUNT_NAMES.fullmatch(code) or _EXHAUSTED.search(message):
-        return AnswerClass.ACCOUNT
-    if code.lower() == "missingparameter" and _SIGNING_WORDS.search(message):
-        return AnswerClass.ACCOUNT
-    return None
 
 
 def _json_array(numbers: tuple[int, ...]) -> str:

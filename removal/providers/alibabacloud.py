@@ -21,9 +21,11 @@ import httpx
 from core.errors import UsageError
 from core.states import AnswerClass
 from removal.answers import (
+    NO_OUTPUT,
     SUCCESS_CODE,
     Answer,
     HttpReply,
+    Kind,
     code_text,
     failure,
     first_text,
@@ -31,7 +33,8 @@ from removal.answers import (
     read_object,
     success,
 )
-from removal.contract import MAX_BYTES, RemovalRequest
+from removal.bounds import Bounds
+from removal.contract import RemovalRequest
 from removal.provider import Account, PreparedCall, Provider, Signed
 
 ACTION = "ImageRemove"
@@ -45,21 +48,21 @@ _FINE = {"", "0", SUCCESS_CODE, "ok", "success"}
 _EMPTY_BODY = sha256(b"").hexdigest()
 
 _CODES = {
-    "invalidparameter": AnswerClass.PERMANENT,
-    "inputcontentblocked": AnswerClass.PERMANENT,
-    "outputcontentblocked": AnswerClass.PERMANENT,
-    "freequotaexhausted": AnswerClass.ACCOUNT,
-    "servicenotopened": AnswerClass.ACCOUNT,
-    "downstreamunavailable": AnswerClass.PROVIDER_FAULT,
-    "internalerror": AnswerClass.PROVIDER_FAULT,
-    "serviceunavailable": AnswerClass.PROVIDER_FAULT,
+    "invalidparameter": Kind(AnswerClass.PERMANENT),
+    "inputcontentblocked": Kind(AnswerClass.PERMANENT),
+    "outputcontentblocked": Kind(AnswerClass.PERMANENT),
+    "freequotaexhausted": Kind(AnswerClass.ACCOUNT),
+    "servicenotopened": Kind(AnswerClass.ACCOUNT),
+    "downstreamunavailable": Kind(AnswerClass.PROVIDER_FAULT),
+    "internalerror": Kind(AnswerClass.PROVIDER_FAULT),
+    "serviceunavailable": Kind(AnswerClass.PROVIDER_FAULT),
     # The next attempt has another nonce.
-    "signaturenonceused": AnswerClass.PROVIDER_FAULT,
-    "throttling": AnswerClass.THROTTLED,
-    "forbidden": AnswerClass.ACCOUNT,
-    "nopermission": AnswerClass.ACCOUNT,
-    "insufficientbalance": AnswerClass.ACCOUNT,
-    "signaturedoesnotmatch": AnswerClass.ACCOUNT,
+    "signaturenonceused": Kind(AnswerClass.PROVIDER_FAULT),
+    "throttling": Kind(AnswerClass.THROTTLED),
+    "forbidden": Kind(AnswerClass.ACCOUNT),
+    "nopermission": Kind(AnswerClass.ACCOUNT),
+    "insufficientbalance": Kind(AnswerClass.ACCOUNT),
+    "signaturedoesnotmatch": Kind(AnswerClass.ACCOUNT),
 }
 _ACCOUNT_NAMES = re.compile(
     r"(illegal|invalid|incomplete|missing|expired)"
@@ -73,10 +76,7 @@ Sign = Callable[[Any, str, str, str, str], str]
 class AlibabaCloud(Provider):
     """Alibaba Cloud's operation; photos go to it as URLs only."""
 
-    min_side = 256
-    max_side = 3000
-    max_bytes = MAX_BYTES
-    formats = ("JPEG", "PNG", "BMP", "WEBP")
+    bounds = Bounds(min_side=256, max_side=3000, formats=("JPEG", "PNG", "BMP", "WEBP"))
     takes_bytes = False
 
     def __init__(self, url: httpx.URL, account: Account) -> None:
@@ -119,6 +119,17 @@ class AlibabaCloud(Provider):
             path + b"?" + query.encode(), [(name.encode(), value.encode()) for name, value in headers.items()]
         )
 
+    @classmethod
+    def kind_of(cls, code: str, message: str) -> Kind | None:
+        """Return what a named error means; None for one that is not known.
+
+        Names may have details after a dot (`Throttling.User`, `InvalidAccessKeyId.NotFound`) that change nothing here.
+        """
+        name = code.partition(".")[0].lower()
+        if known := _CODES.get(name):
+            return known
+        return Kind(AnswerClass.ACCOUNT) if _ACCOUNT_NAMES.fullmatch(name) else None
+
     def read(self, reply: HttpReply) -> Answer:
         """Return what a reply means: `Success` tells, whatever `Code` a success comes with."""
         envelope, flaw = read_object(reply.body)
@@ -129,11 +140,11 @@ class AlibabaCloud(Provider):
         if says == "true" and url and reply.status == 200:
             return success(reply, message=message, request_id=request_id, output_url=url)
         code = code_text(envelope.get("Code", envelope.get("code")))
-        flaws = {"true": "no_output_url", "false": "success_false"}
+        flaws = {"true": NO_OUTPUT, "false": "success_false"}
         return failure(
             reply,
             [] if code.lower() in _FINE else [code],
-            class_of_code,
+            self.kind_of,
             flaw=flaw or flaws.get(says, "no_success"),
             message=message,
             request_id=request_id,
@@ -143,17 +154,6 @@ class AlibabaCloud(Provider):
 
 
 PROVIDER = AlibabaCloud
-
-
-def class_of_code(code: str) -> AnswerClass | None:
-    """Return the class of a named error; None for one that is not known.
-
-    Names may have details after a dot (`Throttling.User`, `InvalidAccessKeyId.NotFound`) that change nothing here.
-    """
-    name = code.partition(".")[0].lower()
-    if known := _CODES.get(name):
-        return known
-    return AnswerClass.ACCOUNT if _ACCOUNT_NAMES.fullmatch(name) else None
 
 
 def _vendors_signing() -> Sign:

@@ -20,8 +20,8 @@ from producer.catalogue.item import Item
 from producer.intake import BatchOptions, submit
 from quote import make_quote
 from quote.looking import Looker, Wish
+from removal.bounds import Bounds
 from tests.db.rows import make_batch
-from worker.bounds import Bounds
 from worker.prepare import Taking, prepare
 from worker.source import Source
 

@@ -1,13 +1,19 @@
 """Rows to test with."""
 
-from sqlalchemy import Engine, text
+from functools import partial
 
+from sqlalchemy import Connection, Engine, text
+
+from core.settings import OnMaybeBilled
 from core.states import Lane
-from db import attempts, batches, jobs
+from db import attempts, batches, jobs, queue
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
+from worker.policy import RetryRules, decide_lost
 
 ACCOUNT = "test-account"
+RULES = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.RETRY)
+HOLD = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.HOLD)
 
 
 def make_batch(engine: Engine, count: int, *, lane: Lane = Lane.BULK, queued: bool = False) -> list[int]:
@@ -40,6 +46,11 @@ def call(engine: Engine, job_id: int, tariff: Tariff = FREE) -> int | None:
         return None
     with engine.begin() as connection:
         return attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=tariff)
+
+
+def rescue(connection: Connection, rules: RetryRules = RULES) -> list[queue.Rescued]:
+    """Take back what silent workers left, as the dispatcher would."""
+    return queue.rescue(connection, partial(decide_lost, rules=rules))
 
 
 def state_of(engine: Engine, job_id: int) -> str:

@@ -15,7 +15,7 @@ from core.states import AnswerClass, Lane, Spend
 from db import attempts, batches, budgets, jobs, queue
 from db.attempts import Outcome
 from db.budgets import Tariff
-from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
+from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue, state_of
 
 PRICE = Tariff(Decimal("0.02"))
 PAID = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
@@ -223,7 +223,7 @@ def test_those_who_call_and_those_who_steer_do_not_block_each_other(engine: Engi
         steps: list[Callable[[Connection], object]] = [
             batches.finish_settled,
             lambda connection: queue.queue_due(connection, Lane.BULK, 20),
-            lambda connection: queue.rescue(connection, hold=False, max_attempts=5),
+            rescue,
             lambda connection: batches.pause(connection, 1, "budget"),
             lambda connection: budgets.resume_affordable(connection, ACCOUNT, tariff),
         ]

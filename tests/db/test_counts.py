@@ -9,7 +9,7 @@ from core.states import AnswerClass, Lane, Spend
 from db import attempts, batches, jobs, queue, tallies
 from db.attempts import Outcome
 from db.tallies import BatchCounts
-from tests.db.rows import ACCOUNT, call, claim, make_batch
+from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue
 
 OUTCOMES = [
     Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID),
@@ -98,7 +98,7 @@ def test_a_lost_worker_is_counted(engine: Engine) -> None:
     assert call(engine, job_id) is not None
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s'"))
-        queue.rescue(connection, hold=False, max_attempts=5)
+        rescue(connection)
     check(engine, 1)
     with engine.connect() as connection:
         found = tallies.counts(connection, 1)

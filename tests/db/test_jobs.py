@@ -1,5 +1,6 @@
 """A job's life: who may claim it, and who may write it."""
 
+import random
 from concurrent.futures import ThreadPoolExecutor, wait
 from uuid import uuid4
 
@@ -7,10 +8,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.errors import LeaseLost
+from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
-from db import artifacts, attempts, batches, circuits, jobs, queue, tallies
+from db import artifacts, attempts, batches, circuits, jobs, tallies
 from db.attempts import Outcome
-from tests.db.rows import ACCOUNT, claim, make_batch, state_of
+from tests.db.rows import ACCOUNT, HOLD, RULES, claim, make_batch, rescue, state_of
+from worker.policy import RetryRules
 
 
 def test_a_job_is_claimed_once(engine: Engine) -> None:
@@ -119,7 +122,7 @@ def test_no_call_is_opened_while_the_job_is_being_rescued(engine: Engine) -> Non
 
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
-            [rescued] = queue.rescue(connection, hold=False, max_attempts=5)
+            [rescued] = rescue(connection)
             assert (rescued.id, rescued.state) == (job_id, "pending")
             opened = pool.submit(thaw)
             wait([opened], timeout=0.3)
@@ -134,7 +137,7 @@ def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:
     with engine.begin() as connection:
         assert attempts.open_call(connection, in_call, worker="w", account=ACCOUNT)
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
-        rescued = {each.id: each for each in queue.rescue(connection, hold=False, max_attempts=5)}
+        rescued = {each.id: each for each in rescue(connection)}
     assert {each.state for each in rescued.values()} == {"pending"}
     assert rescued[called].attempt_id == 1
     assert rescued[idle].attempt_id is None
@@ -151,8 +154,64 @@ def test_a_rescued_call_can_be_held(engine: Engine) -> None:
     with engine.begin() as connection:
         attempts.open_call(connection, job, worker="w", account=ACCOUNT)
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
-        [rescued] = queue.rescue(connection, hold=True, max_attempts=5)
+        [rescued] = rescue(connection, HOLD)
         assert (rescued.id, rescued.state) == (job_id, "held")
+
+
+def test_a_rescued_call_waits_as_long_as_any_other_before_it_is_made_again(engine: Engine) -> None:
+    called, idle = make_batch(engine, 2, queued=True)
+    in_call = claim(engine, called)
+    assert in_call is not None
+    assert claim(engine, idle)
+    slow = RetryRules(max_attempts=5, base_seconds=1000, cap_seconds=1000, on_maybe_billed=OnMaybeBilled.RETRY)
+    with engine.begin() as connection:
+        attempts.open_call(connection, in_call, worker="w", account=ACCOUNT)
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(random, "uniform", lambda low, high: high)
+            rescue(connection, slow)
+        waits = connection.execute(text("SELECT id, extract(epoch FROM available_at - now()) AS seconds FROM jobs"))
+        assert {row.id: row.seconds for row in waits} == {called: 1000, idle: 0}
+
+
+@pytest.mark.parametrize(
+    ("is_called", "spent", "is_cancelled", "rules", "state", "attempts_after"),
+    [
+        (True, 0, False, RULES, "pending", 1),
+        (True, 4, False, RULES, "dead", 5),
+        (True, 0, False, HOLD, "held", 1),
+        (True, 4, False, HOLD, "held", 5),
+        (True, 0, True, RULES, "cancelled", 1),
+        (True, 4, True, RULES, "dead", 5),
+        (True, 0, True, HOLD, "held", 1),
+        (False, 4, False, HOLD, "pending", 4),
+        (False, 0, True, RULES, "cancelled", 0),
+    ],
+)
+def test_what_a_rescue_does_with_a_job(
+    engine: Engine,
+    is_called: bool,
+    spent: int,
+    is_cancelled: bool,
+    rules: RetryRules,
+    state: str,
+    attempts_after: int,
+) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        if is_called:
+            attempts.open_call(connection, job, worker="w", account=ACCOUNT)
+        connection.execute(
+            text("UPDATE jobs SET lease_expires_at = now() - interval '1 second', attempts = :spent"), {"spent": spent}
+        )
+        if is_cancelled:
+            batches.cancel(connection, 1)
+        [rescued] = rescue(connection, rules)
+        row = connection.execute(text("SELECT state, attempts, finished_at IS NULL AS is_open FROM jobs")).one()
+    assert rescued.state == state
+    assert row == (state, attempts_after, state == "pending")
 
 
 def test_a_settled_attempt_is_not_settled_again(engine: Engine) -> None:

@@ -6,13 +6,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, batches, circuits, jobs, outages, queue, reviews
+from db import attempts, batches, circuits, jobs, outages, reviews
 from db.attempts import Outcome
 from db.outages import Fault, ProbeRules
-from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
+from removal.providers.aidge import Aidge
+from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue, state_of
+from worker.health import AccountHealth
 
 GOOD = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
 RULES = ProbeRules(first_seconds=2.0, cap_seconds=10.0)
+HEALTH = AccountHealth(ACCOUNT, RULES, Aidge.kind_of)
 FAULTS = [
     (AnswerClass.PROVIDER_FAULT, "801"),
     (AnswerClass.PROVIDER_FAULT, "503"),
@@ -55,7 +58,9 @@ class Fleet:
         job_id, attempt_id = opened
         with self.engine.begin() as connection:
             attempts.settle(connection, attempt_id, Outcome(*answer, "down", latency_seconds=0.0))
-            is_outage = outages.note_fault(connection, ACCOUNT, Fault(job_id, attempt_id, answer[1], "down"), RULES)
+            is_outage = outages.note_fault(
+                connection, ACCOUNT, Fault(job_id, attempt_id, answer[1], "down"), RULES, HEALTH.is_providers
+            )
             connection.execute(
                 text(
                     "UPDATE jobs SET state = :state, code = :code, lease_token = NULL, attempts = attempts + :spent "
@@ -145,7 +150,7 @@ def test_workers_that_were_killed_are_no_outage(engine: Engine) -> None:
         assert fleet.open() is not None
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
-        assert len(queue.rescue(connection, hold=False, max_attempts=5)) == 11
+        assert len(rescue(connection)) == 11
     assert not fleet.fail()
 
 

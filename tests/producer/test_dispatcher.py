@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import structlog
@@ -18,14 +19,16 @@ from producer import dispatcher as dispatching
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
 from producer.window import window_size
-from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
+from tests.db.rows import ACCOUNT, HOLD, RULES, call, claim, make_batch, state_of
+from worker.policy import decide_lost
 
-OPTIONS = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=30, max_attempts=5, hold_maybe_billed=False)
+DECIDE_LOST = partial(decide_lost, rules=RULES)
+OPTIONS = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=30)
 
 
 @pytest.fixture
 def dispatcher(engine: Engine, publisher: Publisher) -> Dispatcher:
-    return Dispatcher(engine, publisher, OPTIONS)
+    return Dispatcher(engine, publisher, OPTIONS, DECIDE_LOST)
 
 
 def waiting(publisher: Publisher) -> set[int]:
@@ -148,7 +151,7 @@ def test_a_silent_worker_is_found(
     assert claim(engine, job_id)
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now()"))
-    options = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=0.1, max_attempts=5, hold_maybe_billed=False)
+    options = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=0.1)
     running = Running(database_url, redis_url, options)
     running.start()
     wait_for(lambda: waiting(publisher) == {job_id})
@@ -162,7 +165,7 @@ def total(name: str, **labels: str) -> float:
 def test_what_a_dead_worker_cannot_tell_is_told_by_the_rescue(
     engine: Engine, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = replace(OPTIONS, lease_seconds=0, hold_maybe_billed=True)
+    options = replace(OPTIONS, lease_seconds=0)
     called, idle = make_batch(engine, 2, queued=True)
     attempt = call(engine, called)
     assert claim(engine, idle)
@@ -172,7 +175,7 @@ def test_what_a_dead_worker_cannot_tell_is_told_by_the_rescue(
     before = total("cleanplate_calls_total", **lost), total("cleanplate_job_seconds_count", **held)
     with capture_logs() as lines:
         monkeypatch.setattr(dispatching, "told", structlog.get_logger())
-        Dispatcher(engine, publisher, options).tick()
+        Dispatcher(engine, publisher, options, partial(decide_lost, rules=HOLD)).tick()
     assert total("cleanplate_calls_total", **lost) == before[0] + 1
     assert total("cleanplate_job_seconds_count", **held) == before[1] + 1
     told = {line["job"]: dict(line) for line in lines if line["event"] == "attempt"}
@@ -232,7 +235,7 @@ class Running:
         self._engine = make_engine(database_url, pool_size=3)
         self._publisher = Publisher(redis_url)
         self._stop = threading.Event()
-        self.dispatcher = Dispatcher(self._engine, self._publisher, options)
+        self.dispatcher = Dispatcher(self._engine, self._publisher, options, DECIDE_LOST)
         self._thread = threading.Thread(target=self.dispatcher.run, args=(self._stop,))
 
     def start(self) -> None:

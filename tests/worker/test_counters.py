@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from core import counted
 from core.errors import DatabaseDown
-from db import queue
 from db.store.postgres import PostgresStore
+from tests.db.rows import rescue
 from tests.worker.conftest import MakeBench
 from worker import metrics
 from worker.finish import Finisher
@@ -91,7 +91,7 @@ def test_a_call_that_could_not_be_written_down_is_left_to_the_rescue(
     assert calls_counted() == before
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
-        assert [each.attempt_id for each in queue.rescue(connection, hold=False, max_attempts=5)] == [1]
+        assert [each.attempt_id for each in rescue(connection)] == [1]
     bench.run_out()
     assert calls_counted() == before + 1
 

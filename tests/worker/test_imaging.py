@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms
 
 from core.errors import OutputError, SourceRefused
+from removal.bounds import Bounds
 from tests.worker.photos import bomb, drawn, highest, png_chunk, png_header, saved
-from worker.bounds import Bounds
 from worker.comparing import compare
 from worker.imaging import ANY_PHOTO, inspect, thumbnail
 

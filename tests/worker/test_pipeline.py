@@ -15,9 +15,10 @@ from sqlalchemy import text
 
 from core.errors import SourceRefused, SourceUnreachable
 from core.settings import OnMaybeBilled
-from db import artifacts, batches, circuits, failures, queue, uploads
+from db import artifacts, batches, circuits, failures, uploads
 from db.store.postgres import PostgresStore
 from producer.intake import BatchOptions
+from tests.db.rows import HOLD, rescue
 from tests.worker.conftest import MakeBench
 from worker import pipeline
 from worker.fetch import Fetcher
@@ -322,7 +323,7 @@ def test_a_worker_that_dies_after_the_answer_does_not_pay_again(
             bench.run_due()
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
-        assert [each.state for each in queue.rescue(connection, hold=True, max_attempts=5)] == ["pending"]
+        assert [each.state for each in rescue(connection, HOLD)] == ["pending"]
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
     assert bench.sandbox.stats()["accepted"] == 1
 

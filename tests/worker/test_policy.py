@@ -4,21 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.settings import OnMaybeBilled
+from core.decision import Move
 from core.states import AnswerClass, Spend
+from removal.answers import Answer, Kind
+from removal.providers.aidge import Aidge
+from tests.db.rows import HOLD, RULES
 from worker.policy import (
     OUTPUT_DOWNLOADS,
-    Move,
     RetryRules,
     backoff_seconds,
     decide,
     decide_download,
     decide_unreachable,
-    spend_of,
 )
-
-RULES = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.RETRY)
-HOLD = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.HOLD)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +51,9 @@ def test_error_table(
     move: Move,
     counted: bool,
 ) -> None:
-    decision = decide(answer_class, code, attempts=attempts, same_code=same_code, rules=rules)
+    kind = Aidge.kind_of(code, "") or Kind(answer_class)
+    assert kind.answer_class is answer_class
+    decision = decide(kind, attempts=attempts, same_code=same_code, rules=rules)
     assert (decision.move, decision.counted) == (move, counted)
 
 
@@ -61,29 +61,33 @@ def test_only_an_account_answer_opens_the_circuit() -> None:
     opened = {
         answer_class
         for answer_class in AnswerClass
-        if decide(answer_class, "x", attempts=0, same_code=0, rules=RULES).opens_circuit
+        if decide(Kind(answer_class), attempts=0, same_code=0, rules=RULES).opens_circuit
     }
     assert opened == {AnswerClass.ACCOUNT}
 
 
 def test_a_ban_is_slept_out() -> None:
-    decision = decide(AnswerClass.THROTTLED, "ApiCallLimit", attempts=0, same_code=0, rules=RULES, ban_seconds=7)
+    decision = decide(Kind(AnswerClass.THROTTLED), attempts=0, same_code=0, rules=RULES, ban_seconds=7)
     assert decision.delay_seconds == 7
 
 
 def test_a_failed_url_is_sent_as_bytes_next() -> None:
-    assert decide(AnswerClass.SOURCE, "701", attempts=0, same_code=0, rules=RULES).send_bytes
+    assert decide(Kind(AnswerClass.SOURCE), attempts=0, same_code=0, rules=RULES).send_bytes
+
+
+def answer(answer_class: AnswerClass, code: str, *, names_output: bool = False) -> Answer:
+    return Answer(Kind(answer_class), 200, code, "", None, None, None, "", 0.0, 0, names_output)
 
 
 def test_only_success_is_paid_and_only_a_lost_answer_maybe() -> None:
-    spends = {answer_class: spend_of(answer_class, "x") for answer_class in AnswerClass}
+    spends = {answer_class: answer(answer_class, "x").spend for answer_class in AnswerClass}
     assert {answer_class for answer_class in spends if spends[answer_class] is Spend.PAID} == {AnswerClass.SUCCESS}
     assert {answer_class for answer_class in spends if spends[answer_class] is Spend.MAYBE} == {
         AnswerClass.MAYBE_BILLED
     }
-    assert spend_of(AnswerClass.UNKNOWN, "no_output_url") is Spend.MAYBE
-    assert spend_of(AnswerClass.UNKNOWN, "Strange", names_output=True) is Spend.MAYBE
-    assert spend_of(AnswerClass.PERMANENT, "700", names_output=True) is Spend.NONE
+    assert answer(AnswerClass.UNKNOWN, "no_output_url").spend is Spend.MAYBE
+    assert answer(AnswerClass.UNKNOWN, "Strange", names_output=True).spend is Spend.MAYBE
+    assert answer(AnswerClass.PERMANENT, "700", names_output=True).spend is Spend.NONE
 
 
 @given(st.integers(1, 10_000))
@@ -93,7 +97,7 @@ def test_backoff_grows_to_its_cap_and_no_further(attempts: int) -> None:
 
 @given(st.sampled_from(AnswerClass), st.integers(0, 50))
 def test_no_job_is_tried_for_ever(answer_class: AnswerClass, attempts: int) -> None:
-    decision = decide(answer_class, "x", attempts=attempts, same_code=attempts, rules=RULES)
+    decision = decide(Kind(answer_class), attempts=attempts, same_code=attempts, rules=RULES)
     if decision.counted and attempts + 1 >= RULES.max_attempts:
         assert decision.move in {Move.DEAD, Move.HELD}
 
@@ -119,7 +123,7 @@ def test_a_paid_output_is_fetched_often_before_it_is_given_up() -> None:
 
 def test_a_retry_waits_as_long_as_the_provider_said() -> None:
     made = [
-        decide(AnswerClass.PROVIDER_FAULT, "http_503", attempts=0, same_code=0, rules=RULES, ban_seconds=90.0)
+        decide(Kind(AnswerClass.PROVIDER_FAULT), attempts=0, same_code=0, rules=RULES, ban_seconds=90.0)
         for _ in range(20)
     ]
     assert all(each.delay_seconds >= 90 for each in made)

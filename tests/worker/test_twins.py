@@ -11,6 +11,7 @@ from core.errors import SourceUnreachable
 from core.states import Lane
 from db import artifacts, circuits, queue
 from producer.intake import BatchOptions
+from tests.db.rows import rescue
 from tests.worker.conftest import Bench, MakeBench
 from worker import pipeline
 from worker.collect import collect
@@ -60,7 +61,7 @@ def test_a_twin_takes_what_a_killed_worker_has_paid_for(
         pay_without_fetching(bench, monkeypatch, SystemExit())
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
-        assert [each.state for each in queue.rescue(connection, hold=False, max_attempts=5)] == ["pending"]
+        assert [each.state for each in rescue(connection)] == ["pending"]
         second = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalar_one()
     assert bench.pipeline.run(second).state == "succeeded"
     assert [ending.code for ending in bench.run_out()] == ["reused"]

@@ -15,7 +15,7 @@ peak, the larger of both: a JPEG of 12 megapixels 206 MiB, of 24 180, of 50 229,
 after the other in a process, smaller ones as many at once as there are cores (at least two).
 """
 
-from worker.bounds import Bounds
+from removal.bounds import Bounds
 from worker.fitting.plan import Box, Plan
 from worker.fitting.preparing import Fitted, as_it_is, fit, is_acceptable
 from worker.fitting.restoring import Restored, restore

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
-from worker.bounds import Bounds
+from removal.bounds import Bounds
 from worker.fitting.colours import Colours, background_for
 from worker.fitting.plan import Plan
 from worker.fitting.reading import MAX_PIXELS, check_pixels, describe, load, source

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from core.errors import SourceRefused
-from worker.bounds import Bounds
+from removal.bounds import Bounds
 from worker.pictures import encoded
 
 _QUALITIES = (95, 90, 85, 75, 60, 40, 20)

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from removal.bounds import Bounds
 from removal.contract import RemovalRequest
 from removal.provider import Account, find_provider
 from removal.providers.aidge import encode, sign
@@ -56,6 +57,5 @@ def test_each_moment_has_its_own_signature() -> None:
 
 def test_the_bounds_are_those_of_the_reference() -> None:
     provider = find_provider("aidge")(httpx.URL("http://localhost/"), Account("k", "s"))
-    assert (provider.min_side, provider.max_side, provider.max_bytes) == (512, 3000, 10_000_000)
-    assert provider.formats == ("JPEG", "PNG", "BMP")
+    assert provider.bounds == Bounds(512, 3000, 10_000_000, ("JPEG", "PNG", "BMP"))
     assert provider.takes_bytes

@@ -21,6 +21,7 @@ from PIL import Image
 from core.errors import UsageError
 from core.states import AnswerClass
 from removal.answers import Answer, HttpReply
+from removal.bounds import Bounds
 from removal.client import RemovalClient
 from removal.contract import RemovalRequest
 from removal.provider import Account, find_provider
@@ -81,8 +82,7 @@ def client(sandbox: SandboxServer) -> Iterator[RemovalClient]:
 
 def test_the_bounds_are_those_of_the_vendors_package() -> None:
     provider = find_provider("alibabacloud")
-    assert (provider.min_side, provider.max_side, provider.max_bytes) == (256, 3000, 10_000_000)
-    assert provider.formats == ("JPEG", "PNG", "BMP", "WEBP")
+    assert provider.bounds == Bounds(256, 3000, 10_000_000, ("JPEG", "PNG", "BMP", "WEBP"))
     assert not provider.takes_bytes
 
 

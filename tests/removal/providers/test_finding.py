@@ -1,16 +1,12 @@
 """Finding a provider by its name, and what another one costs: a file."""
 
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from core.errors import UsageError
 from core.settings import load_settings
 from core.states import AnswerClass
-from removal import providers
 from removal.client import RemovalClient
 from removal.contract import RemovalRequest
 from removal.provider import find_provider
@@ -18,49 +14,11 @@ from tests.removal.loopback import Talk, serving
 
 REQUEST = RemovalRequest("https://shop.example/a.jpg", None, (), (1, 2))
 
-ANOTHER = """
-import json
-
-from core.states import AnswerClass
-from removal.answers import failure, read_object, success
-from removal.provider import PreparedCall, Provider, Signed
-
-
-class Another(Provider):
-    min_side, max_side, max_bytes, formats, takes_bytes = 64, 4096, 5_000_000, ("JPEG",), False
-
-    def encode(self, request):
-        return PreparedCall(json.dumps({"photo": request.image_url, "what": request.elements}).encode())
-
-    def sign(self, prepared, now):
-        return Signed(self.url.raw_path, [(b"X-Token", self.account.key.encode())])
-
-    def read(self, reply):
-        fields, flaw = read_object(reply.body)
-        if "clean" in fields:
-            return success(reply, message="", request_id="", output_url=fields["clean"])
-        codes = {"busy": AnswerClass.THROTTLED}
-        found = [fields["error"]] if "error" in fields else []
-        return failure(reply, found, codes.get, flaw=flaw or "no_code", message="", request_id="")
-
-
-PROVIDER = Another
-"""
-
 
 @pytest.mark.parametrize("name", ["", "nobody", "Aidge", "../aidge", "__init__", "os", "aidge.encode"])
 def test_a_provider_that_is_not_there_is_said_with_those_that_are(name: str) -> None:
     with pytest.raises(UsageError, match=r"REMOVAL_PROVIDER is one of aidge, alibabacloud"):
         find_provider(name)
-
-
-@pytest.fixture
-def another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts one file more among the providers."""
-    (tmp_path / "another.py").write_text(ANOTHER)
-    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
-    yield
-    sys.modules.pop("removal.providers.another", None)
 
 
 @pytest.mark.usefixtures("another")
@@ -82,7 +40,7 @@ def test_one_file_is_another_provider() -> None:
     assert head.startswith(b"POST /v9/erase?x=1 HTTP/1.1\r\n")
     assert b"X-Token: key-1" in head
     assert json.loads(body) == {"photo": "https://shop.example/a.jpg", "what": [1, 2]}
-    assert (client.provider.min_side, client.provider.takes_bytes) == (64, False)
+    assert client.provider.bounds.min_side == 64
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw
 
 from core.errors import SourceRefused
+from removal.bounds import Bounds
 from tests.worker.fitting.kinds import KINDS, flat, psnr, seen
 from tests.worker.photos import bomb, drawn, highest, saved
-from worker.bounds import Bounds
 from worker.comparing import compare
 from worker.fitting import Fitted, Restored, fit, restore
 from worker.pictures import has_alpha

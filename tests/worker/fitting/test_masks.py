@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw
 
 from core.errors import UsageError
+from removal.bounds import Bounds
 from tests.worker.fitting.kinds import KINDS, flat
 from tests.worker.photos import drawn, highest, saved
-from worker.bounds import Bounds
 from worker.fitting import fit
 
 SMALL = Bounds(min_side=512, max_side=800, max_bytes=300_000)

@@ -1,14 +1,25 @@
-"""What a provider takes."""
+"""Which photos a provider takes.
+
+The numbers are those of the removal API's reference, as its parameter table has them; its error codes 703, 704 and 705
+answer a photo outside them.
+"""
 
 from dataclasses import dataclass
 
 from core.errors import UsageError
-from removal.contract import FORMATS, MAX_BYTES, MAX_SIDE, MIN_SIDE
+
+MIN_SIDE = 512
+MAX_SIDE = 3000
+MAX_BYTES = 10_000_000
+"""The reference says 10 MB after decoding Base64, not which MB; the smaller reading is right under both."""
+
+FORMATS = ("JPEG", "PNG", "BMP")
+"""Pillow's names of the formats the reference lists (JPG, JPEG, PNG, BMP)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a provider takes; the defaults are those of the removal API's reference.
+    """Which photos a provider takes; the defaults are those of the removal API's reference.
 
     Args:
         min_side: Pixels of the shorter side, at least.
