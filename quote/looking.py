@@ -12,8 +12,8 @@ from worker.fetch import Fetcher
 from worker.fitting.reading import check_pixels, describe, source
 from worker.identity import Wanted, identify
 from worker.imaging import Photo, inspect
+from worker.memory import MEMORY
 from worker.orientation import UPRIGHT, seen_size
-from worker.room import LARGE_FILES
 from worker.source import MAX_SOURCE_BYTES, read_source
 
 _PLAIN_MODES = {"RGB", "L"}
@@ -85,7 +85,7 @@ class Looker:
         if data is not None:
             return self._describe(wish, data)
         most = None if self._fit is Fit.STRICT else MAX_SOURCE_BYTES
-        with LARGE_FILES.hold() as take:
+        with MEMORY.hold_files() as take:
             return self._describe(wish, read_source(wish.uri, self._fetcher, max_bytes=most, take=take).data)
 
     def _describe(self, wish: Wish, data: bytes) -> Seen:

@@ -1,12 +1,12 @@
 """Opening, decoding and saving pictures from strangers: few decoders, one kind of error, bounded memory."""
 
 import io
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
+
+from worker.memory import MEMORY
 
 ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
 DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
@@ -25,9 +25,6 @@ _PNG_END = b"IEND\xaeB`\x82"
 
 # Callers compare pixel counts with their bound before decoding; Pillow's own check warns through process-wide filters.
 Image.MAX_IMAGE_PIXELS = None
-
-# Decoded photos are large: this bounds memory, and more decoders than cores would not be faster.
-_decoders = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 
 
 class Undecodable(Exception):
@@ -58,7 +55,7 @@ def opened(data: bytes, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     Raises:
         Undecodable: None of them knows it.
     """
-    with _decoders:
+    with MEMORY.hold_pixels():
         try:
             image = Image.open(io.BytesIO(data), formats=formats)
         except Exception as error:  # broken files make Pillow raise nearly anything, from SyntaxError to KeyError

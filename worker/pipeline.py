@@ -38,10 +38,10 @@ from worker.caller import Call, NotCalled
 from worker.collect import Output, collect
 from worker.ending import GONE, Ending
 from worker.judging import doubt_about
+from worker.memory import MEMORY, NoRoom
 from worker.outcomes import CHANGES, DROPPED, outcome_of, tell
 from worker.policy import decide, decide_download, decide_output, decide_unreachable
 from worker.prepare import Prepared, Taking, prepare
-from worker.room import LARGE_FILES, NoRoom
 from worker.sending import url_to_send
 from worker.source import MAX_SOURCE_BYTES, Source, Take, read_source
 from worker.tools import Tools
@@ -110,7 +110,7 @@ class Pipeline:
         tools = self._tools
         try:
             try:
-                with LARGE_FILES.hold(tools.stopping.is_set) as take:
+                with MEMORY.hold_files(tools.stopping.is_set) as take:
                     return self._work(job, lost, take)
             except (NotCalled, NoRoom) as error:
                 delay = 0.0 if tools.stopping.is_set() else NOT_CALLED_SNOOZE_SECONDS

@@ -17,7 +17,7 @@ MAX_SOURCE_BYTES = 100_000_000
 """The largest file that is read to be fitted; it stays in memory until its job ends."""
 
 Take = Callable[[int], None]
-"""Waits for room for so many bytes; see `worker.room`."""
+"""Waits for room for so many bytes; see `worker.memory`."""
 
 
 @dataclass(frozen=True, slots=True)

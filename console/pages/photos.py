@@ -15,9 +15,9 @@ from db.listings import JobView
 from db.session import transact
 from worker.fetch import Fetcher
 from worker.imaging import ARTIFACT_FORMATS, thumbnail
+from worker.memory import MEMORY
 from worker.orientation import exif_orientation, seen_size
 from worker.pictures import Undecodable, opened
-from worker.room import LARGE_FILES
 from worker.source import MAX_SOURCE_BYTES, read_source
 
 SMALL, LARGE = 320, 1600
@@ -101,7 +101,7 @@ class Photos:
                     raise PageError(404, "The photo that was uploaded is gone.")
                 data = found
             else:
-                with LARGE_FILES.hold() as take:
+                with MEMORY.hold_files() as take:
                     data = read_source(uri, self._fetcher, max_bytes=MAX_SOURCE_BYTES, take=take).data
         except SourceError as error:
             raise PageError(502, f"The photo cannot be read from here: {error}") from error

@@ -8,7 +8,7 @@ from core.errors import SourceRefused
 from tests.removal.loopback import Talk, serving
 from worker import source
 from worker.fetch import Fetcher
-from worker.room import LARGE_FILES
+from worker.memory import MEMORY
 from worker.source import read_source
 
 LARGE = b"x" * 2000
@@ -53,6 +53,6 @@ def test_a_file_that_is_too_large_is_not_read(
     tmp_path: Path, fetcher: Fetcher, max_bytes: int | None, words: str
 ) -> None:
     (tmp_path / "a.png").write_bytes(LARGE)
-    with LARGE_FILES.hold() as take, pytest.raises(SourceRefused, match=words) as caught:
+    with MEMORY.hold_files() as take, pytest.raises(SourceRefused, match=words) as caught:
         read_source((tmp_path / "a.png").as_uri(), fetcher, max_bytes=max_bytes, take=take)
     assert caught.value.code == "too_many_bytes"

@@ -9,9 +9,9 @@ from worker.fitting.colours import Colours, background_for
 from worker.fitting.plan import Plan
 from worker.fitting.reading import MAX_PIXELS, check_pixels, describe, load, source
 from worker.fitting.rendering import rendered
-from worker.fitting.room import room_for
 from worker.fitting.sending import encode_within
 from worker.imaging import Photo
+from worker.memory import MEMORY
 from worker.orientation import UPRIGHT, exif_orientation, seen_size
 
 _SENT_MODES = {"RGB", "L"}
@@ -59,7 +59,7 @@ def fit(data: bytes, bounds: Bounds | None = None, *, max_pixels: int = MAX_PIXE
             seen = check_pixels(image, data)
             if exif_orientation(image.info.get("exif")) == UPRIGHT:
                 return replace(as_it_is(data, photo), tiles=seen)
-    with room_for((photo.width, photo.height)), source(data, max_pixels) as image:
+    with MEMORY.hold_pixels(photo.width * photo.height), source(data, max_pixels) as image:
         return _fitted(image, data, bounds, is_plain=is_plain)
 
 

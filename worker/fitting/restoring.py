@@ -15,9 +15,9 @@ from worker.fitting.preparing import Fitted
 from worker.fitting.profiles import with_profile
 from worker.fitting.reading import MAX_PIXELS, load, source
 from worker.fitting.rendering import rendered
-from worker.fitting.room import room_for
 from worker.fitting.saving import fallback_options, options_of, saved
 from worker.fitting.sending import encode
+from worker.memory import MEMORY
 from worker.orientation import UPRIGHT, turn_back
 from worker.pictures import Undecodable, decode, encoded, format_family, icc_profile, opened
 
@@ -73,7 +73,7 @@ def restore(
     given = _as_given(output, fitted, compared)
     if given is not None and compared.changed_ratio > 0:
         return given
-    with room_for(plan.source_size):
+    with MEMORY.hold_pixels(plan.source_size[0] * plan.source_size[1]):
         read = _read_output(output)
         sent = _sent_again(source_data, plan, max_pixels)
         references = [sent, *_echoes(sent, read)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.photos import drawn, saved
-from worker.fitting.room import BIG_PIXELS, room_for
+from worker.memory import BIG_PIXELS, MEMORY
 
 MEASURE = """
 import resource, sys
@@ -53,7 +53,7 @@ def test_big_photos_are_worked_on_one_after_the_other() -> None:
 
     def work() -> None:
         nonlocal inside, most
-        with room_for((side, side)):
+        with MEMORY.hold_pixels(side * side):
             with changing:
                 inside += 1
                 most = max(most, inside)
@@ -74,10 +74,10 @@ def test_a_small_photo_need_not_wait_for_a_big_one() -> None:
     done = threading.Event()
 
     def work() -> None:
-        with room_for((600, 600)):
+        with MEMORY.hold_pixels(600 * 600):
             done.set()
 
-    with room_for((side, side)):
+    with MEMORY.hold_pixels(side * side):
         thread = threading.Thread(target=work)
         thread.start()
         assert done.wait(5)
