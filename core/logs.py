@@ -39,6 +39,8 @@ def configure_logs(level: str, role: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        # So that structlog's loggers take values as those of the standard library do.
+        structlog.stdlib.PositionalArgumentsFormatter(),
         add_role,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

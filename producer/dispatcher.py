@@ -4,7 +4,6 @@ Any number may run; a PostgreSQL advisory lock picks the one that works, and ano
 connection ends.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -26,8 +25,7 @@ from producer import metrics
 from producer.publisher import Publisher
 from producer.window import window_size
 
-log = logging.getLogger(__name__)
-told = structlog.stdlib.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 TICK_SECONDS = 0.1
 STANDBY_SECONDS = 1.0
@@ -164,12 +162,12 @@ class Dispatcher:
     def _probe(self) -> None:
         probe = transact(self._engine, lambda connection: circuits.queue_probe(connection, self._options.account))
         if probe is not None:
-            told.info("the circuit is open; a job asks whether it is over", job=probe[0])
+            log.info("the circuit is open; a job asks whether it is over", job=probe[0])
             self._publisher.publish([probe], Lane.INTERACTIVE)
 
     def _patrol(self) -> None:
         for batch_id in transact(self._engine, batches.finish_settled):
-            told.info("the batch is finished", batch=batch_id)
+            log.info("the batch is finished", batch=batch_id)
         transact(self._engine, batches.cancel_stragglers)
         transact(self._engine, tallies.fold)
         self._look_at_money()
@@ -189,11 +187,11 @@ class Dispatcher:
         options = self._options
         for verdict in transact(self._engine, lambda connection: canaries.judge(connection, options.canary_max_bad)):
             end = "the rest follows" if verdict.is_good else "the batch is paused"
-            told.info(f"{verdict.bad} of {verdict.total} canaries are bad; {end}", batch=verdict.batch_id)
+            log.info(f"{verdict.bad} of {verdict.total} canaries are bad; {end}", batch=verdict.batch_id)
         for batch_id in transact(
             self._engine, lambda connection: budgets.resume_affordable(connection, options.account, options.tariff)
         ):
-            told.info("the batch has budget again and goes on", batch=batch_id)
+            log.info("the batch has budget again and goes on", batch=batch_id)
 
     def _rescue(self) -> None:
         # After an outage of PostgreSQL live workers need a moment to renew: hence only some time into leading.
@@ -203,7 +201,7 @@ class Dispatcher:
             if job.attempt_id is not None:
                 counted.note_call(AnswerClass.MAYBE_BILLED, queue.LOST_CODE)
             # Its worker cannot tell how this execution ended.
-            told.warning(
+            log.warning(
                 "attempt",
                 state=job.state,
                 code=queue.LOST_CODE,

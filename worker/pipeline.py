@@ -4,7 +4,6 @@ Short transactions and nothing open during HTTP. The attempt's row is written be
 it, so a crash leaves a trace that says "maybe billed".
 """
 
-import logging
 import random
 import threading
 import time
@@ -46,8 +45,7 @@ from worker.sending import url_to_send
 from worker.source import MAX_SOURCE_BYTES, Source, Take, read_source
 from worker.tools import Tools
 
-log = logging.getLogger(__name__)
-told = structlog.stdlib.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 CLAIM_PATIENCE_SECONDS = 10.0
 TWIN_SNOOZE_SECONDS = 2.0
@@ -102,7 +100,7 @@ class Pipeline:
             ending = self._run_claimed(job, lost)
             took = time.monotonic() - began
             tracing.end(ending.state, ending.code)
-            told.info("attempt", state=ending.state, code=ending.code, message=ending.message, seconds=round(took, 3))
+            log.info("attempt", state=ending.state, code=ending.code, message=ending.message, seconds=round(took, 3))
         counted.note_ending(job.lane, ending.state, job.age_seconds + took)
         return ending
 

@@ -19,6 +19,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from db.migrate import upgrade
 from db.session import make_engine
+from sandbox.erasers import why_plain
 
 
 @click.command()
@@ -68,7 +69,7 @@ def up() -> None:
     """Run the whole local stack in the foreground until Ctrl-C."""
     settings = with_flower(load_settings())
     stop = stop_on_signals()
-    with LocalStack(settings, roles=UP_ROLES, migrate=upgrade) as stack:
+    with LocalStack(settings, roles=UP_ROLES, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
         click.echo("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
         click.echo(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
         engine = make_engine(stack.endpoints.database_url, pooled=False)

@@ -25,6 +25,7 @@ from db.migrate import upgrade
 from db.session import make_engine, now, transact
 from producer.catalogue.source import identity, is_photo, read_source, title
 from producer.intake import BatchOptions, Intake, submit
+from sandbox.erasers import why_plain
 
 
 @click.command()
@@ -101,7 +102,7 @@ def clean(
     check_settings(settings)
     began = time.monotonic()
     stopped: AccountRefused | BudgetReached | CanaryFailed | KeyboardInterrupt | None = None
-    with LocalStack(settings, roles=RUN_ROLES, migrate=upgrade) as stack:
+    with LocalStack(settings, roles=RUN_ROLES, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
         engine = make_engine(stack.endpoints.database_url, pool_size=2)
         try:
             begin(engine)

@@ -23,7 +23,6 @@ from cli.stack.processes import Supervisor
 from cli.stack.roles import Endpoints, make_children, metrics_folder, stop_seconds
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings
-from sandbox.erasers import why_plain
 
 SERVERS = frozenset({"postgres", "valkey"})
 PROCESSES = frozenset({"sandbox", "dispatcher", "worker", "web", "flower"})
@@ -48,6 +47,7 @@ class LocalStack:
         roles: Which of `postgres`, `valkey`, `sandbox`, `dispatcher`, `worker`, `web`, `flower` are needed. What the
             settings name an address for is not started.
         migrate: Brings the database at a URL to the newest schema.
+        flaw_of_sandbox: Says what a sandbox started here lacks; empty when it lacks nothing.
 
     Raises:
         UnavailableError: Something did not start; what did was stopped again.
@@ -55,10 +55,18 @@ class LocalStack:
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP came; what was started was stopped again.
     """
 
-    def __init__(self, settings: Settings, *, roles: frozenset[str], migrate: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        roles: frozenset[str],
+        migrate: Callable[[str], None],
+        flaw_of_sandbox: Callable[[], str] = lambda: "",
+    ) -> None:
         self._settings = settings
         self._roles = roles
         self._migrate = migrate
+        self._flaw_of_sandbox = flaw_of_sandbox
         self._interrupts = Interrupts()
         self._started: list[LeashedServer] = []
         self._supervisor: Supervisor | None = None
@@ -142,7 +150,7 @@ class LocalStack:
         if "postgres" in self._roles:
             with self._interrupts.raising():
                 self._migrate(database_url)
-        if "sandbox" in self._roles and settings.uses_sandbox and (flaw := why_plain()):
+        if "sandbox" in self._roles and settings.uses_sandbox and (flaw := self._flaw_of_sandbox()):
             click.echo(f"The sandbox stands in for the API: {flaw}", err=True)
         self._endpoints = Endpoints(database_url, redis_url, settings.api_url)
         if self._roles & PROCESSES:

@@ -70,7 +70,7 @@ def test_threads_do_not_mix_what_they_are_about(capsys: pytest.CaptureFixture[st
                     logs.bind(attempt=number * 100 + turn, request_id=None)
                     barrier.wait(5)
                     logging.getLogger("other").info("from a library: %s", number)
-                structlog.stdlib.get_logger("ours").info("about nothing", number=number)
+                structlog.stdlib.get_logger("ours").info("about %s of %s", "nothing", number, number=number)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
         for thread in threads:
@@ -89,7 +89,8 @@ def test_threads_do_not_mix_what_they_are_about(capsys: pytest.CaptureFixture[st
             assert line["attempt"] == line["job"] * 100 + line["batch"]
             assert "request_id" not in line
         else:
-            assert not {"job", "batch", "attempt"} & line.keys()
+            assert line["event"] == f"about nothing of {line['number']}"
+            assert not {"job", "batch", "attempt", "positional_args"} & line.keys()
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])

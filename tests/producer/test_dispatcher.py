@@ -174,7 +174,7 @@ def test_what_a_dead_worker_cannot_tell_is_told_by_the_rescue(
     lost, held = {"class": "maybe_billed", "code": "worker_lost"}, {"lane": "bulk", "state": "held"}
     before = total("cleanplate_calls_total", **lost), total("cleanplate_job_seconds_count", **held)
     with capture_logs() as lines:
-        monkeypatch.setattr(dispatching, "told", structlog.get_logger())
+        monkeypatch.setattr(dispatching, "log", structlog.get_logger())
         Dispatcher(engine, publisher, options, partial(decide_lost, rules=HOLD)).tick()
     assert total("cleanplate_calls_total", **lost) == before[0] + 1
     assert total("cleanplate_job_seconds_count", **held) == before[1] + 1
@@ -189,12 +189,13 @@ def test_messages_that_others_dealt_with_meanwhile_are_not_told_of_as_gone(
     publisher: Publisher,
     dispatcher: Dispatcher,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     [job_id] = make_batch(engine, 1)
     monkeypatch.setattr(queue, "list_unclaimed", lambda *_: [(job_id, 9)])
-    patrol(dispatcher)
-    assert not [message for message in caplog.messages if "gone from Redis" in message]
+    with capture_logs() as lines:
+        monkeypatch.setattr(dispatching, "log", structlog.get_logger())
+        patrol(dispatcher)
+    assert not [line["event"] for line in lines if "gone from Redis" in line["event"]]
 
 
 def test_a_frozen_leader_loses_the_lead_and_leads_again_later(
