@@ -111,7 +111,7 @@ def test_a_sandbox_that_cannot_erase_is_said(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(erasers, "NEEDED", ("json", "no_such_package"))
-    with LocalStack(settings, roles=frozenset({"sandbox"}), migrate=upgrade):
+    with LocalStack(settings, roles=frozenset({"sandbox"}), migrate=upgrade, flaw_of_sandbox=erasers.why_plain):
         pass
     assert "no_such_package not installed" in capsys.readouterr().err
 
