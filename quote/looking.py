@@ -10,7 +10,7 @@ from removal.mask import read_for_photo
 from removal.provider import find_provider
 from worker.fetch import Fetcher
 from worker.fitting.reading import check_pixels, describe, source
-from worker.identity import Wanted, identify
+from worker.identity import Terms, identify
 from worker.imaging import Photo, inspect
 from worker.memory import MEMORY
 from worker.orientation import UPRIGHT, seen_size
@@ -100,8 +100,8 @@ class Looker:
         order, origin = self._settings.removal_mask_order, self._settings.removal_mask_origin
         size = seen_size(photo.width, photo.height, photo.exif_orientation)
         mask = read_for_photo(wish.mask, *size, order=order, origin=origin) if wish.mask else None
-        wanted = Wanted(self._settings.provider, self._bounds, wish.elements, wish.subject_elements, self._fit)
-        identity = identify(data, photo, wanted, mask.to_rle() if mask else None)
+        terms = Terms(self._settings.provider, self._bounds, wish.elements, wish.subject_elements, self._fit)
+        identity = identify(data, photo, terms, mask.to_rle() if mask else None)
         return Seen(identity.content_key, () if strict else steps_for(photo, len(data), self._bounds))
 
 

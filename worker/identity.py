@@ -11,7 +11,7 @@ from worker.imaging import Photo
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Terms:
     """What is to be taken off a photo, and by whom.
 
     Args:
@@ -42,7 +42,7 @@ class Identity:
     content_key: str
 
 
-def identify(data: bytes, photo: Photo, wanted: Wanted, mask: str | None) -> Identity:
+def identify(data: bytes, photo: Photo, terms: Terms, mask: str | None) -> Identity:
     """Return what a photo is known by, in any batch.
 
     How it is fitted is left out: that follows from the photo and its provider.
@@ -50,10 +50,10 @@ def identify(data: bytes, photo: Photo, wanted: Wanted, mask: str | None) -> Ide
     Args:
         data: Its file.
         photo: What it is.
-        wanted: What is asked for.
+        terms: What is asked for.
         mask: The area to erase of it as it is seen, as `Mask.to_rle()` writes it; None without one.
     """
     sha256 = hashlib.sha256(data).hexdigest()
-    is_raw = wanted.fit is Fit.STRICT and not is_acceptable(photo, len(data), wanted.bounds)
-    key = content_key(wanted.provider, sha256, wanted.elements, wanted.subject_elements, mask, is_raw=is_raw)
+    is_raw = terms.fit is Fit.STRICT and not is_acceptable(photo, len(data), terms.bounds)
+    key = content_key(terms.provider, sha256, terms.elements, terms.subject_elements, mask, is_raw=is_raw)
     return Identity(sha256, key)

@@ -8,7 +8,7 @@ from db.jobs import ClaimedJob
 from removal.bounds import Bounds
 from removal.mask import Mask, Order, read_for_photo
 from worker.fitting import Fitted, as_it_is, fit
-from worker.identity import Wanted, identify
+from worker.identity import Terms, identify
 from worker.imaging import inspect
 from worker.orientation import UPRIGHT, seen_size, turn_back
 from worker.source import Source
@@ -77,8 +77,8 @@ def prepare(job: ClaimedJob, source: Source, taking: Taking, *, is_plain: bool) 
     size = seen_size(photo.width, photo.height, photo.exif_orientation)
     seen = read_for_photo(job.mask, *size, order=order, origin=origin) if job.mask else None
     mask = _sent_mask(seen, fitted) if seen is not None else None
-    wanted = Wanted(taking.provider, taking.bounds, job.elements, job.subject_elements, Fit(job.fit))
-    identity = identify(source.data, photo, wanted, seen.to_rle() if seen else None)
+    terms = Terms(taking.provider, taking.bounds, job.elements, job.subject_elements, Fit(job.fit))
+    identity = identify(source.data, photo, terms, seen.to_rle() if seen else None)
     return Prepared(
         source=source,
         sha256=identity.sha256,
