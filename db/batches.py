@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from core.states import BatchState, Lane
 from db import locks, tallies
 from db.locks import Space
+from db.plans import by_key
 
 CANCEL_AT_ONCE = 10_000
 
@@ -215,18 +216,24 @@ def finish_settled(connection: Connection) -> list[int]:
     Batches that somebody adds jobs to right now are locked and passed over; whether the others have open jobs is asked
     only after they are locked here, so that no job is left behind in a finished batch.
     """
-    candidates = connection.execute(
-        text(
-            "SELECT id FROM batches AS b WHERE state = 'active' AND NOT EXISTS (SELECT 1 FROM jobs AS j "
-            "WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running')) FOR UPDATE SKIP LOCKED"
-        )
-    ).scalars()
+    by_key(connection)
+    candidates = connection.execute(_SEEM_SETTLED).scalars()
     statement = text(
-        "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) AND NOT EXISTS "
-        "(SELECT 1 FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running')) "
-        "RETURNING b.id"
+        "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) "
+        # A scalar asks an index for one row of one batch; NOT EXISTS may read all open jobs there are.
+        "AND (SELECT j.id FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running') "
+        "LIMIT 1) IS NULL RETURNING b.id"
     )
     return list(connection.execute(statement, {"ids": list(candidates)}).scalars())
+
+
+# By what triggers keep count of, so that it costs the same for a million open jobs as for one.
+_SEEM_SETTLED = text(
+    "SELECT b.id FROM batches AS b WHERE b.state = 'active' AND coalesce((SELECT sum(c.n) FROM ("
+    "SELECT n FROM batch_counts WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running') UNION ALL "
+    "SELECT n FROM batch_count_changes WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running')) AS c), 0) "
+    "= 0 FOR UPDATE OF b SKIP LOCKED"
+)
 
 
 def _lock(connection: Connection, batch_id: int) -> None:

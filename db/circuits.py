@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from db.plans import by_key
+
 PROBE_SECONDS = 30.0
 """Between two probes of a refused account."""
 PROBE_GAP_SECONDS = 1.0
@@ -112,6 +114,7 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
     Returns:
         The job's id and its dispatch number, or None when nothing waits.
     """
+    by_key(connection)
     row = connection.execute(
         text(
             "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 WHERE state = 'pending' "

@@ -9,6 +9,7 @@ from core.decision import Decision, Move
 from core.states import JobState, Lane
 from db import locks
 from db.locks import Duty
+from db.plans import by_key
 
 LOST_CODE = "worker_lost"
 LEADER_IDLE_SECONDS = 30.0
@@ -89,6 +90,7 @@ def try_to_lead(connection: Connection) -> bool:
 
 def count_live(connection: Connection, lane: Lane) -> int:
     """Return how many jobs of a lane are in Redis or running."""
+    by_key(connection)
     statement = text(
         "SELECT count(*) FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
         "WHERE j.state IN ('queued', 'running') AND b.lane = :lane"
@@ -102,42 +104,50 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
     A batch's next job competes by its place in the batch plus what the batch already has in flight, so a batch
     of a million jobs and one of ten get the same share. Of a batch whose canary is out only the canary is due.
     """
+    by_key(connection)
+    # The pick and the update are two statements: joined in one, a planner that takes the pick for a single row reads
+    # the table for it, once a job.
+    picked = [int(job_id) for job_id in connection.execute(_PICK, {"lane": lane.value, "room": room}).scalars()]
+    if not picked:
+        return []
     statement = text(
-        """
-        WITH live AS (
-            SELECT batch_id, count(*) AS n FROM jobs WHERE state IN ('queued', 'running') GROUP BY batch_id
-        ), due AS (
-            SELECT j.id, b.id AS batch_id, coalesce(live.n, 0)
-                   + row_number() OVER (PARTITION BY b.id ORDER BY j.available_at, j.id) AS turn
-            FROM batches AS b
-            LEFT JOIN live ON live.batch_id = b.id
-            CROSS JOIN LATERAL (
-                (SELECT id, available_at FROM jobs
-                 WHERE b.canary_state IS DISTINCT FROM 'running'
-                 AND batch_id = b.id AND state = 'pending' AND available_at <= now()
-                 ORDER BY available_at, id LIMIT :room)
-                UNION ALL
-                (SELECT id, available_at FROM jobs
-                 WHERE b.canary_state = 'running' AND is_canary
-                 AND batch_id = b.id AND state = 'pending' AND available_at <= now()
-                 ORDER BY available_at, id LIMIT :room)
-            ) AS j
-            WHERE b.state = 'active' AND b.lane = :lane
-        ), picked AS (
-            SELECT id, row_number() OVER (ORDER BY turn, batch_id) AS place FROM due ORDER BY turn, batch_id LIMIT :room
-        ), marked AS (
-            UPDATE jobs AS j SET state = 'queued', queued_at = now(), dispatches = dispatches + 1
-            FROM picked WHERE j.id = picked.id AND j.state = 'pending'
-            RETURNING j.id, j.dispatches, picked.place
-        )
-        SELECT id, dispatches FROM marked ORDER BY place
-        """
+        "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "
+        "WHERE id = ANY(:ids) AND state || '' = 'pending' RETURNING id, dispatches"
     )
-    return [DueJob(*row) for row in connection.execute(statement, {"lane": lane.value, "room": room})]
+    dispatches = {row.id: row.dispatches for row in connection.execute(statement, {"ids": picked})}
+    return [DueJob(job_id, dispatches[job_id]) for job_id in picked if job_id in dispatches]
+
+
+_PICK = text(
+    """
+    WITH live AS (
+        SELECT batch_id, count(*) AS n FROM jobs WHERE state IN ('queued', 'running') GROUP BY batch_id
+    ), due AS (
+        SELECT j.id, b.id AS batch_id, coalesce(live.n, 0)
+               + row_number() OVER (PARTITION BY b.id ORDER BY j.available_at, j.id) AS turn
+        FROM batches AS b
+        LEFT JOIN live ON live.batch_id = b.id
+        CROSS JOIN LATERAL (
+            (SELECT id, available_at FROM jobs
+             WHERE b.canary_state IS DISTINCT FROM 'running'
+             AND batch_id = b.id AND state = 'pending' AND available_at <= now()
+             ORDER BY available_at, id LIMIT :room)
+            UNION ALL
+            (SELECT id, available_at FROM jobs
+             WHERE b.canary_state = 'running' AND is_canary
+             AND batch_id = b.id AND state = 'pending' AND available_at <= now()
+             ORDER BY available_at, id LIMIT :room)
+        ) AS j
+        WHERE b.state = 'active' AND b.lane = :lane
+    )
+    SELECT id FROM due ORDER BY turn, batch_id LIMIT :room
+    """
+)
 
 
 def list_unclaimed(connection: Connection, older_than_seconds: float) -> list[tuple[int, int]]:
     """Return (job id, dispatch number) of jobs that were published so long ago and never claimed."""
+    by_key(connection)
     statement = text(
         "SELECT id, dispatches FROM jobs WHERE state = 'queued' AND queued_at < now() - make_interval(secs => :age)"
     )
@@ -159,6 +169,7 @@ def rescue(connection: Connection, decide: Callable[[Lapsed], Decision]) -> list
         connection: An open transaction.
         decide: Says what happens to a job.
     """
+    by_key(connection)
     lapsed = _lock_lapsed(connection)
     decided = [(job, decide(job)) for job in lapsed]
     _take_back(connection, decided)

@@ -98,7 +98,6 @@ class Job(Base):
         Index("uq_jobs_batch_item", "batch_id", "item_key", unique=True),
         Index("ix_jobs_due", "batch_id", "available_at", "id", postgresql_where=text("state = 'pending'")),
         Index("ix_jobs_live", "batch_id", postgresql_where=text("state IN ('queued', 'running')")),
-        Index("ix_jobs_open", "batch_id", postgresql_where=text("state IN ('pending', 'queued', 'running')")),
         Index("ix_jobs_batch_state", "batch_id", "state", "id"),
         Index("ix_jobs_code", "batch_id", "code", "id", postgresql_where=text("code <> '200'")),
         Index("ix_jobs_sku", "batch_id", "sku", "id", postgresql_where=text("sku IS NOT NULL")),
