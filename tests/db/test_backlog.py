@@ -61,7 +61,6 @@ def believe(engine: Engine, rows: int, states: list[str]) -> None:
         )
 
 
-@pytest.mark.parametrize("duty", DUTIES)
 @pytest.mark.parametrize(
     ("rows", "states"),
     [
@@ -73,15 +72,17 @@ def believe(engine: Engine, rows: int, states: list[str]) -> None:
     ],
     ids=["empty", "all done", "ten million pending", "ten million live", "ten million done"],
 )
-def test_no_duty_reads_the_backlog(backlog: Engine, rows: int, states: list[str], duty: str) -> None:
+def test_no_duty_reads_the_backlog(backlog: Engine, rows: int, states: list[str]) -> None:
     believe(backlog, rows, states)
-    with backlog.begin() as connection:
-        DUTIES[duty](connection)
-        read = connection.execute(
-            text("SELECT seq_scan, seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'")
-        ).one()
-    assert (read.seq_scan, read.seq_tup_read) == (0, 0)
-    assert read.idx_tup_fetch <= MOST_ROWS_READ
+    found = {}
+    for name, duty in DUTIES.items():
+        with backlog.connect() as connection:
+            duty(connection)
+            found[name] = connection.execute(
+                text("SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'")
+            ).one()
+            connection.rollback()
+    assert {name: read for name, read in found.items() if read.seq_scan or read.idx_tup_fetch > MOST_ROWS_READ} == {}
 
 
 def test_the_pick_is_what_it_was(backlog: Engine) -> None:
