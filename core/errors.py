@@ -4,6 +4,7 @@ CleanplateError
 ├── UsageError            what was typed or configured cannot be used     (exit 2)
 ├── UnavailableError      a server we need does not answer; try again      (exit 5)
 │   ├── DatabaseDown
+│   │   └── DatabaseBusy  it answers, but took too long over a statement or a lock
 │   └── RedisDown
 ├── AccountRefused        the removal API refused the account or signature (exit 7)
 ├── SourceError           one photo cannot be used as it is
@@ -36,6 +37,10 @@ class UnavailableError(CleanplateError):
 
 class DatabaseDown(UnavailableError):
     """PostgreSQL cannot be reached."""
+
+
+class DatabaseBusy(DatabaseDown):
+    """PostgreSQL answers, and ended a statement that took too long or waited too long for others."""
 
 
 class RedisDown(UnavailableError):

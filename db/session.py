@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool
 
-from core.errors import DatabaseDown, UsageError
+from core.errors import DatabaseBusy, DatabaseDown, UsageError
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -23,6 +23,11 @@ CONNECT_SECONDS = 5
 STATEMENT_MS = 60_000
 IDLE_MS = 10_000
 MOST_COLLISIONS = 5
+
+# Connection exceptions; insufficient resources; shut down, crashed or starting; a standby that only reads.
+_AWAY = ("08", "53", "57P01", "57P02", "57P03", "25006")
+# statement_timeout (or a cancel by hand), lock_timeout.
+_TOO_LONG = ("57014", "55P03")
 
 
 def make_engine(database_url: str, *, pool_size: int = 8, is_strict: bool = False, pooled: bool = True) -> Engine:
@@ -85,10 +90,23 @@ def open_all(engine: Engine) -> int:
 
 
 def is_down(error: BaseException) -> bool:
-    """Whether an error says that PostgreSQL went away, rather than that a statement was wrong."""
-    return isinstance(error, OperationalError | PoolTimeout) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
+    """Whether an error says that PostgreSQL went away or takes nothing, rather than that a statement was wrong.
+
+    What it says itself counts, as SQLSTATE: Appendix A of its manual lists them.
+    """
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = _sqlstate(error)
+    if state is None:
+        return isinstance(error, OperationalError) or error.connection_invalidated
+    return state.startswith(_AWAY) or error.connection_invalidated
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether PostgreSQL answers, and ended a statement that took too long or waited too long for a lock."""
+    return isinstance(error, DBAPIError) and _sqlstate(error) in _TOO_LONG
 
 
 def is_collision(error: BaseException) -> bool:
@@ -102,6 +120,7 @@ def transact(
     *,
     patience_seconds: float = 0.0,
     give_up: Callable[[], bool] = lambda: False,
+    repeats_busy: bool = False,
 ) -> Result:
     """Run `work` in one transaction and return what it returns.
 
@@ -110,8 +129,10 @@ def transact(
         work: Must be safe to repeat: a lost COMMIT leaves it unknown whether it took effect.
         patience_seconds: How long to go on trying while PostgreSQL cannot be reached.
         give_up: Asked between tries; True ends the patience early.
+        repeats_busy: Whether the patience is also for a statement that took too long; it most likely does again.
 
     Raises:
+        DatabaseBusy: A statement took too long, or waited too long for others.
         DatabaseDown: PostgreSQL could not be reached in that time.
     """
     deadline = time.monotonic() + patience_seconds
@@ -126,11 +147,13 @@ def transact(
                 collisions += 1
                 log.info("repeating a transaction that others were in the way of: %s", _first_line(error))
                 continue
-            if not is_down(error):
+            busy = is_busy(error)
+            if not busy and not is_down(error):
                 raise
-            if time.monotonic() + pause > deadline or give_up():
-                raise DatabaseDown(_reason(error)) from error
-            log.warning("PostgreSQL does not answer, trying again: %s", _first_line(error))
+            if (busy and not repeats_busy) or time.monotonic() + pause > deadline or give_up():
+                raise as_unavailable(error) from error
+            what = "PostgreSQL is busy" if busy else "PostgreSQL does not answer"
+            log.warning("%s, trying again: %s", what, _first_line(error))
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
         pause = min(pause * 2, 1.0)
 
@@ -141,11 +164,22 @@ def now(connection: Connection) -> datetime:
     return moment
 
 
-def _reason(error: DBAPIError | PoolTimeout) -> str:
-    return (
-        f"PostgreSQL cannot be reached ({_first_line(error)}). Nothing is lost: start it or set DATABASE_URL, then run "
-        "the same command again."
+def as_unavailable(error: DBAPIError | PoolTimeout) -> DatabaseDown:
+    """Return what to tell people of an error that `is_busy` or `is_down`."""
+    cause = _first_line(error)
+    if is_busy(error):
+        return DatabaseBusy(
+            f"PostgreSQL answers, but took too long ({cause}). Nothing is lost: run the same command again when there "
+            "is less to do, or look in pg_stat_activity for what holds it up."
+        )
+    return DatabaseDown(
+        f"PostgreSQL cannot be reached ({cause}). Nothing is lost: start it or set DATABASE_URL, then run the same "
+        "command again."
     )
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 def _first_line(error: DBAPIError | PoolTimeout) -> str:

@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from core import counted
 from core.decision import Decision
-from core.errors import DatabaseDown, RedisDown
+from core.errors import DatabaseBusy, DatabaseDown, RedisDown
 from core.states import AnswerClass, Lane
 from db import attempts, batches, budgets, call_rates, canaries, circuits, processes, queue, retention, tallies
 from db.budgets import FREE, Tariff
 from db.queue import Lapsed
-from db.session import is_down, transact
+from db.session import is_busy, is_down, transact
 from producer import metrics
 from producer.publisher import Publisher
 from producer.window import window_size
@@ -115,7 +115,7 @@ class Dispatcher:
                         finally:
                             self._leads = False
             except DBAPIError as error:
-                if not is_down(error):
+                if not (is_down(error) or is_busy(error)):
                     raise
                 log.warning("PostgreSQL does not answer, or ended this session: %s; dispatch goes on", error.orig)
             except DatabaseDown as error:
@@ -131,7 +131,8 @@ class Dispatcher:
             self._turned_at = time.monotonic()
             try:
                 self.tick()
-            except RedisDown as error:
+            except (RedisDown, DatabaseBusy) as error:
+                # Neither ends this session, and with it the lead.
                 log.warning("%s", error)
                 stop.wait(STANDBY_SECONDS)
             stop.wait(TICK_SECONDS)

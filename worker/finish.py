@@ -247,7 +247,14 @@ class Finisher:
         return Ending(state, "snoozed", why)
 
     def _write(self, work: Callable[[Connection], Result]) -> Result:
-        return transact(self._engine, work, patience_seconds=FINISH_PATIENCE_SECONDS, give_up=self._out_of_time.is_set)
+        return transact(
+            self._engine,
+            work,
+            patience_seconds=FINISH_PATIENCE_SECONDS,
+            give_up=self._out_of_time.is_set,
+            # What is paid for is written, however long others keep its rows.
+            repeats_busy=True,
+        )
 
 
 def _changed_of(output: Output) -> Changed:

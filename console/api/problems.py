@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from core.errors import DatabaseDown, RedisDown, UsageError
+from core.errors import DatabaseBusy, DatabaseDown, RedisDown, UsageError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -61,7 +61,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(DatabaseDown)
     def no_database(_: Request, error: DatabaseDown) -> JSONResponse:
-        return problem(503, "The database does not answer; try again.", headers={"Retry-After": "5"})
+        what = "is too busy" if isinstance(error, DatabaseBusy) else "does not answer"
+        return problem(503, f"The database {what}; try again.", headers={"Retry-After": "5"})
 
     @app.exception_handler(RedisDown)
     def no_redis(_: Request, error: RedisDown) -> JSONResponse:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from console.api.problems import problem
 from console.pages.rendering import HEADERS, Pages
 from console.pages.visitor import Guard, PageError, SignInNeeded, Visitor
-from core.errors import CleanplateError, DatabaseDown, UsageError
+from core.errors import CleanplateError, DatabaseBusy, DatabaseDown, UsageError
 
 PROGRAMS = ("/v1", "/webhooks", "/artifacts")
 """Whoever asks here is told in JSON, whatever they say they take."""
@@ -59,7 +59,7 @@ def add_page_errors(app: FastAPI, guard: Guard, pages: Pages) -> Callable[[Reque
     both(HTTPException, lambda _, error: (error.status_code, _of_http(error)))
     both(RequestValidationError, lambda *_: (422, "The address or the form cannot be used. Nothing was changed."))
     both(UsageError, lambda _, error: (422, f"{error} Nothing was changed."))
-    both(DatabaseDown, lambda *_: (503, "The database does not answer. Nothing is lost; try again in a moment."))
+    both(DatabaseDown, lambda _, error: (503, f"{_of_database(error)} Nothing is lost; try again in a moment."))
 
     def unforeseen(request: Request) -> Response:
         # Others are not told what is inside.
@@ -74,6 +74,10 @@ def _is_page(request: Request) -> bool:
     if any(path == each or path.startswith(f"{each}/") for each in PROGRAMS):
         return False
     return "text/html" in request.headers.get("accept", "")
+
+
+def _of_database(error: DatabaseDown) -> str:
+    return f"The database {'is too busy' if isinstance(error, DatabaseBusy) else 'does not answer'}."
 
 
 def _of_http(error: HTTPException) -> str:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, QueuePool, event, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
+from core.errors import DatabaseBusy, DatabaseDown
 from db.migrate import upgrade
 from db.session import make_engine, open_all, transact
 from tests.db.rows import make_batch
@@ -76,3 +77,50 @@ def test_all_connections_are_opened_and_none_is_waited_for(database_url: str, si
     assert held == list(range(1, size + 1))
     assert (pool.checkedin(), pool.checkedout()) == (size, 0)
     engine.dispose()
+
+
+@pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
+def test_a_statement_that_takes_too_long_is_no_outage_and_not_repeated(engine: Engine, setting: str) -> None:
+    job = make_batch(engine, 1)[0]
+    tries: list[int] = []
+
+    def work(connection: Connection) -> None:
+        tries.append(1)
+        connection.execute(text(f"SET LOCAL {setting} = 50"))
+        connection.execute(text("UPDATE jobs SET snoozes = 1 WHERE id = :id"), {"id": job})
+
+    with engine.begin() as other:
+        other.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": job})
+        with pytest.raises(DatabaseBusy, match="answers, but took too long"):
+            transact(engine, work, patience_seconds=60)
+    assert tries == [1]
+
+
+def test_what_must_be_written_waits_for_whoever_keeps_its_row(engine: Engine) -> None:
+    job = make_batch(engine, 1)[0]
+    tries: list[int] = []
+
+    with engine.connect() as other:
+        other.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": job})
+
+        def work(connection: Connection) -> None:
+            tries.append(1)
+            if len(tries) == 2:
+                other.rollback()
+            connection.execute(text("SET LOCAL lock_timeout = 50"))
+            connection.execute(text("UPDATE jobs SET snoozes = 1 WHERE id = :id"), {"id": job})
+
+        transact(engine, work, patience_seconds=60, repeats_busy=True)
+    assert tries == [1, 1]
+
+
+@pytest.mark.parametrize("sqlstate", ["08006", "53300", "57P01", "57P02", "57P03", "25006"])
+def test_a_server_that_is_away_full_or_only_reads_is_an_outage(engine: Engine, sqlstate: str) -> None:
+    with pytest.raises(DatabaseDown, match="cannot be reached") as caught:
+        transact(
+            engine,
+            lambda connection: connection.execute(
+                text(f"DO $$ BEGIN RAISE EXCEPTION 'away' USING ERRCODE = '{sqlstate}'; END $$")
+            ),
+        )
+    assert not isinstance(caught.value, DatabaseBusy)

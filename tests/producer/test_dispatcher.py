@@ -12,8 +12,9 @@ from redis import Redis
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
+from core.errors import DatabaseBusy
 from core.states import Lane
-from db import batches, circuits, processes, queue
+from db import batches, circuits, processes, queue, session
 from db.session import make_engine
 from producer import dispatcher as dispatching
 from producer.dispatcher import Dispatcher, DispatcherOptions
@@ -275,3 +276,37 @@ def age_queued(engine: Engine) -> None:
 def patrol(dispatcher: Dispatcher) -> None:
     dispatcher._next_patrol = 0.0
     dispatcher.tick()
+
+
+def test_a_statement_that_takes_too_long_does_not_cost_the_lead(
+    engine: Engine, publisher: Publisher, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "STATEMENT_MS", 100)
+    impatient = make_engine(database_url, pooled=False)
+    led, stop = threading.Event(), threading.Event()
+    dispatcher = Dispatcher(impatient, publisher, OPTIONS, DECIDE_LOST)
+    rounds: list[bool] = []
+    tick = dispatcher.tick
+
+    def note() -> None:
+        led.set()
+        try:
+            tick()
+        except DatabaseBusy:
+            rounds.append(False)
+            held.rollback()
+            raise
+        rounds.append(True)
+        if False in rounds:
+            stop.set()
+
+    monkeypatch.setattr(dispatcher, "tick", note)
+    with engine.connect() as held, capture_logs() as logs:
+        held.execute(text("LOCK TABLE jobs"))
+        thread = threading.Thread(target=dispatcher.run, args=(stop,))
+        thread.start()
+        thread.join(60)
+    impatient.dispose()
+    assert rounds[0] is False
+    assert rounds[-1] is True
+    assert [each["event"] for each in logs].count("leading") == 1
