@@ -21,12 +21,16 @@ LOOK_BACK_ROWS = 5000
 """How many attempts may have been opened since one that is answered only now."""
 
 
+PROBE_SHARE = 0.25
+"""Of the outage's length so far, until it is asked about again: what a probe costs is little beside standing still."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeRules:
     """How often an outage is asked about.
 
     Args:
-        first_seconds: Until the first probe; each that fails doubles the wait.
+        first_seconds: Until the first probe, and the shortest wait after one that failed.
         cap_seconds: The longest wait.
     """
 
@@ -71,7 +75,7 @@ def note_fault(
     Args:
         connection: The transaction in which the fault was settled.
         account: Whose calls.
-        fault: The newest; when it was the probe's, the next probe waits twice as long.
+        fault: The newest; when it was the probe's, it is asked again after a share of the outage's length.
         rules: When to ask.
         is_providers: Says of a call whether the provider was at fault.
     """
@@ -138,12 +142,20 @@ def _open(connection: Connection, account: str, fault: Fault, rules: ProbeRules)
 
 
 def _note_failed_probe(connection: Connection, account: str, fault: Fault, rules: ProbeRules, failed: int) -> None:
-    wait = min(rules.cap_seconds, rules.first_seconds * 2 ** min(failed, 30))
     statement = text(
         "UPDATE circuits SET code = :code, message = :message, last_failed_at = now(), failed_probes = :failed, "
-        "probe_job_id = NULL, next_probe_at = now() + make_interval(secs => :wait) WHERE account = :account"
+        "probe_job_id = NULL, next_probe_at = now() + make_interval(secs => least(:cap, greatest(:first, "
+        ":share * extract(epoch FROM now() - opened_at)))) WHERE account = :account"
     )
-    values = {"account": account, "code": fault.code, "message": fault.message[:2000], "failed": failed, "wait": wait}
+    values = {
+        "account": account,
+        "code": fault.code,
+        "message": fault.message[:2000],
+        "failed": failed,
+        "first": rules.first_seconds,
+        "cap": rules.cap_seconds,
+        "share": PROBE_SHARE,
+    }
     connection.execute(statement, values)
 
 

@@ -60,7 +60,7 @@ def test_a_daily_limit_holds_for_two_batches(tmp_path: Path) -> None:
 
 def test_an_outage_costs_a_handful_of_calls_and_no_attempt_and_ends_by_itself(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 120)
-    # A probe after 0.2 s, 0.4 s and so on up to 4 s: three minutes with the defaults, ten times as fast.
+    # Three minutes with the defaults, ten times as fast: a probe each 0.2 s at first, then after a quarter of its length.
     faster = {"OUTAGE_PROBE_SECONDS": "0.2", "OUTAGE_PROBE_CAP_SECONDS": "6"}
     with Fleet(tmp_path / "fleet", rate=10, latency=0.1, settings=faster) as fleet:
         fleet.start("worker")
@@ -75,7 +75,7 @@ def test_an_outage_costs_a_handful_of_calls_and_no_attempt_and_ends_by_itself(tm
         pause_of(18)
         during = fleet.stats()["received"]
         assert opened - before <= 14
-        assert during - opened <= 8
+        assert during - opened <= 18
         with fleet.engine.connect() as connection:
             assert connection.execute(text("SELECT sum(attempts) FROM jobs WHERE state <> 'succeeded'")).scalar() == 0
             assert (

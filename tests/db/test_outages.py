@@ -86,9 +86,13 @@ class Fleet:
             assert spent == counted.scalar_one()
         return int(spent)
 
-    def let_probe_be_due(self) -> None:
+    def let_probe_be_due(self, lasted_seconds: float = 0) -> None:
+        """Let the next one go out at once, in an outage that has lasted so long."""
         with self.engine.begin() as connection:
-            connection.execute(text("UPDATE circuits SET next_probe_at = now()"))
+            connection.execute(
+                text("UPDATE circuits SET next_probe_at = now(), opened_at = now() - make_interval(secs => :lasted)"),
+                {"lasted": lasted_seconds},
+            )
 
     def seconds_to_probe(self) -> float:
         with self.engine.connect() as connection:
@@ -181,14 +185,15 @@ def test_one_probe_at_a_time_asks_more_and_more_rarely_and_a_good_one_closes(eng
     while not fleet.fail():
         pass
     waits = [fleet.seconds_to_probe()]
-    for _ in range(4):
-        fleet.let_probe_be_due()
+    for lasted in (4, 12, 30, 120):
+        fleet.let_probe_be_due(lasted)
         probe = fleet.open()
         assert probe is not None
         assert fleet.open() is None
         assert fleet.fail(probe)
         waits.append(fleet.seconds_to_probe())
-    assert waits == pytest.approx([2, 4, 8, 10, 10], abs=0.1)
+    # A quarter of what it has lasted: when it ends after half a minute, calls go on within 8 s.
+    assert waits == pytest.approx([2, 2, 3, 7.5, 10], abs=0.3)
     assert fleet.attempts_spent() == 0
     fleet.let_probe_be_due()
     fleet.succeed()
