@@ -87,7 +87,9 @@ class Settings(BaseSettings):
     hold_unchanged_below: float = Field(0.00001, ge=0, le=1, description="Hold outputs with less changed; 0: never")
     hold_changed_above: float = Field(0.9, ge=0, le=1, description="Hold outputs with more changed; 1: never")
     canary_max_bad: float = Field(0.2, ge=0, le=1, description="Share of a canary that may be dead or held")
-    outage_probe_seconds: float = Field(2.0, gt=0, le=600, description="First probe of an outage; then a quarter of its length")
+    outage_probe_seconds: float = Field(
+        2.0, gt=0, le=600, description="First probe of an outage; then a quarter of its length"
+    )
     outage_probe_cap_seconds: float = Field(60.0, gt=0, le=3600, description="Longest wait between two probes")
     retry_base_seconds: float = Field(1.0, gt=0, le=600, description="First retry delay; doubles, full jitter")
     retry_cap_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest retry delay in seconds")

@@ -1,14 +1,16 @@
 """A thread that says that its process is alive."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from core.errors import DatabaseDown
+from core.machine import pid_here, still_runs
 from db import processes
 from db.session import transact
 
@@ -48,6 +50,7 @@ def heart(
             log.exception("this process could not show itself this time")
 
     def beat_until_stopped() -> None:
+        _take_over(engine, name, role)
         led, next_beat = False, time.monotonic()
         while not stop.is_set():
             leads = is_leader()
@@ -67,3 +70,23 @@ def heart(
             transact(engine, lambda connection: processes.leave(connection, name))
         except DatabaseDown:
             log.info("PostgreSQL does not answer; this process counts as alive for a moment longer")
+
+
+def _take_over(engine: Engine, name: str, role: str) -> None:
+    """Forget those of this machine that were killed: whoever looks would take them for alive for a while."""
+
+    def work(connection: Connection) -> None:
+        for each in processes.list_recent(connection):
+            pid = pid_here(each.name)
+            # In a container, who is started again has the number of the one before.
+            if pid is None or each.role != role or each.name == name:
+                continue
+            if pid == os.getpid() or not still_runs(pid, role):
+                processes.leave(connection, each.name)
+
+    try:
+        transact(engine, work)
+    except DatabaseDown:
+        log.info("PostgreSQL does not answer; those that were killed count as alive for a moment")
+    except Exception:
+        log.exception("could not look for processes of this machine that were killed")

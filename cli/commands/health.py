@@ -1,16 +1,14 @@
 """`cleanplate health`: whether the process of this machine does its work; what containers are asked by."""
 
 import base64
-import os
-import re
 import socket
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import click
 
 from core.errors import RedisDown, UnavailableError, UsageError
+from core.machine import pid_here, still_runs
 from core.queues import celery_settings
 from core.settings import Settings, load_settings
 from db import processes
@@ -58,33 +56,20 @@ def _find_processes(settings: Settings, role: str) -> list[str]:
             f"`cleanplate health {role}` needs {' and '.join(missing)}. "
             "`cleanplate up` looks after its processes itself."
         )
-    host = socket.gethostname()
-    # Host `vm` must not take what is of host `vm-2` for its own.
-    own = re.compile(re.escape(host) + (r"-(\d+)-[0-9a-f]{4}" if role == "worker" else r"-(\d+)"))
     recent = transact(make_engine(settings.database_url, pooled=False), processes.list_recent)
-    found = [(each, int(match[1])) for each in recent if each.role == role and (match := own.fullmatch(each.name))]
-    alive = {each.name: pid for each, pid in found if each.is_alive}
+    found = [(each, pid) for each in recent if each.role == role and (pid := pid_here(each.name)) is not None]
+    # One that was killed a moment ago shows itself no more; its successor is not to wait for it.
+    running = [(each, pid) for each, pid in found if still_runs(pid, role)]
+    alive = {each.name: pid for each, pid in running if each.is_alive}
     # A container that is started again has the process numbers it had.
-    stuck = [each.name for each, pid in found if pid not in alive.values() and _still_runs(pid, role)]
+    stuck = [each.name for each, pid in running if pid not in alive.values()]
     if stuck:
         raise UnavailableError(
             f"{', '.join(stuck)} still runs, and has not shown itself within {processes.ALIVE_SECONDS:g} s."
         )
     if not alive:
-        raise UnavailableError(f"No {role} of {host} has shown itself within {processes.ALIVE_SECONDS:g} s.")
+        raise UnavailableError(f"No {role} of {socket.gethostname()} runs and has shown itself lately.")
     return list(alive)
-
-
-def _still_runs(pid: int, role: str) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    # Its number may have gone to another program since.
-    try:
-        return role.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return True
 
 
 def _ping(settings: Settings, names: list[str]) -> None:

@@ -60,7 +60,7 @@ def test_a_daily_limit_holds_for_two_batches(tmp_path: Path) -> None:
 
 def test_an_outage_costs_a_handful_of_calls_and_no_attempt_and_ends_by_itself(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 120)
-    # Three minutes with the defaults, ten times as fast: a probe each 0.2 s at first, then after a quarter of its length.
+    # Three minutes with the defaults, ten times as fast: a probe each 0.2 s, later after a quarter of its length.
     faster = {"OUTAGE_PROBE_SECONDS": "0.2", "OUTAGE_PROBE_CAP_SECONDS": "6"}
     with Fleet(tmp_path / "fleet", rate=10, latency=0.1, settings=faster) as fleet:
         fleet.start("worker")

@@ -84,8 +84,8 @@ def show(engine: Engine, name: str, role: str, *, silent: bool = False) -> None:
 
 
 def test_a_worker_is_not_well_without_redis(engine: Engine, database_url: str) -> None:
-    show(engine, "vm-1-abcd", "worker")
-    with Hanging() as where:
+    with running("worker") as pid, Hanging() as where:
+        show(engine, f"vm-{pid}-abcd", "worker")
         for address in (where, "127.0.0.1:1"):
             began = time.monotonic()
             with pytest.raises(RedisDown):
@@ -98,7 +98,7 @@ def test_another_machine_with_a_name_that_begins_alike_is_not_this_one(
     engine: Engine, database_url: str, role: str, name: str
 ) -> None:
     show(engine, name, role)
-    with pytest.raises(UnavailableError, match="of vm has shown itself"):
+    with pytest.raises(UnavailableError, match=r"No (worker|dispatcher) of vm runs"):
         ask(role, database_url=database_url, redis_url="redis://127.0.0.1:1/0")
 
 
@@ -114,14 +114,46 @@ def running(*arguments: str) -> Iterator[int]:
 
 
 def test_a_process_that_fell_silent_and_still_runs_is_not_well(engine: Engine, database_url: str) -> None:
-    show(engine, "vm-1", "dispatcher")
-    with running("dispatcher") as pid, running("something", "else") as other:
+    with running("dispatcher") as pid, running("dispatcher") as well, running("something", "else") as other:
+        show(engine, f"vm-{well}", "dispatcher")
         show(engine, f"vm-{other}", "dispatcher", silent=True)
         ask("dispatcher", database_url=database_url)
         show(engine, f"vm-{pid}", "dispatcher", silent=True)
         with pytest.raises(UnavailableError, match=f"vm-{pid} still runs"):
             ask("dispatcher", database_url=database_url)
-    ask("dispatcher", database_url=database_url)
+        with engine.begin() as connection:
+            processes.leave(connection, f"vm-{pid}")
+        ask("dispatcher", database_url=database_url)
+
+
+def test_one_that_was_killed_is_not_well_and_its_successor_is_at_once(engine: Engine, database_url: str) -> None:
+    with running("dispatcher") as killed:
+        show(engine, f"vm-{killed}", "dispatcher")
+        ask("dispatcher", database_url=database_url)
+    with pytest.raises(UnavailableError, match="No dispatcher of vm runs"):
+        ask("dispatcher", database_url=database_url)
+    with running("dispatcher") as successor:
+        show(engine, f"vm-{successor}", "dispatcher")
+        ask("dispatcher", database_url=database_url)
+
+
+def test_who_starts_takes_the_place_of_those_that_were_killed_here(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "vm")
+    with running("dispatcher") as killed:
+        pass
+    with running("dispatcher") as colleague:
+        names = [f"vm-{killed}", f"vm-{colleague}", f"vm-2-{killed}", f"vm-{os.getpid()}-aaaa"]
+        for name in names:
+            show(engine, name, "dispatcher")
+        show(engine, f"vm-{killed}-bbbb", "worker")
+        with heart(engine, "vm-1-bbbb", "dispatcher"):
+            deadline = time.monotonic() + 30
+            while not any(name == "vm-1-bbbb" for name, _, _ in seen(engine)) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            found = {name for name, _, _ in seen(engine)}
+    assert found == {f"vm-{colleague}", f"vm-2-{killed}", f"vm-{killed}-bbbb", "vm-1-bbbb"}
 
 
 def test_a_process_that_was_started_again_under_its_number_is_well(engine: Engine, database_url: str) -> None:

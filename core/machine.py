@@ -1,0 +1,37 @@
+"""What this machine knows of its processes."""
+
+import os
+import re
+import socket
+from pathlib import Path
+
+
+def pid_here(name: str) -> int | None:
+    """Return the process number in the name of one of our processes, or None when it is another machine's.
+
+    Args:
+        name: As in the table of processes: host, process number, and with workers a random word.
+    """
+    # Host `vm` must not take what is of host `vm-2` for its own.
+    found = re.fullmatch(re.escape(socket.gethostname()) + r"-(\d+)(?:-[0-9a-f]{4})?", name)
+    return int(found[1]) if found else None
+
+
+def still_runs(pid: int, role: str) -> bool:
+    """Return whether a process of this machine runs, and is one of ours with this role.
+
+    Args:
+        pid: Its number.
+        role: A word of its command line.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    # Its number may have gone to another program since.
+    try:
+        return role.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
