@@ -76,9 +76,17 @@ MOVES: dict[JobState, frozenset[JobState]] = {
         {JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.PENDING, JobState.CANCELLED}
     ),
     JobState.SUCCEEDED: frozenset(),
-    JobState.DEAD: frozenset({JobState.PENDING}),
+    # It succeeds when what was made again in its place does.
+    JobState.DEAD: frozenset({JobState.PENDING, JobState.SUCCEEDED}),
     JobState.HELD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED}),
     JobState.CANCELLED: frozenset({JobState.PENDING}),
+}
+
+BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.ACTIVE: frozenset({BatchState.PAUSED, BatchState.FINISHED, BatchState.CANCELLED}),
+    BatchState.PAUSED: frozenset({BatchState.ACTIVE, BatchState.CANCELLED}),
+    BatchState.FINISHED: frozenset({BatchState.ACTIVE}),
+    BatchState.CANCELLED: frozenset({BatchState.ACTIVE}),
 }
 
 

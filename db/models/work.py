@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CheckConstraint,
     ForeignKey,
     Identity,
     Index,
@@ -39,7 +40,14 @@ class Batch(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     finished_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),)
+    __table_args__ = (
+        Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),
+        CheckConstraint("state IN ('active', 'paused', 'cancelled', 'finished')", name="ck_batches_state"),
+        CheckConstraint("lane IN ('interactive', 'bulk')", name="ck_batches_lane"),
+        CheckConstraint("canary_state IN ('running', 'passed', 'failed')", name="ck_batches_canary"),
+        CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="ck_batches_paused"),
+        CheckConstraint("(state IN ('finished', 'cancelled')) = (finished_at IS NOT NULL)", name="ck_batches_finished"),
+    )
 
 
 class Job(Base):
@@ -119,6 +127,24 @@ class Job(Base):
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
         Index("ix_jobs_held", "id", postgresql_where=text("state = 'held'")),
         Index("ix_jobs_redo", "redo_of", "id", postgresql_where=text("redo_of IS NOT NULL")),
+        CheckConstraint(
+            "state IN ('pending', 'queued', 'running', 'succeeded', 'dead', 'held', 'cancelled')", name="ck_jobs_state"
+        ),
+        CheckConstraint("(state = 'queued') = (queued_at IS NOT NULL)", name="ck_jobs_queued"),
+        CheckConstraint(
+            "(state = 'running') = (lease_token IS NOT NULL) AND (state = 'running') = (lease_expires_at IS NOT NULL)",
+            name="ck_jobs_lease",
+        ),
+        CheckConstraint(
+            "(state IN ('succeeded', 'dead', 'held', 'cancelled')) = (finished_at IS NOT NULL)", name="ck_jobs_finished"
+        ),
+        # One that was held with an output keeps it when it is cancelled.
+        CheckConstraint(
+            "CASE WHEN artifact_sha256 IS NULL THEN state <> 'succeeded' "
+            "ELSE state IN ('succeeded', 'held', 'cancelled') END",
+            name="ck_jobs_artifact",
+        ),
+        CheckConstraint("code IS NOT NULL OR state NOT IN ('succeeded', 'dead', 'held')", name="ck_jobs_code"),
     )
 
 
@@ -154,6 +180,17 @@ class Attempt(Base):
         Index("ix_attempts_batch", "batch_id", "answer_class"),
         Index("ix_attempts_sent", "sent_at", postgresql_using="brin"),
         Index("ix_attempts_open", "job_id", postgresql_where=text("answered_at IS NULL")),
+        CheckConstraint(
+            "answer_class IN ('success', 'throttled', 'source', 'permanent', 'provider_fault', 'maybe_billed', "
+            "'account', 'unknown')",
+            name="ck_attempts_answer_class",
+        ),
+        CheckConstraint("spend IN ('none', 'paid', 'maybe')", name="ck_attempts_spend"),
+        CheckConstraint("(answered_at IS NULL) = (answer_class IS NULL)", name="ck_attempts_answered"),
+        # A call that is on its way may have been billed.
+        CheckConstraint(
+            "answered_at IS NOT NULL OR (sent_at IS NOT NULL AND spend = 'maybe')", name="ck_attempts_open"
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from core.states import AnswerClass, Spend
 from db import attempts, costs
 from db.attempts import Outcome
 from db.budgets import Tariff
-from tests.db.rows import call, make_batch
+from tests.db.rows import call, make_batch, put
 
 PAID = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
 REFUSED = Outcome(AnswerClass.PERMANENT, "700", "", spend=Spend.NONE)
@@ -68,9 +68,7 @@ def test_days_are_those_of_utc_and_today_is_the_first(engine: Engine) -> None:
 def test_reused_photos_are_counted_although_nothing_was_called(engine: Engine) -> None:
     make_batch(engine, 3)
     with engine.begin() as connection:
-        connection.execute(
-            text("UPDATE jobs SET state = 'succeeded', reused_from = 1, finished_at = now() WHERE id IN (2, 3)")
-        )
+        put(connection, "succeeded", "id IN (2, 3)", reused_from=1)
     [line] = ledger(engine)
     assert (line.calls, line.reused, line.cost) == (0, 2, Decimal(0))
 

@@ -20,9 +20,9 @@ def make_done(engine: Engine, names: list[str], data: bytes = b"\xff\xd8 a pictu
         for number, name in enumerate(names):
             connection.execute(
                 text(
-                    "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, elements, subject_elements, "
-                    "artifact_sha256) VALUES (:batch, 'succeeded', 'https://x.example/', :key, :name, '{1}', '{1}', "
-                    ":sha256)"
+                    "INSERT INTO jobs (batch_id, state, code, finished_at, source_uri, item_key, name, elements, "
+                    "subject_elements, artifact_sha256) VALUES (:batch, 'succeeded', '200', now(), "
+                    "'https://x.example/', :key, :name, '{1}', '{1}', :sha256)"
                 ),
                 {"batch": batch_id, "key": str(number), "name": name, "sha256": sha256},
             )

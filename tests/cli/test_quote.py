@@ -21,7 +21,7 @@ from producer.intake import BatchOptions, submit
 from quote import make_quote
 from quote.looking import Looker, Wish
 from removal.bounds import Bounds
-from tests.db.rows import make_batch
+from tests.db.rows import make_batch, put
 from worker.prepare import Taking, prepare
 from worker.source import Source
 
@@ -158,8 +158,8 @@ def test_what_an_unfinished_batch_has_ended_is_not_called_again(engine: Engine, 
     items = [Item(uri=f"https://shop.example/{number}.jpg", name=f"{number}.jpg") for number in range(6)]
     with engine.begin() as connection:
         submit(connection, items, name="t", source="list", options=OPTIONS)
-        connection.execute(text("UPDATE jobs SET state = 'succeeded', code = '200' WHERE id <= 2"))
-        connection.execute(text("UPDATE jobs SET state = 'dead', code = 'http_404' WHERE id = 3"))
+        put(connection, "succeeded", "id <= 2")
+        put(connection, "dead", "id = 3", code="http_404")
     quote = make_quote(engine, SETTINGS, items, source="list", options=OPTIONS, rate=5)
     assert (quote.cleaned, quote.to_call, quote.urls) == (2, 3, 3)
     assert {code: refusal.count for code, refusal in quote.refusals.items()} == {"http_404": 1}
@@ -172,13 +172,7 @@ def test_urls_that_were_cleaned_before_are_known_by_what_was_there(engine: Engin
         for number, provider in enumerate([SETTINGS.provider, SETTINGS.provider, "another"]):
             sha256 = f"{number:064}"
             key = content_key(provider, sha256, OPTIONS.elements, OPTIONS.subject_elements, None)
-            connection.execute(
-                text(
-                    "UPDATE jobs SET state = 'succeeded', code = '200', source_sha256 = :sha256, content_key = :key "
-                    "WHERE source_uri = :uri"
-                ),
-                {"sha256": sha256, "key": key, "uri": items[number].uri},
-            )
+            put(connection, "succeeded", f"source_uri = '{items[number].uri}'", source_sha256=sha256, content_key=key)
 
     def count(options: BatchOptions) -> tuple[int, int, int]:
         quote = make_quote(engine, SETTINGS, items, source="other", options=options, rate=5)
@@ -201,11 +195,10 @@ def test_what_a_photo_came_to_before_decides(engine: Engine, tmp_path: Path, sta
     key = Looker(SETTINGS, Fit.FIT, Send.AUTO).look(wish).key
     make_batch(engine, 1)
     with engine.begin() as connection:
-        statement = text("UPDATE jobs SET state = :state, code = :code, content_key = :key")
-        connection.execute(statement, {"state": state, "code": code, "key": key})
+        put(connection, state, code=code, content_key=key)
         answered = text(
-            "INSERT INTO attempts (job_id, batch_id, lease_token, worker, code, answer_class) "
-            "SELECT id, batch_id, gen_random_uuid(), 'w', :code, 'permanent' FROM jobs"
+            "INSERT INTO attempts (job_id, batch_id, lease_token, worker, answered_at, code, answer_class) "
+            "SELECT id, batch_id, gen_random_uuid(), 'w', now(), :code, 'permanent' FROM jobs"
         )
         connection.execute(answered, {"code": code})
     quote = make_quote(engine, SETTINGS, read_folder(tmp_path), source="s", options=OPTIONS, rate=5)
@@ -220,8 +213,7 @@ def test_an_attempt_that_merely_failed_decides_nothing(engine: Engine, tmp_path:
     key = Looker(SETTINGS, Fit.FIT, Send.AUTO).look(wish).key
     make_batch(engine, 1)
     with engine.begin() as connection:
-        statement = text("UPDATE jobs SET state = 'dead', code = '801', content_key = :key")
-        connection.execute(statement, {"key": key})
+        put(connection, "dead", content_key=key)
     assert make_quote(engine, SETTINGS, read_folder(tmp_path), source="s", options=OPTIONS, rate=5).to_call == 1
 
 

@@ -5,19 +5,15 @@ from sqlalchemy import Engine, text
 
 from db import artifacts, batches, history, jobs, reviews, tallies
 from db.reviews import Verdict
-from tests.db.rows import claim, make_batch, state_of
+from tests.db.rows import claim, make_batch, put, state_of
 
 
 def hold(engine: Engine, job_ids: list[int], *, has_output: bool = True) -> None:
     with engine.begin() as connection:
         sha256 = artifacts.keep(connection, b"an output", image_format="JPEG", width=1, height=1)
-        connection.execute(
-            text(
-                "UPDATE jobs SET state = 'held', code = 'unchanged', message = 'why', artifact_sha256 = :sha256, "
-                "finished_at = now(), content_key = 'photo ' || id WHERE id = ANY(:ids)"
-            ),
-            {"ids": job_ids, "sha256": sha256 if has_output else None},
-        )
+        for job_id in job_ids:
+            kept = {"artifact_sha256": sha256 if has_output else None, "content_key": f"photo {job_id}"}
+            put(connection, "held", f"id = {job_id}", message="why", **kept)
 
 
 def column(engine: Engine, job_id: int, name: str) -> object:

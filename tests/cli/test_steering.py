@@ -16,7 +16,7 @@ from core.states import AnswerClass, Spend
 from db import attempts, batches, budgets, canaries
 from db.attempts import Outcome
 from db.budgets import Tariff
-from tests.db.rows import call, make_batch
+from tests.db.rows import call, make_batch, put
 
 PAID = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
 Say = Callable[..., Result]
@@ -49,7 +49,7 @@ def spend(engine: Engine, job_ids: list[int]) -> None:
 def release(engine: Engine) -> None:
     """End what runs, so that the batch has nothing on its way."""
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'succeeded', lease_token = NULL WHERE state = 'running'"))
+        put(connection, "succeeded", "state = 'running'")
 
 
 def state_of_batch(engine: Engine) -> tuple[str, str | None]:
@@ -66,7 +66,7 @@ def test_a_raised_budget_lets_its_batch_go_on(engine: Engine, say: Say) -> None:
     spend(engine, ids[:2])
     assert call(engine, ids[2]) is None
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'pending' WHERE id = :id"), {"id": ids[2]})
+        put(connection, "pending", f"id = {ids[2]}")
     release(engine)
     assert state_of_batch(engine) == ("paused", "budget")
     shown = say("budget", "1")
@@ -108,7 +108,7 @@ def test_the_ledger_is_a_table_with_its_sum(engine: Engine, say: Say) -> None:
 def test_a_held_photo_without_output_cannot_be_accepted(engine: Engine, say: Say) -> None:
     make_batch(engine, 1)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'held', code = 'read_timeout', message = 'no answer'"))
+        put(connection, "held", code="read_timeout", message="no answer")
     said = say("accept", "1")
     assert said.return_value == 1
     assert "cleanplate requeue 1 --held" in said.stderr
@@ -121,9 +121,7 @@ def test_a_bad_canary_is_said_and_resumed(engine: Engine, say: Say) -> None:
     make_batch(engine, 10)
     with engine.begin() as connection:
         canaries.choose(connection, 1, 2)
-        connection.execute(
-            text("UPDATE jobs SET state = 'dead', code = '703', message = 'no' WHERE is_canary AND batch_id = 1")
-        )
+        put(connection, "dead", "is_canary AND batch_id = 1", code="703", message="no")
         canaries.judge(connection, 0.2)
     shown = say("status", "1").stdout
     assert "canary: failed; of 2 photos 0 are clean, 2 dead, 0 held" in shown

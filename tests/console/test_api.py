@@ -16,7 +16,7 @@ from console import limits
 from db import artifacts, batches, tokens, uploads
 from db.tokens import Scope
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
-from tests.db.rows import claim, make_batch
+from tests.db.rows import claim, make_batch, put
 
 A, B = "https://shop.example/a.jpg", "https://shop.example/b.jpg"
 
@@ -155,7 +155,7 @@ def test_without_a_valid_token_nothing_is_told(web: Web) -> None:
 def test_jobs_by_state_code_and_sku_a_page_at_a_time(api: httpx.Client, web: Web) -> None:
     make_batch(web.engine, 25)
     with web.engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'dead', code = '801', sku = 's' WHERE id % 2 = 0"))
+        put(connection, "dead", "id % 2 = 0", code="801", sku="s")
     found, cursor = [], ""
     while cursor is not None:
         page = api.get(
@@ -176,7 +176,7 @@ def test_steering_a_batch(api: httpx.Client, web: Web) -> None:
     assert api.get("batches/1").json()["pause_reason"] == "hand"
     assert api.post("batches/1/resume").json() == {"changed": 1}
     with web.engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'dead', code = '801' WHERE id = 1"))
+        put(connection, "dead", "id = 1", code="801")
     assert api.post("batches/1/requeue", json={"code": "900"}).json() == {"changed": 0}
     assert api.post("batches/1/requeue", json={"code": "801"}).json() == {"changed": 1}
     assert api.post("batches/1/cancel").json() == {"changed": 3}
@@ -187,8 +187,7 @@ def finish(web: Web, data: bytes = b"0123456789") -> None:
     """Give job 1 an output."""
     with web.engine.begin() as connection:
         sha256 = artifacts.keep(connection, data, image_format="PNG", width=1, height=1)
-        statement = text("UPDATE jobs SET state = 'succeeded', code = '200', artifact_sha256 = :sha256 WHERE id = 1")
-        connection.execute(statement, {"sha256": sha256})
+        put(connection, "succeeded", "id = 1", artifact_sha256=sha256)
 
 
 def test_one_job_with_its_attempts(api: httpx.Client, web: Web) -> None:
@@ -197,8 +196,8 @@ def test_one_job_with_its_attempts(api: httpx.Client, web: Web) -> None:
     with web.engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO attempts (job_id, batch_id, lease_token, worker, code, answer_class, raw) "
-                "SELECT id, batch_id, lease_token, 'w', '801', 'provider_fault', 'model failed' FROM jobs"
+                "INSERT INTO attempts (job_id, batch_id, lease_token, worker, answered_at, code, answer_class, raw) "
+                "SELECT id, batch_id, lease_token, 'w', now(), '801', 'provider_fault', 'model failed' FROM jobs"
             )
         )
     finish(web)
@@ -261,7 +260,7 @@ def test_deciding_about_held_jobs(api: httpx.Client, web: Web) -> None:
     make_batch(web.engine, 3)
     finish(web)
     with web.engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'held' WHERE id < 3"))
+        put(connection, "held", "id < 3")
     assert api.post("jobs/1/accept").json() == {"changed": 1}
     assert "no output" in problem(api.post("jobs/2/accept"), 409)
     assert api.post("jobs/2/reject").json() == {"changed": 1}

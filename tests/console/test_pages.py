@@ -19,7 +19,7 @@ from core.settings import Settings
 from db import artifacts, audit, batches, circuits, tallies, users
 from db.users import Role
 from tests.console.conftest import MakeWeb, Web
-from tests.db.rows import make_batch
+from tests.db.rows import OUTPUT, keep_output, make_batch, put
 from tests.worker.photos import drawn, saved
 
 HTML = {"accept": "text/html,*/*"}
@@ -71,10 +71,7 @@ def end_jobs(engine: Engine, state: str, code: str, message: str = "", *, output
         sha256 = None
         if output is not None:
             sha256 = artifacts.keep(connection, output, image_format="JPEG", width=600, height=640)
-        connection.execute(
-            text("UPDATE jobs SET state = :state, code = :code, message = :message, artifact_sha256 = :sha256"),
-            {"state": state, "code": code, "message": message, "sha256": sha256},
-        )
+        put(connection, state, code=code, message=message, artifact_sha256=sha256)
 
 
 PAGES = ("/", "/batches", "/batches/1", "/jobs/1", "/review")
@@ -437,12 +434,8 @@ def test_what_changed_nothing_is_not_audited(web: Web, admin: Person) -> None:
 def test_failures_that_differ_in_numbers_are_one_group(web: Web, admin: Person) -> None:
     make_batch(web.engine, 4)
     with web.engine.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE jobs SET state = 'dead', code = 'too_small', finished_at = now(), "
-                "message = CASE WHEN id < 4 THEN 'It has ' || id || ' pixels.' ELSE 'Another.' END"
-            )
-        )
+        put(connection, "dead", code="too_small", message="Another.")
+        connection.execute(text("UPDATE jobs SET message = 'It has ' || id || ' pixels.' WHERE id < 4"))
     page = admin.get("/batches/1")
     assert "Requeue these 3" in page
     assert "Requeue this one" in page
@@ -581,9 +574,7 @@ def test_a_redo_is_a_job_of_its_own_whose_output_takes_the_place(web: Web, admin
     new = saved(drawn(text="new"))
     with web.engine.begin() as connection:
         sha256 = artifacts.keep(connection, new, image_format="JPEG", width=600, height=640)
-        connection.execute(
-            text("UPDATE jobs SET state = 'succeeded', artifact_sha256 = :a WHERE id = 2"), {"a": sha256}
-        )
+        put(connection, "succeeded", "id = 2", artifact_sha256=sha256)
     found = web.rows("SELECT state, artifact_sha256 FROM jobs WHERE id = 1")
     assert found == [{"state": "succeeded", "artifact_sha256": sha256}]
     # A redo of the redo still is for the first one.
@@ -742,17 +733,23 @@ def test_pages_come_at_once_with_many_jobs(web: Web, admin: Person) -> None:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         for state in ("active", "finished"):
             statement = text(
-                "INSERT INTO batches (name, source_key, lane, state, options) VALUES ('b', 'k', 'bulk', :s, '{}')"
+                "INSERT INTO batches (name, source_key, lane, state, options, finished_at) VALUES ('b', 'k', 'bulk', "
+                "CAST(:s AS text), '{}', CASE WHEN :s = 'finished' THEN now() END)"
             )
             connection.execute(statement, {"s": state})
+        keep_output(connection)
         connection.execute(
             text(
-                "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, code, message, elements, "
-                "subject_elements) SELECT 1 + n % 2, CASE WHEN n % 10 = 0 THEN 'dead' WHEN n % 50 = 1 THEN 'held' "
-                "WHEN n % 2 = 0 THEN 'pending' ELSE 'succeeded' END, 'https://shop.example/' || n, n::text, "
+                "INSERT INTO jobs (batch_id, state, finished_at, artifact_sha256, source_uri, item_key, name, sku, "
+                "code, message, elements, subject_elements) SELECT 1 + n % 2, s, "
+                "CASE WHEN s <> 'pending' THEN now() END, CASE WHEN s = 'succeeded' THEN :output END, "
+                "'https://shop.example/' || n, n::text, "
                 "n || '.jpg', 's-' || n, CASE WHEN n % 10 = 0 THEN '703' WHEN n % 50 = 1 THEN 'unchanged' ELSE '200' "
-                "END, 'because', '{1}', '{1}' FROM generate_series(1, 100000) AS n"
-            )
+                "END, 'because', '{1}', '{1}' FROM (SELECT n, CASE WHEN n % 10 = 0 THEN 'dead' "
+                "WHEN n % 50 = 1 THEN 'held' WHEN n % 2 = 0 THEN 'pending' ELSE 'succeeded' END AS s "
+                "FROM generate_series(1, 100000) AS n) AS made"
+            ),
+            {"output": OUTPUT},
         )
     with web.engine.begin() as connection:
         tallies.fold(connection)

@@ -22,7 +22,7 @@ from core.content import content_key
 from core.settings import SANDBOX_KEY
 from db import artifacts, connections
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
-from tests.db.rows import make_batch
+from tests.db.rows import make_batch, put
 
 SECRET = "a-secret"
 STANDARD = f"whsec_{base64.b64encode(b'a key of two dozen bytes').decode()}"
@@ -261,12 +261,15 @@ def test_a_photo_that_was_cleaned_before_makes_no_job(web: Web) -> None:
     everything = (1, 2, 3, 4)
     with web.engine.begin() as connection:
         for job_id, url, elements in ((1, A, everything), (2, B, (1,))):
-            connection.execute(
-                text(
-                    "UPDATE jobs SET state = 'succeeded', source_uri = :url, source_sha256 = 'x', content_key = :key, "
-                    "started_at = '2026-05-05T12:00:00Z', finished_at = now() WHERE id = :id"
-                ),
-                {"id": job_id, "url": url, "key": content_key(SANDBOX_KEY, "x", elements, everything, None)},
+            key = content_key(SANDBOX_KEY, "x", elements, everything, None)
+            put(
+                connection,
+                "succeeded",
+                f"id = {job_id}",
+                source_uri=url,
+                source_sha256="x",
+                content_key=key,
+                started_at="2026-05-05T12:00:00Z",
             )
     shop = web.connect("json", SECRET)
     photos: list[object] = [A, B]
@@ -321,8 +324,8 @@ def test_a_batch_that_had_ended_goes_on(web: Web) -> None:
         body = json.dumps({"photos": [url]}).encode()
         post(web, shop.slug, body, signed(body))
         with web.engine.begin() as connection:
-            connection.execute(text("UPDATE jobs SET state = 'succeeded'"))
-            connection.execute(text("UPDATE batches SET state = 'finished'"))
+            put(connection, "succeeded")
+            connection.execute(text("UPDATE batches SET state = 'finished', finished_at = now()"))
     assert web.rows("SELECT count(*) AS n FROM batches") == [{"n": 1}]
     body = json.dumps({"photos": [C]}).encode()
     post(web, shop.slug, body, signed(body))

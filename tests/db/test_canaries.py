@@ -1,11 +1,11 @@
 """A part of a batch goes first, and the rest only when it came out well."""
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from core.states import Lane
 from db import batches, canaries, queue
-from tests.db.rows import make_batch
+from tests.db.rows import make_batch, put
 
 
 def choose(engine: Engine, count: int) -> None:
@@ -21,10 +21,7 @@ def due(engine: Engine) -> list[int]:
 def end(engine: Engine, ids: list[int], bad: int) -> None:
     with engine.begin() as connection:
         for place, job_id in enumerate(ids):
-            connection.execute(
-                text("UPDATE jobs SET state = :state WHERE id = :id"),
-                {"id": job_id, "state": ("dead", "held")[place % 2] if place < bad else "succeeded"},
-            )
+            put(connection, ("dead", "held")[place % 2] if place < bad else "succeeded", f"id = {job_id}")
 
 
 def judge(engine: Engine, most_bad: float = 0.2) -> list[canaries.Verdict]:

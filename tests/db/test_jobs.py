@@ -12,7 +12,7 @@ from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
 from db import artifacts, attempts, batches, circuits, jobs, tallies
 from db.attempts import Outcome
-from tests.db.rows import ACCOUNT, HOLD, RULES, claim, make_batch, rescue, state_of
+from tests.db.rows import ACCOUNT, HOLD, RULES, claim, make_batch, put, rescue, state_of
 from worker.policy import RetryRules
 
 
@@ -245,7 +245,7 @@ def test_requeue_takes_only_the_code_it_is_told(engine: Engine) -> None:
 def test_a_batch_that_has_ended_is_not_cancelled(engine: Engine) -> None:
     make_batch(engine, 1)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'held'"))
+        put(connection, "held")
         batches.finish_settled(connection)
         assert batches.cancel(connection, 1) is None
         assert connection.execute(text("SELECT state FROM jobs")).scalar() == "held"
@@ -254,7 +254,7 @@ def test_a_batch_that_has_ended_is_not_cancelled(engine: Engine) -> None:
 def test_no_job_is_left_behind_in_a_finished_batch(engine: Engine) -> None:
     [job_id] = make_batch(engine, 1)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'dead'"))
+        put(connection, "dead")
     with engine.connect() as requeueing:
         batches.requeue(requeueing, 1, None)
         with engine.begin() as connection:

@@ -5,24 +5,27 @@ import time
 from sqlalchemy import Engine, text
 
 from db import listings
-from tests.db.rows import make_batch
+from tests.db.rows import OUTPUT, keep_output, make_batch, put
 
 MANY = 200_000
 
 
 FILL = (
     "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, code, "
-    "finished_at) SELECT 1, s, 'https://x.example/' || n, 'many ' || n, 'n', 'sku-' || n / 4, '{1}', '{1}', "
+    "artifact_sha256, finished_at) SELECT 1, s, 'https://x.example/' || n, 'many ' || n, 'n', 'sku-' || n / 4, "
+    "'{1}', '{1}', "
     "CASE s WHEN 'dead' THEN CASE WHEN n % 5000 = 0 THEN '801' ELSE '703' END WHEN 'succeeded' THEN '200' END, "
-    "CASE WHEN s <> 'pending' THEN now() END FROM (SELECT n, CASE WHEN n % 10 = 0 THEN 'dead' "
-    "WHEN n > :many * 0.9 THEN 'pending' ELSE 'succeeded' END AS s FROM generate_series(1, :many) AS n) AS made"
+    "CASE s WHEN 'succeeded' THEN :output END, CASE WHEN s <> 'pending' THEN now() END FROM ("
+    "SELECT n, CASE WHEN n % 10 = 0 THEN 'dead' WHEN n > :many * 0.9 THEN 'pending' ELSE 'succeeded' END AS s "
+    "FROM generate_series(1, :many) AS n) AS made"
 )
 
 
 def test_every_page_of_a_large_batch_comes_soon(engine: Engine) -> None:
     make_batch(engine, 1)
     with engine.begin() as connection:
-        connection.execute(text(FILL), {"many": MANY})
+        keep_output(connection)
+        connection.execute(text(FILL), {"many": MANY, "output": OUTPUT})
     asked: list[dict[str, str]] = [
         {},
         {"state": "pending"},
@@ -53,7 +56,7 @@ def test_every_page_of_a_large_batch_comes_soon(engine: Engine) -> None:
 def test_pages_hold_every_job_once_in_order(engine: Engine) -> None:
     make_batch(engine, 7)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'dead', code = '801', finished_at = now() WHERE id IN (2, 5)"))
+        put(connection, "dead", "id IN (2, 5)", code="801")
         found: list[int] = []
         while page := listings.list_jobs(connection, 1, after=found[-1] if found else 0, limit=3):
             found += [row.id for row in page]

@@ -7,7 +7,8 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, make_url
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from db import locks, migrate
 from db.locks import Duty
@@ -30,6 +31,24 @@ def empty(postgres_url: str) -> Iterator[Engine]:
 def test_the_newest_schema_is_what_the_models_say(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def _checks(connection: Connection, schema: str) -> dict[str, tuple[str, bool]]:
+    statement = text(
+        "SELECT c.conname, pg_get_constraintdef(c.oid), c.convalidated FROM pg_constraint AS c "
+        "JOIN pg_namespace AS n ON n.oid = c.connamespace WHERE c.contype = 'c' AND n.nspname = :schema"
+    )
+    return {row[0]: (row[1], row[2]) for row in connection.execute(statement, {"schema": schema})}
+
+
+def test_the_newest_schema_checks_what_the_models_say(engine: Engine) -> None:
+    with engine.connect() as connection:
+        migrated = _checks(connection, "public")
+        connection.execute(text("CREATE SCHEMA modelled"))
+        connection.execute(text("SET LOCAL search_path = modelled"))
+        Base.metadata.create_all(connection)
+        assert len(migrated) > 10
+        assert migrated == _checks(connection, "modelled")
 
 
 def test_every_step_can_be_undone_and_done_again(engine: Engine) -> None:
@@ -64,3 +83,119 @@ def test_one_that_comes_while_another_migrates_waits_for_it(empty: Engine, monke
         assert inspect(empty).get_table_names() == []
     late.join(60)
     assert is_current(empty)
+
+
+def migrate_to(engine: Engine, revision: str) -> None:
+    """Bring a database up to a revision, or back to one."""
+    config = configuration()
+    script = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        is_back = revision in {each.revision for each in script.iterate_revisions(found, "base")}
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        (command.downgrade if is_back else command.upgrade)(config, revision)
+
+
+def before(revision: str) -> str:
+    """Return the revision that one comes after."""
+    found = ScriptDirectory.from_config(configuration()).get_revision(revision).down_revision
+    assert isinstance(found, str)
+    return found
+
+
+BROKEN = (
+    "INSERT INTO batches (name, source_key, lane, state, pause_reason, options, finished_at) VALUES "
+    "('paused for no reason', 'k', 'bulk', 'paused', NULL, '{}', NULL), "
+    "('resumed, and says why it is paused', 'k', 'bulk', 'active', 'hand', '{}', now()), "
+    "('ended at no time', 'k', 'bulk', 'finished', NULL, '{}', NULL)",
+    "INSERT INTO artifacts (sha256, uri, size_bytes, format, width, height) VALUES ('a', 'x', 1, 'PNG', 1, 1)",
+    "INSERT INTO jobs (batch_id, state, queued_at, lease_token, lease_expires_at, code, artifact_sha256, finished_at, "
+    "source_uri, item_key, name, elements, subject_elements) SELECT 1, state, queued_at, "
+    "lease_token, lease_expires_at, code, artifact, finished_at, 'u', row_number() OVER ()::text, 'n', '{1}', '{1}' "
+    "FROM (VALUES "
+    "('queued', NULL, NULL, NULL, NULL, NULL, NULL), "
+    "('pending', now(), gen_random_uuid(), NULL, '801', 'a', now()), "
+    "('running', now(), NULL, now() + interval '1 h', NULL, NULL, NULL), "
+    "('running', NULL, gen_random_uuid(), NULL, NULL, NULL, NULL), "
+    "('succeeded', NULL, gen_random_uuid(), now(), NULL, 'a', NULL), "
+    "('succeeded', NULL, NULL, NULL, '200', NULL, now()), "
+    "('dead', NULL, NULL, NULL, NULL, 'a', NULL), "
+    "('held', NULL, NULL, NULL, 'unchanged', 'a', now()), "
+    "('cancelled', now(), NULL, NULL, NULL, 'a', now())"
+    ") AS j (state, queued_at, lease_token, lease_expires_at, code, artifact, finished_at)",
+    "INSERT INTO attempts (job_id, batch_id, lease_token, worker, sent_at, answered_at, answer_class, spend) VALUES "
+    "(1, 1, gen_random_uuid(), 'w', now(), NULL, NULL, 'maybe'), "
+    "(1, 1, gen_random_uuid(), 'w', now(), NULL, 'success', 'paid'), "
+    "(1, 1, gen_random_uuid(), 'w', now(), now(), NULL, 'none'), "
+    "(1, 1, gen_random_uuid(), 'w', NULL, NULL, NULL, 'none')",
+)
+
+
+def test_rows_of_older_versions_are_mended_to_keep_what_their_states_ask(engine: Engine) -> None:
+    migrate_to(engine, before("0007"))
+    with engine.begin() as connection:
+        for statement in BROKEN:
+            connection.execute(text(statement))
+    migrate_to(engine, "0007")
+    with engine.connect() as connection:
+        assert all(is_checked for _, is_checked in _checks(connection, "public").values())
+        assert connection.execute(text("SELECT state, pause_reason FROM batches ORDER BY id")).all() == [
+            ("paused", "hand"),
+            ("active", None),
+            ("finished", None),
+        ]
+        found = connection.execute(
+            text("SELECT state, code, artifact_sha256, lease_expires_at <= now() FROM jobs ORDER BY id")
+        ).all()
+        assert found == [
+            ("queued", None, None, None),
+            ("pending", "801", None, None),
+            ("running", None, None, True),
+            ("running", None, None, True),
+            ("succeeded", "200", "a", None),
+            ("dead", "output_missing", None, None),
+            ("dead", "unknown", None, None),
+            ("held", "unchanged", "a", None),
+            ("cancelled", None, "a", None),
+        ]
+        answers = connection.execute(text("SELECT answer_class, spend FROM attempts ORDER BY id")).all()
+        assert answers == [(None, "maybe"), ("success", "paid"), ("unknown", "none"), ("unknown", "none")]
+    migrate_to(engine, "head")
+    assert is_current(engine)
+
+
+def test_a_run_that_was_stopped_is_gone_on_with(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs DROP CONSTRAINT ck_jobs_lease, DROP CONSTRAINT ck_jobs_code"))
+        connection.execute(text("ALTER TABLE attempts DROP CONSTRAINT ck_attempts_open"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before("0007")})
+        expected = _checks(connection, "public")
+    migrate_to(engine, "0007")
+    with engine.connect() as connection:
+        assert _checks(connection, "public").keys() - expected.keys() == {
+            "ck_jobs_lease",
+            "ck_jobs_code",
+            "ck_attempts_open",
+        }
+
+
+def test_nobody_waits_behind_a_migration_that_waits_for_a_long_transaction(engine: Engine) -> None:
+    migrate_to(engine, before("0007"))
+    waiting = text("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted")
+    with engine.connect() as long, engine.connect() as other:
+        long.execute(text("UPDATE batches SET name = name"))
+        migrating = threading.Thread(target=migrate_to, args=(engine, "0007"))
+        migrating.start()
+        other.execution_options(isolation_level="AUTOCOMMIT")
+        while not other.execute(waiting).scalar_one():
+            assert migrating.is_alive()
+        # It stands in line behind the migration, which gives up its place.
+        other.execute(text("SET statement_timeout = '30s'"))
+        assert other.execute(text("SELECT count(*) FROM batches")).scalar_one() == 0
+        assert migrating.is_alive()
+        long.rollback()
+    migrating.join(60)
+    assert not migrating.is_alive()
+    with engine.connect() as connection:
+        assert "ck_batches_state" in _checks(connection, "public")

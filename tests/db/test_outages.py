@@ -10,7 +10,7 @@ from db import attempts, batches, circuits, jobs, outages, reviews
 from db.attempts import Outcome
 from db.outages import Fault, ProbeRules
 from removal.providers.aidge import Aidge
-from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue, state_of
+from tests.db.rows import ACCOUNT, call, claim, make_batch, put, rescue, state_of
 from worker.health import AccountHealth
 
 GOOD = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
@@ -61,18 +61,9 @@ class Fleet:
             is_outage = outages.note_fault(
                 connection, ACCOUNT, Fault(job_id, attempt_id, answer[1], "down"), RULES, HEALTH.is_providers
             )
-            connection.execute(
-                text(
-                    "UPDATE jobs SET state = :state, code = :code, lease_token = NULL, attempts = attempts + :spent "
-                    "WHERE id = :id"
-                ),
-                {
-                    "id": job_id,
-                    "state": "pending" if is_outage else state,
-                    "code": answer[1],
-                    "spent": 0 if is_outage else 1,
-                },
-            )
+            put(connection, "pending" if is_outage else state, f"id = {job_id}", code=answer[1])
+            spent = text("UPDATE jobs SET attempts = attempts + :spent WHERE id = :id")
+            connection.execute(spent, {"id": job_id, "spent": 0 if is_outage else 1})
         return is_outage
 
     def circuit(self) -> circuits.OpenCircuit | None:
@@ -134,7 +125,7 @@ def test_one_photo_that_always_fails_is_no_outage(engine: Engine) -> None:
     for _ in range(12):
         fleet.place = 0
         with engine.begin() as connection:
-            connection.execute(text("UPDATE jobs SET state = 'queued'"))
+            put(connection, "queued")
         assert not fleet.fail()
     assert fleet.attempts_spent() == 12
 
@@ -153,7 +144,7 @@ def test_workers_that_were_killed_are_no_outage(engine: Engine) -> None:
     for _ in range(11):
         assert fleet.open() is not None
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
         assert len(rescue(connection)) == 11
     assert not fleet.fail()
 
@@ -171,7 +162,7 @@ def test_a_photo_that_died_of_the_outage_lives_again_and_so_does_its_batch(engin
         fleet.fail(state="dead")
     with engine.begin() as connection:
         connection.execute(text("UPDATE batches SET state = 'finished', finished_at = now()"))
-        connection.execute(text("UPDATE jobs SET state = 'dead' WHERE id = :id"), {"id": fleet.ids[4]})
+        put(connection, "dead", f"id = {fleet.ids[4]}")
     other = Fleet(engine, 1)
     assert other.fail()
     with engine.connect() as connection:
@@ -298,7 +289,9 @@ def test_a_probe_that_ends_without_an_answer_makes_room_within_a_second(engine: 
         assert (attempt_id is None) == (how == "its batch is paused")
     with engine.begin() as connection:
         if how == "its worker fell silent":
-            connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s'"))
+            connection.execute(
+                text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'")
+            )
         else:
             if attempt_id is not None:
                 attempts.withdraw(connection, attempt_id)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from core.states import Lane
 from db import budgets, canaries, overview
 from db.budgets import Tariff
-from tests.db.rows import call, make_batch
+from tests.db.rows import call, make_batch, put
 
 
 def oldest(engine: Engine) -> float | None:
@@ -25,7 +25,7 @@ def test_photos_that_wait_for_a_canary_are_not_late(engine: Engine) -> None:
         canaries.choose(connection, 1, 2)
     assert oldest(engine) == pytest.approx(600, abs=30), "the canary itself is due"
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'running' WHERE is_canary"))
+        put(connection, "running", "is_canary")
     assert oldest(engine) is None
 
 
@@ -85,7 +85,7 @@ def test_nothing_is_left_of_a_used_up_budget_while_photos_wait_for_it(engine: En
         assert overview.count_paused(connection) == {"budget": 1}
     assert told() == 0.0
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'cancelled'"))
+        put(connection, "cancelled")
     assert told() == 1.0
 
 
@@ -95,5 +95,5 @@ def test_photos_that_wait_in_redis_are_late_too(engine: Engine) -> None:
         connection.execute(text("UPDATE jobs SET available_at = now() - interval '10 minutes' WHERE id = 2"))
     assert oldest(engine) == pytest.approx(600, abs=30)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'running'"))
+        put(connection, "running")
     assert oldest(engine) is None

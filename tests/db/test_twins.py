@@ -6,7 +6,7 @@ from core.states import AnswerClass, JobState
 from db import attempts, batches, jobs, twins
 from db.attempts import Outcome
 from db.twins import Twin
-from tests.db.rows import ACCOUNT, claim, make_batch
+from tests.db.rows import ACCOUNT, claim, make_batch, put
 
 
 def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
@@ -56,7 +56,7 @@ def test_identical_photos_that_all_come_back_do_not_wait_for_each_other(engine: 
     for _ in range(2):
         assert [twin is None for twin in note_all()] == [True, False, False, False, False]
         with engine.begin() as connection:
-            connection.execute(text("UPDATE jobs SET state = 'queued', lease_token = NULL"))
+            put(connection, "queued")
 
 
 def test_a_held_twin_holds_until_a_person_says_otherwise(engine: Engine) -> None:

@@ -20,7 +20,7 @@ from producer import dispatcher as dispatching
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
 from producer.window import window_size
-from tests.db.rows import ACCOUNT, HOLD, RULES, call, claim, make_batch, state_of
+from tests.db.rows import ACCOUNT, HOLD, RULES, call, claim, make_batch, put, state_of
 from worker.policy import decide_lost
 
 DECIDE_LOST = partial(decide_lost, rules=RULES)
@@ -105,7 +105,7 @@ def test_an_open_circuit_lets_one_probe_through(engine: Engine, publisher: Publi
 def test_a_settled_batch_is_finished(engine: Engine, dispatcher: Dispatcher) -> None:
     make_batch(engine, 2)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'held'"))
+        put(connection, "held")
     patrol(dispatcher)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT state FROM batches")).scalar() == "finished"

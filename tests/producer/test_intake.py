@@ -10,6 +10,7 @@ from core.errors import UsageError
 from db import batches
 from producer.catalogue.item import Item
 from producer.intake import BatchOptions, Intake, submit
+from tests.db.rows import put
 
 
 def items(*names: str) -> list[Item]:
@@ -40,7 +41,7 @@ def test_an_unfinished_batch_goes_on_and_takes_what_is_new(engine: Engine) -> No
 def test_a_finished_batch_is_left_alone(engine: Engine) -> None:
     hand_in(engine, items("a.jpg"))
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'dead'"))
+        put(connection, "dead")
         batches.finish_settled(connection)
     assert hand_in(engine, items("a.jpg")) == Intake(2, 1, False)
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from core import counted
 from core.errors import DatabaseDown
 from db.store.postgres import PostgresStore
-from tests.db.rows import rescue
+from tests.db.rows import put, rescue
 from tests.worker.conftest import MakeBench
 from worker import metrics
 from worker.finish import Finisher
@@ -59,7 +59,7 @@ def test_a_photo_is_counted_as_reused_once(make_bench: MakeBench, photo: Path, m
         patch.setattr(Finisher, "_write", down)
         bench.run_due()
     with bench.engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'pending', lease_token = NULL WHERE state = 'running'"))
+        put(connection, "pending", "state = 'running'")
     endings = bench.run_out()
     assert [ending.code for ending in endings] == ["reused"]
     assert counted._value.get() - before == 1
@@ -107,7 +107,7 @@ def test_a_job_of_a_cancelled_batch_is_told_of_as_cancelled(
     def cancel_meanwhile(*given: object) -> object:
         answer = call(*given)  # type: ignore[arg-type]
         with bench.engine.begin() as connection:
-            connection.execute(text("UPDATE batches SET state = 'cancelled'"))
+            connection.execute(text("UPDATE batches SET state = 'cancelled', finished_at = now()"))
         return answer
 
     monkeypatch.setattr(bench.pipeline, "_call", cancel_meanwhile)

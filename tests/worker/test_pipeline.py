@@ -18,7 +18,7 @@ from core.settings import OnMaybeBilled
 from db import artifacts, batches, circuits, failures, uploads
 from db.store.postgres import PostgresStore
 from producer.intake import BatchOptions
-from tests.db.rows import HOLD, rescue
+from tests.db.rows import HOLD, put, rescue
 from tests.worker.conftest import MakeBench
 from worker import pipeline
 from worker.fetch import Fetcher
@@ -394,9 +394,9 @@ def test_the_same_photo_at_the_same_time_is_paid_once(make_bench: MakeBench, pho
     bench = make_bench()
     bench.sandbox.configure(latency=0.3)
     bench.submit(photo)
-    ids = [row["id"] for row in bench.rows("UPDATE jobs SET state = 'queued' RETURNING id")]
+    ids = [row["id"] for row in bench.rows("SELECT id FROM jobs")]
     with bench.engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'queued'"))
+        put(connection, "queued")
     threads = [threading.Thread(target=bench.pipeline.run, args=(job_id,)) for job_id in ids]
     for thread in threads:
         thread.start()

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -13,7 +13,10 @@ OPEN = sa.text("state IN ('pending', 'queued', 'running')")
 
 def upgrade() -> None:
     # With it there, a planner that believes that nothing is pending reads all that is, to find what runs.
-    op.drop_index("ix_jobs_open", table_name="jobs", postgresql_where=OPEN)
+    with op.get_context().autocommit_block():
+        op.drop_index(
+            "ix_jobs_open", table_name="jobs", postgresql_where=OPEN, postgresql_concurrently=True, if_exists=True
+        )
 
 
 def downgrade() -> None:

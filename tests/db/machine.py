@@ -1,0 +1,231 @@
+"""Everything that can be done with batches and jobs, as steps that any sequence may be made of.
+
+Functions are named where they are called, so that a test can see which are.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from functools import partial
+
+from sqlalchemy import Connection, text
+
+from core.errors import LeaseLost
+from core.settings import OnMaybeBilled
+from core.states import AnswerClass, Lane
+from db import attempts, batches, budgets, canaries, circuits, jobs, outages, queue, redo, reviews
+from db.attempts import Outcome
+from db.budgets import Tariff
+from db.jobs import Changed, ClaimedJob
+from db.outages import Fault, ProbeRules
+from tests.db.rows import ACCOUNT, OUTPUT
+from worker.policy import RetryRules, decide_lost
+
+TARIFF = Tariff(Decimal("0.01"), daily_calls=1_000)
+FAULT = Outcome(AnswerClass.PROVIDER_FAULT, "801", "down", latency_seconds=0.0)
+MOST_BATCHES = 6
+
+Step = Callable[["Rows", Connection, int], object]
+"""Something that is done; of the rows it could be done with, the number says which, counted round and round."""
+
+
+class Rows:
+    """Batches and jobs, and what workers hold of them."""
+
+    def __init__(self) -> None:
+        self.claimed: list[ClaimedJob] = []
+        self.redone = 0
+
+    @staticmethod
+    def pick(connection: Connection, number: int, *states: str) -> int | None:
+        """Return the id of a job in one of these states, or of any when there is none."""
+        found = text("SELECT id FROM jobs ORDER BY state = ANY(:states) DESC, id")
+        ids = list(connection.execute(found, {"states": list(states)}).scalars())
+        fits = text("SELECT count(*) FROM jobs WHERE state = ANY(:states)")
+        count = connection.execute(fits, {"states": list(states)}).scalar_one() or len(ids)
+        return ids[number % count] if ids else None
+
+
+def hand_in(rows: Rows, connection: Connection, number: int) -> None:
+    """Make a batch of one to six jobs, if there are not many yet; every other one has a canary."""
+    have = connection.execute(text("SELECT count(*) FROM batches")).scalar_one()
+    if have >= MOST_BATCHES:
+        return
+    batch_id = batches.create(connection, name="b", source_key=str(have), lane=Lane.BULK, options="{}")
+    connection.execute(
+        text(
+            "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, elements, subject_elements) "
+            "SELECT :batch, 'pending', 'file:///nowhere', n::text, 'n', '{1}', '{1}' FROM generate_series(1, :n) AS n"
+        ),
+        {"batch": batch_id, "n": 1 + number % 6},
+    )
+    if number % 2:
+        canaries.choose(connection, batch_id, 1)
+
+
+def dispatch(rows: Rows, connection: Connection, number: int) -> None:
+    for lane in Lane:
+        queue.queue_due(connection, lane, 1 + number % 8)
+
+
+def probe(rows: Rows, connection: Connection, number: int) -> None:
+    circuits.queue_probe(connection, ACCOUNT)
+
+
+def lose_message(rows: Rows, connection: Connection, number: int) -> None:
+    job_id = rows.pick(connection, number, "queued")
+    queue.unqueue(connection, [] if job_id is None else [job_id])
+
+
+def rescue(rows: Rows, connection: Connection, number: int) -> None:
+    connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
+    rules = RetryRules(1 + number % 3, 1, 60, OnMaybeBilled.HOLD if number % 2 == 0 else OnMaybeBilled.RETRY)
+    queue.rescue(connection, partial(decide_lost, rules=rules))
+
+
+def go_round(rows: Rows, connection: Connection, number: int) -> None:
+    canaries.judge(connection, number % 2)
+    batches.finish_settled(connection)
+    batches.cancel_stragglers(connection)
+    budgets.resume_affordable(connection, ACCOUNT, TARIFF)
+
+
+def claim(rows: Rows, connection: Connection, number: int) -> ClaimedJob | None:
+    """Claim a job, and open its call two times out of three."""
+    job_id = rows.pick(connection, number, "queued")
+    job = None if job_id is None else jobs.claim(connection, job_id, worker="w", lease_seconds=30)
+    if job is not None:
+        rows.claimed.append(job)
+        if number % 3:
+            attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=TARIFF)
+    return job
+
+
+def end(how: Callable[[Connection, ClaimedJob], object], rows: Rows, connection: Connection, number: int) -> None:
+    """End what a worker runs, or claims now; it may be another's by then."""
+    if not rows.claimed:
+        claim(rows, connection, number)
+    if rows.claimed:
+        with suppress(LeaseLost):
+            how(connection, rows.claimed.pop(number % len(rows.claimed)))
+
+
+def hold(connection: Connection, job: ClaimedJob) -> None:
+    jobs.hold(connection, job, artifact_sha256=OUTPUT, changed=Changed(0.0), code="unchanged", message="", spent=1)
+
+
+def hold_like_its_twin(connection: Connection, job: ClaimedJob) -> None:
+    jobs.stop(connection, job, state="held", code="unchanged", message="", spent=0, artifact_sha256=OUTPUT)
+
+
+def give_back_to_a_cancelled_batch(connection: Connection, job: ClaimedJob) -> None:
+    batches.cancel(connection, job.batch_id)
+    jobs.give_back(connection, job, delay_seconds=0, spent=0)
+
+
+ENDS: dict[str, Callable[[Connection, ClaimedJob], object]] = {
+    "succeed": lambda connection, job: jobs.succeed(connection, job, artifact_sha256=OUTPUT),
+    "reuse": lambda connection, job: jobs.succeed(connection, job, artifact_sha256=OUTPUT, reused_from=1),
+    "hold": hold,
+    "hold like its twin": hold_like_its_twin,
+    "hold without output": lambda connection, job: jobs.stop(
+        connection, job, state="held", code="read_timeout", message="", spent=1
+    ),
+    "die": lambda connection, job: jobs.stop(connection, job, state="dead", code="703", message="", spent=1),
+    "retry": lambda connection, job: jobs.give_back(connection, job, delay_seconds=0, spent=1, code="801"),
+    "snooze": lambda connection, job: jobs.give_back(connection, job, delay_seconds=0, spent=0),
+    "give back to a cancelled batch": give_back_to_a_cancelled_batch,
+}
+
+
+def meet_outage(rows: Rows, connection: Connection, number: int) -> None:
+    """Let photos die one after the other, until the circuit opens and they live again."""
+    circuits.close(connection, ACCOUNT)
+    due = text("SELECT id FROM jobs WHERE state IN ('pending', 'queued') ORDER BY id")
+    for job_id in list(connection.execute(due).scalars()):
+        queue.queue_due(connection, Lane.BULK, 100)
+        job = jobs.claim(connection, job_id, worker="w", lease_seconds=30)
+        if job is None:
+            continue
+        call = attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=TARIFF)
+        if call is None:
+            continue
+        attempts.settle(connection, call, FAULT)
+        if outages.note_fault(connection, ACCOUNT, Fault(job.id, call, FAULT.code, ""), ProbeRules(), lambda _: True):
+            jobs.give_back(connection, job, delay_seconds=0, spent=0)
+        else:
+            jobs.stop(connection, job, state="dead", code=FAULT.code, message="", spent=1)
+
+
+def steer(how: Callable[[Connection, int], object], rows: Rows, connection: Connection, number: int) -> None:
+    """Do something with a batch."""
+    ids = list(connection.execute(text("SELECT id FROM batches ORDER BY id")).scalars())
+    if ids:
+        how(connection, ids[number % len(ids)])
+
+
+def resume(connection: Connection, batch_id: int) -> None:
+    batches.resume(connection, batch_id)
+
+
+def cancel(connection: Connection, batch_id: int) -> None:
+    batches.cancel(connection, batch_id)
+
+
+def reopen(connection: Connection, batch_id: int) -> None:
+    batches.reopen(connection, batch_id)
+
+
+STEERS: dict[str, Callable[[Connection, int], object]] = {
+    "pause by hand": lambda connection, batch_id: batches.pause(connection, batch_id, "hand"),
+    "pause for want of budget": lambda connection, batch_id: batches.pause(connection, batch_id, "budget"),
+    "resume": resume,
+    "cancel": cancel,
+    "reopen": reopen,
+    "requeue the dead": lambda connection, batch_id: batches.requeue(connection, batch_id, None),
+    "requeue the held": lambda connection, batch_id: batches.requeue(connection, batch_id, None, held=True),
+    "limit": lambda connection, batch_id: budgets.set_limits(connection, batch_id, max_calls=3, max_cost=None),
+}
+
+
+def decide(
+    how: Callable[[Connection, int], object], state: str, rows: Rows, connection: Connection, number: int
+) -> None:
+    """Do something with one job."""
+    job_id = rows.pick(connection, number, state)
+    if job_id is not None:
+        how(connection, job_id)
+
+
+def requeue_one(connection: Connection, job_id: int) -> None:
+    jobs.requeue(connection, job_id)
+
+
+DECISIONS: dict[str, tuple[str, Callable[[Connection, int], object]]] = {
+    "accept": ("held", lambda connection, job_id: reviews.accept(connection, [job_id])),
+    "reject": ("held", lambda connection, job_id: reviews.reject(connection, [job_id])),
+    "requeue one dead": ("dead", requeue_one),
+    "requeue one held": ("held", requeue_one),
+}
+
+
+def do_again(rows: Rows, connection: Connection, number: int) -> None:
+    """Ask for a photo to be done again, and half of the time do so at once."""
+    job_id = rows.pick(connection, number, "succeeded", "held", "dead")
+    if job_id is None:
+        return
+    rows.redone += 1
+    made = redo.add(connection, job_id, mask="box 1,1,9,9", input_uri=None, item_key=str(rows.redone))
+    queue.queue_due(connection, Lane.INTERACTIVE, 100)
+    job = jobs.claim(connection, made, worker="w", lease_seconds=30) if number % 2 else None
+    if job is not None:
+        jobs.succeed(connection, job, artifact_sha256=OUTPUT)
+
+
+STEPS: dict[str, Step] = {
+    **{step.__name__: step for step in (hand_in, dispatch, probe, lose_message, rescue, go_round, claim, meet_outage)},
+    **{name: partial(end, how) for name, how in ENDS.items()},
+    **{name: partial(steer, how) for name, how in STEERS.items()},
+    **{name: partial(decide, how, state) for name, (state, how) in DECISIONS.items()},
+    "do_again": do_again,
+}
