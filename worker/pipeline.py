@@ -225,17 +225,27 @@ class Pipeline:
         return self._tools.caller.call(job, request, lambda: stopping.is_set() or lost.is_set())
 
     def _borrow(self, job: ClaimedJob, url: str, photo: Prepared) -> Ending | None:
-        """Collect the output that a twin has paid for and not fetched yet; None when it cannot be had."""
+        """Collect the output that a twin has paid for and not fetched yet; None when its link leads nowhere."""
         try:
-            with tracing.span("collect"):
-                output = collect(url, photo, self._tools.fetcher)
-        except (SourceUnreachable, OutputError) as error:
+            return self._fetch_paid(job, None, url, photo)
+        except OutputRefused as error:
+            return self._refuse_output(job, error)
+        except OutputError as error:
             log.info("job %s: the output its twin paid for cannot be had: %s", job.id, error)
             return None
-        return self._keep(job, None, output)
 
     def _collect(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: Prepared) -> Ending:
-        finisher = self._tools.finisher
+        try:
+            return self._fetch_paid(job, attempt_id, url, photo)
+        except OutputError as error:
+            return self._refuse_output(job, error)
+
+    def _fetch_paid(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: Prepared) -> Ending:
+        """End the job with an output that is paid for, or let it wait while the output's host does not answer.
+
+        Raises:
+            OutputError: It cannot be used, however often it is fetched.
+        """
         try:
             with tracing.span("collect"):
                 output = collect(url, photo, self._tools.fetcher)
@@ -248,17 +258,19 @@ class Pipeline:
                 f"The paid output could not be fetched: {error} Its link is kept: `requeue` costs no call.",
                 counted=later.counted,
             )
-            return finisher.apply(job, None, failed, later)
-        except OutputError as error:
-            again = decide_output(
-                is_refused=isinstance(error, OutputRefused),
-                attempts=job.attempts,
-                same_code=self._count_code(job, error.code),
-                rules=self._tools.rules,
-            )
-            failed = Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error))
-            return finisher.apply(job, None, failed, again, forget_output=not isinstance(error, OutputRefused))
+            return self._tools.finisher.apply(job, None, failed, later)
         return self._keep(job, attempt_id, output)
+
+    def _refuse_output(self, job: ClaimedJob, error: OutputError) -> Ending:
+        again = decide_output(
+            is_refused=isinstance(error, OutputRefused),
+            attempts=job.attempts,
+            same_code=self._count_code(job, error.code),
+            rules=self._tools.rules,
+        )
+        failed = Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error))
+        is_lost = not isinstance(error, OutputRefused)
+        return self._tools.finisher.apply(job, None, failed, again, forget_output=is_lost)
 
     def _keep(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
         tools = self._tools

@@ -8,13 +8,17 @@ from PIL import Image
 from sqlalchemy import text
 
 from core.errors import SourceUnreachable
+from core.net.addresses import AllowList
 from core.states import Lane
-from db import artifacts, circuits, queue
+from db import artifacts, batches, circuits, queue
 from producer.intake import BatchOptions
+from sandbox.answers import Answer
+from sandbox.handler import Handler
 from tests.db.rows import rescue
 from tests.worker.conftest import Bench, MakeBench
 from worker import pipeline
 from worker.collect import collect
+from worker.policy import OUTPUT_DOWNLOADS
 
 
 @pytest.fixture
@@ -65,6 +69,61 @@ def test_a_twin_takes_what_a_killed_worker_has_paid_for(
         second = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalar_one()
     assert bench.pipeline.run(second).state == "succeeded"
     assert [ending.code for ending in bench.run_out()] == ["reused"]
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def let_outputs_answer(patch: pytest.MonkeyPatch, status: int) -> None:
+    """Have the host of the outputs answer with this status, whatever it is asked for."""
+    patch.setattr(Handler, "_output", lambda handler, _: handler._send(Answer("", b"not now", status)))
+
+
+def test_no_twin_is_paid_for_while_the_host_of_the_outputs_is_out(
+    make_bench: MakeBench, twins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("c.jpg", "d.jpg"):
+        shutil.copy(twins / "a.jpg", twins / name)
+    bench = make_bench()
+    bench.submit(twins)
+    with monkeypatch.context() as patch:
+        let_outputs_answer(patch, 503)
+        assert [(ending.state, ending.code) for ending in bench.run_due()] == [("pending", "output_http_503")] * 4
+    assert [row["spend"] for row in bench.attempts()] == ["paid", "none", "none", "none", "none"]
+    bench.run_out()
+    assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded"] * 4
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_twins_of_what_cannot_be_fetched_for_long_end_with_it_and_cost_nothing_afterwards(
+    make_bench: MakeBench, twins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(twins)
+    with monkeypatch.context() as patch:
+        let_outputs_answer(patch, 503)
+        bench.run_out(OUTPUT_DOWNLOADS + 2)
+    rows = bench.rows("SELECT state, code, attempts, message FROM jobs ORDER BY id")
+    assert [(row["state"], row["code"]) for row in rows] == [("dead", "output_http_503")] * 2
+    assert "requeue" in rows[1]["message"]
+    with bench.engine.begin() as connection:
+        assert batches.requeue(connection, 1, None) == 2
+    bench.run_out()
+    assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded"] * 2
+    assert bench.sandbox.stats()["accepted"] == 1
+
+
+def test_what_our_own_limits_forbid_to_fetch_for_a_twin_is_not_called_for_either(
+    make_bench: MakeBench, twins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench()
+    bench.submit(twins)
+    with monkeypatch.context() as patch:
+        patch.setattr(AllowList, "permits", lambda *_: False)
+        bench.run_out()
+    assert [row["code"] for row in bench.rows("SELECT code FROM jobs")] == ["output_address_forbidden"] * 2
+    with bench.engine.begin() as connection:
+        assert batches.requeue(connection, 1, None) == 2
+    bench.run_out()
+    assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded"] * 2
     assert bench.sandbox.stats()["accepted"] == 1
 
 
