@@ -30,6 +30,7 @@ class ClaimedJob:
     send_bytes: bool
     output_url: str | None
     source_sha256: str | None
+    content_key: str | None
     fit: str
     send: str
     force: bool
@@ -58,6 +59,7 @@ def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: fl
         "coalesce(j.input_uri, j.source_uri) AS source_uri, j.name, "
         "j.elements, j.subject_elements, "
         "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, j.source_sha256, "
+        "j.content_key, "
         "coalesce(b.options ->> 'fit', 'fit') AS fit, coalesce(b.options ->> 'send', 'auto') AS send, "
         "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force, "
         "CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds"

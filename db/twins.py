@@ -38,7 +38,8 @@ def note_source(
 ) -> Twin | None:
     """Write down what the source is; return another job of the same content that makes a call needless, if any.
 
-    The link of an output that was paid for another photo, which the source held before, is dropped.
+    The link of an output that was paid for under another content key (the source held another photo before, or another
+    provider was asked) is dropped.
 
     The lock on the content makes two workers with identical photos ask one after the other, so that only one of
     them calls. A job that is forced looks only at its own batch.
@@ -50,8 +51,8 @@ def note_source(
     statement = text(
         "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
         "source_bytes = :size_bytes, width = :width, height = :height, "
-        # The output of what the source was before must never pass for that of what it is now.
-        "output_url = CASE WHEN source_sha256 = :sha256 THEN output_url END "
+        # The output of what the source was before, or of whom another was asked, must never pass for that of now.
+        "output_url = CASE WHEN content_key = :content_key THEN output_url END "
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values = {

@@ -38,7 +38,7 @@ from worker.collect import Output, collect
 from worker.ending import GONE, Ending
 from worker.judging import doubt_about
 from worker.memory import MEMORY, NoRoom
-from worker.outcomes import CHANGES, DROPPED, outcome_of, tell
+from worker.outcomes import find_drop, outcome_of, tell
 from worker.policy import decide, decide_download, decide_output, decide_unreachable
 from worker.prepare import Prepared, Taking, prepare
 from worker.sending import url_to_send
@@ -137,9 +137,9 @@ class Pipeline:
     def _work(self, job: ClaimedJob, lost: threading.Event, take: Take) -> Ending:
         photo, twin = self._take_in(job, take)
         paid_url = job.output_url
-        if paid_url is not None and _is_another(job, photo):
-            if self._count_code(job, DROPPED.code) > 1:
-                return self._tools.finisher.apply(job, None, CHANGES, Decision(Move.HELD, counted=False))
+        if (drop := find_drop(job, photo)) is not None:
+            if self._count_code(job, drop.noted.code) > 1:
+                return self._tools.finisher.apply(job, None, drop.held, Decision(Move.HELD, counted=False))
             paid_url = None
         if paid_url is not None and (twin is None or twin.state is not JobState.SUCCEEDED):
             return self._collect(job, None, paid_url, photo)
@@ -190,8 +190,8 @@ class Pipeline:
             )
             if twin is None:
                 twin = twins.find_own_output(connection, job, photo.sha256, self._tools.provider)
-            if job.output_url is not None and _is_another(job, photo):
-                attempts.note_without_call(connection, job, DROPPED, worker=self._tools.worker)
+            if (drop := find_drop(job, photo)) is not None:
+                attempts.note_without_call(connection, job, drop.noted, worker=self._tools.worker)
             return twin
 
         return photo, transact(self._tools.engine, work)
@@ -315,8 +315,3 @@ class Pipeline:
                 rules=self._tools.rules,
             )
         return self._tools.finisher.apply(job, None, outcome, decision)
-
-
-def _is_another(job: ClaimedJob, photo: Prepared) -> bool:
-    """Whether the source holds another photo than when the job was run before."""
-    return job.source_sha256 not in {None, photo.sha256}

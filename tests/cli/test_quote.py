@@ -101,6 +101,7 @@ def as_a_worker(data: bytes, fit: Fit, mask: str | None) -> tuple[str, bool]:
         send_bytes=False,
         output_url=None,
         source_sha256=None,
+        content_key=None,
         fit=fit,
         send="auto",
         force=False,

@@ -1,5 +1,6 @@
 """Identical photos: who calls, who waits, who takes what came of it."""
 
+import pytest
 from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, JobState
@@ -78,3 +79,23 @@ def test_a_held_twin_holds_until_a_person_says_otherwise(engine: Engine) -> None
     with engine.begin() as connection:
         jobs.stop(connection, second, state="held", code="read_timeout", message="maybe", spent=0)
         assert batches.requeue(connection, 1, None, held=True) == 2
+
+
+@pytest.mark.parametrize(
+    ("sha256", "content_key", "kept"),
+    [("s", "k", "https://outputs.example/1"), ("other", "k2", None), ("s", "k2", None)],
+    ids=["the same", "another photo", "asked of another provider"],
+)
+def test_a_link_is_kept_under_its_own_content_key_only(
+    engine: Engine, sha256: str, content_key: str, kept: str | None
+) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        twins.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
+        jobs.note_paid(connection, job, "https://outputs.example/1")
+    with engine.begin() as connection:
+        twins.note_source(connection, job, sha256=sha256, content_key=content_key, size_bytes=1, width=9, height=9)
+        found = connection.execute(text("SELECT output_url FROM jobs")).scalar_one()
+    assert found == kept

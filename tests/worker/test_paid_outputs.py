@@ -90,6 +90,31 @@ def test_an_output_is_not_collected_for_another_photo(
         assert image.convert("RGB").getpixel((60, 40)) in {(255, 255, 0), (0, 0, 255)}
 
 
+def test_an_output_of_one_provider_is_not_collected_for_another(
+    make_bench: MakeBench, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Blips(monkeypatch, 1)
+    bench = make_bench()
+    bench.submit(listed)
+    assert [ending.state for ending in bench.run_due()] == ["pending"]
+    assert [ending.state for ending in make_bench(provider="vendor.example").run_out()] == ["succeeded"]
+    assert [row["code"] for row in bench.attempts()] == ["200", "output_http_503", "settings_changed", "200"]
+    assert bench.sandbox.stats()["accepted"] == 2
+
+
+def test_workers_of_two_providers_do_not_pay_for_a_photo_by_turns_for_ever(
+    make_bench: MakeBench, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Blips(monkeypatch, 1000)
+    both = [make_bench(provider=name) for name in ("one.example", "two.example")]
+    both[0].submit(listed)
+    for place in range(6):
+        both[place % 2].run_due()
+    job = both[0].job()
+    assert (job["state"], job["code"]) == ("held", "settings_changed")
+    assert [row["spend"] for row in both[0].attempts()].count("paid") == 2
+
+
 def test_a_photo_that_is_another_one_each_time_is_not_paid_for_over_and_over(
     make_bench: MakeBench, listed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
