@@ -67,8 +67,6 @@ class Spend(StrEnum):
     MAYBE = "maybe"
 
 
-SETTLED = frozenset({JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.CANCELLED})
-
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset({JobState.QUEUED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PENDING, JobState.CANCELLED}),
@@ -88,8 +86,3 @@ BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
     BatchState.FINISHED: frozenset({BatchState.ACTIVE}),
     BatchState.CANCELLED: frozenset({BatchState.ACTIVE}),
 }
-
-
-def may_move(before: JobState, after: JobState) -> bool:
-    """Return whether a job may go from one state to the other."""
-    return after in MOVES[before]

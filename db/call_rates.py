@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-BUCKET_SECONDS = 10
 KEPT_SECONDS = 48 * 3600
 _BUCKET = "date_bin('10 seconds', sent_at, TIMESTAMPTZ '2000-01-01')"
 

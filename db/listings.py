@@ -60,7 +60,6 @@ class JobView:
     id: int
     batch_id: int
     batch_name: str
-    batch_state: str
     lane: str
     state: str
     source_uri: str
@@ -98,7 +97,7 @@ class JobView:
 def view_job(connection: Connection, job_id: int) -> JobView | None:
     """Return all that a person may want to see of one job, or None."""
     statement = text(
-        "SELECT j.id, j.batch_id, b.name, b.state, b.lane, j.state, j.source_uri, j.input_uri, j.source_sha256, "
+        "SELECT j.id, j.batch_id, b.name, b.lane, j.state, j.source_uri, j.input_uri, j.source_sha256, "
         "j.source_bytes, j.width, j.height, j.name, j.sku, j.elements, j.subject_elements, j.mask, j.code, j.message, "
         "j.attempts, j.snoozes, j.rescues, j.requeues, j.available_at, j.worker, j.reused_from, j.redo_of, "
         "j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format, f.size_bytes, "

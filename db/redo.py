@@ -32,11 +32,6 @@ def find_newest(connection: Connection, job_id: int) -> Redo | None:
     return Redo(row.id, row.state) if row else None
 
 
-def find_original(connection: Connection, job_id: int) -> int | None:
-    """Return the job that this one does again, or None."""
-    return connection.execute(text("SELECT redo_of FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one_or_none()
-
-
 def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None, item_key: str) -> int:
     """Make a job that does a photo again with a mask, in the day's interactive batch for that; return its id.
 

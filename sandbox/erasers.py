@@ -5,22 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
-from dataclasses import dataclass
 from typing import Protocol
 
 from PIL import Image, ImageFilter, ImageStat
 
+from sandbox.wish import Wish
+
 NEEDED = ("numpy", "cv2", "onnxruntime", "rapidocr")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What to erase; a mask (mode L, 255 is erased) wins over both element sets."""
-
-    subject_elements: frozenset[int] = frozenset()
-    other_elements: frozenset[int] = frozenset()
-    names: tuple[str, ...] = ()
-    mask: Image.Image | None = None
 
 
 class Eraser(Protocol):

@@ -18,7 +18,7 @@ from sandbox import answers, faults
 from sandbox.alibabacloud import AlibabaCloud
 from sandbox.answers import Answer, RefusalError
 from sandbox.dialects import Dialect, Received
-from sandbox.erasers import Wish, get_eraser
+from sandbox.erasers import get_eraser
 from sandbox.faults import Faults
 from sandbox.gateway import Gateway
 from sandbox.masks import paint
@@ -28,6 +28,7 @@ from sandbox.quota import Quota
 from sandbox.requests import RemovalRequest
 from sandbox.settings import LIVE, THROTTLE_STYLES, SandboxSettings
 from sandbox.stats import Stats
+from sandbox.wish import Wish
 
 REMOVAL_PATH = "/rest/ai/image/removal"
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"}

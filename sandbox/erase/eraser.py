@@ -14,7 +14,7 @@ from sandbox.erase.engine import Image8, Line, get_engine
 from sandbox.erase.glyphs import Bools, clear_line, find_strokes, line_area, window_of
 from sandbox.erase.repair import repair
 from sandbox.erase.subject import subject_mask
-from sandbox.erasers import Wish
+from sandbox.wish import Wish
 
 # Smaller lettering belongs to the product (a scale, a label): overlays are made to be read in a list of photos.
 SMALLEST_LINE = 0.018

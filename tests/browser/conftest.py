@@ -18,9 +18,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from core.settings import Settings
 from sandbox import erasers
-from sandbox.erasers import Wish
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
+from sandbox.wish import Wish
 from tests.worker.eraser import InvertingEraser
 from tests.worker.photos import drawn, saved
 

@@ -5,7 +5,7 @@ from functools import partial
 from sqlalchemy import Connection, Engine, text
 
 from core.settings import OnMaybeBilled
-from core.states import SETTLED, Lane
+from core.states import Lane
 from db import attempts, batches, jobs, queue
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
@@ -15,6 +15,7 @@ ACCOUNT = "test-account"
 RULES = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.RETRY)
 HOLD = RetryRules(max_attempts=5, base_seconds=1, cap_seconds=60, on_maybe_billed=OnMaybeBilled.HOLD)
 OUTPUT = "an output"
+ENDED = {"succeeded", "dead", "held", "cancelled"}
 
 
 def make_batch(engine: Engine, count: int, *, lane: Lane = Lane.BULK, queued: bool = False) -> list[int]:
@@ -53,7 +54,7 @@ def put(connection: Connection, state: str, which: str = "true", **values: objec
         "queued_at": "now()" if state == "queued" else "NULL",
         "lease_token": "gen_random_uuid()" if state == "running" else "NULL",
         "lease_expires_at": "now() + interval '1 minute'" if state == "running" else "NULL",
-        "finished_at": "now()" if state in SETTLED else "NULL",
+        "finished_at": "now()" if state in ENDED else "NULL",
         "artifact_sha256": {"succeeded": f"'{OUTPUT}'", "held": "artifact_sha256"}.get(state, "NULL"),
         "code": {"succeeded": "'200'", "dead": "'801'", "held": "'unchanged'"}.get(state, "code"),
     }

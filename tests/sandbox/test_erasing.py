@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from sandbox import erasers
-from sandbox.erasers import FlatEraser, Wish
+from sandbox.erasers import FlatEraser
 from sandbox.service import DRAWN_AT_ONCE
+from sandbox.wish import Wish
 from tests.sandbox.calls import call, output_of
 from tests.sandbox.conftest import Start
 

@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageOps
 
-from sandbox.erasers import Wish
+from sandbox.wish import Wish
 
 
 class InvertingEraser:
