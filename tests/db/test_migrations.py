@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from alembic import command
@@ -10,11 +11,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
-from db import locks, migrate
+from core.states import AnswerClass, Spend
+from db import attempts, locks, migrate, tallies
+from db.attempts import Outcome
+from db.budgets import Tariff
 from db.locks import Duty
 from db.migrate import configuration, is_current, upgrade
 from db.models import Base
 from db.session import make_engine
+from tests.db.rows import call, make_batch
 
 
 @pytest.fixture
@@ -199,3 +204,28 @@ def test_nobody_waits_behind_a_migration_that_waits_for_a_long_transaction(engin
     assert not migrating.is_alive()
     with engine.connect() as connection:
         assert "ck_batches_state" in _checks(connection, "public")
+
+
+def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine: Engine) -> None:
+    migrate_to(engine, before("0009"))
+    job_ids = make_batch(engine, 2, queued=True)
+    first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in job_ids)
+    assert first is not None
+    assert second is not None
+    paid = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+    with engine.begin() as connection:
+        attempts.settle(connection, first, paid)
+        tallies.fold(connection)
+        connection.execute(text("DELETE FROM batch_counts WHERE what LIKE 'cost:%'"))
+    waiting = text("SELECT count(*) FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND NOT granted")
+    with engine.connect() as worker, engine.connect() as other:
+        attempts.settle(worker, second, paid)
+        migrating = threading.Thread(target=migrate_to, args=(engine, "0009"))
+        migrating.start()
+        other.execution_options(isolation_level="AUTOCOMMIT")
+        while not other.execute(waiting).scalar_one():
+            assert migrating.is_alive()
+        worker.commit()
+        migrating.join(60)
+    with engine.connect() as connection:
+        assert tallies.tally(connection, [1])[1].cost == Decimal("0.10")
