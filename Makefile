@@ -45,12 +45,16 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotat
 clean: ## Remove what make and the tests made
 	rm -rf $(VENV) $(VENV)-compose .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
-$(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit("Cleanplate needs Python 3.11 to 3.13; name one with make PYTHON=python3.12 …" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
-	@$(PYTHON) -m venv $(VENV)
+# What is downloaded for each, in MB.
+MB_runtime := 45
+MB_demo := 175
+MB_dev := 375
 
-$(STAMP)-%: requirements/%.txt pyproject.toml | $(BIN)/python
-	@echo "Installing ($*)…"
+$(STAMP)-%: requirements/%.txt pyproject.toml
+	@echo "Installing into $(VENV): $$(grep -c == $<) packages ($*), about $(MB_$*) MB to download; once, half a minute or more…"
+	@test -x $(BIN)/python || { \
+		$(PYTHON) -c 'import sys; sys.exit("Cleanplate needs Python 3.11 to 3.13; name one with make PYTHON=python3.12 …" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)' \
+		&& $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
