@@ -60,8 +60,14 @@ class Canvas:
 
     def ellipse(self, centre: Point, rx: float, ry: float) -> Floats:
         """A filled ellipse."""
-        distance = np.hypot((self.x - centre[0]) / rx, (self.y - centre[1]) / ry)
-        return np.asarray(np.clip((1 - distance) * min(rx, ry) * self.width + 0.5, 0, 1), np.float32)
+        mask = np.zeros((self.height, self.width), np.float32)
+        edge = 1 / self.width + 0.5 * max(rx, ry) / (min(rx, ry) * self.width)
+        rows = slice(*np.searchsorted(self.y[:, 0], (centre[1] - ry - edge, centre[1] + ry + edge)))
+        columns = slice(*np.searchsorted(self.x[0], (centre[0] - rx - edge, centre[0] + rx + edge)))
+        part = (rows, columns)
+        distance = np.hypot((self.x[part] - centre[0]) / rx, (self.y[part] - centre[1]) / ry)
+        mask[part] = np.clip((1 - distance) * min(rx, ry) * self.width + 0.5, 0, 1)
+        return mask
 
     def rounded(self, x0: float, y0: float, x1: float, y1: float, radius: float) -> Floats:
         """A rectangle with round corners."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 import cv2
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 Image8 = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
-THREADS = 2
 # The detector sees the photo at this longest side at most: smaller loses faint marks, larger only costs time.
 DETECT_SIDE = 1280
 DETECT_SCORE = 0.4
@@ -38,19 +37,21 @@ class Line:
 
 
 class Engine:
-    """One model for the whole process; calls wait for each other, since more threads only fight for the same cores."""
+    """One model, for one thread at a time.
+
+    It computes in the thread that asks: threads of its own wait for each other busily, which costs half as much again.
+    """
 
     def __init__(self) -> None:
         from rapidocr import RapidOCR
 
-        cv2.setNumThreads(THREADS)
-        self._lock = threading.Lock()
+        cv2.setNumThreads(1)
         self._ocr = RapidOCR(
             params={
                 "Global.log_level": "error",
                 "Global.use_cls": False,
                 "Global.max_side_len": 4000,
-                "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
+                "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
                 "Det.limit_type": "max",
                 "Det.limit_side_len": DETECT_SIDE,
@@ -60,8 +61,7 @@ class Engine:
 
     def read(self, picture: Image8) -> list[Line]:
         """Finds lines of text and reads them (BGR picture); leaves out what does not read like text."""
-        with self._lock:
-            found = self._ocr(picture, use_det=True, use_cls=False, use_rec=True)
+        found = self._ocr(picture, use_det=True, use_cls=False, use_rec=True)
         if found.boxes is None or found.txts is None:
             return []
         lines = zip(found.boxes, found.txts, found.scores, strict=True)
@@ -74,14 +74,16 @@ def reads_like_text(text: str, score: float) -> bool:
     return letters >= LEAST_LETTERS and score >= (SHORT_READ_SCORE if letters <= SHORT else READ_SCORE)
 
 
-_lock = threading.Lock()
-_engine: Engine | None = None
+_free: SimpleQueue[Engine] = SimpleQueue()
 
 
-def get_engine() -> Engine:
-    """Loads the models on first use."""
-    global _engine
-    with _lock:
-        if _engine is None:
-            _engine = Engine()
-        return _engine
+def read_lines(picture: Image8) -> list[Line]:
+    """Does what `Engine.read` does, on an engine nobody uses at the moment; loads the models when there is none."""
+    try:
+        engine = _free.get_nowait()
+    except Empty:
+        engine = Engine()
+    try:
+        return engine.read(picture)
+    finally:
+        _free.put(engine)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sandbox.erase.blocks import block_mask
 from sandbox.erase.elements import kinds_of
-from sandbox.erase.engine import Image8, Line, get_engine
+from sandbox.erase.engine import Image8, Line, read_lines
 from sandbox.erase.glyphs import Bools, clear_line, find_strokes, line_area, window_of
 from sandbox.erase.repair import repair
 from sandbox.erase.subject import subject_mask
@@ -41,7 +41,7 @@ def erase_all(picture: Image8, wish: Wish) -> Image8 | None:
         area = np.asarray(wish.mask)
         return repair(picture, np.zeros_like(area), area) if area.any() else None
     marks = Marks(picture, wish)
-    marks.add(get_engine().read(picture))
+    marks.add(read_lines(picture))
     if not marks.any():
         return None
     if marks.solid:
@@ -98,7 +98,7 @@ class Marks:
         for line in self.solid:
             rows, columns = _around(line, bared)
             shift = np.array([columns.start, rows.start], np.float32)
-            found = get_engine().read(np.ascontiguousarray(bared[rows, columns]))
+            found = read_lines(np.ascontiguousarray(bared[rows, columns]))
             below.add(Line(each.corners + shift, each.text) for each in found)
         lifted = (below.picture != bared).any(axis=2)
         self.picture[lifted] = below.picture[lifted]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from sandbox.erase.engine import Image8, Line, get_engine
+from sandbox.erase.engine import Image8, Line, read_lines
 from sandbox.erase.eraser import SMALLEST_LINE
 from sandbox.erase.glyphs import Bools
 
@@ -32,7 +32,7 @@ def cleanness(photo: Image.Image, output: Image.Image, plate: Image.Image) -> Cl
     least = SMALLEST_LINE * max(cleaned.shape)
     before = _bgr(photo)
     overlaid = cv2.absdiff(before, clean).max(axis=2) > OVERLAY
-    lines = [line for line in get_engine().read(cleaned) if line.height >= least]
+    lines = [line for line in read_lines(cleaned) if line.height >= least]
     words = tuple(line.text for line in lines if _lies_on(line, overlaid))
     return Cleanness(words, psnr(cleaned, clean), psnr(before, clean))
 

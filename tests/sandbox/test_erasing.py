@@ -37,9 +37,9 @@ def words(picture: Image.Image) -> str:
     import cv2
     import numpy as np
 
-    from sandbox.erase.engine import get_engine
+    from sandbox.erase.engine import read_lines
 
-    lines = get_engine().read(cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR))
+    lines = read_lines(cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR))
     return " ".join(line.text.replace(" ", "").upper() for line in lines)
 
 
