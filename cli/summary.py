@@ -44,8 +44,12 @@ class RunSummary:
         tail = {"seconds": round(self.seconds, 3), "out": str(self.out), "report": str(self.report)}
         return json.dumps({"batch": self.batch, **picked, **calls, **cost, **tail})
 
-    def print(self) -> None:
-        """Print the summary for a person on stderr."""
+    def print(self, *, command: str = "cleanplate") -> None:
+        """Print the summary for a person on stderr.
+
+        Args:
+            command: What our command is called with, to reach this run's database.
+        """
         counts = self.counts
         reused = f" ({counts.reused} of them cleaned before, not paid again)" if counts.reused else ""
         click.echo(f"{counts.succeeded} of {counts.total} photos are clean{reused}.", err=True)
@@ -60,9 +64,9 @@ class RunSummary:
         click.echo(f"Photos: {self.out}\nReport: {self.report}", err=True)
         if counts.held:
             click.echo(
-                f"Look at the held ones in the report, or with `cleanplate status {self.batch}`; then `cleanplate "
-                "accept JOB…` or `cleanplate reject JOB…`.",
+                f"Look at the held ones in the report, or with `{command} status {self.batch}`; then `{command} "
+                f"accept JOB…` or `{command} reject JOB…`.",
                 err=True,
             )
         if counts.dead:
-            click.echo(f"Try the failed ones again: cleanplate requeue {self.batch}", err=True)
+            click.echo(f"Try the failed ones again: {command} requeue {self.batch}", err=True)

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -14,11 +15,13 @@ from cli.stack.local import RUN_ROLES, LocalStack
 from cli.stack.roles import free_port
 from cli.summary import RunSummary
 from core.errors import UsageError
-from core.settings import load_settings
+from core.settings import AIDGE, load_settings
 from producer.intake import BatchOptions
 
 PHOTOS = 24
 DEMO_RATE = 10.0
+DEMO_TIMEOUT = 120.0
+"""A call is drawn on this very machine, which may have other things to do."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -40,7 +43,10 @@ def demo(to: Path | None, stay: bool) -> int:
         redis_url="",
         removal_api_url="",
         removal_api_key="",
+        removal_provider=AIDGE,
+        artifact_store="postgres",
         removal_rate=DEMO_RATE,
+        removal_timeout=DEMO_TIMEOUT,
         removal_price=0,
         removal_daily_calls=None,
     )
@@ -50,26 +56,38 @@ def demo(to: Path | None, stay: bool) -> int:
         shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     out.mkdir()
-    click.echo("Drawing a sample catalogue of 24 product photos…", err=True)
-    make_catalogue(photos, count=PHOTOS)
-    settings = settings.model_copy(update={"cleanplate_home": home})
-    settings = settings.model_copy(update={"web_host": LOOPBACK, "web_port": free_port(), "web_public_url": ""})
-
-    def begin(engine: Engine) -> None:
-        click.echo(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+    settings = settings.model_copy(
+        update={"cleanplate_home": home, "web_host": LOOPBACK, "web_port": free_port(), "web_public_url": ""}
+    )
 
     def end(summary: RunSummary, stack: LocalStack) -> None:
         if summary.stopped is not None:
             return
-        summary.print()
+        summary.print(command=f"CLEANPLATE_HOME={home} cleanplate")
         if stay:
             click.echo("The console stays open until Ctrl-C.", err=True)
             stop = stop_on_signals()
             while not stop.wait(1.0):
                 stack.check()
 
-    roles = RUN_ROLES | {"web"}
-    summary = clean(settings, str(photos / "photos"), out, BatchOptions(), roles=roles, begin=begin, end=end)
+    click.echo(f"Drawing a sample catalogue of {PHOTOS} product photos while the servers start…", err=True)
+    with ThreadPoolExecutor(1) as beside:
+        drawn = beside.submit(make_catalogue, photos, count=PHOTOS)
+
+        def begin(engine: Engine) -> None:
+            if stay:
+                click.echo(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+            drawn.result()
+
+        summary = clean(
+            settings,
+            str(photos / "photos"),
+            out,
+            BatchOptions(),
+            roles=RUN_ROLES | {"web"} if stay else RUN_ROLES,
+            begin=begin,
+            end=end,
+        )
     if summary.stopped is not None:
         raise summary.stopped
     return summary.exit_code

@@ -102,7 +102,7 @@ def clean(
     check_settings(settings)
     began = time.monotonic()
     stopped: AccountRefused | BudgetReached | CanaryFailed | KeyboardInterrupt | None = None
-    with LocalStack(settings, roles=RUN_ROLES, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
+    with LocalStack(settings, roles=roles, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
         engine = make_engine(stack.endpoints.database_url, pool_size=2)
         try:
             begin(engine)

@@ -17,7 +17,7 @@ from core.settings import Settings
 
 SANDBOX_HOST = "127.0.0.1"
 SANDBOX_PATH = "/rest/ai/image/removal"
-SANDBOX_CALLS = 8
+SANDBOX_CALLS = min(8, 2 * (os.cpu_count() or 1))
 AFTER_CALLS_SECONDS = 15.0
 
 
@@ -63,7 +63,8 @@ def make_children(
             "REMOVAL_API_URL": api_url,
             # A secret without a key would sign calls with something the sandbox does not know.
             "REMOVAL_API_SECRET": "",
-            # It erases on this machine's own processors: more calls at once only make each wait longer.
+            # It erases on this machine's own processors: more calls at once only make each wait longer, in the end for
+            # longer than a call may take.
             "WORKER_CONCURRENCY": str(min(settings.worker_concurrency, SANDBOX_CALLS)),
             "FETCH_ALLOW_PRIVATE": ",".join(filter(None, (settings.fetch_allow_private, f"{SANDBOX_HOST}:{port}"))),
         }
