@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from standardwebhooks.webhooks import Webhook
 
 from core.settings import Settings
-from db import artifacts, batches, callbacks, jobs, reviews
+from db import artifacts, batches, callbacks, jobs, redo, reviews
 from producer import rounds as rounds_module
 from producer.callbacks import courier as courier_module
 from producer.callbacks.courier import Courier
@@ -124,6 +124,28 @@ def test_what_a_person_decides_is_told_too(engine: Engine, shop: Shop) -> None:
         reviews.reject(connection, [job_id])
     courier(engine).send_due()
     assert [event for event, _ in shop.told()] == ["job.dead"]
+
+
+def test_an_output_that_is_made_again_is_told_too(engine: Engine, shop: Shop) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    listen(engine, shop.url)
+    end(engine, job_id, "succeeded")
+    sender = courier(engine)
+    assert sender.send_due() == 1
+    for data, told in ((b"better", 1), (b"better", 0)):
+        with engine.begin() as connection:
+            again = redo.add(connection, job_id, mask=f"box 0,0,{told + 1},1", input_uri=None, item_key=f"again {told}")
+            connection.execute(text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE id = :id"), {"id": again})
+        job = claim(engine, again)
+        assert job is not None
+        with engine.begin() as connection:
+            sha256 = artifacts.keep(connection, data, image_format="PNG", width=1, height=1)
+            jobs.succeed(connection, job, artifact_sha256=sha256)
+        # The same output once more is nothing new.
+        assert sender.send_due() == told
+    assert [(event, data["job_id"]) for event, data in shop.told()] == [("job.succeeded", job_id)] * 2
+    first, second = (data["artifact_url"] for _, data in shop.told())
+    assert first != second
 
 
 def test_it_is_tried_again_later_and_with_the_same_id(engine: Engine, shop: Shop) -> None:
