@@ -85,7 +85,8 @@ local function succeed(epoch, gen, waited)
   if s.good < s.learned then
     s.good, s.cuts, s.lowered = s.learned, 0, 0
     if s.learned >= fit(configured) then
-      s.top, s.patience = 0, PATIENCE
+      s.patience = PATIENCE
+      s.top = s.learned >= s.top and 0 or s.top
     end
   end
   if s.progress >= s.hold and s.learned < fit(configured) then

@@ -30,7 +30,8 @@ class Limiter:
         client: A thread-safe Redis client with short socket timeouts; the caller owns it.
         account: Whose quota; every process that calls for this account must name it the same.
         rate: Calls per second. In any second, over all processes, no more than this many go out, rounded down to
-            whole calls; below 1, one call in 1 / rate seconds. The latest value that any process brings counts.
+            whole calls; below 1, one call in 1 / rate seconds. The lowest value
+            that any process brought in the last ten seconds counts for all; what was learned below it is kept.
         burst: How many calls may go out at once after a pause; never more than `rate` in any second even so.
     """
 

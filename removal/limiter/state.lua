@@ -31,12 +31,14 @@ local MOST_BAN = 3600 * SECOND
 local CUTS_BLIND = 3 -- with no success in between, further cuts tell nothing about the rate
 local LATENCY_WEIGHT = 0.05
 local KEPT_SECONDS = 86400
+local RIVAL = 10 * SECOND -- so long after a process last asked for it, a lower configured rate still holds for all
 local DEAD_AFTER = 250000 -- an interactive number this overdue (µs) no longer holds bulk back
 
 local LANES = { 'interactive', 'bulk' }
 
 local bucket, recent = KEYS[1], KEYS[2]
-local verb, configured, burst = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local verb, asked, burst = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local configured = asked
 local now = tonumber(ARGV[2])
 if not now then
   local time = redis.call('TIME')
@@ -102,11 +104,33 @@ if not s.born or now + SECOND < s.clock then
 end
 now = math.max(now, s.clock or 0)
 s.clock = now
-if s.configured ~= configured then
-  s.configured, s.top, s.good, s.jump, s.cuts, s.patience = configured, 0, 0, 0, 0, PATIENCE
-  s.oks_since, s.refused_since, s.granted_since = 0, 0, 0
-  set_rate(configured, PROOF)
+
+-- The lowest rate that any process of the fleet is configured to is the one of all, and what was learned below it stays.
+local function agree()
+  if s.configured == 0 then
+    s.configured, s.top, s.good, s.jump, s.cuts, s.patience = asked, 0, 0, 0, 0, PATIENCE
+    s.oks_since, s.refused_since, s.granted_since = 0, 0, 0
+    set_rate(asked, PROOF)
+  elseif asked < s.configured then
+    s.configured = asked
+    if s.learned > fit(asked) then
+      s.good = math.min(s.good, fit(asked))
+      set_rate(asked, PROOF)
+    end
+  elseif asked > s.configured and now - (s.asked or 0) > RIVAL then
+    configured = s.configured
+    local is_free = s.top == 0 and s.learned >= fit(configured)
+    configured, s.configured = asked, asked
+    if is_free then
+      set_rate(asked, PROOF)
+    end
+  end
+  configured = s.configured
+  if asked == configured then
+    s.asked = now
+  end
 end
 
+agree()
 set_pace()
 local burst_slack = (math.min(burst, calls) - 1) * gap

@@ -135,7 +135,8 @@ def test_an_output_that_is_made_again_is_told_too(engine: Engine, shop: Shop) ->
     for data, told in ((b"better", 1), (b"better", 0)):
         with engine.begin() as connection:
             again = redo.add(connection, job_id, mask=f"box 0,0,{told + 1},1", input_uri=None, item_key=f"again {told}")
-            connection.execute(text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE id = :id"), {"id": again})
+            queued = text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE id = :id")
+            connection.execute(queued, {"id": again})
         job = claim(engine, again)
         assert job is not None
         with engine.begin() as connection:

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from redis import Redis
@@ -65,10 +65,11 @@ class Fleet:
         account: Whose bucket.
         rate: The configured rate.
         api: What they call.
+        others: What other processes of the fleet are configured to.
     """
 
-    def __init__(self, client: Redis, account: str, rate: float, api: Api) -> None:
-        self._bucket = Bucket(client, account, rate, 1, RedisClock())
+    def __init__(self, client: Redis, account: str, rate: float, api: Api, others: Sequence[float] = ()) -> None:
+        self._buckets = itertools.cycle([Bucket(client, account, each, 1, RedisClock()) for each in (rate, *others)])
         self._lineup = Lineup()
         self._api = api
         self._now = START_US
@@ -104,31 +105,31 @@ class Fleet:
         self.rates.append(((self._now - START_US) / 1e6, answer.rate_millis / 1000))
 
     def _reserve(self) -> None:
-        permit = Permit(Lane.BULK)
-        answer = self._bucket.reserve(permit.lane, self._now)
+        permit, bucket = Permit(Lane.BULK), next(self._buckets)
+        answer = bucket.reserve(permit.lane, self._now)
         take_in(permit, answer)
         self._note(permit, answer)
-        self._sleep(permit)
+        self._sleep(permit, bucket)
 
-    def _sleep(self, permit: Permit) -> None:
+    def _sleep(self, permit: Permit, bucket: Bucket) -> None:
         left = self._lineup.due_us(permit) - AHEAD_US - self._now
         if left > 0:
-            self._at(self._now + min(left, LOOK_US), lambda: self._sleep(permit))
+            self._at(self._now + min(left, LOOK_US), lambda: self._sleep(permit, bucket))
             return
-        answer = self._bucket.grant(permit, AHEAD_US, self._now)
+        answer = bucket.grant(permit, AHEAD_US, self._now)
         take_in(permit, answer)
         self._note(permit, answer)
         if permit.granted:
-            self._at(permit.at_us, lambda: self._call(permit))
+            self._at(permit.at_us, lambda: self._call(permit, bucket))
         else:
-            self._at(self._now + 1, lambda: self._sleep(permit))
+            self._at(self._now + 1, lambda: self._sleep(permit, bucket))
 
-    def _call(self, permit: Permit) -> None:
+    def _call(self, permit: Permit, bucket: Bucket) -> None:
         fits = self._api.call(self._now)
         seconds = self._api.latency_seconds if fits else self._api.refusal_seconds
-        self._at(self._now + int(seconds * 1e6), lambda: self._settle(permit, fits))
+        self._at(self._now + int(seconds * 1e6), lambda: self._settle(permit, bucket, fits))
 
-    def _settle(self, permit: Permit, fits: bool) -> None:
+    def _settle(self, permit: Permit, bucket: Bucket, fits: bool) -> None:
         outcome = Outcome.OK if fits else Outcome.THROTTLED
-        self._note(permit, self._bucket.settle(permit, outcome, None, None, self._now))
+        self._note(permit, bucket.settle(permit, outcome, None, None, self._now))
         self._at(self._now, self._reserve)

@@ -158,9 +158,24 @@ def test_idle_time_does_not_raise_the_rate(redis: Redis, account: str) -> None:
     assert line.reserve(line.start + 3_600_000_000).rate_millis == lowered < 10_000
 
 
-def test_another_configured_rate_counts_at_once(redis: Redis, account: str) -> None:
+def test_the_lowest_configured_rate_of_a_fleet_counts_at_once_and_until_nobody_asks_for_it(
+    redis: Redis, account: str
+) -> None:
+    slow, fast = (Bucket(redis, account, rate, 1, RedisClock()) for rate in (100, 200))
+    rates = [
+        bucket.reserve(Lane.BULK, START_US + int(seconds * 1e6)).rate_millis / 1000
+        for bucket, seconds in [(fast, 0), (slow, 1), (fast, 2), (slow, 9), (fast, 18.9), (fast, 19.1), (slow, 20)]
+    ]
+    assert rates == [200, 100, 100, 100, 100, 200, 100]
+
+
+def test_what_was_learned_outlives_another_configured_rate(redis: Redis, account: str) -> None:
     line = Line(redis, account, rate=100)
     permit = line.grant(line.reserve(line.start), line.start)
     line.settle(permit, Outcome.THROTTLED, line.start)
+    learned = line.reserve(line.start).rate_millis
+    assert learned < 100_000
     faster = Bucket(redis, account, 200, 1, RedisClock())
-    assert faster.reserve(Lane.BULK, line.start).rate_millis == 200_000
+    assert faster.reserve(Lane.BULK, line.start + 60_000_000).rate_millis == learned
+    slower = Bucket(redis, account, 20, 1, RedisClock())
+    assert slower.reserve(Lane.BULK, line.start + 60_000_000).rate_millis == 20_000

@@ -1,5 +1,7 @@
 """The learned rate finds the quota there is, in simulated time."""
 
+from bisect import bisect_left
+
 import pytest
 from redis import Redis
 
@@ -97,3 +99,19 @@ def test_slow_rates_are_kept(redis: Redis, account: str, rate: float) -> None:
     assert api.refused == []
     most = int(rate) if rate >= 1 else rate
     assert len(api.accepted) >= int(110 * most * 0.98)
+
+
+@pytest.mark.parametrize("quota", [30, 35, 38])
+def test_two_configured_rates_in_one_fleet_do_not_undo_what_is_learned(
+    redis: Redis, account: str, quota: float
+) -> None:
+    fleet = Fleet(redis, account, 40, Api(lambda _: quota), others=(35,))
+    fleet.run(90)
+    assert fleet.refused(0, 90) < 0.02
+    assert fleet.used(20, 90, min(quota, 35)) >= 0.96
+
+
+def test_a_fleet_of_two_configured_rates_keeps_to_the_lower_in_every_second(redis: Redis, account: str) -> None:
+    api = Api(lambda _: 1000)
+    Fleet(redis, account, 40, api, others=(35, 40)).run(30)
+    assert max(bisect_left(api.accepted, begin + 1.0) - place for place, begin in enumerate(api.accepted)) <= 35
