@@ -51,7 +51,7 @@ MB_demo := 175
 MB_dev := 375
 
 $(STAMP)-%: requirements/%.txt pyproject.toml
-	@echo "Installing into $(VENV): $$(grep -c == $<) packages ($*), about $(MB_$*) MB to download; once, half a minute or more…"
+	@echo "Installing into $(VENV): $$(grep -o '^[^ =]*==' $< | sort -u | wc -l) packages ($*), about $(MB_$*) MB to download; once, half a minute or more…"
 	@test -x $(BIN)/python || { \
 		$(PYTHON) -c 'import sys; sys.exit("Cleanplate needs Python 3.11 to 3.13; name one with make PYTHON=python3.12 …" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)' \
 		&& $(PYTHON) -m venv $(VENV); }

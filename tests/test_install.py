@@ -56,3 +56,15 @@ def test_a_part_runs_with_what_is_installed_for_it(name: str) -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("target", "megabytes"), [("install", 45), ("demo", 175)])
+def test_the_first_that_is_said_is_what_is_installed_and_how_large_it_is(
+    tmp_path: Path, target: str, megabytes: int
+) -> None:
+    command = ["make", "--silent", target, f"VENV={tmp_path / 'venv'}", "PYTHON=false"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    kind = "runtime" if target == "install" else target
+    count = len(pinned(f"{kind}.txt"))
+    said = f"Installing into {tmp_path / 'venv'}: {count} packages ({kind}), about {megabytes} MB"
+    assert done.stdout.startswith(said)
