@@ -388,6 +388,25 @@ def test_a_live_batch_shows_buttons_photos_and_failures(web: Web, admin: Person)
     assert "Pause" in parts["actions"]
 
 
+def bars(page: str) -> list[list[tuple[str, float]]]:
+    """Return, for each bar of a page, which tones it shows and how wide, in per cent."""
+    drawn_bars = re.findall(r'<svg class="split".*?</svg>', page, re.DOTALL)
+    parts = [re.findall(r'<rect class="(\w+)"(?: x="[\d.]+")? width="([\d.]+)"', bar) for bar in drawn_bars]
+    return [[(name, float(width)) for name, width in found] for found in parts]
+
+
+def test_a_bar_shows_what_is_done_and_in_another_tone_what_is_on_its_way(web: Web, admin: Person) -> None:
+    ids = make_batch(web.engine, 4)
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'queued' WHERE id = :id"), {"id": ids[0]})
+    for path in ("/batches", "/batches/1"):
+        page = admin.get(path)
+        assert bars(page) == [[("rest", 100), ("coming", 25)]]
+        assert "0 clean, 0 dead, 0 held, 1 on their way, 3 waiting, of 4" in page
+    end_jobs(web.engine, "dead", "700")
+    assert bars(admin.get("/batches/1")) == [[("rest", 100), ("dead", 100)]]
+
+
 def test_what_pages_load_is_kept_and_is_nothing_else(web: Web) -> None:
     for name in ("console.js", "live.js", "keys.js", "compare.js", "painter.js", "console.css"):
         answer = web.client.get(f"/static/{name}")
