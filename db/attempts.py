@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 from core.states import AnswerClass, Spend
 from db import batches, budgets, circuits
 from db.budgets import FREE, Tariff
+from db.cancels import CALLED_OFF
 from db.jobs import ClaimedJob
 
 # Leases are renewed when a third of them is gone. One with less than a third left belongs to a worker that was frozen,
@@ -66,11 +67,11 @@ def open_call(
 
 def _insert_open(connection: Connection, job: ClaimedJob, *, worker: str, account: str, tariff: Tariff) -> int | None:
     statement = text(
-        "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) "
+        "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) "  # noqa: S608
         "SELECT j.id, j.batch_id, j.lease_token, :worker, :account, :price, clock_timestamp(), 'maybe' "
         "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
         "WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.state = 'active' "
-        "AND j.lease_expires_at > now() + make_interval(secs => :left) "
+        f"AND NOT {CALLED_OFF} AND j.lease_expires_at > now() + make_interval(secs => :left) "
         # A rescue that is under way is waited for; after it the token is another.
         "FOR NO KEY UPDATE OF j RETURNING id"
     )

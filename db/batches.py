@@ -8,11 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.states import BatchState, Lane
-from db import locks, tallies
+from db import locks
 from db.locks import Space
 from db.plans import by_key
-
-CANCEL_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,81 +122,6 @@ def resume(connection: Connection, batch_id: int) -> bool:
     return connection.execute(statement, {"id": batch_id}).rowcount == 1
 
 
-def cancel(connection: Connection, batch_id: int) -> int | None:
-    """End a batch; jobs in a call finish, all others are cancelled.
-
-    From the commit on nothing more is called. Of many jobs only the first are cancelled here, so that it comes soon;
-    `cancel_stragglers` goes on.
-
-    Returns:
-        How many are not called any more; None when the batch had ended before.
-    """
-    statement = text(
-        "UPDATE batches SET state = 'cancelled', pause_reason = NULL, finished_at = now() "
-        "WHERE id = :id AND state IN ('active', 'paused')"
-    )
-    if connection.execute(statement, {"id": batch_id}).rowcount == 0:
-        return None
-    found = tallies.counts(connection, batch_id)
-    _cancel_jobs(connection, [batch_id])
-    return found.pending + found.queued + found.held
-
-
-def cancel_stragglers(connection: Connection) -> int:
-    """Cancel the next jobs of cancelled batches, also those that came back in that very moment; return how many."""
-    statement = text(
-        "SELECT id FROM batches AS b WHERE state = 'cancelled' AND (finished_at > now() - interval '10 minutes' "
-        "OR EXISTS (SELECT 1 FROM batch_counts AS c WHERE c.batch_id = b.id "
-        "AND c.what IN ('pending', 'queued', 'held') AND c.n > 0))"
-    )
-    return _cancel_jobs(connection, list(connection.execute(statement).scalars()))
-
-
-def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
-    statement = text(
-        "UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() WHERE id IN ("
-        "SELECT id FROM jobs WHERE batch_id = ANY(:ids) AND state IN ('pending', 'queued', 'held') LIMIT :most) "
-        "AND state IN ('pending', 'queued', 'held')"
-    )
-    return connection.execute(statement, {"ids": batch_ids, "most": CANCEL_AT_ONCE}).rowcount
-
-
-def requeue(
-    connection: Connection, batch_id: int, code: str | None, *, message: str | None = None, held: bool = False
-) -> int:
-    """Send a batch's dead jobs round again with their attempts reset. Return how many.
-
-    An output that is paid for and was not fetched keeps its link.
-
-    Args:
-        connection: An open transaction.
-        batch_id: Whose jobs.
-        code: Only those that died with this code, such as `801`; None for all.
-        message: Only those that ended with this message, whatever its numbers; None for all.
-        held: Those that wait for a person, instead of the dead.
-    """
-    # A million rows take longer than other statements may.
-    connection.execute(text("SET LOCAL statement_timeout = 0"))
-    _lock(connection, batch_id)
-    statement = text(
-        "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "  # noqa: S608
-        "artifact_sha256 = NULL, "
-        "requeued_at = now(), finished_at = NULL "
-        "WHERE batch_id = :id AND state = :state AND (CAST(:code AS text) IS NULL OR code = :code) "
-        f"AND (CAST(:message AS text) IS NULL OR {shape_of('message')} = {shape_of(':message')})"
-    )
-    values = {"id": batch_id, "code": code, "message": message, "state": "held" if held else "dead"}
-    count = connection.execute(statement, values).rowcount
-    if count:
-        reopen(connection, batch_id)
-    return count
-
-
-def shape_of(message: str) -> str:
-    """Return, as SQL, a message but for its numbers: what jobs have in common that ended alike."""
-    return f"regexp_replace(left(coalesce(CAST({message} AS text), ''), 1000), '[0-9]+', '#', 'g')"
-
-
 def reopen(connection: Connection, batch_id: int) -> None:
     """Make an ended batch active again because it has jobs to run."""
     connection.execute(
@@ -236,8 +159,9 @@ _SEEM_SETTLED = text(
 )
 
 
-def _lock(connection: Connection, batch_id: int) -> None:
-    connection.execute(text("SELECT 1 FROM batches WHERE id = :id FOR UPDATE"), {"id": batch_id})
+def lock(connection: Connection, batch_id: int) -> None:
+    """Keep a batch from ending until this transaction ends; it comes before a lock on any of its jobs."""
+    connection.execute(text("SELECT 1 FROM batches WHERE id = :id FOR NO KEY UPDATE"), {"id": batch_id})
 
 
 ENDED = frozenset({BatchState.FINISHED.value, BatchState.CANCELLED.value})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from db import batches
+from db import requeues
 
 PAGE = 500
 MOST_GROUPED = 10_000
@@ -78,7 +78,7 @@ def group_failures(connection: Connection, batch_id: int, most: int) -> list[Fai
         f"WHERE batch_id = :id AND state BETWEEN {state} AND {state} LIMIT :look)"
         for state in ("'dead'", "'held'")
     )
-    shape = batches.shape_of("message")
+    shape = requeues.shape_of("message")
     statement = text(
         "SELECT state, code, min(message) AS message, count(*) AS n, "  # noqa: S608
         f"sum(count(*)) OVER (PARTITION BY state) >= :look FROM ({looked_at}) AS ended "

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from core.errors import LeaseLost
-from db import batches
+from db.cancels import CALLED_OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,11 @@ NOT_COMPARED = Changed()
 def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: float) -> ClaimedJob | None:
     """Take a queued job of an active batch; None when there is nothing to take (already claimed, paused, gone)."""
     statement = text(
-        "UPDATE jobs AS j SET state = 'running', lease_token = gen_random_uuid(), worker = :worker, queued_at = NULL, "
-        "lease_expires_at = now() + make_interval(secs => :lease), started_at = coalesce(j.started_at, now()) "
+        "UPDATE jobs AS j SET state = 'running', lease_token = gen_random_uuid(), "  # noqa: S608
+        "worker = :worker, queued_at = NULL, lease_expires_at = now() + make_interval(secs => :lease), "
+        "started_at = coalesce(j.started_at, now()) "
         "FROM batches AS b WHERE j.id = :id AND j.state = 'queued' AND b.id = j.batch_id AND b.state = 'active' "
+        f"AND NOT {CALLED_OFF} "
         "RETURNING j.id, j.batch_id, b.lane, j.lease_token, CAST(:lease AS double precision) AS lease_seconds, "
         "coalesce(j.input_uri, j.source_uri) AS source_uri, j.name, "
         "j.elements, j.subject_elements, "
@@ -212,16 +214,16 @@ def give_back(
 ) -> str:
     """Make a job due again after a delay, a retry (`spent` 1) or a snooze (`spent` 0), and return its state.
 
-    A job whose batch was cancelled meanwhile is cancelled instead. The link of a paid output is kept, whatever went
-    wrong, unless `forget_output` says that it leads nowhere.
+    A job whose batch was cancelled meanwhile is cancelled instead, though the batch may go on with others by now. The
+    link of a paid output is kept, whatever went wrong, unless `forget_output` says that it leads nowhere.
 
     Raises:
         LeaseLost: Another worker owns the job.
     """
     statement = text(
-        "UPDATE jobs AS j SET state = CASE b.state WHEN 'cancelled' THEN 'cancelled' ELSE 'pending' END, "
-        "finished_at = CASE b.state WHEN 'cancelled' THEN now() END, "
-        "available_at = now() + make_interval(secs => :delay), attempts = attempts + :spent, "
+        f"UPDATE jobs AS j SET state = CASE WHEN {CALLED_OFF} THEN 'cancelled' ELSE 'pending' END, "  # noqa: S608
+        f"finished_at = CASE WHEN {CALLED_OFF} THEN now() END, "
+        "available_at = clock_timestamp() + make_interval(secs => :delay), attempts = attempts + :spent, "
         "snoozes = snoozes + 1 - :spent, code = coalesce(:code, code), message = coalesce(:message, message), "
         "send_bytes = send_bytes OR :send_bytes, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, "
         "lease_token = NULL, lease_expires_at = NULL, worker = NULL "
@@ -239,29 +241,6 @@ def give_back(
     states = list(connection.execute(statement, values | whose(job)).scalars())
     must_hold(len(states), job)
     return str(states[0])
-
-
-def requeue(connection: Connection, job_id: int) -> bool:
-    """Send one dead or held job round again with its attempts reset. Return whether it was either.
-
-    Args:
-        connection: An open transaction.
-        job_id: Which.
-    """
-    # The batch before the job, as everybody who locks both does.
-    batch_id = connection.execute(
-        text("SELECT b.id FROM batches AS b WHERE b.id = (SELECT batch_id FROM jobs WHERE id = :id) FOR UPDATE"),
-        {"id": job_id},
-    ).scalar_one_or_none()
-    statement = text(
-        "UPDATE jobs SET state = 'pending', available_at = now(), attempts = 0, requeues = requeues + 1, "
-        "artifact_sha256 = NULL, requeued_at = now(), finished_at = NULL "
-        "WHERE id = :id AND state IN ('dead', 'held')"
-    )
-    if batch_id is None or connection.execute(statement, {"id": job_id}).rowcount == 0:
-        return False
-    batches.reopen(connection, batch_id)
-    return True
 
 
 def note_paid(connection: Connection, job: ClaimedJob, output_url: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from core.states import AnswerClass
 from db import circuits, locks
+from db.cancels import CALLED_OFF
 from db.locks import Space
 
 REASON = "outage"
@@ -160,7 +161,7 @@ def _note_failed_probe(connection: Connection, account: str, fault: Fault, rules
 
 
 def _uncount(connection: Connection, attempt_ids: list[int]) -> None:
-    """Take attempts back from their jobs; a job that died of one lives again."""
+    """Take attempts back from their jobs; a job that died of one lives again, unless its batch was cancelled since."""
     # First, so that a batch does not end while its jobs come back to life.
     locked = text(
         "SELECT 1 FROM batches WHERE id IN (SELECT batch_id FROM attempts WHERE id = ANY(:ids)) ORDER BY id "
@@ -168,15 +169,15 @@ def _uncount(connection: Connection, attempt_ids: list[int]) -> None:
     )
     connection.execute(locked, {"ids": attempt_ids})
     statement = text(
-        "WITH uncounted AS (UPDATE attempts SET counted = false WHERE id = ANY(:ids) AND counted "
+        "WITH uncounted AS (UPDATE attempts SET counted = false WHERE id = ANY(:ids) AND counted "  # noqa: S608
         "RETURNING job_id, id, code), per_job AS (SELECT job_id, count(*) AS n, max(id) AS last_id, "
         "(array_agg(code ORDER BY id DESC))[1] AS code FROM uncounted GROUP BY job_id), "
-        "died AS (SELECT j.id FROM jobs AS j JOIN per_job ON per_job.job_id = j.id "
-        "WHERE j.state = 'dead' AND j.code = per_job.code "
+        "died AS (SELECT j.id FROM jobs AS j JOIN per_job ON per_job.job_id = j.id JOIN batches AS b "
+        f"ON b.id = j.batch_id WHERE j.state = 'dead' AND j.code = per_job.code AND NOT {CALLED_OFF} "
         "AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.id > per_job.last_id)), "
         "taken_back AS (UPDATE jobs AS j SET attempts = greatest(0, j.attempts - n), "
         "state = CASE WHEN j.id IN (SELECT id FROM died) THEN 'pending' ELSE j.state END, "
-        "available_at = CASE WHEN j.id IN (SELECT id FROM died) THEN now() ELSE j.available_at END, "
+        "available_at = CASE WHEN j.id IN (SELECT id FROM died) THEN clock_timestamp() ELSE j.available_at END, "
         "finished_at = CASE WHEN j.id IN (SELECT id FROM died) THEN NULL ELSE j.finished_at END "
         "FROM per_job WHERE j.id = per_job.job_id RETURNING j.id, j.batch_id) "
         "UPDATE batches SET state = 'active', finished_at = NULL WHERE state = 'finished' AND id IN "

@@ -6,6 +6,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from core.states import Lane
+from db.cancels import WAITING
 from db.listings import in_index_order
 from db.tallies import COST_OF_DAY, MICROS
 
@@ -44,13 +45,13 @@ def look_at_lanes(connection: Connection) -> list[LaneView]:
     found = {(row.lane, row.what): row.n for row in counts}
     ages = connection.execute(
         text(
-            "SELECT b.lane, CAST(extract(epoch FROM now() - min(j.available_at)) AS double precision) AS age "
+            "SELECT b.lane, CAST(extract(epoch FROM now() - min(j.available_at)) AS double precision) AS age "  # noqa: S608
             # What waits for its canary is not late.
             "FROM batches AS b CROSS JOIN LATERAL ("
-            "(SELECT available_at FROM jobs WHERE b.canary_state IS DISTINCT FROM 'running' AND batch_id = b.id "
-            "AND state = 'pending' AND available_at <= now() ORDER BY available_at, id LIMIT 1) UNION ALL "
-            "(SELECT available_at FROM jobs WHERE b.canary_state = 'running' AND is_canary AND batch_id = b.id "
-            "AND state = 'pending' AND available_at <= now() ORDER BY available_at, id LIMIT 1) UNION ALL "
+            f"(SELECT j.available_at FROM jobs AS j WHERE b.canary_state IS DISTINCT FROM 'running' AND {WAITING} "
+            "AND j.available_at <= now() ORDER BY j.available_at, j.id LIMIT 1) UNION ALL "
+            f"(SELECT j.available_at FROM jobs AS j WHERE b.canary_state = 'running' AND j.is_canary AND {WAITING} "
+            "AND j.available_at <= now() ORDER BY j.available_at, j.id LIMIT 1) UNION ALL "
             "(SELECT min(available_at) FROM jobs WHERE batch_id = b.id AND state = 'queued')) AS j "
             "WHERE b.state = 'active' AND j.available_at IS NOT NULL GROUP BY b.lane"
         )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from core.decision import Decision, Move
 from core.states import JobState, Lane
 from db import locks
+from db.cancels import CALLED_OFF, WAITING
 from db.locks import Duty
 from db.plans import by_key
 
@@ -120,7 +121,7 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
 
 
 _PICK = text(
-    """
+    f"""
     WITH live AS (
         SELECT batch_id, count(*) AS n FROM jobs WHERE state IN ('queued', 'running') GROUP BY batch_id
     ), due AS (
@@ -129,20 +130,18 @@ _PICK = text(
         FROM batches AS b
         LEFT JOIN live ON live.batch_id = b.id
         CROSS JOIN LATERAL (
-            (SELECT id, available_at FROM jobs
-             WHERE b.canary_state IS DISTINCT FROM 'running'
-             AND batch_id = b.id AND state = 'pending' AND available_at <= now()
-             ORDER BY available_at, id LIMIT :room)
+            (SELECT j.id, j.available_at FROM jobs AS j
+             WHERE b.canary_state IS DISTINCT FROM 'running' AND {WAITING} AND j.available_at <= now()
+             ORDER BY j.available_at, j.id LIMIT :room)
             UNION ALL
-            (SELECT id, available_at FROM jobs
-             WHERE b.canary_state = 'running' AND is_canary
-             AND batch_id = b.id AND state = 'pending' AND available_at <= now()
-             ORDER BY available_at, id LIMIT :room)
+            (SELECT j.id, j.available_at FROM jobs AS j
+             WHERE b.canary_state = 'running' AND j.is_canary AND {WAITING} AND j.available_at <= now()
+             ORDER BY j.available_at, j.id LIMIT :room)
         ) AS j
         WHERE b.state = 'active' AND b.lane = :lane
     )
     SELECT id FROM due ORDER BY turn, batch_id LIMIT :room
-    """
+    """  # noqa: S608
 )
 
 
@@ -182,10 +181,9 @@ def rescue(connection: Connection, decide: Callable[[Lapsed], Decision]) -> list
 
 def _lock_lapsed(connection: Connection) -> list[Lapsed]:
     statement = text(
-        """
+        f"""
         WITH lapsed AS (
-            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at, b.lane,
-                b.state = 'cancelled' AS is_cancelled
+            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at, b.lane, {CALLED_OFF} AS is_cancelled
             FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id
             WHERE j.state = 'running' AND j.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
         ), lost AS (
@@ -196,7 +194,7 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
         SELECT lapsed.id, lapsed.batch_id, lapsed.lane, lapsed.attempts, lapsed.is_cancelled, lost.id AS attempt_id,
             CAST(extract(epoch FROM now() - lapsed.created_at) AS double precision) AS age_seconds
         FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
-        """
+        """  # noqa: S608
     )
     return [Lapsed(*row) for row in connection.execute(statement, {"lost": LOST_CODE, "why": _LOST_MESSAGE})]
 
@@ -209,7 +207,7 @@ def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -
             code = CASE WHEN fate.was_called THEN :lost ELSE j.code END,
             message = CASE WHEN fate.was_called THEN :why ELSE j.message END,
             finished_at = CASE WHEN fate.state <> 'pending' THEN now() END,
-            rescues = rescues + 1, available_at = now() + make_interval(secs => fate.delay),
+            rescues = rescues + 1, available_at = clock_timestamp() + make_interval(secs => fate.delay),
             lease_token = NULL, lease_expires_at = NULL, worker = NULL
         FROM unnest(
             CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:spent AS int[]), CAST(:called AS boolean[]),

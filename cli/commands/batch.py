@@ -14,7 +14,7 @@ from cli.report import write_reports
 from cli.stopping import go_on_if_affordable, why_stopped
 from core.errors import CleanplateError
 from core.settings import Settings, load_settings
-from db import audit, batches, budgets, tallies
+from db import audit, batches, budgets, cancels, requeues, tallies
 from db.session import transact
 
 
@@ -59,7 +59,7 @@ def cancel(batch: int) -> None:
         row = find_batch(engine, batch)
         count = transact(engine, lambda connection: _cancel(connection, batch))
         # Nothing is called any more; where no dispatcher runs nobody else would write that down.
-        while transact(engine, batches.cancel_stragglers):
+        while transact(engine, cancels.cancel_stragglers):
             pass
     if count is None:
         click.echo(f"Batch {batch} is {row.state}; nothing changed.")
@@ -68,7 +68,7 @@ def cancel(batch: int) -> None:
 
 
 def _cancel(connection: Connection, batch: int) -> int | None:
-    count = batches.cancel(connection, batch)
+    count = cancels.cancel(connection, batch)
     if count is not None:
         audit.note(connection, actor(), "cancel", f"batch {batch}", f"{count} photos")
     return count
@@ -87,7 +87,7 @@ def requeue(batch: int, code: str | None, held: bool) -> None:
             engine,
             "requeue",
             f"batch {batch}",
-            lambda connection: batches.requeue(connection, batch, code, held=held),
+            lambda connection: requeues.requeue(connection, batch, code, held=held),
             what,
         )
     click.echo(f"{count} {what} of batch {batch} are due again.")

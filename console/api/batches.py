@@ -20,7 +20,7 @@ from console.api.words import (
     Words,
 )
 from core.states import JobState
-from db import audit, batches, listings, tallies
+from db import audit, batches, cancels, listings, requeues, tallies
 from db.session import transact
 from db.tokens import Scope, TokenRow
 
@@ -92,7 +92,7 @@ def batches_router(tools: Tools) -> APIRouter:
     steering(
         "cancel",
         "End a batch; what waits is never called.",
-        lambda connection, which: batches.cancel(connection, which) or 0,
+        lambda connection, which: cancels.cancel(connection, which) or 0,
     )
 
     @router.post("/{batch_id}/requeue", response_model=ChangedOut, responses=responses(404, 409, 413, 415))
@@ -101,7 +101,7 @@ def batches_router(tools: Tools) -> APIRouter:
 
         def work(connection: Connection) -> ChangedOut:
             tools.batch_or_404(connection, batch_id)
-            changed = batches.requeue(connection, batch_id, asked.code, held=asked.held)
+            changed = requeues.requeue(connection, batch_id, asked.code, held=asked.held)
             audit.note(connection, f"token {token.name}", "requeue", f"batch {batch_id}", f"{changed} photos")
             return ChangedOut(changed=changed)
 

@@ -21,7 +21,7 @@ from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor, read_form
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import audit, batches, budgets, circuits
+from db import audit, batches, budgets, cancels, circuits, requeues
 from db.failures import FailureGroup
 from db.listings import JobRow
 from db.session import transact
@@ -119,7 +119,7 @@ def _resume(connection: Connection, batch_id: int, _: FormData) -> Steered:
 
 
 def _cancel(connection: Connection, batch_id: int, _: FormData) -> Steered:
-    found = batches.cancel(connection, batch_id)
+    found = cancels.cancel(connection, batch_id)
     if found is None:
         return "It had ended before.", None
     return f"Cancelled: {found:,} photos are not called any more. What is clean stays.", f"{found} photos"
@@ -128,7 +128,7 @@ def _cancel(connection: Connection, batch_id: int, _: FormData) -> Steered:
 def _requeue(connection: Connection, batch_id: int, sent: FormData) -> Steered:
     code, message = _told(sent, "code"), _told(sent, "message")
     is_held = sent.get("state") == JobState.HELD
-    found = batches.requeue(connection, batch_id, code, message=message, held=is_held)
+    found = requeues.requeue(connection, batch_id, code, message=message, held=is_held)
     which = f"{found:,} {'held' if is_held else 'dead'} photos{f' with {code}' if code else ''}"
     return f"{which} go round again.", f"{which} {message or ''}".strip() if found else None
 

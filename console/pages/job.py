@@ -13,7 +13,7 @@ from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor, read_form
 from core.settings import Settings
 from core.states import JobState
-from db import audit, circuits, jobs, listings, redo, reviews
+from db import audit, circuits, listings, redo, requeues, reviews
 from db.listings import AttemptRow, JobView
 from db.redo import Redo
 from db.reviews import Verdict
@@ -57,7 +57,7 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
     @router.post("/{job_id}/requeue")
     def requeue(job_id: JobId, visitor: Acting, sent: Sent) -> Response:
         def work(connection: Connection) -> str:
-            if not jobs.requeue(connection, job_id):
+            if not requeues.requeue_one(connection, job_id):
                 return f"Job {job_id} is neither dead nor held, so it does not go round again."
             circuits.probe_now(connection, settings.account)
             audit.note(connection, visitor.user.name, "requeue", f"job {job_id}")

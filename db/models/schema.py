@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase
 
 NOW = text("now()")
+CLOCK = text("clock_timestamp()")
 
 
 class Base(DeclarativeBase):

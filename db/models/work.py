@@ -15,11 +15,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import NOW, Base
+from db.models.schema import CLOCK, NOW, Base
 
 
 class Batch(Base):
-    """One submission."""
+    """One submission.
+
+    `cancelled_at` is when it was cancelled last, though it may have been reopened since; `is_clearing` while jobs that
+    the cancel found are still to be cancelled.
+    """
 
     __tablename__ = "batches"
 
@@ -39,6 +43,8 @@ class Batch(Base):
     callback_secret: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     finished_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]
+    is_clearing: Mapped[bool] = mapped_column(server_default="false")
 
     __table_args__ = (
         Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),
@@ -51,14 +57,18 @@ class Batch(Base):
 
 
 class Job(Base):
-    """One source image of a batch."""
+    """One source image of a batch.
+
+    Its times of asking (`created_at`, `requeued_at`) are the clock's, not the transaction's, so that they compare with
+    the time of a cancel.
+    """
 
     __tablename__ = "jobs"
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id"))
     state: Mapped[str]
-    available_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    available_at: Mapped[datetime] = mapped_column(server_default=CLOCK)
     queued_at: Mapped[datetime | None]
     dispatches: Mapped[int] = mapped_column(server_default="0")
     lease_token: Mapped[UUID | None]
@@ -98,7 +108,7 @@ class Job(Base):
     is_canary: Mapped[bool] = mapped_column(server_default="false")
     redo_of: Mapped[int | None]
     input_uri: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    created_at: Mapped[datetime] = mapped_column(server_default=CLOCK)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from db import artifacts, batches, history, jobs, reviews, tallies
+from db import artifacts, batches, history, jobs, requeues, reviews, tallies
 from db.reviews import Verdict
 from tests.db.rows import claim, make_batch, put, state_of
 
@@ -54,7 +54,7 @@ def test_a_rejected_photo_can_be_requeued(engine: Engine) -> None:
     with engine.begin() as connection:
         reviews.reject(connection, [job_id])
         assert batches.finish_settled(connection) == [1]
-        assert batches.requeue(connection, 1, "rejected") == 1
+        assert requeues.requeue(connection, 1, "rejected") == 1
     assert state_of(engine, job_id) == "pending"
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Lane
-from db import attempts, batches, budgets, canaries, circuits, jobs, outages, queue, redo, reviews
+from db import attempts, batches, budgets, canaries, cancels, circuits, jobs, outages, queue, redo, requeues, reviews
 from db.attempts import Outcome
 from db.budgets import Tariff
 from db.jobs import Changed, ClaimedJob
@@ -86,7 +86,7 @@ def rescue(rows: Rows, connection: Connection, number: int) -> None:
 def go_round(rows: Rows, connection: Connection, number: int) -> None:
     canaries.judge(connection, number % 2)
     batches.finish_settled(connection)
-    batches.cancel_stragglers(connection)
+    cancels.cancel_stragglers(connection)
     budgets.resume_affordable(connection, ACCOUNT, TARIFF)
 
 
@@ -119,7 +119,7 @@ def hold_like_its_twin(connection: Connection, job: ClaimedJob) -> None:
 
 
 def give_back_to_a_cancelled_batch(connection: Connection, job: ClaimedJob) -> None:
-    batches.cancel(connection, job.batch_id)
+    cancels.cancel(connection, job.batch_id)
     jobs.give_back(connection, job, delay_seconds=0, spent=0)
 
 
@@ -169,7 +169,7 @@ def resume(connection: Connection, batch_id: int) -> None:
 
 
 def cancel(connection: Connection, batch_id: int) -> None:
-    batches.cancel(connection, batch_id)
+    cancels.cancel(connection, batch_id)
 
 
 def reopen(connection: Connection, batch_id: int) -> None:
@@ -182,8 +182,8 @@ STEERS: dict[str, Callable[[Connection, int], object]] = {
     "resume": resume,
     "cancel": cancel,
     "reopen": reopen,
-    "requeue the dead": lambda connection, batch_id: batches.requeue(connection, batch_id, None),
-    "requeue the held": lambda connection, batch_id: batches.requeue(connection, batch_id, None, held=True),
+    "requeue the dead": lambda connection, batch_id: requeues.requeue(connection, batch_id, None),
+    "requeue the held": lambda connection, batch_id: requeues.requeue(connection, batch_id, None, held=True),
     "limit": lambda connection, batch_id: budgets.set_limits(connection, batch_id, max_calls=3, max_cost=None),
 }
 
@@ -198,7 +198,7 @@ def decide(
 
 
 def requeue_one(connection: Connection, job_id: int) -> None:
-    jobs.requeue(connection, job_id)
+    requeues.requeue_one(connection, job_id)
 
 
 DECISIONS: dict[str, tuple[str, Callable[[Connection, int], object]]] = {

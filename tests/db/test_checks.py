@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from core.states import AnswerClass, BatchState, JobState, Lane, Spend
-from db import batches
+from db import cancels
 from tests.db.rows import OUTPUT, call, make_batch, put
 
 
@@ -97,6 +97,6 @@ def test_a_job_that_was_held_with_an_output_keeps_it_when_its_batch_is_cancelled
     with engine.begin() as connection:
         put(connection, "succeeded")
         put(connection, "held")
-        batches.cancel(connection, 1)
+        cancels.cancel(connection, 1)
         found = connection.execute(text("SELECT state, artifact_sha256 FROM jobs")).one()
     assert found == ("cancelled", OUTPUT)

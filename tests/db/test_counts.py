@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, batches, jobs, queue, tallies
+from db import attempts, cancels, jobs, queue, requeues, tallies
 from db.attempts import Outcome
 from db.tallies import BatchCounts
 from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue
@@ -79,7 +79,7 @@ def test_counts_follow_every_move(engine: Engine, seed: int) -> None:
             live_through(engine, job_id, chance)
         check(engine, 1)
         with engine.begin() as connection:
-            batches.requeue(connection, 1, None, held=bool(number % 2))
+            requeues.requeue(connection, 1, None, held=bool(number % 2))
             tallies.fold(connection)
         check(engine, 1)
         with engine.begin() as connection:
@@ -88,7 +88,7 @@ def test_counts_follow_every_move(engine: Engine, seed: int) -> None:
         with engine.begin() as connection:
             connection.execute(text("UPDATE jobs SET reused_from = 1 WHERE id = :id"), {"id": chance.choice(ids)})
     with engine.begin() as connection:
-        batches.cancel(connection, 1)
+        cancels.cancel(connection, 1)
     check(engine, 1)
     check(engine, 2)
 

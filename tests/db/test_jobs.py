@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
-from db import artifacts, attempts, batches, circuits, jobs, tallies
+from db import artifacts, attempts, batches, cancels, circuits, jobs, requeues, tallies
 from db.attempts import Outcome
 from tests.db.rows import ACCOUNT, HOLD, RULES, claim, make_batch, put, rescue, state_of
 from worker.policy import RetryRules
@@ -207,7 +207,7 @@ def test_what_a_rescue_does_with_a_job(
             text("UPDATE jobs SET lease_expires_at = now() - interval '1 second', attempts = :spent"), {"spent": spent}
         )
         if is_cancelled:
-            batches.cancel(connection, 1)
+            cancels.cancel(connection, 1)
         [rescued] = rescue(connection, rules)
         row = connection.execute(text("SELECT state, attempts, finished_at IS NULL AS is_open FROM jobs")).one()
     assert rescued.state == state
@@ -235,20 +235,11 @@ def test_requeue_takes_only_the_code_it_is_told(engine: Engine) -> None:
             jobs.stop(connection, job, state="dead", code=code, message="", spent=1)
     with engine.begin() as connection:
         assert batches.finish_settled(connection) == [1]
-        assert batches.requeue(connection, 1, "801") == 2
+        assert requeues.requeue(connection, 1, "801") == 2
         row = batches.get(connection, 1)
     assert row is not None
     assert row.state == "active"
     assert [state_of(engine, job_id) for job_id in ids] == ["pending", "pending", "dead"]
-
-
-def test_a_batch_that_has_ended_is_not_cancelled(engine: Engine) -> None:
-    make_batch(engine, 1)
-    with engine.begin() as connection:
-        put(connection, "held")
-        batches.finish_settled(connection)
-        assert batches.cancel(connection, 1) is None
-        assert connection.execute(text("SELECT state FROM jobs")).scalar() == "held"
 
 
 def test_no_job_is_left_behind_in_a_finished_batch(engine: Engine) -> None:
@@ -256,49 +247,13 @@ def test_no_job_is_left_behind_in_a_finished_batch(engine: Engine) -> None:
     with engine.begin() as connection:
         put(connection, "dead")
     with engine.connect() as requeueing:
-        batches.requeue(requeueing, 1, None)
+        requeues.requeue(requeueing, 1, None)
         with engine.begin() as connection:
             assert batches.finish_settled(connection) == []
         requeueing.commit()
     with engine.begin() as connection:
         assert batches.finish_settled(connection) == []
     assert state_of(engine, job_id) == "pending"
-
-
-def test_a_large_batch_is_cancelled_at_once_and_its_jobs_bit_by_bit(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batches, "CANCEL_AT_ONCE", 4)
-    ids = make_batch(engine, 11, queued=True)
-    running = claim(engine, ids[-1])
-    assert running is not None
-    with engine.begin() as connection:
-        assert batches.cancel(connection, 1) == 10
-    with engine.begin() as connection:
-        assert tallies.counts(connection, 1).cancelled == 4
-        tallies.fold(connection)
-        connection.execute(text("UPDATE batches SET finished_at = now() - interval '1 hour'"))
-    assert [claim(engine, job_id) for job_id in ids] == [None] * 11
-    taken = []
-    for _ in range(3):
-        with engine.begin() as connection:
-            taken.append(batches.cancel_stragglers(connection))
-            tallies.fold(connection)
-    assert taken == [4, 2, 0]
-    assert state_of(engine, ids[-1]) == "running"
-
-
-def test_a_job_that_comes_back_while_its_batch_is_cancelled_is_cancelled(engine: Engine) -> None:
-    [job_id] = make_batch(engine, 1, queued=True)
-    job = claim(engine, job_id)
-    assert job is not None
-    with engine.begin() as cancelling:
-        batches.cancel(cancelling, 1)
-        with engine.begin() as connection:
-            jobs.give_back(connection, job, delay_seconds=0, spent=1)
-    assert state_of(engine, job_id) == "pending"
-    with engine.begin() as connection:
-        assert batches.cancel_stragglers(connection) == 1
 
 
 def test_a_requeued_job_starts_its_counts_anew(engine: Engine) -> None:
@@ -311,18 +266,6 @@ def test_a_requeued_job_starts_its_counts_anew(engine: Engine) -> None:
     with engine.begin() as connection:
         assert attempts.count_code(connection, job_id, "1002") == 1
     with engine.begin() as connection:
-        batches.requeue(connection, 1, None)
+        requeues.requeue(connection, 1, None)
     with engine.begin() as connection:
         assert attempts.count_code(connection, job_id, "1002") == 0
-
-
-def test_cancel_leaves_what_is_in_a_call(engine: Engine) -> None:
-    running, queued = make_batch(engine, 2, queued=True)
-    job = claim(engine, running)
-    assert job is not None
-    with engine.begin() as connection:
-        assert batches.cancel(connection, 1) == 1
-    assert [state_of(engine, running), state_of(engine, queued)] == ["running", "cancelled"]
-    with engine.begin() as connection:
-        jobs.give_back(connection, job, delay_seconds=0, spent=1)
-    assert state_of(engine, running) == "cancelled"

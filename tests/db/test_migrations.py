@@ -11,15 +11,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
-from core.states import AnswerClass, Spend
-from db import attempts, locks, migrate, tallies
+from core.states import AnswerClass, Lane, Spend
+from db import attempts, cancels, locks, migrate, queue, requeues, tallies
 from db.attempts import Outcome
 from db.budgets import Tariff
 from db.locks import Duty
 from db.migrate import configuration, is_current, upgrade
 from db.models import Base
 from db.session import make_engine
-from tests.db.rows import call, make_batch
+from tests.db.rows import call, make_batch, state_of
 
 
 @pytest.fixture
@@ -229,3 +229,19 @@ def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine
         migrating.join(60)
     with engine.connect() as connection:
         assert tallies.tally(connection, [1])[1].cost == Decimal("0.10")
+
+
+def test_a_batch_that_was_cancelled_before_cancels_had_a_time_stays_so(engine: Engine) -> None:
+    migrate_to(engine, before("0005"))
+    dead, waiting = make_batch(engine, 2)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE batches SET state = 'cancelled'"))
+        connection.execute(text("UPDATE jobs SET state = 'dead' WHERE id = :id"), {"id": dead})
+    migrate_to(engine, "head")
+    with engine.begin() as connection:
+        assert requeues.requeue_one(connection, dead)
+    with engine.begin() as connection:
+        assert [job.id for job in queue.queue_due(connection, Lane.BULK, 10)] == [dead]
+    with engine.begin() as connection:
+        assert cancels.cancel_stragglers(connection) == 1
+    assert state_of(engine, waiting) == "cancelled"

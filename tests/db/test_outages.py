@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, batches, circuits, jobs, outages, reviews
+from db import attempts, batches, cancels, circuits, jobs, outages, reviews
 from db.attempts import Outcome
 from db.outages import Fault, ProbeRules
 from removal.providers.aidge import Aidge
@@ -300,3 +300,13 @@ def test_a_probe_that_ends_without_an_answer_makes_room_within_a_second(engine: 
     circuit = fleet.circuit()
     assert circuit is not None
     assert circuit.probe_due
+
+
+def test_an_outage_brings_back_no_photo_of_a_batch_that_was_cancelled_since(engine: Engine) -> None:
+    fleet = Fleet(engine, 5)
+    assert [fleet.fail(state="dead") for _ in range(4)] == [False] * 4
+    last = fleet.open()
+    with engine.begin() as connection:
+        assert cancels.cancel(connection, 1) == 0
+    assert fleet.fail(last)
+    assert [state_of(engine, job_id) for job_id in fleet.ids[:4]] == ["dead"] * 4

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, JobState
-from db import attempts, batches, jobs, twins
+from db import attempts, jobs, requeues, twins
 from db.attempts import Outcome
 from db.twins import Twin
 from tests.db.rows import ACCOUNT, claim, make_batch, put
@@ -78,7 +78,7 @@ def test_a_held_twin_holds_until_a_person_says_otherwise(engine: Engine) -> None
     assert twin.state is JobState.HELD
     with engine.begin() as connection:
         jobs.stop(connection, second, state="held", code="read_timeout", message="maybe", spent=0)
-        assert batches.requeue(connection, 1, None, held=True) == 2
+        assert requeues.requeue(connection, 1, None, held=True) == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from core import tracing
-from db import batches
+from db import requeues
 from tests.ops.conftest import PHOTOS, Watched
 
 pytestmark = pytest.mark.timeout(240)
@@ -73,7 +73,7 @@ def test_an_execution_says_whose_it_was_and_whether_it_failed(watched: Watched) 
 
 def test_a_photo_sent_round_again_has_another_outermost_span_in_its_trace(watched: Watched) -> None:
     with watched.fleet.engine.begin() as connection:
-        assert batches.requeue(connection, watched.batch, None) == 1
+        assert requeues.requeue(connection, watched.batch, None) == 1
     watched.fleet.wait_until(lambda: sum(span.name == "job" for span in watched.collector.spans) == PHOTOS + 2, 20)
     rounds = [span for span in watched.collector.spans if span.name == "job" and span.status.code]
     assert len({span.trace_id for span in rounds}) == 1

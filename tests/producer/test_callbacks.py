@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from standardwebhooks.webhooks import Webhook
 
 from core.settings import Settings
-from db import artifacts, batches, callbacks, jobs, redo, reviews
+from db import artifacts, batches, callbacks, jobs, redo, requeues, reviews
 from producer import rounds as rounds_module
 from producer.callbacks import courier as courier_module
 from producer.callbacks.courier import Courier
@@ -247,7 +247,7 @@ def test_what_is_told_is_what_happened_then(engine: Engine, shop: Shop) -> None:
     listen(engine, shop.url)
     end(engine, job_id, "dead")
     with engine.begin() as connection:
-        assert batches.requeue(connection, 1, None) == 1
+        assert requeues.requeue(connection, 1, None) == 1
         happened = connection.execute(text("SELECT created_at FROM callbacks")).scalar_one()
     courier(engine).send_due()
     [(_, body)] = shop.taken

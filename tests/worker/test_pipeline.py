@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from core.errors import SourceRefused, SourceUnreachable
 from core.settings import OnMaybeBilled
-from db import artifacts, batches, circuits, failures, uploads
+from db import artifacts, batches, circuits, failures, requeues, uploads
 from db.store.postgres import PostgresStore
 from producer.intake import BatchOptions
 from tests.db.rows import HOLD, put, rescue
@@ -246,7 +246,7 @@ def test_an_output_that_may_not_be_fetched_is_paid_for_once_and_collected_later(
     assert (ending.state, ending.code) == ("dead", "output_private_address")
     assert "requeue" in ending.message
     with bench.engine.begin() as connection:
-        batches.requeue(connection, 1, None)
+        requeues.requeue(connection, 1, None)
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
     assert bench.sandbox.stats()["accepted"] == 1
 
@@ -364,7 +364,7 @@ def test_an_unreadable_source_does_not_lose_a_paid_output(
             bench.run_due()
     assert bench.job()["state"] == "dead"
     with bench.engine.begin() as connection:
-        batches.requeue(connection, 1, None)
+        requeues.requeue(connection, 1, None)
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
     assert bench.sandbox.stats()["accepted"] == 1
 
@@ -435,7 +435,7 @@ def test_what_the_api_refused_for_good_is_not_asked_again_but_by_a_person(make_b
     assert [row["code"] for row in bench.rows("SELECT code FROM jobs")] == ["1000", "1000"]
     assert bench.sandbox.stats()["accepted"] == 1
     with bench.engine.begin() as connection:
-        batches.requeue(connection, 1, None)
+        requeues.requeue(connection, 1, None)
     bench.run_out()
     assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded", "succeeded"]
     assert bench.sandbox.stats()["accepted"] == 2

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from core.errors import SourceUnreachable
 from core.net.addresses import AllowList
 from core.states import Lane
-from db import artifacts, batches, circuits, queue
+from db import artifacts, circuits, queue, requeues
 from producer.intake import BatchOptions
 from sandbox.answers import Answer
 from sandbox.handler import Handler
@@ -105,7 +105,7 @@ def test_twins_of_what_cannot_be_fetched_for_long_end_with_it_and_cost_nothing_a
     assert [(row["state"], row["code"]) for row in rows] == [("dead", "output_http_503")] * 2
     assert "requeue" in rows[1]["message"]
     with bench.engine.begin() as connection:
-        assert batches.requeue(connection, 1, None) == 2
+        assert requeues.requeue(connection, 1, None) == 2
     bench.run_out()
     assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded"] * 2
     assert bench.sandbox.stats()["accepted"] == 1
@@ -121,7 +121,7 @@ def test_what_our_own_limits_forbid_to_fetch_for_a_twin_is_not_called_for_either
         bench.run_out()
     assert [row["code"] for row in bench.rows("SELECT code FROM jobs")] == ["output_address_forbidden"] * 2
     with bench.engine.begin() as connection:
-        assert batches.requeue(connection, 1, None) == 2
+        assert requeues.requeue(connection, 1, None) == 2
     bench.run_out()
     assert [row["state"] for row in bench.rows("SELECT state FROM jobs")] == ["succeeded"] * 2
     assert bench.sandbox.stats()["accepted"] == 1

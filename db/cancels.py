@@ -1,0 +1,81 @@
+"""Cancelling batches. A cancel is a fact with a time: what it found never runs, unless it is asked for again later.
+
+The batch says when it was cancelled last, each job when it was asked for last, so one statement cancels a million jobs.
+Their rows follow bit by bit, also when the batch was reopened meanwhile because some of them go round again.
+"""
+
+from sqlalchemy import Connection, text
+
+from db import tallies
+from db.batches import ENDED
+
+AT_ONCE = 10_000
+
+CALLED_OFF = "(coalesce(j.requeued_at, j.created_at) <= coalesce(b.cancelled_at, '-infinity'))"
+"""As SQL: whether a job `j` was last asked for before its batch `b` was cancelled.
+
+Both times are the clock's (not the transaction's) and are read under a lock on the batch, so that they are in the order
+in which it happened.
+"""
+
+WAITING = (
+    "j.batch_id = b.id AND j.state = 'pending' "
+    # What was asked for after the cancel is due after it: with this the index passes over a million rows that were not.
+    "AND j.available_at > CASE WHEN b.is_clearing THEN b.cancelled_at ELSE '-infinity' END "
+    f"AND NOT {CALLED_OFF}"
+)
+"""As SQL: whether a job `j` is one of those of batch `b` that wait to be run, now or later."""
+
+
+def cancel(connection: Connection, batch_id: int) -> int | None:
+    """End a batch; jobs in a call finish, all others are cancelled.
+
+    From the commit on nothing more is called. Of many jobs only the first are cancelled here, so that it comes soon;
+    `cancel_stragglers` goes on.
+
+    Returns:
+        How many are not called any more; None when the batch had ended before.
+    """
+    # Whoever adds jobs, or sends some round again, holds the batch until that is written; only then is it time.
+    found = connection.execute(text("SELECT state FROM batches WHERE id = :id FOR UPDATE"), {"id": batch_id})
+    if found.scalar_one_or_none() in {None, *ENDED}:
+        return None
+    statement = text(
+        "UPDATE batches SET state = 'cancelled', pause_reason = NULL, finished_at = now(), "
+        "cancelled_at = clock_timestamp(), is_clearing = true WHERE id = :id"
+    )
+    connection.execute(statement, {"id": batch_id})
+    counts = tallies.counts(connection, batch_id)
+    _cancel_jobs(connection, [batch_id])
+    return counts.pending + counts.queued + counts.held
+
+
+def cancel_stragglers(connection: Connection) -> int:
+    """Cancel the next jobs that a cancel found, also those that came back in that very moment; return how many."""
+    batch_ids = list(connection.execute(text("SELECT id FROM batches WHERE is_clearing")).scalars())
+    count = _cancel_jobs(connection, batch_ids) if batch_ids else 0
+    # Not in one transaction with jobs, which are locked after their batches.
+    if batch_ids and not count:
+        _note_cleared(connection, batch_ids)
+    return count
+
+
+def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
+    statement = text(
+        "WITH off AS MATERIALIZED (SELECT j.id FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "  # noqa: S608
+        f"WHERE b.id = ANY(:ids) AND j.state IN ('pending', 'queued', 'held') AND {CALLED_OFF} "
+        # One that somebody has hold of is looked at again in the next round.
+        "LIMIT :most FOR UPDATE OF j SKIP LOCKED) "
+        "UPDATE jobs AS j SET state = 'cancelled', queued_at = NULL, finished_at = now() FROM off WHERE j.id = off.id"
+    )
+    return connection.execute(statement, {"ids": batch_ids, "most": AT_ONCE}).rowcount
+
+
+def _note_cleared(connection: Connection, batch_ids: list[int]) -> None:
+    lock = text("SELECT id FROM batches WHERE id = ANY(:ids) FOR UPDATE SKIP LOCKED")
+    locked = list(connection.execute(lock, {"ids": batch_ids}).scalars())
+    statement = text(
+        "UPDATE batches AS b SET is_clearing = false WHERE b.id = ANY(:ids) AND NOT EXISTS (SELECT 1 FROM jobs AS j "  # noqa: S608
+        f"WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running', 'held') AND {CALLED_OFF})"
+    )
+    connection.execute(statement, {"ids": locked})
