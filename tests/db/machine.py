@@ -23,10 +23,14 @@ from worker.policy import RetryRules, decide_lost
 
 TARIFF = Tariff(Decimal("0.01"), daily_calls=1_000)
 FAULT = Outcome(AnswerClass.PROVIDER_FAULT, "801", "down", latency_seconds=0.0)
-MOST_BATCHES = 6
+MOST_BATCHES = 12
+
+ANY_FROM = 18
+"""From this number on, a step is tried with a row of any state, though it is not made for most."""
+NUMBERS = range(24)
 
 Step = Callable[["Rows", Connection, int], object]
-"""Something that is done; of the rows it could be done with, the number says which, counted round and round."""
+"""Something that is done; the number, one of `NUMBERS`, says with which row, counted round and round."""
 
 
 class Rows:
@@ -38,12 +42,11 @@ class Rows:
 
     @staticmethod
     def pick(connection: Connection, number: int, *states: str) -> int | None:
-        """Return the id of a job in one of these states, or of any when there is none."""
-        found = text("SELECT id FROM jobs ORDER BY state = ANY(:states) DESC, id")
-        ids = list(connection.execute(found, {"states": list(states)}).scalars())
-        fits = text("SELECT count(*) FROM jobs WHERE state = ANY(:states)")
-        count = connection.execute(fits, {"states": list(states)}).scalar_one() or len(ids)
-        return ids[number % count] if ids else None
+        """Return the id of a job in one of these states, or of any; None when there is none."""
+        found = text("SELECT id FROM jobs WHERE :any OR state = ANY(:states) ORDER BY id")
+        values = {"any": number >= ANY_FROM, "states": list(states)}
+        ids = list(connection.execute(found, values).scalars())
+        return ids[number % len(ids)] if ids else None
 
 
 def hand_in(rows: Rows, connection: Connection, number: int) -> None:
@@ -102,9 +105,10 @@ def claim(rows: Rows, connection: Connection, number: int) -> ClaimedJob | None:
 
 
 def end(how: Callable[[Connection, ClaimedJob], object], rows: Rows, connection: Connection, number: int) -> None:
-    """End what a worker runs, or claims now; it may be another's by then."""
+    """End what a worker runs, or gets now; it may be another's by then."""
     if not rows.claimed:
-        claim(rows, connection, number)
+        dispatch(rows, connection, number)
+        claim(rows, connection, number % ANY_FROM)
     if rows.claimed:
         with suppress(LeaseLost):
             how(connection, rows.claimed.pop(number % len(rows.claimed)))
@@ -184,7 +188,7 @@ STEERS: dict[str, Callable[[Connection, int], object]] = {
     "reopen": reopen,
     "requeue the dead": lambda connection, batch_id: requeues.requeue(connection, batch_id, None),
     "requeue the held": lambda connection, batch_id: requeues.requeue(connection, batch_id, None, held=True),
-    "limit": lambda connection, batch_id: budgets.set_limits(connection, batch_id, max_calls=3, max_cost=None),
+    "limit": lambda connection, batch_id: budgets.set_limits(connection, batch_id, max_calls=9, max_cost=None),
 }
 
 
@@ -210,14 +214,14 @@ DECISIONS: dict[str, tuple[str, Callable[[Connection, int], object]]] = {
 
 
 def do_again(rows: Rows, connection: Connection, number: int) -> None:
-    """Ask for a photo to be done again, and half of the time do so at once."""
-    job_id = rows.pick(connection, number, "succeeded", "held", "dead")
+    """Ask for a photo to be done again, and two times out of three do so at once."""
+    job_id = rows.pick(connection, number, *(("dead",) if number % 2 else ("succeeded", "held")))
     if job_id is None:
         return
     rows.redone += 1
     made = redo.add(connection, job_id, mask="box 1,1,9,9", input_uri=None, item_key=str(rows.redone))
     queue.queue_due(connection, Lane.INTERACTIVE, 100)
-    job = jobs.claim(connection, made, worker="w", lease_seconds=30) if number % 2 else None
+    job = jobs.claim(connection, made, worker="w", lease_seconds=30) if number % 3 else None
     if job is not None:
         jobs.succeed(connection, job, artifact_sha256=OUTPUT)
 

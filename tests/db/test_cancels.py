@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from core.states import Lane
 from db import attempts, batches, cancels, circuits, jobs, overview, queue, requeues, tallies
 from db.jobs import ClaimedJob
-from tests.db.rows import ACCOUNT, claim, make_batch, rescue, state_of
+from tests.db.rows import ACCOUNT, claim, make_batch, put, rescue, state_of
 from tests.db.waiting import wait_for_lock
 
 
@@ -45,8 +45,8 @@ def due(engine: Engine) -> list[int]:
 
 def kill(engine: Engine, *ids: int, state: str = "dead") -> None:
     with engine.begin() as connection:
-        statement = text("UPDATE jobs SET state = :state, finished_at = now() WHERE id = ANY(:ids)")
-        connection.execute(statement, {"ids": list(ids), "state": state})
+        for job_id in ids:
+            put(connection, state, f"id = {job_id}")
 
 
 def states(engine: Engine, ids: list[int]) -> list[str]:
