@@ -4,12 +4,35 @@ import json
 import threading
 import time
 from bisect import bisect_left
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, in µs of the clock that this machine's Redis tells too.
+
+    Attributes:
+        slot_us: When it was to be sent.
+        arrived_us: When its head had been read.
+        is_accepted: Whether the quota had room.
+    """
+
+    slot_us: int
+    arrived_us: int
+    is_accepted: bool
+
+    @property
+    def late_us(self) -> int:
+        """How long after its slot it arrived."""
+        return self.arrived_us - self.slot_us
+
 
 class Count:
-    """When calls arrived, and which were refused.
+    """Every call, in the order of arrival.
 
     Args:
         quota: Calls per second that are accepted.
@@ -18,28 +41,28 @@ class Count:
     def __init__(self, quota: float) -> None:
         self._lock = threading.Lock()
         self._quota = int(quota)
-        self.accepted: list[float] = []
-        self.refused: list[float] = []
-        self.late: list[float] = []
+        self._accepted: list[int] = []
+        self.calls: list[Call] = []
 
-    def take(self, slot: float) -> bool:
+    def take(self, slot_us: int) -> bool:
         """Count a call and return whether it is accepted.
 
         Args:
-            slot: When it was to be sent, in the machine's monotonic seconds.
+            slot_us: When it was to be sent.
         """
         with self._lock:
-            now = time.monotonic()
-            self.late.append(now - slot)
-            fits = len(self.accepted) < self._quota or now - self.accepted[-self._quota] >= 1.0
-            (self.accepted if fits else self.refused).append(now)
+            now = time.time_ns() // 1000
+            fits = len(self._accepted) < self._quota or now - self._accepted[-self._quota] >= SECOND_US
+            if fits:
+                self._accepted.append(now)
+            self.calls.append(Call(slot_us, now, fits))
             return fits
 
 
-def most_in_a_second(times: list[float]) -> int:
+def most_in_a_second(times_us: list[int]) -> int:
     """Return the largest number of times within any second, its end not included."""
-    ordered = sorted(times)
-    return max((bisect_left(ordered, begin + 1.0) - place for place, begin in enumerate(ordered)), default=0)
+    ordered = sorted(times_us)
+    return max((bisect_left(ordered, begin + SECOND_US) - place for place, begin in enumerate(ordered)), default=0)
 
 
 def serve(pipe: Connection, quota: float, latency: float) -> None:
@@ -55,7 +78,7 @@ def serve(pipe: Connection, quota: float, latency: float) -> None:
             self.end_headers()
 
         def do_POST(self) -> None:
-            fits = count.take(float(self.headers["X-Slot"]))
+            fits = count.take(int(self.headers["X-Slot"]))
             left = int(self.headers["Content-Length"])
             while left > 0:
                 left -= len(self.rfile.read(min(left, 65536)))
@@ -78,5 +101,5 @@ def serve(pipe: Connection, quota: float, latency: float) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         pipe.send(server.server_address[1])
         pipe.recv()
-        pipe.send((count.accepted, count.refused, count.late))
+        pipe.send(count.calls)
         server.shutdown()

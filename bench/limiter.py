@@ -29,8 +29,17 @@ MOST_THREADS = 64
 ACCOUNT = "bench"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Run once and print what came out."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        EmbeddedValkey(Path(home)) as redis,
+    ):
+        print(json.dumps(run(options(), redis.url)))
+
+
+def options(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return what was asked for on the command line, or in `argv`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=50.0, help="configured calls per second")
     parser.add_argument("--quota", type=float, help="what the server accepts per second (default: the rate)")
@@ -40,12 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--latency", type=float, default=1.0, help="seconds an accepted call takes")
     parser.add_argument("--body-kb", type=int, default=1, help="size of a request's body")
     parser.add_argument("--switch-ms", type=float, default=1.0, help="sys.setswitchinterval of the workers")
-    options = parser.parse_args(argv)
-    with (
-        tempfile.TemporaryDirectory() as home,
-        EmbeddedValkey(Path(home)) as redis,
-    ):
-        print(json.dumps(run(options, redis.url)))
+    return parser.parse_args(argv)
 
 
 def run(options: argparse.Namespace, redis_url: str) -> dict[str, object]:
@@ -72,19 +76,20 @@ def run(options: argparse.Namespace, redis_url: str) -> dict[str, object]:
         late += their_late
         cpu_seconds += their_cpu
     pipe.send("done")
-    accepted, refused, arrived = pipe.recv()
+    calls = pipe.recv()
     for process in [*workers, server]:
         process.join(10)
-    span = accepted[-1] - accepted[0]
+    accepted = [call.arrived_us for call in calls if call.is_accepted]
+    span = (accepted[-1] - accepted[0]) / 1e6
     return {
-        "calls": len(accepted) + len(refused),
-        "rejected": len(refused),
+        "calls": len(calls),
+        "rejected": len(calls) - len(accepted),
         "utilisation": round((len(accepted) - 1) / span / quota, 4),
-        "most_in_a_second": most_in_a_second(accepted + refused),
+        "most_in_a_second": most_in_a_second([call.arrived_us for call in calls]),
         "seconds": round(span, 2),
         "threads": threads * options.processes,
         "sent_late_ms": quantiles(late),
-        "arrived_late_ms": quantiles(arrived),
+        "arrived_late_ms": quantiles([call.late_us / 1e6 for call in calls]),
         "cpu_ms_per_call": round(1000 * cpu_seconds / options.calls, 2),
     }
 
@@ -118,10 +123,9 @@ def work(end: Connection, options: argparse.Namespace, redis_url: str, url: str,
 
     def call(http: httpx.Client) -> bool:
         permit = limiter.wait_until_due(limiter.reserve(), cancelled=never)
+        late.append(-limiter.due_in(permit))
         began = time.monotonic()
-        slot = began + limiter.due_in(permit)
-        late.append(began - slot)
-        answer = http.post(url, content=body, headers={"X-Slot": repr(slot)}).json()
+        answer = http.post(url, content=body, headers={"X-Slot": str(permit.at_us)}).json()
         is_ok = bool(answer["resCode"] == 200)
         limiter.settle(permit, Outcome.OK if is_ok else Outcome.THROTTLED, latency_seconds=time.monotonic() - began)
         return is_ok

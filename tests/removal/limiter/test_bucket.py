@@ -15,6 +15,7 @@ from tests.removal.limiter.machine import LATE_US, BucketMachine
 from tests.removal.limiter.simulation import AHEAD_US, START_US, take_in
 
 
+@pytest.mark.slow
 def test_no_sequence_of_events_breaks_the_bucket(redis: Redis) -> None:
     class Machine(BucketMachine):
         client = redis

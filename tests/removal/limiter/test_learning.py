@@ -7,6 +7,8 @@ from redis import Redis
 
 from tests.removal.limiter.simulation import Api, Fleet
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_quota_as_configured_is_used_up_and_never_exceeded(redis: Redis, account: str) -> None:
     fleet = Fleet(redis, account, 50, Api(lambda _: 50))
@@ -17,25 +19,36 @@ def test_a_quota_as_configured_is_used_up_and_never_exceeded(redis: Redis, accou
 
 @pytest.mark.parametrize("latency", [0.2, 1.0, 3.0])
 def test_half_the_quota_from_the_start_is_found_within_seconds(redis: Redis, account: str, latency: float) -> None:
-    fleet = Fleet(redis, account, 50, Api(lambda _: 25, latency))
+    api = Api(lambda _: 25, latency)
+    fleet = Fleet(redis, account, 50, api)
     fleet.run(45)
     assert fleet.used(8, 45, 25) >= 0.96
     assert fleet.refused(0, 45) < 0.02
+    # A handful of calls is on the way when the first refusal comes; from then on one now and then asks for more.
+    assert len(api.refused) <= 10
+    assert sum(moment > 10 for moment in api.refused) <= 4
 
 
 def test_a_quota_halved_and_given_back_is_followed_both_ways(redis: Redis, account: str) -> None:
-    fleet = Fleet(redis, account, 50, Api(lambda seconds: 25 if 20 <= seconds < 50 else 50))
+    api = Api(lambda seconds: 25 if 20 <= seconds < 50 else 50)
+    fleet = Fleet(redis, account, 50, api)
     fleet.run(90)
     assert fleet.refused(0, 90) < 0.02
     assert fleet.used(1.1, 20, 50) >= 0.99
+    assert fleet.used(22, 24, 25) >= 0.9
     assert fleet.used(24, 50, 25) >= 0.96
-    assert fleet.used(80, 90, 50) >= 0.99
+    assert fleet.used(66, 90, 50) >= 0.98
+    assert not [moment for moment in api.refused if not 20 <= moment < 50]
+    assert sum(21 <= moment < 50 for moment in api.refused) <= 5
+    # Whatever the rate was, no second held more than what is configured.
+    moments = sorted(api.accepted + api.refused)
+    assert all(after - before >= 1 for before, after in zip(moments, moments[50:], strict=False))
 
 
 def test_a_high_rate_is_followed_too(redis: Redis, account: str) -> None:
     fleet = Fleet(redis, account, 500, Api(lambda seconds: 500 if seconds < 4 else 240, 0.2))
-    fleet.run(16)
-    assert fleet.used(9, 16, 240) >= 0.95
+    fleet.run(12)
+    assert fleet.used(9, 12, 240) >= 0.95
 
 
 def test_one_stray_refusal_costs_next_to_nothing(redis: Redis, account: str) -> None:
