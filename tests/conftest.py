@@ -1,8 +1,8 @@
-"""Real servers for every test: one PostgreSQL and one Valkey per test process, fresh contents per test."""
+"""Real servers for every test: one PostgreSQL and one Valkey per test process, and in them a database for each test."""
 
 import itertools
 import shutil
-import tempfile
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +17,34 @@ from cli.stack.rooted import remove_moved_below
 from core.buckets import open_bucket_client
 from core.settings import Settings
 from db.session import make_engine
+from tests.servers import FAST, Servers, make_server_home
 
 TEMPLATE = "template_of_tests"
 BUCKET = "bucket-of-tests"
-# Tests throw their data away, so it need not survive a power cut.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
+REDIS_DATABASES = 16
+"""Of an unconfigured server. Each test takes the next but the first, which is what the whole session shares."""
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C and a hangup reach what tests start, also where this process ignores them (nohup, `&`)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # Only what is ignored is handed on to other programs; a handler is not.
+            signal.signal(number, _ignore)
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a whole stack in one process, so that it is started once."""
+    for item in items:
+        shared = {"watched", "stack"} & set(getattr(item, "fixturenames", ()))
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,8 +57,7 @@ def leave_nothing_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
     """Yield a short-named folder for this test process' servers: a socket's path must be short, and root's passable."""
-    folder = Path(tempfile.mkdtemp(prefix="cleanplate-tests-"))
-    folder.chmod(0o711)
+    folder = make_server_home()
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -105,15 +125,16 @@ def database_url(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator
 
 @pytest.fixture
 def redis_url(valkey: EmbeddedValkey) -> str:
-    """Return the URL of this test process' Valkey, emptied."""
-    with Redis.from_url(valkey.url) as client:
-        client.flushall()
-    return valkey.url
+    """Return the URL of an empty database of this test process' Valkey, which no test before had for a while."""
+    url = f"{valkey.url.rpartition('/')[0]}/{1 + next(_numbers) % (REDIS_DATABASES - 1)}"
+    with Redis.from_url(url) as client:
+        client.flushdb()
+    return url
 
 
 @pytest.fixture
 def redis_client(redis_url: str) -> Iterator["Redis"]:
-    """Yield a client of this test process' Valkey, emptied."""
+    """Yield a client of the test's database in Valkey."""
     with Redis.from_url(redis_url) as client:
         yield client
 
@@ -125,8 +146,14 @@ def _run(server: EmbeddedPostgres, statement: sql.Composed) -> None:
 
 
 @pytest.fixture
+def servers(database_url: str, redis_url: str) -> Servers:
+    """Return the test's database and Redis, for processes of its own."""
+    return Servers(database_url, redis_url)
+
+
+@pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """Yield an engine on a fresh, migrated database."""
-    made = make_engine(database_url, pooled=False)
+    """Yield an engine on a fresh, migrated database; it keeps its connections, as a new one is a new process."""
+    made = make_engine(database_url, pool_size=16)
     yield made
     made.dispose()

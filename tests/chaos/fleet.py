@@ -17,6 +17,7 @@ from redis import Redis
 from sqlalchemy import text
 
 from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
+from cli.stack.place import remove_place
 from db import batches, tallies
 from db.batches import BatchRow
 from db.migrate import upgrade
@@ -26,9 +27,9 @@ from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
+from tests.servers import FAST, Servers, make_server_home
 
 ROLE_STOP_SECONDS = 60
-COMMIT_SECONDS = 0.3
 
 
 class SandboxProcess:
@@ -92,9 +93,8 @@ class Role:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
-    def stop(self) -> float:
-        """SIGTERM, wait, and return how many seconds it took."""
-        began = time.monotonic()
+    def stop(self) -> int:
+        """SIGTERM, wait, and return its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -102,7 +102,7 @@ class Role:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
-        return time.monotonic() - began
+        return self.process.returncode
 
 
 class Fleet:
@@ -112,6 +112,7 @@ class Fleet:
         folder: Where data and logs go.
         rate: The sandbox's true quota and, unless `settings` says otherwise, the configured one.
         latency: Seconds per call.
+        servers: URLs of a database and a Redis to use; without them it has servers of its own, to be hurt.
         apart: Run the sandbox in a process of its own, so that it counts punctually.
         settings: Further environment variables of dispatcher and workers.
     """
@@ -122,6 +123,7 @@ class Fleet:
         *,
         rate: float,
         latency: float,
+        servers: Servers | None = None,
         apart: bool = False,
         settings: dict[str, str] | None = None,
     ) -> None:
@@ -129,17 +131,21 @@ class Fleet:
         self.rate = rate
         told = SandboxSettings(rate=rate, latency=latency, echo=True, keep_times=True)
         self.sandbox: SandboxServer | SandboxProcess = SandboxProcess(told) if apart else SandboxServer(told)
-        self.postgres = EmbeddedPostgres(folder / "home")
-        self.valkey = EmbeddedValkey(folder / "home")
+        self._servers = servers
+        home = folder if servers else make_server_home()
+        self.postgres = EmbeddedPostgres(home, settings=FAST)
+        self.valkey = EmbeddedValkey(home)
         self.roles: list[Role] = []
         self._settings = settings or {}
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sandbox.start()
-        self.database_url = self.postgres.start()
-        self.redis_url = self.valkey.start()
-        upgrade(self.database_url)
+        if self._servers:
+            self.database_url, self.redis_url = self._servers
+        else:
+            self.database_url, self.redis_url = self.postgres.start(), self.valkey.start()
+            upgrade(self.database_url)
         self.engine = make_engine(self.database_url, pooled=False)
         return self
 
@@ -150,8 +156,11 @@ class Fleet:
             if role.process.poll() is None:
                 role.kill()
         self.engine.dispose()
-        for part in (self.valkey, self.postgres, self.sandbox):
-            part.stop()
+        self.sandbox.stop()
+        if not self._servers:
+            self.valkey.stop()
+            self.postgres.stop()
+            remove_place(self.postgres.home)
         if error is not None:
             for log in sorted(self.folder.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-6000:]}")
@@ -174,7 +183,7 @@ class Fleet:
             "REMOVAL_API_SECRET": "sandbox",
             "REMOVAL_RATE": str(self.rate),
             "FETCH_ALLOW_PRIVATE": f"127.0.0.1:{port}",
-            "LEASE_SECONDS": "4",
+            "LEASE_SECONDS": "30",
             "RETRY_BASE_SECONDS": "0.2",
             "HOLD_UNCHANGED_BELOW": "0",  # the sandbox echoes
             **self._settings,
@@ -211,7 +220,7 @@ class Fleet:
         deadline, pause = time.monotonic() + seconds, threading.Event()
         while not condition():
             assert time.monotonic() < deadline, f"not in {seconds} s"
-            pause.wait(0.5)
+            pause.wait(0.1)
 
     def wait_for_done(self, batch_id: int, done: int, seconds: float = 60) -> None:
         """Wait until so many photos succeeded."""
@@ -228,16 +237,6 @@ class Fleet:
     def in_flight(self) -> int:
         """Return how many calls are open in the sandbox right now."""
         return int(self.sandbox.stats()["in_flight"])
-
-    def unsettled_calls(self) -> int:
-        """Return how many calls have been sent whose answer is not in the database.
-
-        PostgreSQL may still carry out what a process asked for just before it was killed or frozen: wait for that.
-        """
-        time.sleep(COMMIT_SECONDS)
-        with self.engine.connect() as connection:
-            statement = text("SELECT count(*) FROM attempts WHERE sent_at IS NOT NULL AND answered_at IS NULL")
-            return int(connection.execute(statement).scalar_one())
 
     def artifacts_per_job(self, batch_id: int) -> Sequence[int]:
         """Return, for each job, how many artifacts it has (0 or 1)."""
