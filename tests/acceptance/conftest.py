@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,8 @@ import pytest
 from core.settings import Settings
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
+from tests.acceptance.forked import run_forked
+from tests.servers import Servers
 
 RUN_SECONDS = 120
 
@@ -51,8 +51,8 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def environment(sandbox: SandboxServer, tmp_path: Path) -> dict[str, str]:
-    """What the commands see: a home of their own and the sandbox as a paid API."""
+def environment(sandbox: SandboxServer, tmp_path: Path, servers: Servers) -> dict[str, str]:
+    """What the commands see: a home and a database of their own, and the sandbox as a paid API."""
     sandbox.configure(faults={}, rate=100, latency=0.05)
     sandbox.reset()
     ours = {name.upper() for name in Settings.model_fields}
@@ -60,6 +60,8 @@ def environment(sandbox: SandboxServer, tmp_path: Path) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if name not in ours},
         "CLEANPLATE_HOME": str(tmp_path / "home"),
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
         "REMOVAL_API_URL": f"{sandbox.url.rstrip('/')}/rest/ai/image/removal",
         "REMOVAL_API_KEY": "sandbox",
         "REMOVAL_API_SECRET": "sandbox",
@@ -72,21 +74,19 @@ def environment(sandbox: SandboxServer, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def nothing_configured(environment: dict[str, str]) -> None:
+    """Let the commands start the servers that they need, as they do where nothing is configured."""
+    del environment["DATABASE_URL"], environment["REDIS_URL"]
+
+
+@pytest.fixture
 def cleanplate(environment: dict[str, str], tmp_path: Path) -> Cleanplate:
     """Run `cleanplate …` in a folder of its own and return how it ended."""
 
     def run(*arguments: str | Path, **extra: str) -> Finished:
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *map(str, arguments)],
-            env={**environment, "PYTHONPATH": os.getcwd(), **extra},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=RUN_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Finished(done.returncode, done.stdout, done.stderr)
+        given = {**environment, "PYTHONPATH": os.getcwd(), **extra}
+        done = Finished(*run_forked([str(word) for word in arguments], given, tmp_path, RUN_SECONDS))
+        assert "Traceback" not in done.err, done.err
+        return done
 
     return run

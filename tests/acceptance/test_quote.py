@@ -28,7 +28,6 @@ def test_a_quote_is_kept_by_the_run_that_follows(
     ]
     assert (told["fitted"], told["fitting"]) == (1, {"scaled down": 1})
     assert told["seconds"] == pytest.approx(7 / 50, abs=0.05)
-    assert not (tmp_path / "home").exists(), "a quote starts no database where none is"
 
     done = cleanplate("run", photos, "--out", "clean", "--json", REMOVAL_PRICE="0.02", REMOVAL_CURRENCY="EUR")
     assert (done.json["calls"], done.json["paid"], done.json["cost"], done.json["currency"]) == (7, 7, 0.14, "EUR")
@@ -43,6 +42,13 @@ def test_a_quote_is_kept_by_the_run_that_follows(
     assert (other["already_cleaned"], other["to_call"]) == (0, 9)
     assert sandbox.stats()["accepted"] == 7
     assert '"batch": 2' not in cleanplate("status", "--json").out
+
+
+@pytest.mark.usefixtures("nothing_configured")
+def test_a_quote_starts_no_database_where_none_is(cleanplate: Cleanplate, tmp_path: Path) -> None:
+    quote = cleanplate("run", make_photos(tmp_path / "photos", 1), "--dry-run", "--json")
+    assert (quote.code, quote.json["to_call"]) == (0, 1), quote.err
+    assert not (tmp_path / "home").exists()
 
 
 def test_urls_are_counted_and_not_fetched(cleanplate: Cleanplate, tmp_path: Path) -> None:

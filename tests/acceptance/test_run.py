@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from PIL import Image
 
 from sandbox.server import SandboxServer
@@ -40,6 +41,7 @@ def make_unusable(folder: Path) -> Path:
     return photos
 
 
+@pytest.mark.usefixtures("nothing_configured")
 def test_a_folder_goes_in_and_comes_out_clean_and_again_for_nothing(
     cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
@@ -109,7 +111,7 @@ def test_photos_outside_the_bounds_are_made_to_fit(cleanplate: Cleanplate, tmp_p
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     environment: dict[str, str], cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
-    photos = make_photos(tmp_path / "photos", 40)
+    photos = make_photos(tmp_path / "photos", 150)
     sandbox.configure(latency=0.5)
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.main", "run", str(photos), "--out", "clean"],
@@ -128,18 +130,18 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     assert "again" in err
     assert "Traceback" not in err
     paid = sandbox.stats()["accepted"]
-    assert 8 <= paid < 40
+    assert 8 <= paid < 150
     done = cleanplate("run", photos, "--out", "clean", "--json")
     assert done.code == 0, done.err
-    assert (done.json["batch"], done.json["succeeded"]) == (1, 40)
-    assert sandbox.stats()["accepted"] == 40
+    assert (done.json["batch"], done.json["succeeded"]) == (1, 150)
+    assert sandbox.stats()["accepted"] == 150
 
 
 def test_a_wrong_secret_stops_everything_at_once_and_can_be_mended(
     cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     photos = make_photos(tmp_path / "photos", 20)
-    refused = cleanplate("run", photos, "--out", "clean", REMOVAL_API_SECRET="wrong-one", REMOVAL_RATE="5")
+    refused = cleanplate("run", photos, "--out", "clean", REMOVAL_API_SECRET="wrong-one", REMOVAL_RATE="1")
     assert refused.code == 7
     assert "IncompleteSignature" in refused.err
     assert "wrong-one" not in refused.err
@@ -177,6 +179,7 @@ def test_a_failing_api_is_asked_again_and_requeue_brings_back_the_dead(
     assert (done.code, done.json["batch"], done.json["succeeded"]) == (0, 1, 2)
 
 
+@pytest.mark.usefixtures("nothing_configured")
 def test_the_stack_that_is_up_is_used(
     environment: dict[str, str], cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
 ) -> None:

@@ -26,8 +26,6 @@ from tests.chaos.fleet import make_photos
         (["status", "abc"], "abc"),
         (["status", "99"], "no batch"),
         (["pause", "99"], "no batch"),
-        (["worker"], "DATABASE_URL"),
-        (["dispatcher"], "DATABASE_URL"),
     ],
 )
 def test_usage(cleanplate: Cleanplate, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -36,6 +34,13 @@ def test_usage(cleanplate: Cleanplate, tmp_path: Path, arguments: list[str], mes
     done = cleanplate(*arguments)
     assert done.code == 2, done.err
     assert message in done.err
+
+
+@pytest.mark.usefixtures("nothing_configured")
+@pytest.mark.parametrize("role", ["worker", "dispatcher"])
+def test_a_role_is_told_where_the_servers_are(cleanplate: Cleanplate, role: str) -> None:
+    done = cleanplate(role)
+    assert (done.code, "DATABASE_URL" in done.err) == (2, True), done.err
 
 
 @pytest.mark.parametrize(
