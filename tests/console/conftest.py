@@ -60,7 +60,7 @@ def make_web(engine: Engine) -> Iterator[MakeWeb]:
             thread.join(0.01)
             assert thread.is_alive()
         port = server.servers[0].sockets[0].getsockname()[1]
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=False)
 
         web = Web(engine, client)
 

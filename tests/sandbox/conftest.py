@@ -18,7 +18,7 @@ def start() -> Iterator[Start]:
 
         def begin(**settings: Any) -> tuple[SandboxServer, httpx.Client]:
             server = stack.enter_context(SandboxServer(SandboxSettings(**({"echo": True, "rate": 0} | settings))))
-            client = stack.enter_context(httpx.Client(base_url=server.url, timeout=10, trust_env=False))
+            client = stack.enter_context(httpx.Client(base_url=server.url, timeout=60, trust_env=False, verify=False))
             return server, client
 
         yield begin

@@ -179,7 +179,9 @@ def test_output_address_is_the_one_the_client_uses(start: Start) -> None:
 
 def test_connection_is_kept(start: Start) -> None:
     server, _ = start()
-    with httpx.Client(base_url=server.url, limits=httpx.Limits(max_connections=1), trust_env=False) as client:
+    with httpx.Client(
+        base_url=server.url, limits=httpx.Limits(max_connections=1), trust_env=False, verify=False
+    ) as client:
         ports = set()
         for _ in range(3):
             answer = call(client)

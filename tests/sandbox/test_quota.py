@@ -56,14 +56,11 @@ def test_slow_rates_widen_the_window() -> None:
 
 
 def test_over_http(start: Start) -> None:
-    server, client = start(rate=4)
-    codes = [call(client).json()["resCode"] for _ in range(6)]
-    assert codes == [200, 200, 200, 200, 501, 501]
+    server, client = start(rate=0.01)
+    assert [call(client).json()["resCode"] for _ in range(3)] == [200, 501, 501]
     stats = server.stats()
-    assert stats["accepted"] == 4
-    assert stats["throttled"] == 2
-    assert stats["max_in_second"] == 6
-    assert stats["max_accepted_in_second"] == 4
+    assert (stats["accepted"], stats["throttled"]) == (1, 2)
+    assert stats["max_in_second"] >= stats["max_accepted_in_second"] == 1
 
 
 def test_exact_under_many_connections(start: Start) -> None:
@@ -71,7 +68,7 @@ def test_exact_under_many_connections(start: Start) -> None:
     content = json.dumps(body()).encode()
 
     def hammer() -> None:
-        with httpx.Client(base_url=server.url, trust_env=False) as client:
+        with httpx.Client(base_url=server.url, trust_env=False, verify=False) as client:
             for _ in range(15):
                 client.post(PATH, params=query(), content=content)
 
@@ -90,7 +87,7 @@ def test_exact_under_many_connections(start: Start) -> None:
 
 
 def test_throttle_styles(start: Start) -> None:
-    server, client = start(rate=1, throttle_style="http429", ban_seconds=3)
+    server, client = start(rate=0.01, throttle_style="http429", ban_seconds=3)
     call(client)
     answer = call(client)
     assert answer.status_code == 429

@@ -37,7 +37,7 @@ from worker.pipeline import Pipeline
 from worker.policy import RetryRules
 from worker.tools import Tools
 
-READ_TIMEOUT = 1.0
+PATIENT_SECONDS = 60.0
 RATE = 500.0
 ACCOUNTS_AHEAD = 30
 
@@ -133,11 +133,12 @@ def make_bench(
         max_attempts: int = 5,
         provider: str = "sandbox",
         api_port: int | None = None,
+        read_timeout: float = PATIENT_SECONDS,
         **more: Any,
     ) -> Bench:
         redis = Redis.from_url(valkey.url)
         api = f"http://127.0.0.1:{api_port or sandbox.port}/rest/ai/image/removal"
-        client = RemovalClient(api, "sandbox", secret, read_timeout=READ_TIMEOUT)
+        client = RemovalClient(api, "sandbox", secret, read_timeout=read_timeout)
         fetcher = Fetcher(timeout_seconds=2, max_bytes=40_000_000, allow_private=f"127.0.0.1:{sandbox.port}")
         stopping = threading.Event()
         leases = LeaseKeeper(engine, 30)

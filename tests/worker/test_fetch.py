@@ -15,7 +15,6 @@ from worker.fetch import MAX_REDIRECTS, Fetcher
 
 LIMIT = 100_000
 QUICK = 0.4
-PATIENCE = 2.0
 
 
 def fetcher(*, timeout: float = 5.0, allow: str = "127.0.0.1") -> Fetcher:
@@ -343,10 +342,10 @@ def test_one_fetch_has_one_deadline_in_all(behave: Callable[[Talk], None]) -> No
         began = time.monotonic()
         with pytest.raises(SourceUnreachable) as caught:
             fetch.get(server.url)
-        took = time.monotonic() - began
+        assert time.monotonic() - began >= QUICK
         fetch.close()
+    # With a deadline for each step alone all but the first would end well, or with too many redirects.
     assert caught.value.code == "fetch_timeout"
-    assert QUICK <= took < QUICK + PATIENCE
 
 
 def hang_up(talk: Talk) -> None:

@@ -39,6 +39,7 @@ def starting(database_url: str, redis_url: str, concurrency: int) -> Iterator[It
         worker.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("concurrency", [1, 8, 64])
 def test_nothing_is_waited_for(database_url: str, redis_url: str, concurrency: int) -> None:

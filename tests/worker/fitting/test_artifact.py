@@ -107,6 +107,7 @@ def test_an_echo_the_api_re_encoded_is_the_source(kind: str, quality: int) -> No
     assert put_back(source, fitted, again).data == source
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(KINDS)), SIZES, st.sampled_from(["JPEG", "PNG", None]))
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_any_photo_is_sent_within_the_bounds_and_comes_back_as_it_was(
@@ -121,6 +122,7 @@ def test_any_photo_is_sent_within_the_bounds_and_comes_back_as_it_was(
     check_alike(source, put_back(source, fitted, edited(fitted, output_format)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "height", "format_name", "options"),
     [

@@ -27,6 +27,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is told in kilobytes on Linux only")
 def test_a_photo_of_24_megapixels_takes_less_than_what_is_stated(tmp_path: Path) -> None:
     photo, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
