@@ -5,7 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint lock compose-test screenshots clean
+# What runs for long begins first, so that no process is left with it at the end.
+LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/cli/stack
+FAST := tests/core tests/db tests/removal tests/worker tests/producer
+# Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
+unexport PYTHONDONTWRITEBYTECODE
+.PHONY: help install demo test test-fast bench lint lock compose-test screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,10 +20,14 @@ install: $(STAMP)-runtime ## Make .venv with .venv/bin/cleanplate in it
 demo: $(STAMP)-demo ## Clean a sample catalogue of 24 photos on embedded servers; costs nothing
 	@$(BIN)/cleanplate demo
 
-test: $(STAMP)-dev ## Run the whole test suite on embedded servers
-	@$(BIN)/python -m pytest tests/chaos tests/acceptance tests -n 4 --dist worksteal -m "not load"
-	@echo "Now what measures, alone on the machine:"
-	@$(BIN)/python -m pytest tests -m load
+test: $(STAMP)-dev ## Run the whole test suite on embedded servers, four processes at a time
+	@$(BIN)/python -m pytest $(LONG_FIRST) tests -n 4 --dist loadgroup
+
+test-fast: $(STAMP)-dev ## Run what one runs while working: rules, queries, and the pipeline against the sandbox in-process
+	@$(BIN)/python -m pytest $(FAST) -n 2 -m "not slow"
+
+bench: $(STAMP)-dev ## Measure quota, latency, rows/s and CPU on this machine; prints figures, and never fails
+	@$(BIN)/python -m bench
 
 lint: $(STAMP)-dev ## Style, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
