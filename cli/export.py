@@ -13,8 +13,8 @@ from db import artifacts, listings
 from db.listings import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
+from producer.catalogue.folder import PHOTO_SUFFIXES
 
-SUFFIXES = {"JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png",), "BMP": (".bmp",)}
 REPORT_NAMES = frozenset({"report.html", "report.jsonl"})
 
 
@@ -83,11 +83,15 @@ class _Names:
         self._numbers: dict[str, int] = {}
 
     def take(self, photo: PhotoRow) -> Path:
-        """Return the path for a photo: its own name, numbered when another has it."""
+        """Return the path for a photo: its own name, numbered when another has it.
+
+        A name that says the wrong format is kept as well: it is what the shop knows the photo by. One that says none
+        is given the output's.
+        """
         wished = PurePosixPath(photo.name)
-        suffixes = SUFFIXES.get(photo.artifact_format or "")
-        if suffixes and wished.suffix.lower() not in suffixes:
-            wished = wished.with_name(wished.name + suffixes[0])
+        suffix = artifacts.SUFFIXES.get(photo.artifact_format or "")
+        if suffix and wished.suffix.lower() not in PHOTO_SUFFIXES:
+            wished = wished.with_name(f"{wished.name}.{suffix}")
         if (self._out / wished).as_uri() == photo.source_uri:
             wished = wished.with_name(f"{wished.stem}-clean{wished.suffix}")
         name, key = str(wished), str(wished).lower()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -79,6 +80,25 @@ def test_a_folder_goes_in_and_comes_out_clean_and_again_for_nothing(
     assert second.code == 0
     assert (second.json["succeeded"], second.json["reused"], second.json["calls"]) == (9, 9, 0)
     assert sandbox.stats()["accepted"] == 9
+
+
+def test_names_are_kept_and_so_are_formats_that_are_not_what_the_names_say(
+    cleanplate: Cleanplate, tmp_path: Path
+) -> None:
+    photos, formats = tmp_path / "photos", {"a.png": "JPEG", "a.jpg": "PNG", "b.jpg": "WEBP", "b.webp": "BMP"}
+    photos.mkdir()
+    for number, (name, form) in enumerate(formats.items()):
+        Image.new("RGB", (600, 520), (40 * number, 90, 120)).save(photos / name, format=form)
+    done = cleanplate("run", photos, "--out", "clean", "--json")
+    assert done.code == 0, done.err
+    clean = tmp_path / "clean"
+    found = {path.name: path for path in clean.iterdir() if path.suffix in {".png", ".jpg", ".webp"}}
+    assert {name: Image.open(BytesIO(path.read_bytes())).format for name, path in found.items()} == formats
+    rows = [json.loads(line) for line in (clean / "report.jsonl").read_text().splitlines()]
+    assert [(row["name"], row["file"]) for row in rows] == [(name, name) for name in sorted(formats)]
+    again = cleanplate("export", "1", "--to", "again")
+    assert again.code == 0, again.err
+    assert {path.name for path in (tmp_path / "again").iterdir()} >= set(formats)
 
 
 def test_photos_that_cannot_be_used_are_dead_and_cost_nothing(

@@ -29,7 +29,8 @@ def make_done(engine: Engine, names: list[str], data: bytes = b"\xff\xd8 a pictu
 
 
 def test_names_are_kept_and_collisions_numbered(engine: Engine, tmp_path: Path) -> None:
-    make_done(engine, ["a.jpg", "A.JPG", "sub/a.jpg", "a.jpg", "noext", "b.png", "report.html.jpg", "report.jsonl"])
+    twins = ["a.jpg", "A.JPG", "sub/a.jpg", "a.jpg"]
+    make_done(engine, [*twins, "noext", "b.png", "c.webp", "report.html.jpg", "report.jsonl"])
     paths = [exported.path for exported in export_photos(engine, 1, tmp_path)]
     assert [str(path.relative_to(tmp_path)) for path in paths if path] == [
         "a.jpg",
@@ -37,9 +38,18 @@ def test_names_are_kept_and_collisions_numbered(engine: Engine, tmp_path: Path) 
         "sub/a.jpg",
         "a-3.jpg",
         "noext.jpg",
-        "b.png.jpg",
+        "b.png",
+        "c.webp",
         "report.html.jpg",
         "report.jsonl.jpg",
+    ]
+
+
+def test_a_name_that_says_no_format_is_given_the_outputs(engine: Engine, tmp_path: Path) -> None:
+    make_done(engine, ["photo", "photo.php"], form="WEBP")
+    assert [exported.path for exported in export_photos(engine, 1, tmp_path)] == [
+        tmp_path / "photo.webp",
+        tmp_path / "photo.php.webp",
     ]
 
 
