@@ -30,11 +30,14 @@ def web(host: str | None, port: int | None) -> None:
     watch_parent()
     settings = load_settings()
     configure_logs(settings.log_level, "web")
-    listen_host, listen_port = host or settings.web_host, settings.web_port if port is None else port
     with open_database(settings, pool_size=POOL_SIZE) as engine:
         # The first webhook should not wait for the first connection.
         transact(engine, now)
-        click.echo(f"Listening at http://{listen_host}:{listen_port}/", err=True)
         serve_metrics(settings.metrics_host, settings.metrics_port, FleetCollector(engine, settings))
         with heart(engine, f"{socket.gethostname()}-{os.getpid()}", "web"):
-            uvicorn.run(make_app(engine, settings), host=listen_host, port=listen_port, **OPTIONS)
+            uvicorn.run(
+                make_app(engine, settings),
+                host=host or settings.web_host,
+                port=settings.web_port if port is None else port,
+                **OPTIONS,
+            )
