@@ -76,10 +76,17 @@ def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: fl
 
 
 def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: float) -> set[UUID]:
-    """Prolong leases; return the tokens that are still good."""
+    """Prolong leases; return the tokens that are still good.
+
+    A job that somebody writes right now (its own worker, as a rule) is waited for by nobody: it is prolonged next time.
+    """
     statement = text(
-        "UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
-        "WHERE state = 'running' AND lease_token = ANY(:tokens) RETURNING lease_token"
+        "WITH held AS MATERIALIZED (SELECT id, lease_token FROM jobs "
+        "WHERE state = 'running' AND lease_token = ANY(:tokens)), "
+        "free AS (SELECT id FROM jobs WHERE id IN (SELECT id FROM held) AND state = 'running' "
+        "AND lease_token = ANY(:tokens) FOR NO KEY UPDATE SKIP LOCKED), "
+        "renewed AS (UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
+        "WHERE id IN (SELECT id FROM free)) SELECT lease_token FROM held"
     )
     return set(connection.execute(statement, {"tokens": list(tokens), "lease": lease_seconds}).scalars())
 

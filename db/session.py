@@ -30,7 +30,14 @@ _AWAY = ("08", "53", "57P01", "57P02", "57P03", "25006")
 _TOO_LONG = ("57014", "55P03")
 
 
-def make_engine(database_url: str, *, pool_size: int = 8, is_strict: bool = False, pooled: bool = True) -> Engine:
+def make_engine(
+    database_url: str,
+    *,
+    pool_size: int = 8,
+    is_strict: bool = False,
+    pooled: bool = True,
+    lock_seconds: float | None = None,
+) -> Engine:
     """Return an engine for `database_url`.
 
     Args:
@@ -38,6 +45,7 @@ def make_engine(database_url: str, *, pool_size: int = 8, is_strict: bool = Fals
         pool_size: Connections kept open; as many again may be opened under load.
         is_strict: Open none beyond those; who needs one waits.
         pooled: False opens a connection for each transaction and keeps none.
+        lock_seconds: How long a statement waits for what others keep locked; None for as long as it may take in all.
 
     Raises:
         UsageError: The URL is not one of PostgreSQL.
@@ -55,7 +63,8 @@ def make_engine(database_url: str, *, pool_size: int = 8, is_strict: bool = Fals
         # A frozen or cut-off process must not keep others waiting for the rows of its open transaction.
         "options": f"-c statement_timeout={STATEMENT_MS} -c idle_in_transaction_session_timeout={IDLE_MS} "
         # A server that was made without an encoding would give bytes for text.
-        "-c timezone=UTC -c client_encoding=UTF8",
+        "-c timezone=UTC -c client_encoding=UTF8"
+        + ("" if lock_seconds is None else f" -c lock_timeout={lock_seconds * 1000:.0f}"),
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,

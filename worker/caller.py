@@ -10,6 +10,7 @@ from typing import NoReturn
 from sqlalchemy import Engine
 
 from core import logs
+from core.errors import DatabaseBusy
 from core.states import AnswerClass, Lane
 from db import attempts
 from db.budgets import FREE, Tariff
@@ -23,7 +24,7 @@ from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit
 log = logging.getLogger(__name__)
 
 OPEN_AHEAD_SECONDS = 0.06
-ATTEMPT_PATIENCE_SECONDS = 5.0
+ATTEMPT_PATIENCE_SECONDS = 30.0
 
 _OUTCOMES = {
     AnswerClass.SUCCESS: Outcome.OK,
@@ -126,12 +127,16 @@ class Caller:
         return Call(attempt_id, answer, opened_at - began, was_sent=True)
 
     def _open(self, job: ClaimedJob) -> int:
-        attempt_id = transact(
-            self._engine,
-            lambda connection: attempts.open_call(
-                connection, job, worker=self._worker, account=self._account, tariff=self._tariff
-            ),
-        )
+        try:
+            attempt_id = transact(
+                self._engine,
+                lambda connection: attempts.open_call(
+                    connection, job, worker=self._worker, account=self._account, tariff=self._tariff
+                ),
+            )
+        except DatabaseBusy as error:
+            log.info("job %s gives its place to others: %s", job.id, error)
+            _give_up("somebody else keeps the batch or the account's day for longer than a call can wait")
         logs.bind(attempt=attempt_id)
         if attempt_id is None:
             _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is (nearly) lost")
@@ -142,6 +147,7 @@ class Caller:
             self._engine,
             lambda connection: attempts.withdraw(connection, attempt_id),
             patience_seconds=ATTEMPT_PATIENCE_SECONDS,
+            repeats_busy=True,
         )
 
     def _report(self, permit: Permit, answer: Answer) -> None:

@@ -37,6 +37,7 @@ class Finisher:
     Args:
         engine: The database.
         store: Where artifacts go.
+        paid: Connections to it for what is paid for, on which nothing else waits.
         health: The account's circuit.
         worker: The name of this process in attempts.
         out_of_time: Ends the patience, when the process has to go.
@@ -47,11 +48,13 @@ class Finisher:
         engine: Engine,
         store: ArtifactStore,
         *,
+        paid: Engine,
         health: AccountHealth,
         worker: str,
         out_of_time: threading.Event,
     ) -> None:
         self._engine = engine
+        self._paid = paid
         self._store = store
         self._health = health
         self._worker = worker
@@ -69,7 +72,7 @@ class Finisher:
             attempts.settle(connection, attempt_id, outcome)
             self._health.note_success(connection, attempt_id)
 
-        self._write(work)
+        self._write(work, self._paid)
 
     def succeed(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
         """Keep the output and end the job.
@@ -160,7 +163,7 @@ class Finisher:
             uri = self._store.upload(key, output.data)
         except OSError as error:
             raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
-        self._write(work)
+        self._write(work, self._paid)
 
     def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
         """End a job with what the same photo came to before."""
@@ -246,9 +249,9 @@ class Finisher:
         )
         return Ending(state, "snoozed", why)
 
-    def _write(self, work: Callable[[Connection], Result]) -> Result:
+    def _write(self, work: Callable[[Connection], Result], engine: Engine | None = None) -> Result:
         return transact(
-            self._engine,
+            engine or self._engine,
             work,
             patience_seconds=FINISH_PATIENCE_SECONDS,
             give_up=self._out_of_time.is_set,

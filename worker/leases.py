@@ -21,7 +21,7 @@ class LeaseKeeper:
     """Renews leases in a thread of its own.
 
     Args:
-        engine: The database.
+        engine: Connections that nobody else waits on: leases that are not renewed are calls that are paid for twice.
         lease_seconds: How long a lease lasts without renewal.
     """
 

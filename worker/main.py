@@ -13,7 +13,6 @@ from celery.apps import worker as celery_program
 from celery.signals import worker_ready, worker_shutting_down
 from PIL import Image
 from redis import Redis
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import tracing
@@ -25,12 +24,13 @@ from db import budgets
 from db.budgets import Tariff
 from db.heart import heart
 from db.outages import ProbeRules
-from db.session import make_engine, open_all, transact
+from db.session import transact
 from db.store import open_store
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
 from worker.app import make_app
 from worker.caller import Caller
+from worker.connections import Connections, connect
 from worker.fetch import Fetcher
 from worker.finish import Finisher
 from worker.health import AccountHealth
@@ -44,7 +44,7 @@ told = structlog.stdlib.get_logger(__name__)
 
 SWITCH_SECONDS = 0.001
 LEAVE_SECONDS = 4.0
-MOST_CONNECTIONS = 16
+SPARE_REDIS_CONNECTIONS = 16
 CONNECT_SECONDS = 5.0
 MAX_FETCH_BYTES = 40_000_000
 
@@ -60,7 +60,7 @@ def run_worker(settings: Settings) -> None:
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     stopping, out_of_time, stopped = threading.Event(), threading.Event(), threading.Event()
     limiter = _make_limiter(settings)
-    engine, pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
+    connections, pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
     app = make_app(settings.redis_url, pipeline)
 
     def leave(**_: object) -> None:
@@ -72,7 +72,7 @@ def run_worker(settings: Settings) -> None:
     worker_ready.connect(_spare_what_stays, weak=False)
     worker_shutting_down.connect(leave, weak=False)
     # Before anybody else asks the pool for one of the connections that are all opened here.
-    _wake(limiter, engine)
+    _wake(limiter, connections)
     leases.start()
     worker = app.Worker(
         hostname=f"cleanplate@{name}",
@@ -87,7 +87,7 @@ def run_worker(settings: Settings) -> None:
         quiet=True,
     )
     serve_metrics(settings.metrics_host, settings.metrics_port)
-    with heart(engine, name, "worker"):
+    with heart(connections.work, name, "worker"):
         worker.start()
         stopped.set()
     leases.close()
@@ -102,7 +102,7 @@ def _make_limiter(settings: Settings) -> Limiter:
         settings.redis_url,
         socket_timeout=SOCKET_SECONDS,
         socket_connect_timeout=SOCKET_SECONDS,
-        max_connections=settings.worker_concurrency + MOST_CONNECTIONS,
+        max_connections=settings.worker_concurrency + SPARE_REDIS_CONNECTIONS,
     )
     return Limiter(client, settings.account, settings.removal_rate, settings.removal_burst)
 
@@ -118,11 +118,11 @@ def _spare_what_stays(**_: object) -> None:
     gc.freeze()
 
 
-def _wake(limiter: Limiter, engine: Engine) -> None:
+def _wake(limiter: Limiter, connections: Connections) -> None:
     """Do what is slow the first time, so that the first calls leave in their slots."""
     Image.preinit()
     try:
-        told.info("connected to PostgreSQL", connections=open_all(engine))
+        told.info("connected to PostgreSQL", connections=connections.open_all())
     except SQLAlchemyError as error:
         log.warning("PostgreSQL takes no connections yet: %s", error)
     # A bucket nobody knows lets a second pass first; asking now hides that behind Celery's own start.
@@ -134,11 +134,10 @@ def _wake(limiter: Limiter, engine: Engine) -> None:
 
 def _build(
     settings: Settings, limiter: Limiter, name: str, stopping: threading.Event, out_of_time: threading.Event
-) -> tuple[Engine, Pipeline, LeaseKeeper]:
-    # Any number of workers share what PostgreSQL has.
-    connections = min(MOST_CONNECTIONS, settings.worker_concurrency)
-    engine = make_engine(settings.database_url, pool_size=connections, is_strict=True)
-    leases = LeaseKeeper(engine, settings.lease_seconds)
+) -> tuple[Connections, Pipeline, LeaseKeeper]:
+    connections = connect(settings.database_url, settings.worker_concurrency)
+    engine = connections.work
+    leases = LeaseKeeper(connections.leases, settings.lease_seconds)
     client = RemovalClient(
         settings.api_url,
         settings.account,
@@ -163,6 +162,7 @@ def _build(
         finisher=Finisher(
             engine,
             open_store(settings.artifact_store, settings),
+            paid=connections.paid,
             health=AccountHealth(
                 settings.account,
                 ProbeRules(settings.outage_probe_seconds, settings.outage_probe_cap_seconds),
@@ -185,7 +185,7 @@ def _build(
         mask_order=settings.removal_mask_order,
         mask_origin=settings.removal_mask_origin,
     )
-    return engine, Pipeline(tools), leases
+    return connections, Pipeline(tools), leases
 
 
 def _leave_in_time(settings: Settings, out_of_time: threading.Event, stopped: threading.Event) -> None:

@@ -77,6 +77,7 @@ class Pipeline:
                 ),
                 patience_seconds=CLAIM_PATIENCE_SECONDS,
                 give_up=tools.stopping.is_set,
+                repeats_busy=True,
             )
         except DatabaseDown as error:
             log.warning("job %s stays queued: %s", job_id, error)
@@ -194,7 +195,8 @@ class Pipeline:
                 attempts.note_without_call(connection, job, drop.noted, worker=self._tools.worker)
             return twin
 
-        return photo, transact(self._tools.engine, work)
+        # Identical photos wait for each other here; a whole catalogue may share one.
+        return photo, transact(self._tools.engine, work, patience_seconds=CLAIM_PATIENCE_SECONDS, repeats_busy=True)
 
     def _read_upload(self, job: ClaimedJob) -> Source:
         data = transact(self._tools.engine, lambda connection: uploads.find(connection, job.source_uri))

@@ -11,7 +11,7 @@ import yaml
 
 from cli.group import COMMANDS
 from core.settings import Settings
-from worker.main import MOST_CONNECTIONS
+from worker.connections import MOST_CONNECTIONS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()

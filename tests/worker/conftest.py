@@ -28,6 +28,7 @@ from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from tests.worker.eraser import InvertingEraser
 from worker.caller import Caller
+from worker.connections import Connections
 from worker.ending import Ending
 from worker.fetch import Fetcher
 from worker.finish import Finisher
@@ -134,6 +135,7 @@ def make_bench(
         provider: str = "sandbox",
         api_port: int | None = None,
         read_timeout: float = PATIENT_SECONDS,
+        connections: Connections | None = None,
         **more: Any,
     ) -> Bench:
         redis = Redis.from_url(valkey.url)
@@ -141,14 +143,16 @@ def make_bench(
         client = RemovalClient(api, "sandbox", secret, read_timeout=read_timeout)
         fetcher = Fetcher(timeout_seconds=2, max_bytes=40_000_000, allow_private=f"127.0.0.1:{sandbox.port}")
         stopping = threading.Event()
-        leases = LeaseKeeper(engine, 30)
+        lines = connections or Connections(engine, engine, engine)
+        leases = LeaseKeeper(lines.leases, 30)
         tools = Tools(
-            engine=engine,
-            caller=Caller(engine, Limiter(redis, open_account(), RATE), client, account="test", worker="w"),
+            engine=lines.work,
+            caller=Caller(lines.work, Limiter(redis, open_account(), RATE), client, account="test", worker="w"),
             fetcher=fetcher,
             finisher=Finisher(
-                engine,
+                lines.work,
                 PostgresStore(),
+                paid=lines.paid,
                 health=AccountHealth("test", ProbeRules(first_seconds=0.05, cap_seconds=0.2), client.provider.kind_of),
                 worker="w",
                 out_of_time=threading.Event(),

@@ -64,7 +64,7 @@ def run(
         listed = tmp_path / "photos.jsonl"
         listed.write_text(json.dumps({"image_url": url}))
         limiter = Limiter(redis_client, settings.account, 500.0, 1)
-        _, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
+        connections, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
         with engine.begin() as connection:
             submit(connection, read_source(listed), name="t", source=str(listed), options=BatchOptions())
             due = queue.queue_due(connection, Lane.BULK, 10)
@@ -72,7 +72,7 @@ def run(
             worker.run(job.id)
         worker._tools.caller._client.close()
         worker._tools.fetcher.close()
-        worker._tools.engine.dispose()
+        connections.close()
         with engine.connect() as connection:
             return dict(connection.execute(text("SELECT * FROM jobs ORDER BY id DESC LIMIT 1")).mappings().one())
 

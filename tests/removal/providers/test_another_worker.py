@@ -62,7 +62,7 @@ def run(engine: Engine, database_url: str, redis_client: Redis, redis_url: str, 
 
         def through(folder: Path) -> list[dict[str, Any]]:
             limiter = Limiter(redis_client, settings.account, 500.0, 1)
-            _, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
+            connections, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
             with engine.begin() as connection:
                 submit(connection, read_source(folder), name="t", source=str(folder), options=BatchOptions())
             for _ in range(ROUNDS):
@@ -73,7 +73,7 @@ def run(engine: Engine, database_url: str, redis_client: Redis, redis_url: str, 
                     worker.run(job.id)
             worker._tools.caller._client.close()
             worker._tools.fetcher.close()
-            worker._tools.engine.dispose()
+            connections.close()
             with engine.connect() as connection:
                 return [dict(row) for row in connection.execute(text("SELECT * FROM jobs ORDER BY id")).mappings()]
 
