@@ -1,6 +1,5 @@
 """Calling the removal API: sign, send, read. A call always ends in an `Answer`; the network never raises through it."""
 
-import logging
 import ssl
 import threading
 import time
@@ -15,8 +14,6 @@ from removal.answers import TEXT_CHARS, Answer, HttpReply, Kind, raw_text
 from removal.contract import RemovalRequest
 from removal.line import Line, Reply
 from removal.provider import Account, PreparedCall, Provider, Signed, find_provider
-
-log = logging.getLogger(__name__)
 
 
 class RemovalClient:
@@ -67,12 +64,20 @@ class RemovalClient:
         """Return the encoded request; may cost CPU, so do it before the slot."""
         return self.provider.encode(request)
 
-    def warm_up(self) -> None:
-        """Open this thread's connection ahead of a slot. A failure is left for the call itself to tell."""
+    def connect(self) -> Answer | None:
+        """Open this thread's connection, unless a usable one is there; nothing that could count as a call is sent.
+
+        Returns:
+            What came of a call that cannot connect, or None when it can be sent.
+        """
+        began = time.monotonic()
         try:
             self._line().open()
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            log.debug("could not connect ahead of the call: %s", error)
+        except httpcore.ConnectTimeout as error:
+            return _failure("connect_timeout", AnswerClass.PROVIDER_FAULT, error, began)
+        except httpcore.ConnectError as error:
+            return _failure("connect_error", AnswerClass.PROVIDER_FAULT, error, began)
+        return None
 
     def call(self, request: RemovalRequest) -> Answer:
         """Prepare and send."""
@@ -86,14 +91,10 @@ class RemovalClient:
             gate: Called once everything is ready, right before the first byte leaves; returns at the slot. What it
                 raises is raised here, and nothing was sent.
         """
+        failure = self.connect()
+        if failure is not None:
+            return failure
         line = self._line()
-        began = time.monotonic()
-        try:
-            line.open()
-        except httpcore.ConnectTimeout as error:
-            return _failure("connect_timeout", AnswerClass.PROVIDER_FAULT, error, began)
-        except httpcore.ConnectError as error:
-            return _failure("connect_error", AnswerClass.PROVIDER_FAULT, error, began)
         reply = Reply()
         began = time.monotonic()
         try:

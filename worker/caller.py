@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NoReturn
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from core import logs
 from core.errors import DatabaseBusy
@@ -19,11 +19,14 @@ from db.session import transact
 from removal.answers import Answer
 from removal.client import RemovalClient
 from removal.contract import RemovalRequest
-from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit
+from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit, SlotMoved
+from removal.provider import PreparedCall
 
 log = logging.getLogger(__name__)
 
 OPEN_AHEAD_SECONDS = 0.06
+MOST_AHEAD_SECONDS = OPEN_AHEAD_SECONDS + 0.1
+"""What was asked longer than this before a call may not hold any more."""
 ATTEMPT_PATIENCE_SECONDS = 30.0
 
 _OUTCOMES = {
@@ -46,6 +49,14 @@ class Call:
     answer: Answer
     permit_wait_seconds: float
     was_sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An attempt's row, and when (local monotonic seconds) it was asked whether the call may be made."""
+
+    attempt_id: int
+    asked_at: float
 
 
 class Caller:
@@ -98,49 +109,69 @@ class Caller:
         prepared = self._client.prepare(request)
         began = time.monotonic()
         permit = self._limiter.reserve(Lane(job.lane))
-        attempt_id: int | None = None
-        opened_at: float | None = None
+        while True:
+            try:
+                return self._call_in_slot(job, prepared, permit, cancelled, began)
+            except SlotMoved as error:
+                log.info("the call is prepared anew: %s", error)
+
+    def _call_in_slot(
+        self, job: ClaimedJob, prepared: PreparedCall, permit: Permit, cancelled: Callable[[], bool], began: float
+    ) -> Call:
+        """Do all that comes before a call shortly before its slot, and send it there.
+
+        Raises:
+            SlotMoved: Too much time went by before the slot came. Nothing was sent, and nothing is left of the attempt:
+                all that was asked (batch, budget, circuit, lease, connection) has to be asked again.
+        """
+        opened: _Opened | None = None
+        sent_at: float | None = None
 
         def gate() -> None:
-            nonlocal opened_at
-            self._limiter.wait_until_due(permit, cancelled=cancelled)
+            nonlocal sent_at
+            assert opened is not None
+            self._limiter.wait_until_due(permit, cancelled=cancelled, latest=opened.asked_at + MOST_AHEAD_SECONDS)
             if permit.settled:
                 _give_up("the worker stops, or lost its lease")
-            opened_at = time.monotonic()
+            sent_at = time.monotonic()
 
         try:
             if self._limiter.sleep_until(permit, ahead_seconds=OPEN_AHEAD_SECONDS, cancelled=cancelled):
                 _give_up("the worker stops, or lost its lease")
-            attempt_id = self._open(job)
-            answer = self._client.send(prepared, gate)
-        except BaseException:
-            if opened_at is None:
-                self._release(permit)
-                if attempt_id is not None:
-                    self._withdraw(attempt_id)
+            failure = self._client.connect()
+            opened = self._open(job)
+            answer = failure or self._client.send(prepared, gate)
+        except BaseException as error:
+            if sent_at is None:
+                if not isinstance(error, SlotMoved):
+                    self._release(permit)
+                if opened is not None:
+                    self._withdraw(opened.attempt_id)
             raise
-        if opened_at is None:
+        if sent_at is None:
             # It could not even connect: the slot is free for somebody else.
             self._release(permit)
-            return Call(attempt_id, answer, time.monotonic() - began, was_sent=False)
+            return Call(opened.attempt_id, answer, time.monotonic() - began, was_sent=False)
         self._report(permit, answer)
-        return Call(attempt_id, answer, opened_at - began, was_sent=True)
+        return Call(opened.attempt_id, answer, sent_at - began, was_sent=True)
 
-    def _open(self, job: ClaimedJob) -> int:
-        try:
-            attempt_id = transact(
-                self._engine,
-                lambda connection: attempts.open_call(
-                    connection, job, worker=self._worker, account=self._account, tariff=self._tariff
-                ),
+    def _open(self, job: ClaimedJob) -> _Opened:
+        def work(connection: Connection) -> tuple[int | None, float]:
+            attempt_id = attempts.open_call(
+                connection, job, worker=self._worker, account=self._account, tariff=self._tariff
             )
+            # Before the COMMIT: a process that is frozen in it must not take for new what it asked before.
+            return attempt_id, time.monotonic()
+
+        try:
+            attempt_id, asked_at = transact(self._engine, work)
         except DatabaseBusy as error:
             log.info("job %s gives its place to others: %s", job.id, error)
             _give_up("somebody else keeps the batch or the account's day for longer than a call can wait")
         logs.bind(attempt=attempt_id)
         if attempt_id is None:
             _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is (nearly) lost")
-        return attempt_id
+        return _Opened(attempt_id, asked_at)
 
     def _withdraw(self, attempt_id: int) -> None:
         transact(

@@ -7,9 +7,9 @@ permit = limiter.wait_until_due(permit, cancelled=stopping)
 limiter.settle(permit, Outcome.OK, latency_seconds=1.2)
 """
 
-from removal.limiter.errors import LimiterUnavailable
+from removal.limiter.errors import LimiterUnavailable, SlotMoved
 from removal.limiter.limiter import Limiter
 from removal.limiter.permit import Outcome, Permit
 from removal.limiter.view import LimiterView, view
 
-__all__ = ["Limiter", "LimiterUnavailable", "LimiterView", "Outcome", "Permit", "view"]
+__all__ = ["Limiter", "LimiterUnavailable", "LimiterView", "Outcome", "Permit", "SlotMoved", "view"]

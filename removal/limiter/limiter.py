@@ -9,6 +9,7 @@ from redis import Redis
 from core.states import Lane
 from removal.limiter.bucket import Answer, Bucket
 from removal.limiter.clock import RedisClock
+from removal.limiter.errors import SlotMoved
 from removal.limiter.lineup import Lineup
 from removal.limiter.permit import Outcome, Permit
 
@@ -70,25 +71,28 @@ class Limiter:
         Returns:
             Whether it was cancelled.
         """
-        return self._pause(permit, ahead_seconds, cancelled)
+        return self._pause(permit, ahead_seconds, cancelled, None)
 
-    def wait_until_due(self, permit: Permit, *, cancelled: Cancelled) -> Permit:
+    def wait_until_due(self, permit: Permit, *, cancelled: Cancelled, latest: float | None = None) -> Permit:
         """Sleep until the permit's exact slot; the call must be sent at once then.
 
         Args:
             permit: From `reserve`.
             cancelled: Set or true, for good, once nothing is to be called any more. The permit is settled
                 `unused` then, and this returns at once.
+            latest: Local monotonic seconds by which the call must have left; None for no matter when.
 
         Returns:
             The same permit, due now or settled.
 
         Raises:
             LimiterUnavailable: Redis does not answer; the permit is void.
+            SlotMoved: The slot is later than `latest`, or this thread was held up until then. The permit keeps its
+                place, and may be waited for again.
         """
         delay = LATE_SECONDS
         while True:
-            if self._pause(permit, 0.0 if permit.granted else self._ahead(), cancelled):
+            if self._pause(permit, 0.0 if permit.granted else self._ahead(), cancelled, latest):
                 self.settle(permit, Outcome.UNUSED)
                 return permit
             if not permit.granted or self._lineup.is_void(permit):
@@ -139,11 +143,16 @@ class Limiter:
     def _grant(self, permit: Permit) -> None:
         self._take_in(permit, self._bucket.grant(permit, int(self._ahead() * 1e6)))
 
-    def _pause(self, permit: Permit, ahead_seconds: float, cancelled: Cancelled) -> bool:
+    def _pause(self, permit: Permit, ahead_seconds: float, cancelled: Cancelled, latest: float | None) -> bool:
         """Sleep until that long before the permit is due; return True as soon as `cancelled` is seen."""
         is_cancelled = cancelled.is_set if isinstance(cancelled, threading.Event) else cancelled
         while not is_cancelled():
-            left = self.due_in(permit) - ahead_seconds
+            due_in = self.due_in(permit)
+            if latest is not None and time.monotonic() + max(0.0, due_in) > latest:
+                # A slot that it has is given to the next, and asked for anew when the permit is waited for again.
+                permit.granted = False
+                raise SlotMoved(f"the slot is {due_in:.3f} s away")
+            left = due_in - ahead_seconds
             if left <= 0:
                 return False
             nap = min(left, LOOK_SECONDS)

@@ -81,9 +81,9 @@ def test_every_send_of_one_prepared_call_is_signed_anew() -> None:
 def test_one_connection_is_opened_ahead_and_kept() -> None:
     with serving(answer_all) as server:
         client = client_for(server.url)
-        client.warm_up()
+        client.connect()
         assert server.wait_for_connections(1)
-        client.warm_up()
+        client.connect()
         assert [client.call(REQUEST).code for _ in range(3)] == ["200"] * 3
         assert server.connections == 1
         client.close()
@@ -102,7 +102,7 @@ def test_a_connection_the_server_closed_while_idle_is_replaced(calls_before: int
 
     with serving(behave) as server:
         client = client_for(server.url)
-        client.warm_up()
+        client.connect()
         for _ in range(calls_before):
             client.call(REQUEST)
         assert closed.acquire(timeout=5)
@@ -212,7 +212,7 @@ def test_a_server_that_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     client = client_for(f"http://127.0.0.1:{port}")
-    client.warm_up()
+    client.connect()
     answer = client.call(REQUEST)
     assert (answer.answer_class, answer.code, answer.bytes_sent) == (AnswerClass.PROVIDER_FAULT, "connect_error", 0)
 
@@ -260,7 +260,7 @@ def test_threads_have_a_connection_each_and_close_ends_them_all() -> None:
         codes: list[str] = []
 
         def work() -> None:
-            client.warm_up()
+            client.connect()
             together.wait(5)
             codes.extend(client.call(REQUEST).code for _ in range(5))
 

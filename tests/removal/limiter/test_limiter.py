@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from cli.stack.embedded import EmbeddedValkey
 from core.states import Lane
-from removal.limiter import Limiter, LimiterUnavailable, Outcome, view
+from removal.limiter import Limiter, LimiterUnavailable, Outcome, SlotMoved, view
 from removal.limiter.bucket import keys_of
 
 
@@ -93,6 +93,30 @@ def test_a_throttle_closes_the_bucket_for_other_processes(redis: Redis, open_acc
     assert state.learned_rate < state.configured_rate == 20
     for permit in waiting:
         assert theirs.wait_until_due(permit, cancelled=never).at_us >= closed
+
+
+def test_a_permit_whose_slot_moved_away_keeps_its_place(redis: Redis, open_account: str) -> None:
+    limiter = Limiter(redis, open_account, 20)
+    before, first, second = (limiter.reserve() for _ in range(3))
+    limiter.settle(limiter.wait_until_due(before, cancelled=never), Outcome.THROTTLED, ban_seconds=0.7)
+    with pytest.raises(SlotMoved):
+        limiter.wait_until_due(first, cancelled=never, latest=time.monotonic() + 0.2)
+    assert not first.settled
+    limiter.wait_until_due(first, cancelled=never)
+    limiter.wait_until_due(second, cancelled=never)
+    assert first.at_us < second.at_us
+
+
+def test_a_slot_that_was_missed_is_given_up_and_another_comes_at_once(redis: Redis, open_account: str) -> None:
+    limiter = Limiter(redis, open_account, 20)
+    first, second = limiter.reserve(), limiter.reserve()
+    limiter.wait_until_due(first, cancelled=never)
+    with pytest.raises(SlotMoved):
+        limiter.wait_until_due(first, cancelled=never, latest=time.monotonic())
+    limiter.wait_until_due(first, cancelled=never)
+    limiter.wait_until_due(second, cancelled=never)
+    assert first.at_us < second.at_us
+    assert int(redis.zcard(keys_of(open_account)[1])) == 3
 
 
 def test_the_view_tells_the_queue_and_the_latency(redis: Redis, open_account: str) -> None:
