@@ -133,6 +133,9 @@ def reopen(connection: Connection, batch_id: int) -> None:
     )
 
 
+_NONE_TO_REQUEUE = "NOT EXISTS (SELECT 1 FROM requeues AS r WHERE r.batch_id = b.id)"
+
+
 def finish_settled(connection: Connection) -> list[int]:
     """Mark every active batch with nothing left to run as finished; return their ids.
 
@@ -142,20 +145,20 @@ def finish_settled(connection: Connection) -> list[int]:
     by_key(connection)
     candidates = connection.execute(_SEEM_SETTLED).scalars()
     statement = text(
-        "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) "
+        "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) "  # noqa: S608
         # A scalar asks an index for one row of one batch; NOT EXISTS may read all open jobs there are.
         "AND (SELECT j.id FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running') "
-        "LIMIT 1) IS NULL RETURNING b.id"
+        f"LIMIT 1) IS NULL AND {_NONE_TO_REQUEUE} RETURNING b.id"
     )
     return list(connection.execute(statement, {"ids": list(candidates)}).scalars())
 
 
 # By what triggers keep count of, so that it costs the same for a million open jobs as for one.
 _SEEM_SETTLED = text(
-    "SELECT b.id FROM batches AS b WHERE b.state = 'active' AND coalesce((SELECT sum(c.n) FROM ("
+    "SELECT b.id FROM batches AS b WHERE b.state = 'active' AND coalesce((SELECT sum(c.n) FROM ("  # noqa: S608
     "SELECT n FROM batch_counts WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running') UNION ALL "
     "SELECT n FROM batch_count_changes WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running')) AS c), 0) "
-    "= 0 FOR UPDATE OF b SKIP LOCKED"
+    f"= 0 AND {_NONE_TO_REQUEUE} FOR UPDATE OF b SKIP LOCKED"
 )
 
 

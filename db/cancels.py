@@ -45,6 +45,7 @@ def cancel(connection: Connection, batch_id: int) -> int | None:
         "cancelled_at = clock_timestamp(), is_clearing = true WHERE id = :id"
     )
     connection.execute(statement, {"id": batch_id})
+    connection.execute(text("DELETE FROM requeues WHERE batch_id = :id"), {"id": batch_id})
     counts = tallies.counts(connection, batch_id)
     _cancel_jobs(connection, [batch_id])
     return counts.pending + counts.queued + counts.held

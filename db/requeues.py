@@ -1,43 +1,102 @@
-"""Sending jobs round again: those that died, or wait for a person."""
+"""Sending jobs round again: those that died, or wait for a person.
+
+Of many the first go at once and the rest bit by bit, as `requeues` keeps what was asked: nobody who calls for the batch
+waits until a million rows are written. A job that ends again meanwhile is not sent twice, and a cancel ends it.
+"""
+
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, text
 
+from core.states import JobState
 from db import batches
 
-_AGAIN = (
+AT_ONCE = 10_000
+
+AGAIN = (
     "state = 'pending', attempts = 0, requeues = requeues + 1, artifact_sha256 = NULL, finished_at = NULL, "
     # The clock's time, under a lock on the batch: it tells whether a cancel came before or after.
     "available_at = clock_timestamp(), requeued_at = clock_timestamp()"
 )
 
 
-def requeue(
-    connection: Connection, batch_id: int, code: str | None, *, message: str | None = None, held: bool = False
-) -> int:
-    """Send a batch's dead jobs round again with their attempts reset. Return how many.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs of a batch go round again.
 
-    An output that is paid for and was not fetched keeps its link.
+    Args:
+        batch_id: Whose.
+        state: Where they stand: `dead` or `held`.
+        code: Only those that ended with this code, such as `801`; None for all.
+        message: Only those that ended with this message, whatever its numbers; None for all.
+        after_id: Only those after this job.
+    """
+
+    batch_id: int
+    state: str
+    code: str | None
+    message: str | None
+    after_id: int = 0
+
+
+def requeue(
+    connection: Connection,
+    batch_id: int,
+    code: str | None = None,
+    *,
+    message: str | None = None,
+    state: JobState = JobState.DEAD,
+) -> int:
+    """Send a batch's jobs of one state round again with their attempts reset. Return how many.
+
+    An output that is paid for and was not fetched keeps its link. Only the first jobs go here; `go_on` sends the rest.
 
     Args:
         connection: An open transaction.
         batch_id: Whose jobs.
-        code: Only those that died with this code, such as `801`; None for all.
+        code: Only those that ended with this code, such as `801`; None for all.
         message: Only those that ended with this message, whatever its numbers; None for all.
-        held: Those that wait for a person, instead of the dead.
+        state: `dead`, or `held` for those that wait for a person.
     """
-    # A million rows take longer than other statements may.
+    # A message is compared with every row's, which may be more than other statements may take.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
+    wanted = Wanted(batch_id, state.value, code, message)
+    ids = _find_next(connection, wanted)
+    rest = 0
+    if len(ids) == AT_ONCE:
+        wanted = Wanted(batch_id, state.value, code, message, after_id=ids[-1])
+        rest = _count(connection, wanted)
     batches.lock(connection, batch_id)
-    statement = text(
-        f"UPDATE jobs SET {_AGAIN} "  # noqa: S608
-        "WHERE batch_id = :id AND state = :state AND (CAST(:code AS text) IS NULL OR code = :code) "
-        f"AND (CAST(:message AS text) IS NULL OR {shape_of('message')} = {shape_of(':message')})"
-    )
-    values = {"id": batch_id, "code": code, "message": message, "state": "held" if held else "dead"}
-    count = connection.execute(statement, values).rowcount
-    if count:
-        batches.reopen(connection, batch_id)
-    return count
+    if rest:
+        statement = text(
+            "INSERT INTO requeues (batch_id, state, code, message, after_id) "
+            "VALUES (:batch_id, :state, :code, :message, :after_id)"
+        )
+        connection.execute(statement, asdict(wanted))
+    return _send(connection, wanted, ids) + rest
+
+
+def go_on(connection: Connection) -> bool:
+    """Send the next jobs of the oldest request that is not done; return whether there was one."""
+    found = connection.execute(text("SELECT id FROM requeues ORDER BY id LIMIT 1")).scalar_one_or_none()
+    if found is None:
+        return False
+    wanted = _read(connection, found)
+    if wanted is None:
+        return True
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    ids = _find_next(connection, wanted, found)
+    batches.lock(connection, wanted.batch_id)
+    if _read(connection, found) != wanted:
+        # It was cancelled, or another process was faster.
+        return True
+    if len(ids) < AT_ONCE:
+        connection.execute(text("DELETE FROM requeues WHERE id = :id"), {"id": found})
+    else:
+        statement = text("UPDATE requeues SET after_id = :after WHERE id = :id")
+        connection.execute(statement, {"id": found, "after": ids[-1]})
+    _send(connection, wanted, ids)
+    return True
 
 
 def requeue_one(connection: Connection, job_id: int) -> bool:
@@ -48,7 +107,7 @@ def requeue_one(connection: Connection, job_id: int) -> bool:
         return False
     # The batch before the job, as everybody who locks both does.
     batches.lock(connection, batch_id)
-    statement = text(f"UPDATE jobs SET {_AGAIN} WHERE id = :id AND state IN ('dead', 'held')")  # noqa: S608
+    statement = text(f"UPDATE jobs SET {AGAIN} WHERE id = :id AND state IN ('dead', 'held')")  # noqa: S608
     if connection.execute(statement, {"id": job_id}).rowcount == 0:
         return False
     batches.reopen(connection, batch_id)
@@ -58,3 +117,40 @@ def requeue_one(connection: Connection, job_id: int) -> bool:
 def shape_of(message: str) -> str:
     """Return, as SQL, a message but for its numbers: what jobs have in common that ended alike."""
     return f"regexp_replace(left(coalesce(CAST({message} AS text), ''), 1000), '[0-9]+', '#', 'g')"
+
+
+_MATCH = (
+    "j.batch_id = :batch_id AND j.state = :state AND j.id > :after_id "
+    "AND (CAST(:code AS text) IS NULL OR j.code = :code) "
+    f"AND (CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')}) "
+)
+
+
+def _find_next(connection: Connection, wanted: Wanted, request: int | None = None) -> list[int]:
+    """Return the next jobs; of a request only those that had ended when it was made."""
+    statement = text(
+        f"SELECT j.id FROM jobs AS j WHERE {_MATCH} AND (CAST(:request AS bigint) IS NULL "  # noqa: S608
+        "OR j.finished_at IS NULL OR j.finished_at <= (SELECT asked_at FROM requeues WHERE id = :request)) "
+        "ORDER BY j.id LIMIT :most"
+    )
+    values = {**asdict(wanted), "request": request, "most": AT_ONCE}
+    return list(connection.execute(statement, values).scalars())
+
+
+def _count(connection: Connection, wanted: Wanted) -> int:
+    statement = text(f"SELECT count(*) FROM jobs AS j WHERE {_MATCH}")  # noqa: S608
+    return int(connection.execute(statement, asdict(wanted)).scalar_one())
+
+
+def _send(connection: Connection, wanted: Wanted, ids: list[int]) -> int:
+    statement = text(f"UPDATE jobs AS j SET {AGAIN} WHERE j.id = ANY(:ids) AND j.state = :state")  # noqa: S608
+    count = connection.execute(statement, {"ids": ids, "state": wanted.state}).rowcount
+    if count:
+        batches.reopen(connection, wanted.batch_id)
+    return count
+
+
+def _read(connection: Connection, request: int) -> Wanted | None:
+    statement = text("SELECT batch_id, state, code, message, after_id FROM requeues WHERE id = :id")
+    row = connection.execute(statement, {"id": request}).one_or_none()
+    return Wanted(*row) if row else None

@@ -17,7 +17,20 @@ from core import counted
 from core.decision import Decision
 from core.errors import DatabaseBusy, DatabaseDown, RedisDown
 from core.states import AnswerClass, Lane
-from db import attempts, batches, budgets, call_rates, canaries, cancels, circuits, processes, queue, retention, tallies
+from db import (
+    attempts,
+    batches,
+    budgets,
+    call_rates,
+    canaries,
+    cancels,
+    circuits,
+    processes,
+    queue,
+    requeues,
+    retention,
+    tallies,
+)
 from db.budgets import FREE, Tariff
 from db.queue import Lapsed
 from db.session import is_busy, is_down, transact
@@ -170,6 +183,7 @@ class Dispatcher:
         for batch_id in transact(self._engine, batches.finish_settled):
             log.info("the batch is finished", batch=batch_id)
         transact(self._engine, cancels.cancel_stragglers)
+        transact(self._engine, requeues.go_on)
         transact(self._engine, tallies.fold)
         self._look_at_money()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:

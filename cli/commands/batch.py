@@ -14,6 +14,7 @@ from cli.report import write_reports
 from cli.stopping import go_on_if_affordable, why_stopped
 from core.errors import CleanplateError
 from core.settings import Settings, load_settings
+from core.states import JobState
 from db import audit, batches, budgets, cancels, requeues, tallies
 from db.session import transact
 
@@ -82,14 +83,18 @@ def requeue(batch: int, code: str | None, held: bool) -> None:
     """Send a batch's dead photos round again."""
     with open_database(load_settings()) as engine:
         find_batch(engine, batch)
-        what = ("held" if held else "dead") + " photos" + (f" with code {code}" if code else "")
+        state = JobState.HELD if held else JobState.DEAD
+        what = f"{state} photos" + (f" with code {code}" if code else "")
         count = act(
             engine,
             "requeue",
             f"batch {batch}",
-            lambda connection: requeues.requeue(connection, batch, code, held=held),
+            lambda connection: requeues.requeue(connection, batch, code, state=state),
             what,
         )
+        # Of many only the first were sent; where no dispatcher runs nobody else would send the rest.
+        while transact(engine, requeues.go_on):
+            pass
     click.echo(f"{count} {what} of batch {batch} are due again.")
 
 

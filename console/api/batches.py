@@ -101,7 +101,9 @@ def batches_router(tools: Tools) -> APIRouter:
 
         def work(connection: Connection) -> ChangedOut:
             tools.batch_or_404(connection, batch_id)
-            changed = requeues.requeue(connection, batch_id, asked.code, held=asked.held)
+            changed = requeues.requeue(
+                connection, batch_id, asked.code, state=JobState.HELD if asked.held else JobState.DEAD
+            )
             audit.note(connection, f"token {token.name}", "requeue", f"batch {batch_id}", f"{changed} photos")
             return ChangedOut(changed=changed)
 

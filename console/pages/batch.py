@@ -127,9 +127,9 @@ def _cancel(connection: Connection, batch_id: int, _: FormData) -> Steered:
 
 def _requeue(connection: Connection, batch_id: int, sent: FormData) -> Steered:
     code, message = _told(sent, "code"), _told(sent, "message")
-    is_held = sent.get("state") == JobState.HELD
-    found = requeues.requeue(connection, batch_id, code, message=message, held=is_held)
-    which = f"{found:,} {'held' if is_held else 'dead'} photos{f' with {code}' if code else ''}"
+    state = JobState.HELD if sent.get("state") == JobState.HELD else JobState.DEAD
+    found = requeues.requeue(connection, batch_id, code, message=message, state=state)
+    which = f"{found:,} {state} photos{f' with {code}' if code else ''}"
     return f"{which} go round again.", f"{which} {message or ''}".strip() if found else None
 
 

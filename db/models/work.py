@@ -158,6 +158,20 @@ class Job(Base):
     )
 
 
+class Requeue(Base):
+    """Jobs of a batch that are still to be sent round again: those after `after_id` that had ended by `asked_at`."""
+
+    __tablename__ = "requeues"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int]
+    state: Mapped[str]
+    code: Mapped[str | None]
+    message: Mapped[str | None]
+    after_id: Mapped[int]
+    asked_at: Mapped[datetime] = mapped_column(server_default=CLOCK)
+
+
 class Attempt(Base):
     """One execution of a job; `sent_at` is set when it called the removal API."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
-from core.states import AnswerClass, Lane
+from core.states import AnswerClass, JobState, Lane
 from db import attempts, batches, budgets, canaries, cancels, circuits, jobs, outages, queue, redo, requeues, reviews
 from db.attempts import Outcome
 from db.budgets import Tariff
@@ -187,7 +187,7 @@ STEERS: dict[str, Callable[[Connection, int], object]] = {
     "cancel": cancel,
     "reopen": reopen,
     "requeue the dead": lambda connection, batch_id: requeues.requeue(connection, batch_id, None),
-    "requeue the held": lambda connection, batch_id: requeues.requeue(connection, batch_id, None, held=True),
+    "requeue the held": lambda connection, batch_id: requeues.requeue(connection, batch_id, None, state=JobState.HELD),
     "limit": lambda connection, batch_id: budgets.set_limits(connection, batch_id, max_calls=9, max_cost=None),
 }
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from core.states import AnswerClass, Lane, Spend
+from core.states import AnswerClass, JobState, Lane, Spend
 from db import attempts, cancels, jobs, queue, requeues, tallies
 from db.attempts import Outcome
 from db.tallies import BatchCounts
@@ -79,7 +79,7 @@ def test_counts_follow_every_move(engine: Engine, seed: int) -> None:
             live_through(engine, job_id, chance)
         check(engine, 1)
         with engine.begin() as connection:
-            requeues.requeue(connection, 1, None, held=bool(number % 2))
+            requeues.requeue(connection, 1, None, state=(JobState.DEAD, JobState.HELD)[number % 2])
             tallies.fold(connection)
         check(engine, 1)
         with engine.begin() as connection:

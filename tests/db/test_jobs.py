@@ -171,7 +171,8 @@ def test_a_rescued_call_waits_as_long_as_any_other_before_it_is_made_again(engin
             patch.setattr(random, "uniform", lambda low, high: high)
             rescue(connection, slow)
         due = text(
-            "SELECT id, available_at <= clock_timestamp() AS is_due, available_at >= now() + interval '1000 s' AS waits "
+            "SELECT id, available_at <= clock_timestamp() AS is_due, "
+            "available_at >= now() + interval '1000 s' AS waits "
             "FROM jobs ORDER BY id"
         )
         assert connection.execute(due).all() == [(called, False, True), (idle, True, False)]

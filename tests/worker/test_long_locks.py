@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy import Connection, text
 
 from core.states import Lane
-from db import batches, budgets, queue
+from db import budgets, queue, requeues
 from producer.intake import BatchOptions
 from removal.limiter import Outcome
 from tests.worker.conftest import Bench, MakeBench
@@ -68,7 +68,7 @@ def lease_of(bench: Bench, job_id: int) -> datetime:
 
 
 def hold_as_requeue_does(connection: Connection) -> None:
-    batches.requeue(connection, 1, None)
+    requeues.requeue(connection, 1)
 
 
 def hold_as_a_first_limit_does(connection: Connection) -> None:

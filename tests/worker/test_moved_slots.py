@@ -11,7 +11,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from core.states import Lane
-from db import batches, circuits, queue
+from db import batches, cancels, circuits, queue
 from producer.intake import BatchOptions
 from removal.limiter import Limiter, Outcome
 from tests.db.rows import rescue
@@ -84,7 +84,7 @@ def pause(bench: Bench) -> None:
 
 def cancel(bench: Bench) -> None:
     with bench.engine.begin() as connection:
-        batches.cancel(connection, 1)
+        cancels.cancel(connection, 1)
 
 
 def open_circuit(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""A cancel has a time, so that what is requeued after it runs and the rest does not"""
+"""A cancel has a time, and what is to go round again is kept until it did"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,9 +17,21 @@ def upgrade() -> None:
     # A transaction that waited for a cancel began before it, and adds its jobs after it.
     for column in ("created_at", "available_at"):
         op.alter_column("jobs", column, server_default=sa.text("clock_timestamp()"))
+    op.create_table(
+        "requeues",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True),
+        sa.Column("after_id", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("requeues")
     for column in ("created_at", "available_at"):
         op.alter_column("jobs", column, server_default=sa.text("now()"))
     op.drop_column("batches", "is_clearing")

@@ -1,6 +1,7 @@
 """The limiter as the worker uses it, and what it does when its Redis fails."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,0 +1,117 @@
+"""Many photos go round again bit by bit, each once, and nobody waits for all of them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine, text
+
+from core.states import JobState
+from db import batches, cancels, requeues
+from tests.db.rows import make_batch, state_of
+from tests.db.waiting import wait_for_lock
+
+
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requeues, "AT_ONCE", 4)
+
+
+def end(engine: Engine, ids: list[int], state: JobState = JobState.DEAD, code: str = "801") -> None:
+    with engine.begin() as connection:
+        statement = text("UPDATE jobs SET state = :state, code = :code, finished_at = now() WHERE id = ANY(:ids)")
+        connection.execute(statement, {"ids": ids, "state": state.value, "code": code})
+
+
+def requeue(engine: Engine, code: str | None = None, state: JobState = JobState.DEAD) -> int:
+    with engine.begin() as connection:
+        return requeues.requeue(connection, 1, code, state=state)
+
+
+def go_on(engine: Engine, between: Callable[[], None] = lambda: None) -> int:
+    """Go on until nothing is left; return how many rounds that took."""
+    rounds = 0
+    while True:
+        between()
+        with engine.begin() as connection:
+            if not requeues.go_on(connection):
+                return rounds
+        rounds += 1
+
+
+def in_state(engine: Engine, ids: list[int], state: str) -> list[int]:
+    return [job_id for job_id in ids if state_of(engine, job_id) == state]
+
+
+@pytest.mark.parametrize("state", [JobState.DEAD, JobState.HELD])
+def test_a_few_rows_are_written_at_a_time(engine: Engine, state: JobState) -> None:
+    ids = make_batch(engine, 11)
+    end(engine, ids, state)
+    assert requeue(engine, state=state) == 11
+    assert in_state(engine, ids, "pending") == ids[:4]
+    assert go_on(engine) == 2
+    assert in_state(engine, ids, "pending") == ids
+
+
+def test_only_those_with_the_code_go_on(engine: Engine) -> None:
+    ids = make_batch(engine, 12)
+    end(engine, ids[::2], code="801")
+    end(engine, ids[1::2], code="703")
+    assert requeue(engine, "801") == 6
+    go_on(engine)
+    assert in_state(engine, ids, "pending") == ids[::2]
+
+
+def test_a_photo_that_ends_again_meanwhile_is_not_sent_twice(engine: Engine) -> None:
+    ids = make_batch(engine, 11)
+    end(engine, ids)
+    requeue(engine)
+    assert go_on(engine, lambda: end(engine, in_state(engine, ids, "pending"))) == 2
+    assert in_state(engine, ids, "dead") == ids
+
+
+def test_a_photo_that_ends_after_it_was_asked_is_not_sent(engine: Engine) -> None:
+    ids = make_batch(engine, 11)
+    end(engine, ids[:10])
+    requeue(engine)
+    end(engine, ids[10:])
+    go_on(engine)
+    assert in_state(engine, ids, "dead") == ids[10:]
+
+
+def test_a_cancel_ends_what_is_still_to_be_sent(engine: Engine) -> None:
+    ids = make_batch(engine, 11)
+    end(engine, ids)
+    requeue(engine)
+    with engine.begin() as connection:
+        assert cancels.cancel(connection, 1) == 4
+    assert go_on(engine) == 0
+    assert in_state(engine, ids, "dead") == ids[4:]
+
+
+def test_a_batch_does_not_end_while_some_are_still_to_be_sent(engine: Engine) -> None:
+    ids = make_batch(engine, 11)
+    end(engine, ids)
+    requeue(engine)
+    end(engine, in_state(engine, ids, "pending"))
+    with engine.begin() as connection:
+        assert batches.finish_settled(connection) == []
+    go_on(engine)
+    end(engine, in_state(engine, ids, "pending"))
+    with engine.begin() as connection:
+        assert batches.finish_settled(connection) == [1]
+
+
+def test_two_who_go_on_at_once_send_each_photo_once(engine: Engine) -> None:
+    ids = make_batch(engine, 11)
+    end(engine, ids)
+    requeue(engine)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as first:
+            assert requeues.go_on(first)
+            second = pool.submit(go_on, engine)
+            assert wait_for_lock(engine, second)
+        second.result(timeout=10)
+    with engine.connect() as connection:
+        sent = connection.execute(text("SELECT requeues FROM jobs ORDER BY id")).scalars()
+        assert list(sent) == [1] * 11
