@@ -1,7 +1,8 @@
 """Queries about doing a photo again: a new job whose output takes the place of the one before.
 
 The database does the last step: when a job with `redo_of` succeeds, a trigger gives its output to that job, so that
-exports, callbacks and the REST API find it where they always look.
+exports, callbacks and the REST API find it where they always look. Of several that succeeded the one that was asked for
+last wins, in whatever order they end; one that ends while its original is not through waits for that.
 """
 
 from dataclasses import dataclass
@@ -51,9 +52,10 @@ def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None
         batch_id = batches.create(connection, name=name, source_key=key, lane=Lane.INTERACTIVE, options=options)
     statement = text(
         "INSERT INTO jobs (batch_id, state, source_uri, input_uri, item_key, name, sku, elements, subject_elements, "
-        "mask, redo_of) SELECT :batch, 'pending', source_uri, :input, :key, name, sku, elements, subject_elements, "
-        ":mask, coalesce(redo_of, id) FROM jobs WHERE id = :id "
-        "ON CONFLICT (batch_id, item_key) DO UPDATE SET item_key = excluded.item_key RETURNING id"
+        "mask, redo_of, redo_asked_at) SELECT :batch, 'pending', source_uri, :input, :key, name, sku, elements, "
+        "subject_elements, :mask, coalesce(redo_of, id), clock_timestamp() FROM jobs WHERE id = :id "
+        # One that is done already is the newest again, and a trigger takes its output.
+        "ON CONFLICT (batch_id, item_key) DO UPDATE SET redo_asked_at = excluded.redo_asked_at RETURNING id"
     )
     values = {"batch": batch_id, "input": input_uri, "key": item_key, "mask": mask, "id": job_id}
     made = int(connection.execute(statement, values).scalar_one())

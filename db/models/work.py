@@ -107,6 +107,7 @@ class Job(Base):
     changed_outside: Mapped[float | None]
     is_canary: Mapped[bool] = mapped_column(server_default="false")
     redo_of: Mapped[int | None]
+    redo_asked_at: Mapped[datetime | None]
     input_uri: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=CLOCK)
     started_at: Mapped[datetime | None]
