@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from db import artifacts, batches, jobs, redo
+from db import artifacts, cancels, jobs, redo, requeues
 from db.jobs import ClaimedJob
 from tests.db.rows import claim, make_batch
 
@@ -63,7 +63,7 @@ def come_to(engine: Engine, job_id: int) -> tuple[str, bytes | None]:
 
 def requeue(engine: Engine, job_id: int) -> None:
     with engine.begin() as connection:
-        assert jobs.requeue(connection, job_id)
+        assert requeues.requeue_one(connection, job_id)
 
 
 def wait_for_a_lock(engine: Engine, ending: Future[None]) -> None:
@@ -168,7 +168,7 @@ def test_one_of_a_cancelled_photo_stays_by_itself(engine: Engine, original: int)
     again = ask(engine, original, "a")
     requeue(engine, original)
     with engine.begin() as connection:
-        batches.cancel(connection, 1)
+        cancels.cancel(connection, 1)
     run(engine, again, b"again")
     assert come_to(engine, original) == ("cancelled", None)
     assert come_to(engine, again) == ("succeeded", b"again")
