@@ -18,6 +18,9 @@ Both times are the clock's (not the transaction's) and are read under a lock on 
 in which it happened.
 """
 
+CANCELLED = f"(j.state = 'cancelled' OR (j.state NOT IN ('succeeded', 'dead') AND {CALLED_OFF}))"
+"""As SQL: whether a job `j` of batch `b` was cancelled, also when its row does not say so yet."""
+
 WAITING = (
     "j.batch_id = b.id AND j.state = 'pending' "
     # What was asked for after the cancel is due after it: with this the index passes over a million rows that were not.

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from db.cancels import CANCELLED
+
 SECRETS_AT_ONCE = 2
 """While a secret is changed, the old one is still valid."""
 
@@ -99,9 +101,16 @@ def note_jobs(connection: Connection, delivery_id: int, jobs: int) -> None:
 
 
 def note_seen(connection: Connection, connection_id: int, keys: list[str]) -> set[str]:
-    """Remember photos of a shop; return those that were not seen before."""
+    """Remember photos of a shop; return those that were not seen before, or whose job was cancelled since."""
     statement = text(
-        "INSERT INTO seen_photos (connection_id, key) SELECT :id, unnest(CAST(:keys AS text[])) "
-        "ON CONFLICT DO NOTHING RETURNING key"
+        "INSERT INTO seen_photos (connection_id, key) SELECT :id, unnest(CAST(:keys AS text[])) "  # noqa: S608
+        "ON CONFLICT (connection_id, key) DO UPDATE SET seen_at = now() WHERE EXISTS (SELECT 1 FROM jobs AS j "
+        f"JOIN batches AS b ON b.id = j.batch_id WHERE j.id = seen_photos.job_id AND {CANCELLED}) RETURNING key"
     )
     return set(connection.execute(statement, {"id": connection_id, "keys": sorted(set(keys))}).scalars())
+
+
+def note_job(connection: Connection, connection_id: int, key: str, job_id: int) -> None:
+    """Remember which job a photo of a shop is."""
+    statement = text("UPDATE seen_photos SET job_id = :job WHERE connection_id = :id AND key = :key")
+    connection.execute(statement, {"id": connection_id, "key": key, "job": job_id})

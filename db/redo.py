@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from core.states import Lane
-from db import batches
+from db import batches, requeues
 
 SOURCE = "redo"
 
@@ -60,4 +60,6 @@ def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None
     values = {"batch": batch_id, "input": input_uri, "key": item_key, "mask": mask, "id": job_id}
     made = int(connection.execute(statement, values).scalar_one())
     batches.reopen(connection, batch_id)
+    # The same one, asked for before and cancelled since.
+    requeues.revive(connection, [made])
     return made

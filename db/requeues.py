@@ -1,20 +1,23 @@
-"""Sending jobs round again: those that died, or wait for a person.
+"""Sending jobs round again: those that died, wait for a person, or were cancelled.
 
 Of many the first go at once and the rest bit by bit, as `requeues` keeps what was asked: nobody who calls for the batch
 waits until a million rows are written. A job that ends again meanwhile is not sent twice, and a cancel ends it.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection, text
 
 from core.states import JobState
 from db import batches
+from db.cancels import CALLED_OFF, CANCELLED
 
 AT_ONCE = 10_000
 
-AGAIN = (
-    "state = 'pending', attempts = 0, requeues = requeues + 1, artifact_sha256 = NULL, finished_at = NULL, "
+_AGAIN = (
+    "state = 'pending', queued_at = NULL, attempts = 0, artifact_sha256 = NULL, finished_at = NULL, "
+    # What was cancelled was not tried in vain, so what is known of its twins still holds for it.
+    "requeues = j.requeues + CASE WHEN j.state IN ('dead', 'held') THEN 1 ELSE 0 END, "
     # The clock's time, under a lock on the batch: it tells whether a cancel came before or after.
     "available_at = clock_timestamp(), requeued_at = clock_timestamp()"
 )
@@ -26,7 +29,7 @@ class Wanted:
 
     Args:
         batch_id: Whose.
-        state: Where they stand: `dead` or `held`.
+        state: Where they stand: `dead`, `held` or `cancelled`.
         code: Only those that ended with this code, such as `801`; None for all.
         message: Only those that ended with this message, whatever its numbers; None for all.
         after_id: Only those after this job.
@@ -56,15 +59,21 @@ def requeue(
         batch_id: Whose jobs.
         code: Only those that ended with this code, such as `801`; None for all.
         message: Only those that ended with this message, whatever its numbers; None for all.
-        state: `dead`, or `held` for those that wait for a person.
+        state: `dead`, or `held` for those that wait for a person, or `cancelled`, which includes those that are about
+            to be.
     """
     # A message is compared with every row's, which may be more than other statements may take.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     wanted = Wanted(batch_id, state.value, code, message)
+    kept = 0
+    if state is JobState.CANCELLED:
+        # Before any is looked for: one that runs and comes back in this moment is among them.
+        batches.lock(connection, batch_id)
+        kept = _keep_running(connection, _ALIKE, asdict(wanted))
     ids = _find_next(connection, wanted)
     rest = 0
     if len(ids) == AT_ONCE:
-        wanted = Wanted(batch_id, state.value, code, message, after_id=ids[-1])
+        wanted = replace(wanted, after_id=ids[-1])
         rest = _count(connection, wanted)
     batches.lock(connection, batch_id)
     if rest:
@@ -73,7 +82,10 @@ def requeue(
             "VALUES (:batch_id, :state, :code, :message, :after_id)"
         )
         connection.execute(statement, asdict(wanted))
-    return _send(connection, wanted, ids) + rest
+    count = kept + _send(connection, _STANDS[state], ids)
+    if count:
+        batches.reopen(connection, batch_id)
+    return count + rest
 
 
 def go_on(connection: Connection) -> bool:
@@ -95,23 +107,30 @@ def go_on(connection: Connection) -> bool:
     else:
         statement = text("UPDATE requeues SET after_id = :after WHERE id = :id")
         connection.execute(statement, {"id": found, "after": ids[-1]})
-    _send(connection, wanted, ids)
+    if _send(connection, _STANDS[JobState(wanted.state)], ids):
+        batches.reopen(connection, wanted.batch_id)
     return True
 
 
 def requeue_one(connection: Connection, job_id: int) -> bool:
-    """Send one dead or held job round again with its attempts reset. Return whether it was either."""
+    """Send one dead, held or cancelled job round again with its attempts reset. Return whether it was one of these."""
     statement = text("SELECT batch_id FROM jobs WHERE id = :id")
     batch_id = connection.execute(statement, {"id": job_id}).scalar_one_or_none()
     if batch_id is None:
         return False
     # The batch before the job, as everybody who locks both does.
     batches.lock(connection, batch_id)
-    statement = text(f"UPDATE jobs SET {AGAIN} WHERE id = :id AND state IN ('dead', 'held')")  # noqa: S608
-    if connection.execute(statement, {"id": job_id}).rowcount == 0:
+    failed = " OR ".join(_STANDS[state] for state in (JobState.DEAD, JobState.HELD))
+    if not (_send(connection, f"({failed})", [job_id]) or revive(connection, [job_id])):
         return False
     batches.reopen(connection, batch_id)
     return True
+
+
+def revive(connection: Connection, job_ids: list[int]) -> int:
+    """Ask again for jobs of a batch that is active and locked; return how many had been cancelled, and go on now."""
+    kept = _keep_running(connection, "j.id = ANY(:ids)", {"ids": job_ids})
+    return kept + _send(connection, _STANDS[JobState.CANCELLED], job_ids)
 
 
 def shape_of(message: str) -> str:
@@ -119,17 +138,26 @@ def shape_of(message: str) -> str:
     return f"regexp_replace(left(coalesce(CAST({message} AS text), ''), 1000), '[0-9]+', '#', 'g')"
 
 
-_MATCH = (
-    "j.batch_id = :batch_id AND j.state = :state AND j.id > :after_id "
-    "AND (CAST(:code AS text) IS NULL OR j.code = :code) "
-    f"AND (CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')}) "
+_STANDS = {
+    JobState.DEAD: "j.state = 'dead'",
+    JobState.HELD: "j.state = 'held'",
+    JobState.CANCELLED: f"(j.state <> 'running' AND {CANCELLED})",
+}
+_ALIKE = (
+    "j.batch_id = :batch_id AND (CAST(:code AS text) IS NULL OR j.code = :code) "
+    f"AND (CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')})"
 )
 
 
+def _found(wanted: Wanted) -> str:
+    stands = _STANDS[JobState(wanted.state)]
+    return f"FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id WHERE {_ALIKE} AND {stands} AND j.id > :after_id"
+
+
 def _find_next(connection: Connection, wanted: Wanted, request: int | None = None) -> list[int]:
-    """Return the next jobs; of a request only those that had ended when it was made."""
+    """Return the next jobs; of a request only those that had ended when it was made, unless they were cancelled."""
     statement = text(
-        f"SELECT j.id FROM jobs AS j WHERE {_MATCH} AND (CAST(:request AS bigint) IS NULL "  # noqa: S608
+        f"SELECT j.id {_found(wanted)} AND (CAST(:request AS bigint) IS NULL OR :state = 'cancelled' "  # noqa: S608
         "OR j.finished_at IS NULL OR j.finished_at <= (SELECT asked_at FROM requeues WHERE id = :request)) "
         "ORDER BY j.id LIMIT :most"
     )
@@ -138,16 +166,24 @@ def _find_next(connection: Connection, wanted: Wanted, request: int | None = Non
 
 
 def _count(connection: Connection, wanted: Wanted) -> int:
-    statement = text(f"SELECT count(*) FROM jobs AS j WHERE {_MATCH}")  # noqa: S608
-    return int(connection.execute(statement, asdict(wanted)).scalar_one())
+    return int(connection.execute(text(f"SELECT count(*) {_found(wanted)}"), asdict(wanted)).scalar_one())
 
 
-def _send(connection: Connection, wanted: Wanted, ids: list[int]) -> int:
-    statement = text(f"UPDATE jobs AS j SET {AGAIN} WHERE j.id = ANY(:ids) AND j.state = :state")  # noqa: S608
-    count = connection.execute(statement, {"ids": ids, "state": wanted.state}).rowcount
-    if count:
-        batches.reopen(connection, wanted.batch_id)
-    return count
+def _send(connection: Connection, stands: str, ids: list[int]) -> int:
+    statement = text(
+        f"UPDATE jobs AS j SET {_AGAIN} FROM batches AS b "  # noqa: S608
+        f"WHERE j.id = ANY(:ids) AND b.id = j.batch_id AND {stands}"
+    )
+    return connection.execute(statement, {"ids": ids}).rowcount
+
+
+def _keep_running(connection: Connection, which: str, values: dict[str, object]) -> int:
+    """Let jobs that a cancel found running go on when they come back."""
+    statement = text(
+        "UPDATE jobs AS j SET requeued_at = clock_timestamp() FROM batches AS b "  # noqa: S608
+        f"WHERE b.id = j.batch_id AND j.state = 'running' AND {CALLED_OFF} AND {which}"
+    )
+    return connection.execute(statement, values).rowcount
 
 
 def _read(connection: Connection, request: int) -> Wanted | None:

@@ -77,13 +77,16 @@ def _cancel(connection: Connection, batch: int) -> int | None:
 
 @click.command()
 @batch_argument
-@click.option("--code", help="Only those that died with this code, such as 801.")
+@click.option("--code", help="Only those that ended with this code, such as 801.")
 @click.option("--held", is_flag=True, help="Those that wait for a person, instead of the dead; may pay again.")
-def requeue(batch: int, code: str | None, held: bool) -> None:
+@click.option("--cancelled", is_flag=True, help="Those that were cancelled, instead of the dead.")
+def requeue(batch: int, code: str | None, held: bool, cancelled: bool) -> None:
     """Send a batch's dead photos round again."""
+    if held and cancelled:
+        raise click.UsageError("--held and --cancelled are two requeues; give one, then the other.")
     with open_database(load_settings()) as engine:
         find_batch(engine, batch)
-        state = JobState.HELD if held else JobState.DEAD
+        state = JobState.HELD if held else JobState.CANCELLED if cancelled else JobState.DEAD
         what = f"{state} photos" + (f" with code {code}" if code else "")
         count = act(
             engine,

@@ -97,13 +97,11 @@ def batches_router(tools: Tools) -> APIRouter:
 
     @router.post("/{batch_id}/requeue", response_model=ChangedOut, responses=responses(404, 409, 413, 415))
     def requeue(batch_id: BatchId, asked: RequeueIn, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
-        """Send a batch's dead or held photos round again."""
+        """Send a batch's dead, held or cancelled photos round again."""
 
         def work(connection: Connection) -> ChangedOut:
             tools.batch_or_404(connection, batch_id)
-            changed = requeues.requeue(
-                connection, batch_id, asked.code, state=JobState.HELD if asked.held else JobState.DEAD
-            )
+            changed = requeues.requeue(connection, batch_id, asked.code, state=asked.state)
             audit.note(connection, f"token {token.name}", "requeue", f"batch {batch_id}", f"{changed} photos")
             return ChangedOut(changed=changed)
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from console.api import examples
 from core.states import BatchState, Fit, JobState, Lane, Send
@@ -276,6 +276,18 @@ class RequeueIn(Request):
 
     code: Words | None = Field(None, description="Only those that died with this code", examples=["801"])
     held: bool = Field(False, description="Those that wait for a person, instead of the dead; may pay again")
+    cancelled: bool = Field(False, description="Those that were cancelled, instead of the dead")
+
+    @model_validator(mode="after")
+    def _ask_for_one_kind(self) -> Self:
+        if self.held and self.cancelled:
+            raise ValueError("held and cancelled are two requests")
+        return self
+
+    @property
+    def state(self) -> JobState:
+        """Where those jobs stand."""
+        return JobState.HELD if self.held else JobState.CANCELLED if self.cancelled else JobState.DEAD
 
 
 class QuoteOut(Answer):

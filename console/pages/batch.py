@@ -127,7 +127,8 @@ def _cancel(connection: Connection, batch_id: int, _: FormData) -> Steered:
 
 def _requeue(connection: Connection, batch_id: int, sent: FormData) -> Steered:
     code, message = _told(sent, "code"), _told(sent, "message")
-    state = JobState.HELD if sent.get("state") == JobState.HELD else JobState.DEAD
+    asked = sent.get("state")
+    state = JobState(asked) if asked in {JobState.HELD, JobState.CANCELLED} else JobState.DEAD
     found = requeues.requeue(connection, batch_id, code, message=message, state=state)
     which = f"{found:,} {state} photos{f' with {code}' if code else ''}"
     return f"{which} go round again.", f"{which} {message or ''}".strip() if found else None

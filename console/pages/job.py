@@ -58,7 +58,7 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
     def requeue(job_id: JobId, visitor: Acting, sent: Sent) -> Response:
         def work(connection: Connection) -> str:
             if not requeues.requeue_one(connection, job_id):
-                return f"Job {job_id} is neither dead nor held, so it does not go round again."
+                return f"Job {job_id} is neither dead, held nor cancelled, so it does not go round again."
             circuits.probe_now(connection, settings.account)
             audit.note(connection, visitor.user.name, "requeue", f"job {job_id}")
             return f"Job {job_id} goes round again."

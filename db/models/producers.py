@@ -50,13 +50,14 @@ class DeliveryRow(Base):
 
 
 class SeenPhoto(Base):
-    """A photo of a shop that was taken in before, in the version it had."""
+    """A photo of a shop that was taken in before, in the version it had, and its job, if it needed one."""
 
     __tablename__ = "seen_photos"
 
     connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    job_id: Mapped[int | None]
 
 
 class LookupRow(Base):

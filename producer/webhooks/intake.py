@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from core.content import content_key
 from core.settings import Settings
 from core.states import Lane
-from db import artifacts, batches, callbacks, connections, history, lookups
+from db import artifacts, batches, callbacks, connections, history, lookups, requeues
 from db.connections import ShopConnection
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.catalogue.shape import LONGEST_SKU
@@ -70,8 +70,8 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
     """Keep a webhook and make a job of each photo that is new.
 
     A photo makes no job when it is one of our own outputs (its URL is ours, or its name still holds the output's hash
-    after the shop copied it), when this shop told of it before in the same version, or when what its URL holds was
-    cleaned for anybody before.
+    after the shop copied it), when this shop told of it before in the same version and its job was not cancelled since,
+    or when what its URL holds was cleaned for anybody before.
 
     Args:
         connection: An open transaction; the caller commits.
@@ -109,11 +109,16 @@ def take_photos(
         ours: What tells that a photo needs no work.
     """
     options = options_of(shop)
-    wanted = _without_clean(connection, list(_wanted(connection, shop, photos, ours)), options, ours.provider)
+    wanted = _without_clean(connection, _wanted(connection, shop, photos, ours), options, ours.provider)
     if not wanted:
         return 0, None
     batch_id = find_batch(connection, shop, options)
-    return sum(_insert(connection, batch_id, photo, options) for photo in wanted), batch_id
+    count = 0
+    for key, photo in wanted.items():
+        job_id, is_asked = _insert(connection, batch_id, photo, options)
+        connections.note_job(connection, shop.id, key, job_id)
+        count += is_asked
+    return count, batch_id
 
 
 def _short(key: str) -> str:
@@ -148,7 +153,7 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
     return found
 
 
-def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo], ours: Ours) -> Iterable[Photo]:
+def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo], ours: Ours) -> dict[str, Photo]:
     pattern = shop.options.get("match")
     # Whoever may name a bucket's objects is told apart by the platform; nobody may name files.
     schemes = ("s3://",) if shop.platform == S3Events.name else ("https://", "http://")
@@ -162,22 +167,24 @@ def _wanted(connection: Connection, shop: ShopConnection, photos: Iterable[Photo
     names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
     outputs = artifacts.find_known(connection, sorted(names)) if names else set()
     news = connections.note_seen(connection, shop.id, list(found))
-    return (
-        photo
+    return {
+        key: photo
         for key, photo in found.items()
         if key in news and not outputs.intersection(_OUTPUT_NAME.findall(photo.url))
-    )
+    }
 
 
-def _without_clean(connection: Connection, photos: list[Photo], options: BatchOptions, provider: str) -> list[Photo]:
-    urls = sorted({storable(photo.url) for photo in photos})
+def _without_clean(
+    connection: Connection, photos: dict[str, Photo], options: BatchOptions, provider: str
+) -> dict[str, Photo]:
+    urls = sorted({storable(photo.url) for photo in photos.values()})
     if not urls:
-        return []
+        return {}
     since: dict[str, datetime] = {}
     for row in history.find_cleaned_urls(connection, urls, None):
         if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None):
             since[row.url] = max(row.since, since.get(row.url, row.since))
-    return [photo for photo in photos if not _is_clean(photo, since.get(storable(photo.url)))]
+    return {key: photo for key, photo in photos.items() if not _is_clean(photo, since.get(storable(photo.url)))}
 
 
 def _is_clean(photo: Photo, since: datetime | None) -> bool:
@@ -192,7 +199,8 @@ def _is_clean(photo: Photo, since: datetime | None) -> bool:
     return (changed if changed.tzinfo else changed.replace(tzinfo=UTC)) < since
 
 
-def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchOptions) -> int:
+def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchOptions) -> tuple[int, bool]:
+    """Return a photo's job, and whether it is to run because of this: it is new, or was cancelled before."""
     url = storable(photo.url)
     item = Item(
         uri=url, name=name_from_url(url), sku=photo.sku and storable(photo.sku)[:LONGEST_SKU], version=photo.version
@@ -201,7 +209,7 @@ def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchO
     statement = text(
         "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "
         "VALUES (:batch_id, 'pending', :uri, :key, :name, :sku, :elements, :subject, :mask) "
-        "ON CONFLICT (batch_id, item_key) DO NOTHING"
+        "ON CONFLICT (batch_id, item_key) DO NOTHING RETURNING id"
     )
     values = {
         "batch_id": batch_id,
@@ -213,4 +221,9 @@ def _insert(connection: Connection, batch_id: int, photo: Photo, options: BatchO
         "subject": list(subject),
         "mask": mask,
     }
-    return connection.execute(statement, values).rowcount
+    made = connection.execute(statement, values).scalar_one_or_none()
+    if made is not None:
+        return made, True
+    there = text("SELECT id FROM jobs WHERE batch_id = :batch_id AND item_key = :key")
+    job_id = int(connection.execute(there, values).scalar_one())
+    return job_id, requeues.revive(connection, [job_id]) == 1

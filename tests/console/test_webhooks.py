@@ -20,7 +20,8 @@ from standardwebhooks.webhooks import Webhook
 from console.webhooks import MOST_BYTES
 from core.content import content_key
 from core.settings import SANDBOX_KEY
-from db import artifacts, connections
+from core.states import Lane
+from db import artifacts, cancels, connections, queue, requeues
 from producer.webhooks.standard import MOST_SIGNATURES
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
 from tests.db.rows import make_batch, put
@@ -453,3 +454,59 @@ def test_the_same_secret_again_leaves_the_one_before_it(web: Web) -> None:
             connections.add_secret(connection, shop.id, "new")
     body = b'{"photos": []}'
     assert [post(web, shop.slug, body, signed(body, secret)).status_code for secret in ("old", "new")] == [200, 200]
+
+
+def cancel(web: Web, batch_id: int = 1) -> None:
+    with web.engine.begin() as connection:
+        cancels.cancel(connection, batch_id)
+
+
+def tell(web: Web, slug: str, *photos: str) -> int:
+    """Tell of photos anew; return how many jobs that made."""
+    body = json.dumps({"type": "x", "id": secrets.token_hex(4), "photos": list(photos)}).encode()
+    return int(post(web, slug, body, signed(body)).json()["jobs"])
+
+
+def test_a_photo_whose_batch_was_cancelled_is_taken_when_the_shop_tells_of_it_again(web: Web) -> None:
+    shop = web.connect("json", SECRET)
+    assert tell(web, shop.slug, A, B) == 2
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'succeeded', code = '200', finished_at = now() WHERE id = 1"))
+    cancel(web)
+    assert tell(web, shop.slug, A, B) == 1
+    assert tell(web, shop.slug, A, B) == 0
+    jobs = web.rows("SELECT batch_id, source_uri, state FROM jobs ORDER BY id")
+    assert jobs[2:] == [{"batch_id": 2, "source_uri": B, "state": "pending"}]
+
+
+def test_a_photo_that_was_cancelled_goes_on_in_its_batch_if_that_was_reopened(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancels, "AT_ONCE", 1)
+    shop = web.connect("json", SECRET)
+    assert tell(web, shop.slug, A, B, C) == 3
+    with web.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'dead', code = '703', finished_at = now() WHERE id = 1"))
+    cancel(web)
+    with web.engine.begin() as connection:
+        assert requeues.requeue_one(connection, 1)
+    assert [row["state"] for row in web.rows("SELECT state FROM jobs ORDER BY id")][1:] in (
+        ["cancelled", "pending"],
+        ["pending", "cancelled"],
+    )
+    assert tell(web, shop.slug, A, B, C) == 2, "one was cancelled, one is about to be"
+    with web.engine.begin() as connection:
+        due = queue.queue_due(connection, Lane.INTERACTIVE, 10)
+        assert sorted(job.id for job in due) == [1, 2, 3]
+        assert cancels.cancel_stragglers(connection) == 0
+
+
+def test_a_photo_of_another_batch_that_is_no_job_of_its_own_is_seen_as_that_one(web: Web) -> None:
+    shop = web.connect("json", SECRET)
+    assert tell(web, shop.slug, A) == 1
+    with web.engine.begin() as connection:
+        # As if it had been told of first while its photo was in work already.
+        connection.execute(text("DELETE FROM seen_photos"))
+    assert tell(web, shop.slug, A) == 0
+    cancel(web)
+    assert tell(web, shop.slug, A) == 1

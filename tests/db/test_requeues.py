@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from core.states import JobState
-from db import batches, cancels, requeues
-from tests.db.rows import make_batch, state_of
+from core.states import JobState, Lane
+from db import batches, cancels, jobs, queue, redo, requeues
+from tests.db.rows import claim, make_batch, state_of
 from tests.db.waiting import wait_for_lock
 
 
@@ -115,3 +115,60 @@ def test_two_who_go_on_at_once_send_each_photo_once(engine: Engine) -> None:
     with engine.connect() as connection:
         sent = connection.execute(text("SELECT requeues FROM jobs ORDER BY id")).scalars()
         assert list(sent) == [1] * 11
+
+
+def test_what_was_cancelled_goes_round_again_when_asked_though_not_all_rows_say_so_yet(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancels, "AT_ONCE", 3)
+    ids = make_batch(engine, 11)
+    end(engine, ids[:2])
+    with engine.begin() as connection:
+        assert cancels.cancel(connection, 1) == 9
+    assert len(in_state(engine, ids, "cancelled")) == 3
+    assert requeue(engine, state=JobState.CANCELLED) == 9
+    with engine.begin() as connection:
+        assert cancels.cancel_stragglers(connection) == 3
+    go_on(engine)
+    assert in_state(engine, ids, "pending") == ids[2:]
+    with engine.begin() as connection:
+        assert cancels.cancel_stragglers(connection) == 0
+        assert len(queue.queue_due(connection, Lane.BULK, 100)) == 9
+        assert set(connection.execute(text("SELECT requeues FROM jobs")).scalars()) == {0}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_photo_in_a_call_when_its_batch_was_cancelled_and_requeued_goes_on(engine: Engine, alone: bool) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        cancels.cancel(connection, 1)
+    with engine.begin() as connection:
+        if alone:
+            assert requeues.requeue_one(connection, job_id)
+        else:
+            assert requeues.requeue(connection, 1, state=JobState.CANCELLED) == 1
+    with engine.begin() as connection:
+        assert jobs.give_back(connection, job, delay_seconds=0, spent=0) == "pending"
+    with engine.begin() as connection:
+        assert [each.id for each in queue.queue_due(connection, Lane.BULK, 10)] == [job_id]
+
+
+def test_a_redo_that_was_cancelled_is_done_when_it_is_asked_for_again(engine: Engine) -> None:
+    [done] = make_batch(engine, 1)
+    end(engine, [done])
+
+    def ask() -> int:
+        with engine.begin() as connection:
+            return redo.add(connection, done, mask="1 2", input_uri=None, item_key="key")
+
+    made = ask()
+    with engine.begin() as connection:
+        other = redo.add(connection, done, mask="3 4", input_uri=None, item_key="other")
+        cancels.cancel(connection, 2)
+    with engine.begin() as connection:
+        assert requeues.requeue_one(connection, other)
+    assert state_of(engine, made) == "cancelled"
+    assert ask() == made
+    assert state_of(engine, made) == "pending"

@@ -17,6 +17,7 @@ def upgrade() -> None:
     # A transaction that waited for a cancel began before it, and adds its jobs after it.
     for column in ("created_at", "available_at"):
         op.alter_column("jobs", column, server_default=sa.text("clock_timestamp()"))
+    op.add_column("seen_photos", sa.Column("job_id", sa.BigInteger(), nullable=True))
     op.create_table(
         "requeues",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -32,6 +33,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("requeues")
+    op.drop_column("seen_photos", "job_id")
     for column in ("created_at", "available_at"):
         op.alter_column("jobs", column, server_default=sa.text("now()"))
     op.drop_column("batches", "is_clearing")
