@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from console.api import examples
 from core.states import BatchState, Fit, JobState, Lane, Send
@@ -269,10 +269,16 @@ class ChangedOut(Answer):
     changed: int = Field(description="How many batches or jobs it changed")
 
 
+BOTH_KINDS: JsonValue = {
+    "properties": {"held": {"const": True}, "cancelled": {"const": True}},
+    "required": ["held", "cancelled"],
+}
+
+
 class RequeueIn(Request):
     """Which jobs go round again."""
 
-    model_config = like({"code": "801"})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"code": "801"}], "not": BOTH_KINDS})
 
     code: Words | None = Field(None, description="Only those that died with this code", examples=["801"])
     held: bool = Field(False, description="Those that wait for a person, instead of the dead; may pay again")
