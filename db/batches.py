@@ -75,11 +75,16 @@ def newest(
 
 
 def find_unfinished(connection: Connection, source_key: str) -> int | None:
-    """Return the newest batch of the same source and options that has not ended, locked against a second intake."""
+    """Return the newest batch of the same source and options that has something left to run.
+
+    It is locked against its end and against a second intake, and calls go on beside that: whoever ends a batch takes a
+    stronger lock than whoever calls for it.
+    """
     locks.hold(connection, Space.SOURCE, source_key)
+    finish_settled(connection, source_key)
     statement = text(
         "SELECT id FROM batches WHERE source_key = :key AND state IN ('active', 'paused') ORDER BY id DESC LIMIT 1 "
-        "FOR UPDATE"
+        "FOR KEY SHARE"
     )
     return connection.execute(statement, {"key": source_key}).scalar_one_or_none()
 
@@ -136,14 +141,16 @@ def reopen(connection: Connection, batch_id: int) -> None:
 _NONE_TO_REQUEUE = "NOT EXISTS (SELECT 1 FROM requeues AS r WHERE r.batch_id = b.id)"
 
 
-def finish_settled(connection: Connection) -> list[int]:
-    """Mark every active batch with nothing left to run as finished; return their ids.
+def finish_settled(connection: Connection, source_key: str | None = None) -> list[int]:
+    """Mark every active batch with nothing left to run as finished, or only those of one source; return their ids.
 
     Batches that somebody adds jobs to right now are locked and passed over; whether the others have open jobs is asked
     only after they are locked here, so that no job is left behind in a finished batch.
     """
-    by_key(connection)
-    candidates = connection.execute(_SEEM_SETTLED).scalars()
+    if source_key is None:
+        # Not in an intake's transaction, whose own statements want other plans.
+        by_key(connection)
+    candidates = connection.execute(_SEEM_SETTLED, {"key": source_key}).scalars()
     statement = text(
         "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) "  # noqa: S608
         # A scalar asks an index for one row of one batch; NOT EXISTS may read all open jobs there are.
@@ -158,7 +165,7 @@ _SEEM_SETTLED = text(
     "SELECT b.id FROM batches AS b WHERE b.state = 'active' AND coalesce((SELECT sum(c.n) FROM ("  # noqa: S608
     "SELECT n FROM batch_counts WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running') UNION ALL "
     "SELECT n FROM batch_count_changes WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running')) AS c), 0) "
-    f"= 0 AND {_NONE_TO_REQUEUE} FOR UPDATE OF b SKIP LOCKED"
+    f"= 0 AND {_NONE_TO_REQUEUE} AND (CAST(:key AS text) IS NULL OR b.source_key = :key) FOR UPDATE OF b SKIP LOCKED"
 )
 
 

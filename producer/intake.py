@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 
 from core.errors import UsageError
 from core.states import Fit, Lane, Send
-from db import batches, budgets, canaries
+from db import batches, budgets, canaries, requeues
+from db.cancels import CANCELLED
 from producer.catalogue.format import AS_IT_IS, Reading
 from producer.catalogue.item import Item, item_key, storable
 
@@ -95,14 +96,14 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     # A million rows take longer than any other statement may.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    key = source_key(source, options)
-    batches.finish_settled(connection)
-    found = batches.find_unfinished(connection, key)
-    kept = json.dumps(options.as_dict() | {"source": source})
-    batch_id = found or batches.create(connection, name=name, source_key=key, lane=options.lane, options=kept)
+    # Before anything is locked: a source may take minutes to read.
     seen = _copy(connection, islice(items, options.limit), options)
     if seen == 0:
         raise UsageError(f"No photo found in {name}. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
+    key = source_key(source, options)
+    found = batches.find_unfinished(connection, key)
+    kept = json.dumps(options.as_dict() | {"source": source})
+    batch_id = found or batches.create(connection, name=name, source_key=key, lane=options.lane, options=kept)
     statement = text(
         "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "
         # A temporary table is read in the order it was written, so that the first of several that are one job wins.
@@ -110,6 +111,8 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         "ON CONFLICT (batch_id, item_key) DO NOTHING"
     )
     added = connection.execute(statement, {"batch_id": batch_id}).rowcount
+    if found is not None:
+        added += requeues.revive(connection, _find_cancelled(connection, batch_id))
     budgets.set_limits(connection, batch_id, max_calls=options.max_calls, max_cost=options.max_cost)
     if options.canary and found is None:
         canaries.choose(connection, batch_id, options.canary)
@@ -130,6 +133,18 @@ def what_to_take_off(item: Item, options: BatchOptions) -> tuple[tuple[int, ...]
     if not elements and not subject and mask is None:
         raise UsageError(f"{item.name}: no element and no mask, so there is nothing to take off.")
     return elements, subject, mask
+
+
+def _find_cancelled(connection: Connection, batch_id: int) -> list[int]:
+    """Return the jobs of what is handed in that were cancelled, before their batch was reopened for others."""
+    was_cancelled = text("SELECT cancelled_at IS NOT NULL FROM batches WHERE id = :batch_id")
+    if not connection.execute(was_cancelled, {"batch_id": batch_id}).scalar_one():
+        return []
+    statement = text(
+        "SELECT j.id FROM intake AS i JOIN jobs AS j ON j.batch_id = :batch_id AND j.item_key = i.item_key "  # noqa: S608
+        f"JOIN batches AS b ON b.id = j.batch_id WHERE {CANCELLED}"
+    )
+    return list(connection.execute(statement, {"batch_id": batch_id}).scalars())
 
 
 def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) -> int:

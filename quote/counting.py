@@ -278,7 +278,6 @@ def _wishes(items: Iterable[Item], options: BatchOptions) -> Iterator[Wish]:
 
 
 def _unfinished(connection: Connection, source: str, options: BatchOptions) -> batches.BatchRow | None:
-    batches.finish_settled(connection)
     found = batches.find_unfinished(connection, source_key(source, options))
     return None if found is None else batches.get(connection, found)
 
