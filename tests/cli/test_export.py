@@ -3,11 +3,14 @@
 import resource
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, text
 
 from cli.export import export_photos
+from cli.export_names import Names, Sameness, file_of, find_sameness
 from cli.report import write_reports
 from core.states import Lane
 from db import artifacts, batches
@@ -34,14 +37,14 @@ def test_names_are_kept_and_collisions_numbered(engine: Engine, tmp_path: Path) 
     paths = [exported.path for exported in export_photos(engine, 1, tmp_path)]
     assert [str(path.relative_to(tmp_path)) for path in paths if path] == [
         "a.jpg",
-        "A-2.JPG",
+        "A.JPG",
         "sub/a.jpg",
-        "a-3.jpg",
+        "a-2.jpg",
         "noext.jpg",
         "b.png",
         "c.webp",
         "report.html.jpg",
-        "report.jsonl.jpg",
+        "report-2.jsonl.jpg",
     ]
 
 
@@ -51,6 +54,72 @@ def test_a_name_that_says_no_format_is_given_the_outputs(engine: Engine, tmp_pat
         tmp_path / "photo.webp",
         tmp_path / "photo.php.webp",
     ]
+
+
+def test_a_name_never_changes_while_a_batch_runs(engine: Engine, tmp_path: Path) -> None:
+    make_done(engine, ["front.jpg", "front.jpg", "back", "back.jpg", "front.jpg"])
+
+    def export(done: list[int], out: str) -> dict[int, str]:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE jobs SET state = 'held'"))
+            connection.execute(text("UPDATE jobs SET state = 'succeeded' WHERE id = ANY(:ids)"), {"ids": done})
+        folder = tmp_path / out
+        folder.mkdir()
+        exported = list(export_photos(engine, 1, folder))
+        names = {each.photo.job_id: each.path.name for each in exported if each.path}
+        assert sorted(path.name for path in folder.iterdir()) == sorted(names.values())
+        return names
+
+    whole = export([1, 2, 3, 4, 5], "whole")
+    assert whole == {1: "front.jpg", 2: "front-2.jpg", 3: "back.jpg", 4: "back-2.jpg", 5: "front-3.jpg"}
+    for number, done in enumerate(([2], [2, 4], [1, 5], [3, 4, 5])):
+        assert export(done, str(number)) == {job: whole[job] for job in done}
+
+
+def test_a_name_does_not_depend_on_the_formats_of_others(tmp_path: Path) -> None:
+    names = Names(tmp_path, Sameness(of_case=False, of_form=False))
+    wished = ["a.jpg", "a", "a.jpg.png", "a.bmp", "a.png", "b.gif.jpg"]
+    taken = [names.take(name, "https://x.example/") for name in wished]
+    assert taken == ["a.jpg", "a-2", "a.jpg.png", "a.bmp", "a.png", "b.gif.jpg"]
+    files = [file_of(name, form) for name in taken for form in (None, "JPEG", "PNG", "BMP", "GIF")]
+    owners: dict[str, set[int]] = {}
+    for place, file in enumerate(files):
+        owners.setdefault(file, set()).add(place // 5)
+    assert all(len(found) == 1 for found in owners.values())
+
+
+@pytest.mark.parametrize(
+    ("sameness", "names", "taken"),
+    [
+        (Sameness(of_case=True, of_form=False), ["Case.jpg", "case.jpg", "CASE"], ["Case.jpg", "case-2.jpg", "CASE-3"]),
+        (Sameness(of_case=False, of_form=False), ["Case.jpg", "case.jpg", "CASE"], ["Case.jpg", "case.jpg", "CASE"]),
+        (Sameness(of_case=True, of_form=True), ["\u00c9.png", "e\u0301.png"], ["\u00c9.png", "e\u0301-2.png"]),
+        (Sameness(of_case=True, of_form=False), ["Report.HTML"], ["Report-2.HTML"]),
+    ],
+)
+def test_what_is_one_name_is_what_the_folder_takes_for_one(
+    tmp_path: Path, sameness: Sameness, names: list[str], taken: list[str]
+) -> None:
+    giver = Names(tmp_path, sameness)
+    assert [giver.take(name, "https://x.example/") for name in names] == taken
+
+
+def test_what_a_folder_takes_for_one_name_is_found_by_looking(tmp_path: Path) -> None:
+    (tmp_path / "Aa").touch()
+    assert find_sameness(tmp_path).of_case == (tmp_path / "aA").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["Aa"]
+
+
+def test_many_names_are_light(tmp_path: Path) -> None:
+    names = Names(tmp_path, Sameness(of_case=False, of_form=False))
+    tracemalloc.start()
+    try:
+        for number in range(100_000):
+            names.take(f"shop/a-long-name-of-a-product-{number}.jpg", "https://x.example/")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000 * 140
 
 
 def test_an_original_in_the_way_is_left_alone(engine: Engine, tmp_path: Path) -> None:
