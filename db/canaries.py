@@ -1,64 +1,68 @@
-"""Some photos of a batch go first; whether the rest follows depends on how they came out."""
+"""Some photos of a batch go first; whether the rest follows depends on how they came out.
+
+A photo whose output was there already, or that was cancelled, tells nothing of the calls that the rest would make.
+While none of those that went first was called, as many again go first: where so many needed no call, few of the next
+will, and a batch that needs none is through after a few rounds.
+"""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from db import batches
+from db.cancels import WAITING
 
 PAUSE_REASON = "canary"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a canary came out."""
+    """How a canary came out.
+
+    Args:
+        batch_id: Whose.
+        is_good: Whether the rest may follow.
+        bad: How many are dead or held.
+        total: How many there are.
+        called_bad: How many of those that were called are dead or held.
+        called: How many were called.
+    """
 
     batch_id: int
     is_good: bool
     bad: int
     total: int
+    called_bad: int
+    called: int
 
 
 def choose(connection: Connection, batch_id: int, count: int) -> None:
     """Make so many jobs of a new batch, spread evenly over it, its canary; a batch no larger than that needs none."""
-    chosen = connection.execute(
-        text(
-            "UPDATE jobs SET is_canary = true FROM (SELECT id, row_number() OVER (ORDER BY id) AS place, "
-            "count(*) OVER () AS total FROM jobs WHERE batch_id = :id) AS numbered "
-            "WHERE jobs.id = numbered.id AND total > :count "
-            "AND place * :count / total > (place - 1) * :count / total"
-        ),
-        {"id": batch_id, "count": count},
-    ).rowcount
-    if chosen:
+    if _mark(connection, batch_id, count, needs_rest=True):
         connection.execute(text("UPDATE batches SET canary_state = 'running' WHERE id = :id"), {"id": batch_id})
 
 
 def judge(connection: Connection, most_bad: float) -> list[Verdict]:
     """Let every batch whose canary has ended go on, or pause it; return what was decided.
 
+    Where none was called yet nothing is decided and others are chosen, unless none are left.
+
     Args:
         connection: An open transaction.
-        most_bad: The share of a canary that may be dead or held.
+        most_bad: The share of a canary, and of those of it that were called, that may be dead or held.
     """
-    ended = connection.execute(
-        text(
-            "SELECT b.id, (SELECT count(*) FROM jobs WHERE batch_id = b.id AND is_canary "
-            "AND state IN ('dead', 'held')) AS bad, "
-            "(SELECT count(*) FROM jobs WHERE batch_id = b.id AND is_canary) AS total FROM batches AS b "
-            "WHERE b.canary_state = 'running' AND b.state = 'active' AND NOT EXISTS (SELECT 1 FROM jobs "
-            "WHERE batch_id = b.id AND is_canary AND state IN ('pending', 'queued', 'running')) "
-            "FOR UPDATE SKIP LOCKED"
-        )
-    ).all()
-    verdicts = [Verdict(row.id, row.bad <= most_bad * row.total, row.bad, row.total) for row in ended]
-    for verdict in verdicts:
+    verdicts = []
+    for row in connection.execute(_ENDED).all():
+        is_good = row.bad <= most_bad * row.total and row.called_bad <= most_bad * row.called
+        if is_good and not row.called and _mark(connection, row.id, row.total):
+            continue
         connection.execute(
             text("UPDATE batches SET canary_state = :state WHERE id = :id"),
-            {"id": verdict.batch_id, "state": "passed" if verdict.is_good else "failed"},
+            {"id": row.id, "state": "passed" if is_good else "failed"},
         )
-        if not verdict.is_good:
-            batches.pause(connection, verdict.batch_id, PAUSE_REASON)
+        if not is_good:
+            batches.pause(connection, row.id, PAUSE_REASON)
+        verdicts.append(Verdict(row.id, is_good, row.bad, row.total, row.called_bad, row.called))
     return verdicts
 
 
@@ -79,3 +83,27 @@ def count(connection: Connection, batch_id: int) -> CanaryCounts:
         "count(*) FILTER (WHERE state = 'held') FROM jobs WHERE batch_id = :id AND is_canary"
     )
     return CanaryCounts(*connection.execute(statement, {"id": batch_id}).one())
+
+
+_ENDED = text(
+    "SELECT b.id, canary.* FROM batches AS b CROSS JOIN LATERAL (SELECT count(*) AS total, "
+    "count(*) FILTER (WHERE is_bad) AS bad, count(*) FILTER (WHERE was_called) AS called, "
+    "count(*) FILTER (WHERE is_bad AND was_called) AS called_bad FROM ("
+    "SELECT j.state IN ('dead', 'held') AS is_bad, EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id "
+    "AND a.sent_at IS NOT NULL) AS was_called FROM jobs AS j WHERE j.batch_id = b.id AND j.is_canary) AS each"
+    ") AS canary WHERE b.canary_state = 'running' AND b.state = 'active' AND NOT EXISTS (SELECT 1 FROM jobs "
+    "WHERE batch_id = b.id AND is_canary AND state IN ('pending', 'queued', 'running')) "
+    "FOR UPDATE OF b SKIP LOCKED"
+)
+
+
+def _mark(connection: Connection, batch_id: int, count: int, *, needs_rest: bool = False) -> int:
+    """Make so many of the jobs that wait, or all if there are no more, part of the canary; return how many."""
+    statement = text(
+        "UPDATE jobs SET is_canary = true FROM (SELECT j.id, row_number() OVER (ORDER BY j.id) AS place, "  # noqa: S608
+        "count(*) OVER () AS total, least(:count, count(*) OVER ()) AS most FROM jobs AS j "
+        f"JOIN batches AS b ON b.id = j.batch_id WHERE b.id = :id AND NOT j.is_canary AND {WAITING}) AS numbered "
+        "WHERE jobs.id = numbered.id AND (total > :count OR NOT :needs_rest) "
+        "AND place * most / total > (place - 1) * most / total"
+    )
+    return connection.execute(statement, {"id": batch_id, "count": count, "needs_rest": needs_rest}).rowcount

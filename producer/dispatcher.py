@@ -202,7 +202,11 @@ class Dispatcher:
         options = self._options
         for verdict in transact(self._engine, lambda connection: canaries.judge(connection, options.canary_max_bad)):
             end = "the rest follows" if verdict.is_good else "the batch is paused"
-            log.info(f"{verdict.bad} of {verdict.total} canaries are bad; {end}", batch=verdict.batch_id)
+            log.info(
+                f"{verdict.bad} of {verdict.total} canaries are bad, {verdict.called_bad} of the {verdict.called} that "
+                f"were called; {end}",
+                batch=verdict.batch_id,
+            )
         for batch_id in transact(
             self._engine, lambda connection: budgets.resume_affordable(connection, options.account, options.tariff)
         ):
