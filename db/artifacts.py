@@ -10,6 +10,7 @@ from core.errors import CleanplateError
 from core.settings import process_settings
 from db.session import transact
 from db.store import load
+from db.sweeping import IN_DATABASE, Uploaded, must_stand
 
 SUFFIXES = {
     "JPEG": "jpg",
@@ -46,7 +47,15 @@ def public_url(base: str, secret: str, sha256: str, image_format: str) -> str:
     return f"{url}?sig={signature(secret, key)}" if secret else url
 
 
-def keep(connection: Connection, data: bytes, *, image_format: str, width: int, height: int, uri: str = "") -> str:
+def keep(
+    connection: Connection,
+    data: bytes,
+    *,
+    image_format: str,
+    width: int,
+    height: int,
+    uploaded: Uploaded = IN_DATABASE,
+) -> str:
     """Write down output bytes, once per content, and return their SHA-256.
 
     Args:
@@ -55,7 +64,10 @@ def keep(connection: Connection, data: bytes, *, image_format: str, width: int, 
         image_format: Pillow's name.
         width: Pixels.
         height: Pixels.
-        uri: Where a store keeps them already; empty to keep them in this transaction.
+        uploaded: Where a store keeps them already; nowhere to keep them in this transaction.
+
+    Raises:
+        StoreUnavailable: They were swept meanwhile and have to be uploaded again.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     added = connection.execute(
@@ -65,14 +77,16 @@ def keep(connection: Connection, data: bytes, *, image_format: str, width: int, 
         ),
         {
             "sha256": sha256,
-            "uri": uri or f"postgres:{sha256}",
+            "uri": uploaded.uri or f"postgres:{sha256}",
             "size_bytes": len(data),
             "format": image_format,
             "width": width,
             "height": height,
         },
     ).rowcount
-    if added and not uri:
+    if added and uploaded.uri:
+        must_stand(connection, uploaded)
+    elif added:
         statement = text(
             "INSERT INTO artifact_bytes (sha256, data) VALUES (:sha256, :data) ON CONFLICT (sha256) DO NOTHING"
         )

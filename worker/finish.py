@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,12 +11,13 @@ from sqlalchemy import Connection, Engine
 from core.decision import Decision, Move
 from core.errors import StoreUnavailable
 from core.states import JobState
-from db import artifacts, attempts, jobs, moving
+from db import artifacts, attempts, jobs
 from db.artifacts import artifact_key
 from db.attempts import Outcome
 from db.jobs import Changed, ClaimedJob
 from db.session import transact
 from db.store import ArtifactStore
+from db.sweeping import upload
 from db.twins import Twin
 from worker.collect import Output
 from worker.ending import Ending
@@ -26,7 +26,6 @@ from worker.health import AccountHealth
 log = logging.getLogger(__name__)
 
 FINISH_PATIENCE_SECONDS = 120.0
-CLOCK_SLACK_SECONDS = 1.0
 
 Result = TypeVar("Result")
 
@@ -140,18 +139,14 @@ class Finisher:
     ) -> None:
         key = artifact_key(hashlib.sha256(output.data).hexdigest(), output.format)
 
-        began = time.monotonic()
-
         def work(connection: Connection) -> None:
-            if uri and moving.was_swept(connection, uri, time.monotonic() - began + CLOCK_SLACK_SECONDS):
-                raise StoreUnavailable(f"{uri} was swept while it was uploaded; it is uploaded again")
             sha256 = artifacts.keep(
                 connection,
                 output.data,
                 image_format=output.format,
                 width=output.width,
                 height=output.height,
-                uri=uri,
+                uploaded=uploaded,
             )
             if jobs.has_artifact(connection, job.id, sha256):
                 return
@@ -160,7 +155,7 @@ class Finisher:
                 attempts.note_received(connection, attempt_id, output.bytes_received, keep_raw=keep_raw)
 
         try:
-            uri = self._store.upload(key, output.data)
+            uploaded = upload(self._write, self._store, key, output.data)
         except OSError as error:
             raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
         self._write(work, self._paid)

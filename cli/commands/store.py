@@ -4,20 +4,22 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import click
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from cli.database import open_database
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings, load_settings
-from db import artifacts, moving
+from db import artifacts, moving, sweeping
 from db.artifacts import artifact_key
+from db.moving import Placed
 from db.session import transact
 from db.store import ArtifactStore, open_store
 from db.store.s3 import Found, S3Store
+from db.sweeping import upload
 
 SWEEP_AFTER = timedelta(hours=24)
 """A worker may have uploaded what it has not written down yet."""
-SWEEP_PAGE = 50
+SWEEP_PAGE = 500
 
 
 @click.group()
@@ -71,20 +73,30 @@ def move_all(engine: Engine, settings: Settings, giver: ArtifactStore, taker: Ar
     return count
 
 
-def _move(engine: Engine, placed: moving.Placed, giver: ArtifactStore, taker: ArtifactStore) -> int:
+def _move(engine: Engine, placed: Placed, giver: ArtifactStore, taker: ArtifactStore) -> int:
     data = artifacts.fetch(engine, placed.sha256)
-    try:
-        uri = taker.upload(artifact_key(placed.sha256, placed.format), data)
-    except OSError as error:
-        raise UnavailableError(f"{error}. What was moved is there; run the same command again to go on.") from error
-    moved = transact(engine, partial(moving.place, sha256=placed.sha256, before=placed.uri, after=uri, data=data))
+    moved = _place(engine, placed, taker, data)
     if moved:
         giver.delete(placed.uri)
     return int(moved)
 
 
+def _place(engine: Engine, placed: Placed, taker: ArtifactStore, data: bytes) -> bool:
+    key = artifact_key(placed.sha256, placed.format)
+    try:
+        uploaded = upload(partial(transact, engine), taker, key, data)
+    except OSError as error:
+        raise UnavailableError(f"{error}. What was moved is there; run the same command again to go on.") from error
+    return transact(engine, partial(moving.place, placed=placed, uploaded=uploaded, data=data))
+
+
 def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:
-    """Delete objects that are older and that no output refers to; return how many."""
+    """Delete objects that are older and that no output refers to; return how many.
+
+    Raises:
+        CleanplateError: The bucket does not answer.
+        UnavailableError: PostgreSQL does not answer.
+    """
     count, page = 0, list[Found]()
     for found in bucket.list_all():
         if found.modified_at < before:
@@ -96,10 +108,5 @@ def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:
 
 
 def _sweep(engine: Engine, bucket: S3Store, page: list[Found]) -> int:
-    def work(connection: Connection) -> int:
-        unused = moving.take_unused(connection, [found.uri for found in page])
-        for uri in unused:
-            bucket.delete(uri)
-        return len(unused)
-
-    return transact(engine, work) if page else 0
+    unused = transact(engine, partial(sweeping.find_unused, uris=[found.uri for found in page])) if page else []
+    return sum(sweeping.remove_unused(engine, bucket, uri) for uri in unused)

@@ -78,12 +78,13 @@ class LookupRow(Base):
 
 
 class SweptObject(Base):
-    """An object of a bucket that was deleted because no output referred to it."""
+    """An object of a store that was deleted because no output referred to it; without an end it is being deleted."""
 
     __tablename__ = "swept_objects"
 
     uri: Mapped[str] = mapped_column(primary_key=True)
     swept_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
 
 
 class Token(Base):

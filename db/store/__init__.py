@@ -13,8 +13,12 @@ from db.store.s3 import S3Store
 class ArtifactStore(Protocol):
     """Keeps bytes under a key that is made from them."""
 
+    def place_of(self, key: str) -> str:
+        """Return the URI that a key's bytes have here; empty when they go into the transaction that ends the job."""
+        ...
+
     def upload(self, key: str, data: bytes) -> str:
-        """Keep bytes ahead of the transaction that ends the job and return their URI; empty when they go into it.
+        """Keep bytes ahead of that transaction and return their URI; `db.sweeping.upload` also sees them safe.
 
         Raises:
             OSError: It takes nothing at present.

@@ -18,13 +18,17 @@ class FileStore:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
+    def place_of(self, key: str) -> str:
+        """Return a key's URI."""
+        return (self.root / key).as_uri()
+
     def upload(self, key: str, data: bytes) -> str:
         """Write the file whole or not at all."""
         path = self.root / key
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, data)
-        return path.as_uri()
+        return self.place_of(key)
 
     def check(self) -> None:
         """Raise CleanplateError when nothing can be written there."""

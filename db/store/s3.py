@@ -40,6 +40,10 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
 
+    def place_of(self, key: str) -> str:
+        """Return a key's URI."""
+        return f"s3://{self._bucket}/{self._prefix}{key}"
+
     def upload(self, key: str, data: bytes) -> str:
         """Put the object; doing it again changes nothing.
 
@@ -56,7 +60,7 @@ class S3Store:
             )
         except bucket_errors() as error:
             raise OSError(f"the bucket {self._bucket} takes nothing: {error}") from error
-        return f"s3://{self._bucket}/{self._prefix}{key}"
+        return self.place_of(key)
 
     def check(self) -> None:
         """Raise CleanplateError when the bucket is not there, not ours, or does not answer."""

@@ -1,5 +1,6 @@
 """All stores keep the same promises."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from core.errors import CleanplateError, UsageError
 from core.settings import Settings
 from db import artifacts
 from db.artifacts import artifact_key
+from db.session import transact
 from db.store import ArtifactStore, open_store
 from db.store.folder import write_whole
 from db.store.s3 import S3Store
+from db.sweeping import upload
 from tests.conftest import BUCKET
 
 
@@ -25,9 +28,9 @@ def store(
 
 
 def keep(engine: Engine, store: ArtifactStore, data: bytes) -> str:
-    uri = store.upload(artifact_key("ab" * 32, "JPEG"), data)
+    uploaded = upload(partial(transact, engine), store, artifact_key("ab" * 32, "JPEG"), data)
     with engine.begin() as connection:
-        return artifacts.keep(connection, data, image_format="JPEG", width=1, height=2, uri=uri)
+        return artifacts.keep(connection, data, image_format="JPEG", width=1, height=2, uploaded=uploaded)
 
 
 def uri_of(engine: Engine) -> str:

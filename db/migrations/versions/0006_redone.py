@@ -1,4 +1,4 @@
-"""What is made again is told of, and the newest that was asked for wins"""
+"""What is made again is told of, the newest that was asked for wins, and a sweep says when it is through"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -88,6 +88,7 @@ REDONE_BEFORE = (
 
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("redo_asked_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("swept_objects", sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True))
     op.execute(TELL_OF_JOBS)
     op.execute(FIND_REDONE)
     op.execute(TAKE_REDONE)
@@ -106,3 +107,4 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION find_redone(bigint)")
     op.execute(TELL_OF_JOBS_BEFORE)
     op.drop_column("jobs", "redo_asked_at")
+    op.drop_column("swept_objects", "ended_at")
