@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from db.sweeping import Uploaded
+from db.sweeping import Uploaded, must_stand
 
 PAGE = 100
 
@@ -30,13 +30,18 @@ def list_placed(connection: Connection, after: str) -> list[Placed]:
 
 
 def place(connection: Connection, placed: Placed, uploaded: Uploaded, data: bytes) -> bool:
-    """Write down that an output's bytes are elsewhere now; return whether they still were where they were."""
+    """Write down that an output's bytes are elsewhere now; return whether they still were where they were.
+
+    Raises:
+        StoreUnavailable: They were swept there meanwhile and have to be uploaded again.
+    """
     statement = text("UPDATE artifacts SET uri = :after WHERE sha256 = :sha256 AND uri = :before")
     after = uploaded.uri or f"postgres:{placed.sha256}"
     values = {"sha256": placed.sha256, "before": placed.uri, "after": after}
     if connection.execute(statement, values).rowcount == 0:
         return False
     if uploaded.uri:
+        must_stand(connection, uploaded)
         connection.execute(text("DELETE FROM artifact_bytes WHERE sha256 = :sha256"), {"sha256": placed.sha256})
     else:
         insert = text("INSERT INTO artifact_bytes (sha256, data) VALUES (:sha256, :data) ON CONFLICT DO NOTHING")

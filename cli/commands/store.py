@@ -1,5 +1,6 @@
 """`cleanplate store`: moving outputs from one store to another, and sweeping what nobody needs."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -7,7 +8,7 @@ import click
 from sqlalchemy import Engine
 
 from cli.database import open_database
-from core.errors import UnavailableError, UsageError
+from core.errors import StoreUnavailable, UnavailableError, UsageError
 from core.settings import Settings, load_settings
 from db import artifacts, moving, sweeping
 from db.artifacts import artifact_key
@@ -20,6 +21,8 @@ from db.sweeping import upload
 SWEEP_AFTER = timedelta(hours=24)
 """A worker may have uploaded what it has not written down yet."""
 SWEEP_PAGE = 500
+UPLOADS = 2
+"""How often an output is uploaded that is swept under our hands."""
 
 
 @click.group()
@@ -76,18 +79,24 @@ def move_all(engine: Engine, settings: Settings, giver: ArtifactStore, taker: Ar
 def _move(engine: Engine, placed: Placed, giver: ArtifactStore, taker: ArtifactStore) -> int:
     data = artifacts.fetch(engine, placed.sha256)
     moved = _place(engine, placed, taker, data)
-    if moved:
-        giver.delete(placed.uri)
+    if moved and not placed.uri.startswith("postgres:"):
+        sweeping.remove_unused(engine, giver, placed.uri)
     return int(moved)
 
 
 def _place(engine: Engine, placed: Placed, taker: ArtifactStore, data: bytes) -> bool:
     key = artifact_key(placed.sha256, placed.format)
-    try:
-        uploaded = upload(partial(transact, engine), taker, key, data)
-    except OSError as error:
-        raise UnavailableError(f"{error}. What was moved is there; run the same command again to go on.") from error
-    return transact(engine, partial(moving.place, placed=placed, uploaded=uploaded, data=data))
+    for _ in range(UPLOADS):
+        try:
+            uploaded = upload(partial(transact, engine), taker, key, data)
+        except OSError as error:
+            raise UnavailableError(f"{error}. What was moved is there; run the same command again to go on.") from error
+        with suppress(StoreUnavailable):
+            return transact(engine, partial(moving.place, placed=placed, uploaded=uploaded, data=data))
+    raise UnavailableError(
+        f"{key} is being swept in the target at this moment. It stays where it is, and what was moved is there; run "
+        "the same command again in a quarter of an hour to go on."
+    )
 
 
 def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:

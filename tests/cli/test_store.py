@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from cli.commands.store import move_all, sweep_all
 from core.errors import CleanplateError, StoreUnavailable, UnavailableError
 from core.settings import Settings
-from db import artifacts, store, sweeping
+from db import artifacts, moving, store, sweeping
 from db.artifacts import artifact_key
 from db.session import transact
 from db.store import open_store
@@ -196,6 +196,54 @@ def test_a_sweep_whose_sessions_end_deletes_nothing_that_was_written_down(
     # What was being deleted is taken once that is over.
     for data in PICTURES:
         assert artifacts.fetch(engine, write_down(engine, bucket, data)) == data
+
+
+def test_what_an_interrupted_move_left_is_swept_under_the_next_and_not_lost(
+    engine: Engine, tmp_path: Path, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "process_settings", lambda: s3_settings)
+    sha256s = fill(engine)
+    giver, taker = open_store("postgres", s3_settings), S3Store(s3_settings, BUCKET, "interrupted")
+    place, put = moving.place, taker.upload
+
+    def interrupt(*_: object, **__: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(moving, "place", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        move_all(engine, s3_settings, giver, taker)
+    monkeypatch.setattr(moving, "place", place)
+
+    def upload_and_sweep(key: str, data: bytes) -> str:
+        uri = put(key, data)
+        monkeypatch.setattr(taker, "upload", put)
+        # It listed the object before, as a day old.
+        assert sweep_now(engine, taker) == 1
+        return uri
+
+    monkeypatch.setattr(taker, "upload", upload_and_sweep)
+    assert move_all(engine, s3_settings, giver, taker) == 3
+    assert [artifacts.fetch(engine, sha256) for sha256 in sha256s] == PICTURES
+
+
+def test_two_moves_in_opposite_directions_lose_nothing(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(_env_file=None)
+    sha256s = fill(engine)
+    here, there = (open_store((tmp_path / name).as_uri(), settings) for name in ("here", "there"))
+    move_all(engine, settings, open_store("postgres", settings), here)
+    delete = here.delete
+
+    def move_back_and_delete(uri: str) -> None:
+        monkeypatch.setattr(here, "delete", delete)
+        with suppress(UnavailableError):
+            move_all(engine, settings, there, here)
+        delete(uri)
+
+    monkeypatch.setattr(here, "delete", move_back_and_delete)
+    move_all(engine, settings, here, there)
+    assert [artifacts.fetch(engine, sha256) for sha256 in sha256s] == PICTURES
 
 
 def test_only_what_nobody_needs_and_is_old_is_swept(engine: Engine, s3_settings: Settings) -> None:
