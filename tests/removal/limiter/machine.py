@@ -27,23 +27,36 @@ class BucketMachine(RuleBasedStateMachine):
         super().__init__()
         self.account = f"machine-{next(_accounts)}"
         self.now = START_US
-        self.bucket: Bucket | None = None
+        self.buckets: list[Bucket] = []
+        self.rates: list[float] = []
         self.queued: list[Permit] = []
         self.granted: list[Permit] = []
         self.open: list[Permit] = []
         self.sent: list[int] = []
         self.closed_until = 0
 
-    @precondition(lambda self: self.bucket is None)
+    @precondition(lambda self: len(self.buckets) < 3)
     @rule(rate=st.sampled_from([0.5, 1, 2.5, 5, 20]), burst=st.sampled_from([1, 1, 3]))
     def configure(self, rate: float, burst: int) -> None:
-        self.rate = rate
-        self.bucket = Bucket(self.client, self.account, rate, burst, RedisClock())
+        """A process joins the fleet, with a rate of its own while another one is rolled out."""
+        self.rates.append(rate)
+        self.buckets.append(Bucket(self.client, self.account, rate, burst, RedisClock()))
 
-    @precondition(lambda self: self.bucket)
+    @property
+    def bucket(self) -> Bucket:
+        """One process after the other: that is when they differ most often."""
+        self.buckets.append(self.buckets.pop(0))
+        return self.buckets[-1]
+
+    @precondition(lambda self: len(self.buckets) > 1)
+    @rule()
+    def leave(self) -> None:
+        """A process ends; what it was granted others send in this account."""
+        self.buckets.pop()
+
+    @precondition(lambda self: self.buckets)
     @rule(lane=st.sampled_from(list(Lane)), count=st.integers(1, 8))
     def reserve(self, lane: Lane, count: int) -> None:
-        assert self.bucket
         for _ in range(count):
             permit = Permit(lane)
             take_in(permit, self.bucket.reserve(lane, self.now))
@@ -65,7 +78,6 @@ class BucketMachine(RuleBasedStateMachine):
             self.ask(permit)
 
     def ask(self, permit: Permit) -> None:
-        assert self.bucket
         self.now = max(self.now, permit.at_us - AHEAD_US)
         take_in(permit, self.bucket.grant(permit, AHEAD_US, self.now))
         if permit.granted:
@@ -88,7 +100,7 @@ class BucketMachine(RuleBasedStateMachine):
         self.now = max(self.now, permit.at_us) + millis * 1000
         self.send(permit)
 
-    @precondition(lambda self: self.bucket)
+    @precondition(lambda self: self.buckets)
     @rule(late_millis=st.lists(st.sampled_from([0, 0, 0, 1, 4, 15, 60]), min_size=10, max_size=50))
     def keep_busy(self, late_millis: list[int]) -> None:
         """Many callers at once, each in its turn, some of them held up on the way."""
@@ -108,7 +120,6 @@ class BucketMachine(RuleBasedStateMachine):
             self.send(next_to_send)
 
     def send(self, permit: Permit) -> None:
-        assert self.bucket
         if self.now > permit.at_us + LATE_US:
             take_in(permit, self.bucket.delay(permit, LATE_US, self.now))
             if not permit.granted:
@@ -123,13 +134,11 @@ class BucketMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(pick=picks, outcome=st.sampled_from([Outcome.OK, Outcome.OK, Outcome.FAILED]))
     def answer(self, pick: int, outcome: Outcome) -> None:
-        assert self.bucket
         self.bucket.settle(self.open.pop(pick % len(self.open)), outcome, None, 0.5, self.now)
 
     @precondition(lambda self: self.open)
     @rule(pick=picks, ban=st.sampled_from([None, None, 0.5, 2.0]))
     def refuse(self, pick: int, ban: float | None) -> None:
-        assert self.bucket
         self.bucket.settle(self.open.pop(pick % len(self.open)), Outcome.THROTTLED, ban, None, self.now)
         if ban is not None:
             self.closed_until = max(self.closed_until, self.now + int(ban * 1e6))
@@ -137,7 +146,6 @@ class BucketMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.granted or self.queued)
     @rule(pick=picks)
     def give_up(self, pick: int) -> None:
-        assert self.bucket
         both = self.queued + self.granted
         permit = both[pick % len(both)]
         (self.granted if permit in self.granted else self.queued).remove(permit)
@@ -149,7 +157,7 @@ class BucketMachine(RuleBasedStateMachine):
         """Nobody gives this place back."""
         self.queued.pop(pick % len(self.queued))
 
-    @precondition(lambda self: self.bucket)
+    @precondition(lambda self: self.buckets)
     @rule()
     def lose_everything(self) -> None:
         self.client.delete(*keys_of(self.account))
@@ -162,14 +170,15 @@ class BucketMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_second_holds_too_many(self) -> None:
-        if not self.bucket:
+        if not self.rates:
             return
-        most, window = (int(self.rate), 1e6) if self.rate >= 1 else (1, 1e6 / self.rate)
+        rate = max(self.rates)
+        most, window = (int(rate), 1e6) if rate >= 1 else (1, 1e6 / rate)
         for place, begin in enumerate(self.sent):
             assert bisect_left(self.sent, begin + window) - place <= most
 
     @invariant()
     def the_learned_rate_has_bounds(self) -> None:
         learned = self.client.hget(keys_of(self.account)[0], "learned")
-        if self.bucket and learned is not None:
-            assert min(0.2, self.rate / 4) <= float(learned) <= self.rate
+        if learned is not None:
+            assert min(0.2, min(self.rates) / 4) <= float(learned) <= max(self.rates)
