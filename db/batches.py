@@ -157,7 +157,7 @@ def finish_settled(connection: Connection, source_key: str | None = None) -> lis
         "AND (SELECT j.id FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running') "
         f"LIMIT 1) IS NULL AND {_NONE_TO_REQUEUE} RETURNING b.id"
     )
-    return list(connection.execute(statement, {"ids": list(candidates)}).scalars())
+    return sorted(connection.execute(statement, {"ids": list(candidates)}).scalars())
 
 
 # By what triggers keep count of, so that it costs the same for a million open jobs as for one.
