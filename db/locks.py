@@ -7,7 +7,6 @@ During an upgrade processes of two versions exclude each other by these numbers,
 is no longer used is not given to anything else.
 """
 
-from collections.abc import Iterable
 from enum import IntEnum, unique
 
 from sqlalchemy import Connection, text
@@ -47,14 +46,6 @@ class Duty(IntEnum):
 def hold(connection: Connection, space: Space, name: str) -> None:
     """Wait until nobody else has this lock, and keep it until the transaction ends."""
     connection.execute(text(f"SELECT pg_advisory_xact_lock({_NUMBER})"), {"name": name, "space": space.value})
-
-
-def hold_all(connection: Connection, space: Space, names: Iterable[str]) -> None:
-    """Hold several locks, taken in one order whoever asks."""
-    statement = text(
-        "SELECT pg_advisory_xact_lock(hashtextextended(name, :space)) FROM unnest(CAST(:names AS text[])) AS name"
-    )
-    connection.execute(statement, {"names": sorted(names), "space": space.value})
 
 
 def share(connection: Connection, space: Space, name: str) -> None:

@@ -166,7 +166,7 @@ def test_a_photo_that_was_cancelled_is_chosen_for_no_canary(engine: Engine, monk
     ids = make_batch(engine, 10)
     choose(engine, 2)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'succeeded' WHERE is_canary"))
+        put(connection, "succeeded", "is_canary")
         cancels.cancel(connection, 1)
     alone = next(job_id for job_id in ids if state_of(engine, job_id) == "pending")
     with engine.begin() as connection:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 from sqlalchemy import Connection, Engine, text
 
 import db
-from db import budgets, idempotency, locks, moving
+from db import budgets, idempotency, locks, sweeping
 from db.locks import Duty, Space
 
 
@@ -24,7 +23,7 @@ def test_a_request_does_not_hold_up_the_batch_that_its_key_and_token_look_like(e
 
 def test_a_sweep_does_not_hold_up_the_batch_that_a_place_is_named_like(engine: Engine) -> None:
     with engine.begin() as one, engine.begin() as other:
-        moving.take_unused(one, ["42"])
+        sweeping.open_tombstone(one, "42")
         _wait_at_most_a_second(other)
         budgets.hold_limits(other, 42)
 
@@ -50,13 +49,9 @@ def test_one_name_is_another_lock_in_each_space(engine: Engine) -> None:
         assert connection.execute(held).scalar_one() == len(Space) + len(Duty)
 
 
-@pytest.mark.parametrize("many", [False, True])
-def test_a_lock_is_the_same_whether_taken_alone_or_among_others(engine: Engine, *, many: bool) -> None:
+def test_a_lock_by_name_is_the_hash_seeded_with_its_space(engine: Engine) -> None:
     with engine.begin() as one, engine.begin() as other:
-        if many:
-            locks.hold_all(one, Space.PLACE, ["b", "a"])
-        else:
-            locks.hold(one, Space.PLACE, "a")
+        locks.hold(one, Space.PLACE, "a")
         taken = text("SELECT pg_try_advisory_xact_lock_shared(hashtextextended('a', :space))")
         assert not other.execute(taken, {"space": Space.PLACE.value}).scalar_one()
         locks.share(other, Space.PLACE, "c")
