@@ -2,10 +2,11 @@
 # Builds the images and runs the whole compose file for real, with podman and podman-compose, on the sandbox.
 #
 # Base images that are not there are made here by debootstrap, under the names the files use; nothing is pulled.
-# What building needs to reach a package index here goes into BUILD_OPTIONS, such as "--network host".
+# What building needs to reach a package index here goes into BUILD_OPTIONS, such as "--network host". The build trusts
+# whom this machine trusts: CA_BUNDLE, else what SSL_CERT_FILE names, else the bundle of Debian's ca-certificates.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${BUILD_OPTIONS:=}" "${COMPOSE_TEST_HOME:=${TMPDIR:-/tmp}/cleanplate-compose-test}"
+: "${BUILD_OPTIONS:=}" "${CA_BUNDLE:=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}" "${COMPOSE_TEST_HOME:=${TMPDIR:-/tmp}/cleanplate-compose-test}"
 export CONTAINERS_CONF="$COMPOSE_TEST_HOME/containers.conf"
 COMPOSE="${PODMAN_COMPOSE:-podman-compose}"
 PROJECT=cleanplate-test
@@ -15,7 +16,8 @@ fail() { printf 'compose-test: %s\n' "$*" >&2; exit 1; }
 for tool in podman runc debootstrap "$COMPOSE"; do
   command -v "$tool" >/dev/null || fail "$tool is missing (apt-get install podman runc debootstrap; pip install podman-compose)"
 done
-[ ! -e .env ] || fail ".env is there; this test writes its own, move yours away for it"
+[ -s "$CA_BUNDLE" ] || fail "$CA_BUNDLE is missing, and building has to trust who signs for the package index here" \
+  "(apt-get install ca-certificates, or name this machine's own with CA_BUNDLE)"
 mkdir -p "$COMPOSE_TEST_HOME"
 cat > "$CONTAINERS_CONF" <<END
 [engine]
@@ -25,6 +27,19 @@ cgroup_manager = "cgroupfs"
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 log_driver = "k8s-file"
 END
+# Containers find each other by their services' names, which is up to a plugin that podman does not bring.
+: "${PLUGIN_FOLDERS:=/usr/lib /usr/libexec /usr/local/lib /usr/local/libexec /opt}"
+has() { for folder in $PLUGIN_FOLDERS; do [ ! -x "$folder/$1" ] || return 0; done; return 1; }
+backend=$(podman info --format '{{.Host.NetworkBackend}}')
+case $backend in
+  netavark) has podman/aardvark-dns || fail "netavark has no DNS without its plugin (apt-get install aardvark-dns)" ;;
+  cni) has cni/dnsname || has cni/bin/dnsname || fail "CNI has no DNS without its plugin dnsname" \
+    "(apt-get install golang-github-containernetworking-plugin-dnsname)" ;;
+  *) fail "podman tells of a network backend nobody knows here: $backend" ;;
+esac
+[ ! -e .env ] || fail ".env is there; this test writes its own, move yours away for it"
+printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' > "$COMPOSE_TEST_HOME/pip.conf"
+TRUST="--volume $CA_BUNDLE:/etc/ssl/certs/ca-certificates.crt:ro --volume $COMPOSE_TEST_HOME/pip.conf:/etc/pip.conf:ro"
 
 say "Base images"
 base=docker.io/library
@@ -56,9 +71,9 @@ podman image exists $base/redis:7 || podman tag $base/debian-of-tests:latest $ba
 
 say "Our images"
 # shellcheck disable=SC2086
-podman build --quiet --pull=never $BUILD_OPTIONS --target cleanplate -t localhost/cleanplate:latest .
+podman build --quiet --pull=never $TRUST $BUILD_OPTIONS --target cleanplate -t localhost/cleanplate:latest .
 # shellcheck disable=SC2086
-podman build --quiet --pull=never $BUILD_OPTIONS --target sandbox -t localhost/cleanplate-sandbox:latest .
+podman build --quiet --pull=never $TRUST $BUILD_OPTIONS --target sandbox -t localhost/cleanplate-sandbox:latest .
 podman run --rm --entrypoint sh localhost/cleanplate:latest -c '
   test "$(id -u)" = 10001 && ! command -v gcc && ! command -v make && ! test -w /opt/cleanplate' \
   || fail "the image runs as root, can be written, or has build tools"

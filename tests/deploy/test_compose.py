@@ -1,7 +1,9 @@
 """What can be said of the containers' files without a container engine."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, cast
 
@@ -217,3 +219,30 @@ def test_the_image_has_no_build_tools_and_no_root() -> None:
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         if line.startswith("!"):
             assert (ROOT / line[1:]).exists(), line
+
+
+@pytest.mark.parametrize(
+    ("backend", "bundle", "package"),
+    [
+        ("cni", __file__, "golang-github-containernetworking-plugin-dnsname"),
+        ("netavark", __file__, "aardvark-dns"),
+        ("netavark", "/nowhere/ca.crt", "ca-certificates"),
+    ],
+)
+def test_what_the_run_of_the_containers_lacks_is_said_with_its_package(
+    tmp_path: Path, backend: str, bundle: str, package: str
+) -> None:
+    for tool in ("podman", "runc", "debootstrap", "podman-compose"):
+        path = tmp_path / tool
+        path.write_text(f"#!/bin/sh\necho {backend}\n")
+        path.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "COMPOSE_TEST_HOME": str(tmp_path / "home"),
+        "PLUGIN_FOLDERS": str(tmp_path),
+        "CA_BUNDLE": bundle,
+    }
+    command = ["bash", str(ROOT / "deploy" / "compose_test.sh")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"apt-get install {package}" in done.stderr
