@@ -39,6 +39,7 @@ def _ignore(*_: object) -> None:
     pass
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share a whole stack in one process, so that it is started once."""
     for item in items:

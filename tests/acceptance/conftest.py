@@ -16,7 +16,7 @@ from sandbox.settings import SandboxSettings
 from tests.acceptance.forked import run_forked
 from tests.servers import Servers
 
-RUN_SECONDS = 120
+RUN_SECONDS = 300
 
 
 @dataclass(frozen=True)

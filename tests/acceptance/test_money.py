@@ -133,7 +133,7 @@ def test_an_outage_is_shown_and_waited_out(
         told = next(line for line in process.stderr if "provider out since" in line)
         circuit = cleanplate("status", "1", "--json").json["circuit"]
         sandbox.configure(faults={})
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=120)
     assert "801" in told
     assert "next probe" in told
     assert (circuit["reason"], circuit["code"]) == ("outage", "801")

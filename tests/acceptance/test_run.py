@@ -141,11 +141,11 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while sandbox.stats()["accepted"] < 8 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 5, err
     assert "again" in err
     assert "Traceback" not in err
@@ -227,6 +227,6 @@ def test_the_stack_that_is_up_is_used(
     assert cleanplate("export", "1", "--to", "there").code == 0
     assert len(list((tmp_path / "there").glob("p*.jpg"))) == 5
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert httpx.get(f"{sandbox.url.rstrip('/')}/healthz").status_code == 200

@@ -35,8 +35,10 @@ FLAGS = [
     "--disable-sync",
 ]
 PRICE = "0.02"
-UP_SECONDS = 90
-WAIT_MS = 20_000
+UP_SECONDS = 240
+WAIT_MS = 60_000
+
+expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass
@@ -74,7 +76,7 @@ class Stack:
             input=told,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=True,
         )
         return done.stdout
@@ -90,7 +92,7 @@ class Stack:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`cleanplate up`, calling a sandbox of this process."""
     if CHROMIUM is None:
@@ -140,10 +142,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             assert re.search(r"Console, signs you in once: http://\S+/sign-in/\S{20,}", "".join(lines)), lines
             yield Stack(f"http://127.0.0.1:{port}", sandbox, eraser, environment, folder)
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(stack: Stack) -> Iterator[Browser]:
     """One browser for all tests."""
     assert CHROMIUM is not None
@@ -154,7 +156,7 @@ def chromium(stack: Stack) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(stack: Stack, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the cookies of somebody who has used a one-time link."""
     context = chromium.new_context()

@@ -29,7 +29,7 @@ from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from tests.servers import FAST, Servers, make_server_home
 
-ROLE_STOP_SECONDS = 60
+ROLE_STOP_SECONDS = 120
 
 
 class SandboxProcess:
@@ -222,7 +222,7 @@ class Fleet:
             assert time.monotonic() < deadline, f"not in {seconds} s"
             pause.wait(0.1)
 
-    def wait_for_done(self, batch_id: int, done: int, seconds: float = 60) -> None:
+    def wait_for_done(self, batch_id: int, done: int, seconds: float = 120) -> None:
         """Wait until so many photos succeeded."""
         self.wait_until(lambda: self.counts(batch_id).succeeded >= done, seconds)
 

@@ -16,7 +16,7 @@ LATENCY = 0.5
 THREADS = 64
 """Of one worker: no more calls than this are lost with it."""
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 
 def kill_worker(fleet: Fleet) -> None:
@@ -48,7 +48,7 @@ def freeze_worker(fleet: Fleet) -> None:
     worker = fleet.running("worker")
     os.killpg(worker.process.pid, signal.SIGSTOP)
     fleet.start("worker")
-    fleet.wait_until(lambda: fleet.counts(1).maybe_billed >= 1, 60)
+    fleet.wait_until(lambda: fleet.counts(1).maybe_billed >= 1, 120)
     os.killpg(worker.process.pid, signal.SIGCONT)
 
 

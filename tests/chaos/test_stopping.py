@@ -13,7 +13,7 @@ from core.queues import celery_settings
 from tests.chaos.fleet import Fleet, make_photos
 from tests.servers import Servers
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 
 def states(fleet: Fleet) -> set[str]:
@@ -27,7 +27,7 @@ def test_calls_in_flight_finish_and_the_rest_goes_back(tmp_path: Path, servers: 
         fleet.start("dispatcher")
         worker = fleet.start("worker")
         batch_id = fleet.submit(photos)
-        fleet.wait_until(lambda: fleet.in_flight() >= 20, 60)
+        fleet.wait_until(lambda: fleet.in_flight() >= 20, 120)
         assert worker.stop() == 0
         counts = fleet.counts(batch_id)
         assert counts.running == 0
@@ -47,9 +47,9 @@ def test_a_call_that_never_ends_does_not_keep_the_worker(tmp_path: Path, servers
         fleet.start("dispatcher")
         worker = fleet.start("worker")
         batch_id = fleet.submit(photos)
-        fleet.wait_until(lambda: fleet.stats()["accepted"] == 3, 60)
+        fleet.wait_until(lambda: fleet.stats()["accepted"] == 3, 120)
         assert worker.stop() == 0
-        fleet.wait_until(lambda: fleet.counts(batch_id).running == 0, 60)
+        fleet.wait_until(lambda: fleet.counts(batch_id).running == 0, 120)
         assert fleet.counts(batch_id).maybe_billed >= 3
 
 
@@ -97,11 +97,11 @@ def test_a_worker_that_leaves_has_told_how_each_task_ended(tmp_path: Path, serve
             worker = fleet.start("worker")
             fleet.start("dispatcher")
             batch_id = fleet.submit(photos)
-            fleet.wait_until(lambda: fleet.in_flight() >= 10, 60)
+            fleet.wait_until(lambda: fleet.in_flight() >= 10, 120)
             worker.stop()
             succeeded = fleet.counts(batch_id).succeeded
             assert succeeded
-            fleet.wait_until(lambda: listener.states()["task-succeeded"] == succeeded, 60)
-            fleet.wait_until(lambda: not listener.states()["task-started"], 60)
+            fleet.wait_until(lambda: listener.states()["task-succeeded"] == succeeded, 120)
+            fleet.wait_until(lambda: not listener.states()["task-started"], 120)
         finally:
             listener.close()

@@ -165,7 +165,7 @@ def test_a_disk_that_takes_no_more_is_said_and_leaves_no_half_file(
         preexec_fn=allow_small_files_only,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 5, done.stderr

@@ -113,19 +113,19 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     try:
         with Fleet(folder, rate=20, latency=0.1, settings=settings) as fleet:
             fleet.start("flower")
-            fleet.wait_until(lambda: _listens(ports["flower"]), 30)
+            fleet.wait_until(lambda: _listens(ports["flower"]), 120)
             for role in ("worker", "dispatcher", "web"):
                 fleet.start(role, METRICS_PORT=str(ports[role]))
             for name in names:
-                fleet.wait_until(lambda name=name: _listens(ports[name]), 30)  # type: ignore[misc]
+                fleet.wait_until(lambda name=name: _listens(ports[name]), 120)  # type: ignore[misc]
             photos = make_photos(folder / "photos", PHOTOS)
             (photos / "broken.jpg").write_bytes(b"no photo")
             # The first call of each photo fails once, so that there is a retry to see.
             fleet.configure(next=["801"])
             batch = fleet.submit(photos, BatchOptions())
-            fleet.wait_for_done(batch, PHOTOS, 60)
-            fleet.wait_until(lambda: fleet.counts(batch).dead == 1, 20)
-            fleet.wait_until(lambda: fleet.batch(batch).state == "finished", 20)
+            fleet.wait_for_done(batch, PHOTOS)
+            fleet.wait_until(lambda: fleet.counts(batch).dead == 1, 120)
+            fleet.wait_until(lambda: fleet.batch(batch).state == "finished", 120)
             yield Watched(fleet, folder, ports, batch, collector, f"http://127.0.0.1:{ports['pages']}")
     finally:
         collector.close()

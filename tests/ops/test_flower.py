@@ -10,7 +10,7 @@ from celery.states import READY_STATES
 
 from tests.ops.conftest import FLOWER_AUTH, PHOTOS, Watched
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 def flower(watched: Watched, *, signed_in: bool = True) -> httpx.Client:
@@ -48,7 +48,7 @@ def test_tasks_are_named_by_lane_and_in_their_true_states(watched: Watched) -> N
         found = tasks(watched).values()
         return len(found) >= PHOTOS + 2 and all(task["state"] in READY_STATES | {"RETRY"} for task in found)
 
-    watched.fleet.wait_until(is_told, 20)
+    watched.fleet.wait_until(is_told, 120)
     found = tasks(watched)
     assert {task["name"] for task in found.values()} == {"cleanplate.bulk"}
     states = sorted(task["state"] for task in found.values())
@@ -70,7 +70,7 @@ def test_it_does_not_start_without_a_password(auth: str) -> None:
         env={"REDIS_URL": "redis://127.0.0.1:1/0", "FLOWER_BASIC_AUTH": auth, "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 2

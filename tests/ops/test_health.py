@@ -21,7 +21,7 @@ from db.heart import heart
 from tests.ops.conftest import Watched
 from tests.ops.hanging import Hanging
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 def health(watched: Watched, role: str) -> int:
@@ -34,7 +34,7 @@ def health(watched: Watched, role: str) -> int:
         "FLOWER_BASIC_AUTH": "ops:not-to-be-told-3",
     }
     command = [sys.executable, "-m", "cli.main", "health", role]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False).returncode
+    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
 
 
 @pytest.mark.parametrize("role", ["web", "dispatcher", "worker", "flower"])
@@ -49,14 +49,14 @@ def test_a_frozen_worker_is_not_well(watched: Watched) -> None:
         assert health(watched, "worker") == 5
     finally:
         os.kill(worker.process.pid, signal.SIGCONT)
-    watched.fleet.wait_until(lambda: health(watched, "worker") == 0, 60)
+    watched.fleet.wait_until(lambda: health(watched, "worker") == 0, 120)
 
 
 def test_all_workers_of_a_machine_have_to_answer(watched: Watched) -> None:
     other = watched.fleet.start("worker")
     name = f"-{other.process.pid}-"
-    watched.fleet.wait_until(lambda: any(name in each for each, _, _ in seen(watched.fleet.engine)), 30)
-    watched.fleet.wait_until(lambda: health(watched, "worker") == 0, 30)
+    watched.fleet.wait_until(lambda: any(name in each for each, _, _ in seen(watched.fleet.engine)), 120)
+    watched.fleet.wait_until(lambda: health(watched, "worker") == 0, 120)
     os.kill(other.process.pid, signal.SIGSTOP)
     try:
         assert health(watched, "worker") == 5

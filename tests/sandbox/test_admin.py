@@ -135,7 +135,7 @@ def test_process(tmp_path: Path) -> None:
             assert client.get("/admin/stats").json()["config"]["faults"] == {"801": 1.0}
         assert port_file.read_text() == f"{found[2]}\n"
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert out == "heavy []\n"
     assert err == ""
@@ -147,7 +147,7 @@ def test_bad_options_are_usage_errors() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 2

@@ -20,7 +20,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     remove_place(folder)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     """Wait for something to come true, or fail."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not condition():

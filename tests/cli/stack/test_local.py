@@ -138,7 +138,7 @@ def test_a_second_process_joins_and_takes_over(settings: Settings, home: Path) -
             assert stack.endpoints.api_url == json.loads((home / "stack.json").read_text())["api_url"]
             up = servers(home)
             holder.send_signal(signal.SIGTERM)
-            holder.communicate(timeout=30)
+            holder.communicate(timeout=120)
             assert not any(is_running(pid) for pid in pids)
             assert servers(home) == up
             stack.check()
@@ -175,7 +175,7 @@ def test_a_signal_during_start_stops_what_was_started(home: Path, number: signal
     with hold(home) as holder:
         threading.Event().wait(seconds)  # any moment will do; none has a condition to await
         holder.send_signal(number)
-        _, errors = holder.communicate(timeout=30)
+        _, errors = holder.communicate(timeout=120)
     assert b"KeyboardInterrupt" in errors
     assert servers(home) == []
     assert _none_of(home)

@@ -41,7 +41,7 @@ def test_a_photo_of_24_megapixels_takes_less_than_what_is_stated(tmp_path: Path)
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     assert int(done.stdout) < 300_000
 
