@@ -7,6 +7,14 @@ from core.states import Lane
 KEY_PREFIX = "cleanplate:broker:"
 TASK_NAMES = {Lane.INTERACTIVE: "cleanplate.interactive", Lane.BULK: "cleanplate.bulk"}
 
+UNACKED_KEY = KEY_PREFIX + "unacked"
+"""Where the broker's client keeps each message that a worker has taken, whoever that was, alive or not."""
+HOLDERS_KEY = "cleanplate:holders"
+"""The names of workers that say what they hold."""
+HELD_PREFIX = "cleanplate:held:"
+"""What a worker's name stands behind: the ids of jobs whose messages it has taken, gone when it falls silent."""
+HELD_SECONDS = 3.0
+
 VISIBILITY_SECONDS = 3600
 SOCKET_SECONDS = 5
 

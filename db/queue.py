@@ -154,10 +154,27 @@ def list_unclaimed(connection: Connection, older_than_seconds: float) -> list[tu
     return [(row.id, row.dispatches) for row in connection.execute(statement, {"age": older_than_seconds})]
 
 
-def unqueue(connection: Connection, job_ids: list[int]) -> int:
-    """Make jobs whose message is gone due again; return how many."""
-    statement = text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE state = 'queued' AND id = ANY(:ids)")
-    return connection.execute(statement, {"ids": job_ids}).rowcount
+def unqueue(connection: Connection, gone: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Make jobs due again whose message is gone, and return those that were not dealt with meanwhile.
+
+    Args:
+        connection: An open transaction.
+        gone: (job id, dispatch number) of each message; a job that was dispatched again since has another number.
+    """
+    statement = text(
+        """
+        WITH gone AS (SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS int[])) AS t (id, number)),
+        free AS (
+            SELECT j.id, gone.number FROM jobs AS j JOIN gone ON gone.id = j.id
+            -- Whoever has locked one is about to claim or to end it.
+            WHERE j.state = 'queued' AND j.dispatches = gone.number FOR UPDATE OF j SKIP LOCKED
+        )
+        UPDATE jobs AS j SET state = 'pending', queued_at = NULL FROM free WHERE j.id = free.id
+        RETURNING j.id, free.number
+        """
+    )
+    values = {"ids": [job_id for job_id, _ in gone], "numbers": [number for _, number in gone]}
+    return [(row.id, row.number) for row in connection.execute(statement, values)]
 
 
 def rescue(connection: Connection, decide: Callable[[Lapsed], Decision]) -> list[Rescued]:

@@ -35,6 +35,7 @@ from db.budgets import FREE, Tariff
 from db.queue import Lapsed
 from db.session import is_busy, is_down, transact
 from producer import metrics
+from producer.lost import LostMessages
 from producer.publisher import Publisher
 from producer.window import window_size
 
@@ -42,7 +43,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 TICK_SECONDS = 0.1
 STANDBY_SECONDS = 1.0
-UNCLAIMED_SECONDS = 5.0
 FORGET_SECONDS = 600.0
 SUMMING_SECONDS = 5.0
 STUCK_SECONDS = 60.0
@@ -92,6 +92,7 @@ class Dispatcher:
         self._publisher = publisher
         self._options = options
         self._decide_lost = decide_lost
+        self._lost = LostMessages(engine, publisher)
         self._leading_since = 0.0
         self._next_patrol = 0.0
         self._next_forgetting = 0.0
@@ -138,6 +139,7 @@ class Dispatcher:
     def _lead(self, leader: Connection, stop: threading.Event) -> None:
         self._leading_since = time.monotonic()
         self._next_patrol = 0.0
+        self._lost.forget()
         while not stop.is_set():
             leader.exec_driver_sql("SELECT 1")
             leader.commit()
@@ -188,7 +190,7 @@ class Dispatcher:
         self._look_at_money()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()
-        self._find_lost_messages()
+        self._lost.take_back()
         if time.monotonic() >= self._next_summing:
             self._next_summing = time.monotonic() + SUMMING_SECONDS
             settled = self._options.settled_after_seconds
@@ -230,14 +232,3 @@ class Dispatcher:
                 lane=job.lane,
                 attempt=job.attempt_id,
             )
-
-    def _find_lost_messages(self) -> None:
-        unclaimed = transact(self._engine, lambda connection: queue.list_unclaimed(connection, UNCLAIMED_SECONDS))
-        if not unclaimed:
-            return
-        waiting = self._publisher.list_waiting()
-        lost = [job_id for job_id, dispatch in unclaimed if (job_id, dispatch) not in waiting]
-        # What was claimed or paused meanwhile is not gone.
-        if lost and (count := transact(self._engine, lambda connection: queue.unqueue(connection, lost))):
-            metrics.LOST_MESSAGES.inc(count)
-            log.warning("%s messages are gone from Redis; their jobs are due again", count)

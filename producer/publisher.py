@@ -1,17 +1,26 @@
-"""Putting job ids on the broker, and looking at what still waits there."""
+"""Putting job ids on the broker, and looking at where they are."""
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
 from core.errors import RedisDown
-from core.queues import KEY_PREFIX, SOCKET_SECONDS, TASK_NAMES, celery_settings
+from core.queues import (
+    HELD_PREFIX,
+    HOLDERS_KEY,
+    KEY_PREFIX,
+    SOCKET_SECONDS,
+    TASK_NAMES,
+    UNACKED_KEY,
+    celery_settings,
+)
 from core.states import Lane
 
 log = logging.getLogger(__name__)
@@ -61,15 +70,33 @@ class Publisher:
         Raises:
             RedisDown: The broker does not answer.
         """
-        waiting = set()
-        try:
-            for lane in Lane:
-                for raw in self._redis.lrange(KEY_PREFIX + lane.value, 0, -1):
-                    job_id, _, dispatch = str(json.loads(raw)["headers"]["id"]).partition(".")
-                    waiting.add((int(job_id), int(dispatch)))
-        except RedisError as error:
-            raise RedisDown(f"Redis does not answer ({error})") from error
-        return waiting
+        with _answering():
+            found = [raw for lane in Lane for raw in self._redis.lrange(KEY_PREFIX + lane.value, 0, -1)]
+        return {_sent_as(json.loads(raw)) for raw in found}
+
+    def list_held(self) -> set[int]:
+        """Return the id of every job whose message a worker says it has; one that fell silent says nothing.
+
+        Raises:
+            RedisDown: The broker does not answer.
+        """
+        with _answering():
+            names = [name.decode() for name in self._redis.smembers(HOLDERS_KEY) if isinstance(name, bytes)]
+            told = self._redis.mget([HELD_PREFIX + name for name in names]) if names else []
+            gone = [name for name, held in zip(names, told, strict=True) if held is None]
+            if gone:
+                self._redis.srem(HOLDERS_KEY, *gone)
+        return {int(job_id) for held in told if held is not None for job_id in json.loads(held)}
+
+    def list_taken(self) -> set[tuple[int, int]]:
+        """Return (job id, dispatch number) of every message that some worker took and did not end, if it lives or not.
+
+        Raises:
+            RedisDown: The broker does not answer.
+        """
+        with _answering():
+            found = self._redis.hvals(UNACKED_KEY)
+        return {_sent_as(json.loads(raw)[0]) for raw in found}
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -83,3 +110,16 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _sent_as(message: dict[str, Any]) -> tuple[int, int]:
+    job_id, _, dispatch = str(message["headers"]["id"]).partition(".")
+    return int(job_id), int(dispatch)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise RedisDown(f"Redis does not answer ({error})") from error

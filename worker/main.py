@@ -34,6 +34,7 @@ from worker.connections import Connections, connect
 from worker.fetch import Fetcher
 from worker.finish import Finisher
 from worker.health import AccountHealth
+from worker.holding import telling_what_is_held
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline
 from worker.policy import rules_from
@@ -87,7 +88,10 @@ def run_worker(settings: Settings) -> None:
         quiet=True,
     )
     serve_metrics(settings.metrics_host, settings.metrics_port)
-    with heart(connections.work, name, "worker"):
+    with (
+        heart(connections.work, name, "worker"),
+        telling_what_is_held(settings.redis_url, name, pipeline.list_claiming),
+    ):
         worker.start()
         stopped.set()
     leases.close()

@@ -63,12 +63,18 @@ class Pipeline:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._taking = Taking(tools.provider, tools.bounds, tools.takes_bytes, tools.mask_order, tools.mask_origin)
+        self._claiming: set[int] = set()
+
+    def list_claiming(self) -> list[int]:
+        """Return the jobs that are being claimed at this moment."""
+        return list(self._claiming)
 
     def run(self, job_id: int) -> Ending:
         """Run one job as far as it goes now and return how that ended; never raises for what a job can bring."""
         tools = self._tools
         if tools.stopping.is_set():
             return GONE
+        self._claiming.add(job_id)
         try:
             job = transact(
                 tools.engine,
@@ -82,6 +88,8 @@ class Pipeline:
         except DatabaseDown as error:
             log.warning("job %s stays queued: %s", job_id, error)
             return GONE
+        finally:
+            self._claiming.discard(job_id)
         if job is None:
             return GONE
         with (

@@ -77,7 +77,9 @@ def probe(rows: Rows, connection: Connection, number: int) -> None:
 
 def lose_message(rows: Rows, connection: Connection, number: int) -> None:
     job_id = rows.pick(connection, number, "queued")
-    queue.unqueue(connection, [] if job_id is None else [job_id])
+    if job_id is not None:
+        dispatch = connection.execute(text("SELECT dispatches FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one()
+        queue.unqueue(connection, [(job_id, dispatch)])
 
 
 def rescue(rows: Rows, connection: Connection, number: int) -> None:

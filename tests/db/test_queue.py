@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from core.states import Lane
 from db import batches, queue
-from tests.db.rows import make_batch
+from tests.db.rows import make_batch, state_of
 
 
 def batch_of(engine: Engine, job_ids: list[int]) -> Counter[int]:
@@ -79,3 +79,14 @@ def test_the_pick_reads_the_index_in_order_however_many_wait(engine: Engine) -> 
         )
     assert "ix_jobs_due" in plan
     assert "Sort" not in plan
+
+
+def test_only_what_has_not_moved_since_is_taken_back(engine: Engine) -> None:
+    lost, again, locked = make_batch(engine, 3, queued=True)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET dispatches = 1"))
+        connection.execute(text("UPDATE jobs SET dispatches = 2 WHERE id = :id"), {"id": again})
+    with engine.begin() as claims, engine.begin() as connection:
+        claims.execute(text("SELECT id FROM jobs WHERE id = :id FOR UPDATE"), {"id": locked})
+        assert queue.unqueue(connection, [(lost, 1), (again, 1), (locked, 1)]) == [(lost, 1)]
+    assert [state_of(engine, job_id) for job_id in (lost, again, locked)] == ["pending", "queued", "queued"]

@@ -17,6 +17,7 @@ from core.states import Lane
 from db import batches, circuits, processes, queue, session
 from db.session import make_engine
 from producer import dispatcher as dispatching
+from producer import lost
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
 from producer.window import window_size
@@ -66,6 +67,7 @@ def test_a_wiped_redis_is_filled_again(
     client.close()
     age_queued(engine)
     patrol(dispatcher)
+    patrol(dispatcher)
     assert waiting(publisher) == set(ids)
 
 
@@ -73,7 +75,8 @@ def test_what_still_waits_is_not_published_twice(engine: Engine, publisher: Publ
     make_batch(engine, 10)
     dispatcher.tick()
     age_queued(engine)
-    patrol(dispatcher)
+    for _ in range(3):
+        patrol(dispatcher)
     assert sorted(dispatch for _, dispatch in publisher.list_waiting()) == [1] * 10
 
 
@@ -194,8 +197,9 @@ def test_messages_that_others_dealt_with_meanwhile_are_not_told_of_as_gone(
     [job_id] = make_batch(engine, 1)
     monkeypatch.setattr(queue, "list_unclaimed", lambda *_: [(job_id, 9)])
     with capture_logs() as lines:
-        monkeypatch.setattr(dispatching, "log", structlog.get_logger())
-        patrol(dispatcher)
+        monkeypatch.setattr(lost, "log", structlog.get_logger())
+        for _ in range(3):
+            patrol(dispatcher)
     assert not [line["event"] for line in lines if "gone from Redis" in line["event"]]
 
 
