@@ -122,7 +122,7 @@ class AlibabaCloud:
         answer = _failure("Throttling.Api" if settings.throttle_style == "gateway" else "Throttling.User")
         return replace(answer, headers={"x-acs-retry-after": str(settings.ban_seconds * 1000)})
 
-    def fault(self, name: str, settings: SandboxSettings) -> Answer:
+    def fault(self, name: str, settings: SandboxSettings) -> Answer:  # noqa: ARG002 - every dialect's signature
         return self.refusal(RefusalError(int(name))) if name.isdigit() else _failure(name)
 
 

@@ -54,7 +54,7 @@ class _Listener(ThreadingHTTPServer):
             except OSError:
                 continue
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
         error = sys.exc_info()[1]
         # A client that goes away is the client's business; anything else is a mistake in here.
         if not isinstance(error, OSError):

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from cli.database import open_database
 from core.errors import StoreUnavailable, UnavailableError, UsageError
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from db import artifacts, moving, sweeping
 from db.artifacts import artifact_key
 from db.moving import Placed
@@ -43,7 +43,7 @@ def move(source: str, target: str) -> None:
     if source.rstrip("/") == target.rstrip("/"):
         raise UsageError("The two stores are one.")
     with open_database(settings) as engine:
-        count = move_all(engine, settings, giver, taker)
+        count = move_all(engine, giver, taker)
     click.echo(f"{count} outputs are in {target} now.", err=True)
 
 
@@ -60,7 +60,7 @@ def sweep(where: str) -> None:
     click.echo(f"{count} objects were deleted.", err=True)
 
 
-def move_all(engine: Engine, settings: Settings, giver: ArtifactStore, taker: ArtifactStore) -> int:
+def move_all(engine: Engine, giver: ArtifactStore, taker: ArtifactStore) -> int:
     """Move every output from one store to another and return how many; each is there before it is gone here.
 
     Raises:

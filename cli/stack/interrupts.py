@@ -71,9 +71,9 @@ class Interrupts:
             signal.signal(number, before)
         self._before.clear()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
         self._count += 1
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
+def _raise(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

@@ -65,7 +65,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem(503, f"The database {what}; try again.", headers={"Retry-After": "5"})
 
     @app.exception_handler(RedisDown)
-    def no_redis(_: Request, error: RedisDown) -> JSONResponse:
+    def no_redis(_: Request, _error: RedisDown) -> JSONResponse:
         return problem(503, "Redis does not answer; try again.", headers={"Retry-After": "5"})
 
 

@@ -58,7 +58,7 @@ class WireStream(httpcore.NetworkStream):
         """
         self._gate, self._held = gate, b""
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - httpcore's signature
         """Return what arrives first, at most `max_bytes`; the deadline alone bounds the wait."""
         try:
             self._arm()
@@ -68,7 +68,7 @@ class WireStream(httpcore.NetworkStream):
         except OSError as error:
             raise httpcore.ReadError(str(error)) from error
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - httpcore's signature
         """Send all of `buffer`; the deadline alone bounds the wait."""
         if self._gate is not None:
             if not self._held:
@@ -114,7 +114,10 @@ class WireStream(httpcore.NetworkStream):
         self._sock.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - httpcore's signature
     ) -> "WireStream":
         """Return the same connection, encrypted and with the server's certificate checked."""
         try:

@@ -73,7 +73,7 @@ class Aidge(Provider):
         """Return the JSON body; costs CPU for the Base64."""
         return PreparedCall(encode(request))
 
-    def sign(self, prepared: PreparedCall, now: float) -> Signed:
+    def sign(self, prepared: PreparedCall, now: float) -> Signed:  # noqa: ARG002 - every provider's signature
         """Return the signed query and the headers; neither path nor body is signed."""
         query = urlencode(sign(self.account.key, self.account.secret, int(now * 1000))).encode()
         headers = [

@@ -120,7 +120,7 @@ class AlibabaCloud(Provider):
         )
 
     @classmethod
-    def kind_of(cls, code: str, message: str) -> Kind | None:
+    def kind_of(cls, code: str, message: str) -> Kind | None:  # noqa: ARG003 - every provider's signature
         """Return what a named error means; None for one that is not known.
 
         Names may have details after a dot (`Throttling.User`, `InvalidAccessKeyId.NotFound`) that change nothing here.

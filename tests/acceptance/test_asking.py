@@ -56,9 +56,7 @@ def test_calls_to_the_sandbox_are_asked_about_too(environment: dict[str, str], t
     assert "2 calls to the sandbox, which are free. Go on?" in refused.err
 
 
-def test_few_calls_and_yes_are_not_asked_about(
-    environment: dict[str, str], sandbox: SandboxServer, tmp_path: Path
-) -> None:
+def test_few_calls_and_yes_are_not_asked_about(environment: dict[str, str], tmp_path: Path) -> None:
     make_photos(tmp_path / "photos", 2)
     few = run_on_terminal(environment, tmp_path, "n\n", "submit", "photos")
     yes = run_on_terminal(environment, tmp_path, "n\n", "submit", "photos", "--confirm-over", "1", "--yes")

@@ -42,7 +42,7 @@ def test_a_budget_stops_the_run_and_a_higher_one_goes_on(
     assert sandbox.stats()["accepted"] == 9
 
 
-def test_a_cost_limit_counts_at_the_price(cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_a_cost_limit_counts_at_the_price(cleanplate: Cleanplate, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 5)
     done = cleanplate("run", photos, "--out", "clean", "--json", "--max-cost", "0.5", REMOVAL_PRICE="0.2")
     assert (done.code, done.json["calls"], done.json["cost"]) == (8, 2, 0.4), done.err
@@ -61,9 +61,7 @@ def test_a_daily_limit_is_said_and_waits_for_midnight(cleanplate: Cleanplate, tm
     assert "REMOVAL_DAILY_CALLS" in done.err
 
 
-def test_a_bad_canary_keeps_the_rest_from_being_paid(
-    cleanplate: Cleanplate, sandbox: SandboxServer, tmp_path: Path
-) -> None:
+def test_a_bad_canary_keeps_the_rest_from_being_paid(cleanplate: Cleanplate, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 12)
     run = ("run", photos, "--out", "clean", "--json", "--canary", "3")
     first = cleanplate(*run, **ECHO_IS_HELD)

@@ -75,7 +75,7 @@ def test_originals_are_never_written_over(cleanplate: Cleanplate, tmp_path: Path
     assert (photos / "p0000.jpg").read_bytes() == before
 
 
-def test_a_database_that_is_down_is_temporary(cleanplate: Cleanplate, tmp_path: Path) -> None:
+def test_a_database_that_is_down_is_temporary(cleanplate: Cleanplate) -> None:
     done = cleanplate("status", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert done.code == 5
     assert "PostgreSQL cannot be reached" in done.err

@@ -146,7 +146,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def chromium(stack: Stack) -> Iterator[Browser]:
+def chromium(stack: Stack) -> Iterator[Browser]:  # noqa: ARG001 - without a stack there is nothing to look at
     """One browser for all tests."""
     assert CHROMIUM is not None
     with sync_playwright() as playwright:

@@ -48,7 +48,7 @@ def test_a_refused_account_is_said_otherwise(engine: Engine, database_url: str) 
     assert "NoResource (quota used up)" in examined(database_url)["account"].text
 
 
-def test_a_closed_circuit_is_none(engine: Engine, database_url: str) -> None:
+def test_a_closed_circuit_is_none(database_url: str) -> None:
     assert examined(database_url)["account"].is_good
     assert as_dict(None) is None
 
@@ -66,7 +66,7 @@ def test_the_days_limit_is_told(engine: Engine, database_url: str, made: int, is
     assert (found.is_good, told in found.text) == (is_good, True)
 
 
-def test_without_a_price_that_is_said(engine: Engine, database_url: str) -> None:
+def test_without_a_price_that_is_said(database_url: str) -> None:
     found = examined(database_url)["budget"]
     assert found.is_good
     assert "REMOVAL_PRICE is not set" in found.text

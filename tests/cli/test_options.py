@@ -76,7 +76,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         (["reject", "99999999999999999999"], "JOB"),
     ],
 )
-def test_wrong_words_are_named(settings: Settings, words: list[str], message: str) -> None:
+@pytest.mark.usefixtures("settings")
+def test_wrong_words_are_named(words: list[str], message: str) -> None:
     done = CliRunner().invoke(cleanplate, words, standalone_mode=False)
     assert isinstance(done.exception, UsageError | ClickException), done.exception
     assert done.exception.exit_code == 2

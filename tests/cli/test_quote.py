@@ -155,7 +155,7 @@ def test_the_limit_is_that_of_the_batch(tmp_path: Path) -> None:
     assert (quote.photos, quote.to_call) == (3, 3)
 
 
-def test_what_an_unfinished_batch_has_ended_is_not_called_again(engine: Engine, tmp_path: Path) -> None:
+def test_what_an_unfinished_batch_has_ended_is_not_called_again(engine: Engine) -> None:
     items = [Item(uri=f"https://shop.example/{number}.jpg", name=f"{number}.jpg") for number in range(6)]
     with engine.begin() as connection:
         submit(connection, items, name="t", source="list", options=OPTIONS)

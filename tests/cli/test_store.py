@@ -54,8 +54,8 @@ def test_there_and_back_again(
     sha256s = fill(engine)
     stores = [open_store(each, s3_settings) for each in ("postgres", tmp_path.as_uri(), f"s3://{BUCKET}/moved")]
     for giver, taker in zip(stores, [*stores[1:], stores[0]], strict=True):
-        assert move_all(engine, s3_settings, giver, taker) == 3
-        assert move_all(engine, s3_settings, giver, taker) == 0
+        assert move_all(engine, giver, taker) == 3
+        assert move_all(engine, giver, taker) == 0
         assert all(taker.holds(uri) for uri in uris(engine))
         assert [artifacts.fetch(engine, sha256) for sha256 in sha256s] == PICTURES
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -78,9 +78,9 @@ def test_a_move_that_broke_off_goes_on(engine: Engine, tmp_path: Path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(taker, "upload", break_off)
         with pytest.raises(UnavailableError, match="run the same command again"):
-            move_all(engine, settings, giver, taker)
+            move_all(engine, giver, taker)
     assert sorted(uri.partition(":")[0] for uri in uris(engine)) == ["file", "postgres", "postgres"]
-    assert move_all(engine, settings, giver, taker) == 2
+    assert move_all(engine, giver, taker) == 2
 
 
 def test_what_is_swept_while_it_is_uploaded_again_is_noticed(engine: Engine, s3_settings: Settings) -> None:
@@ -154,11 +154,11 @@ def test_an_output_that_moves_while_it_is_read_is_read_where_it_is_now(
     settings = Settings(_env_file=None)
     [sha256, *_] = fill(engine)
     stores = [open_store(each, settings) for each in ("postgres", (tmp_path / "a").as_uri(), (tmp_path / "b").as_uri())]
-    move_all(engine, settings, stores[0], stores[1])
+    move_all(engine, stores[0], stores[1])
 
     def late(uri: str, told: Settings) -> bytes:
         monkeypatch.setattr(artifacts, "load", store.load)
-        move_all(engine, settings, stores[1], stores[2])
+        move_all(engine, stores[1], stores[2])
         return store.load(uri, told)
 
     monkeypatch.setattr(artifacts, "load", late)
@@ -199,7 +199,7 @@ def test_a_sweep_whose_sessions_end_deletes_nothing_that_was_written_down(
 
 
 def test_what_an_interrupted_move_left_is_swept_under_the_next_and_not_lost(
-    engine: Engine, tmp_path: Path, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(artifacts, "process_settings", lambda: s3_settings)
     sha256s = fill(engine)
@@ -211,7 +211,7 @@ def test_what_an_interrupted_move_left_is_swept_under_the_next_and_not_lost(
 
     monkeypatch.setattr(moving, "place", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        move_all(engine, s3_settings, giver, taker)
+        move_all(engine, giver, taker)
     monkeypatch.setattr(moving, "place", place)
 
     def upload_and_sweep(key: str, data: bytes) -> str:
@@ -222,7 +222,7 @@ def test_what_an_interrupted_move_left_is_swept_under_the_next_and_not_lost(
         return uri
 
     monkeypatch.setattr(taker, "upload", upload_and_sweep)
-    assert move_all(engine, s3_settings, giver, taker) == 3
+    assert move_all(engine, giver, taker) == 3
     assert [artifacts.fetch(engine, sha256) for sha256 in sha256s] == PICTURES
 
 
@@ -232,17 +232,17 @@ def test_two_moves_in_opposite_directions_lose_nothing(
     settings = Settings(_env_file=None)
     sha256s = fill(engine)
     here, there = (open_store((tmp_path / name).as_uri(), settings) for name in ("here", "there"))
-    move_all(engine, settings, open_store("postgres", settings), here)
+    move_all(engine, open_store("postgres", settings), here)
     delete = here.delete
 
     def move_back_and_delete(uri: str) -> None:
         monkeypatch.setattr(here, "delete", delete)
         with suppress(UnavailableError):
-            move_all(engine, settings, there, here)
+            move_all(engine, there, here)
         delete(uri)
 
     monkeypatch.setattr(here, "delete", move_back_and_delete)
-    move_all(engine, settings, here, there)
+    move_all(engine, here, there)
     assert [artifacts.fetch(engine, sha256) for sha256 in sha256s] == PICTURES
 
 

@@ -49,7 +49,7 @@ class Rows:
         return ids[number % len(ids)] if ids else None
 
 
-def hand_in(rows: Rows, connection: Connection, number: int) -> None:
+def hand_in(_rows: Rows, connection: Connection, number: int) -> None:
     """Make a batch of one to six jobs, if there are not many yet; every other one has a canary."""
     have = connection.execute(text("SELECT count(*) FROM batches")).scalar_one()
     if have >= MOST_BATCHES:
@@ -66,12 +66,12 @@ def hand_in(rows: Rows, connection: Connection, number: int) -> None:
         canaries.choose(connection, batch_id, 1)
 
 
-def dispatch(rows: Rows, connection: Connection, number: int) -> None:
+def dispatch(_rows: Rows, connection: Connection, number: int) -> None:
     for lane in Lane:
         queue.queue_due(connection, lane, 1 + number % 8)
 
 
-def probe(rows: Rows, connection: Connection, number: int) -> None:
+def probe(_rows: Rows, connection: Connection, _number: int) -> None:
     circuits.queue_probe(connection, ACCOUNT)
 
 
@@ -82,13 +82,13 @@ def lose_message(rows: Rows, connection: Connection, number: int) -> None:
         queue.unqueue(connection, [(job_id, dispatch)])
 
 
-def rescue(rows: Rows, connection: Connection, number: int) -> None:
+def rescue(_rows: Rows, connection: Connection, number: int) -> None:
     connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
     rules = RetryRules(1 + number % 3, 1, 60, OnMaybeBilled.HOLD if number % 2 == 0 else OnMaybeBilled.RETRY)
     queue.rescue(connection, partial(decide_lost, rules=rules))
 
 
-def go_round(rows: Rows, connection: Connection, number: int) -> None:
+def go_round(_rows: Rows, connection: Connection, number: int) -> None:
     canaries.judge(connection, number % 2)
     batches.finish_settled(connection)
     cancels.cancel_stragglers(connection)
@@ -144,7 +144,7 @@ ENDS: dict[str, Callable[[Connection, ClaimedJob], object]] = {
 }
 
 
-def meet_outage(rows: Rows, connection: Connection, number: int) -> None:
+def meet_outage(_rows: Rows, connection: Connection, _number: int) -> None:
     """Let photos die one after the other, until the circuit opens and they live again."""
     circuits.close(connection, ACCOUNT)
     due = text("SELECT id FROM jobs WHERE state IN ('pending', 'queued') ORDER BY id")
@@ -163,7 +163,7 @@ def meet_outage(rows: Rows, connection: Connection, number: int) -> None:
             jobs.stop(connection, job, state="dead", code=FAULT.code, message="", spent=1)
 
 
-def steer(how: Callable[[Connection, int], object], rows: Rows, connection: Connection, number: int) -> None:
+def steer(how: Callable[[Connection, int], object], _rows: Rows, connection: Connection, number: int) -> None:
     """Do something with a batch."""
     ids = list(connection.execute(text("SELECT id FROM batches ORDER BY id")).scalars())
     if ids:

@@ -168,7 +168,7 @@ def test_a_rescued_call_waits_as_long_as_any_other_before_it_is_made_again(engin
         attempts.open_call(connection, in_call, worker="w", account=ACCOUNT)
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(random, "uniform", lambda low, high: high)
+            patch.setattr(random, "uniform", lambda _, high: high)
             rescue(connection, slow)
         due = text(
             "SELECT id, available_at <= clock_timestamp() AS is_due, "

@@ -90,7 +90,7 @@ def test_without_an_endpoint_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) 
     assert tracing._tracing is None
 
 
-def test_without_the_packages_one_line_says_so(tmp_path: Path) -> None:
+def test_without_the_packages_one_line_says_so() -> None:
     program = (
         "import logging, sys; logging.basicConfig(); sys.modules['opentelemetry'] = None\n"
         "from core import tracing\ntracing.start('worker', 'a')\n"

@@ -189,10 +189,7 @@ def test_what_a_dead_worker_cannot_tell_is_told_by_the_rescue(
 
 
 def test_messages_that_others_dealt_with_meanwhile_are_not_told_of_as_gone(
-    engine: Engine,
-    publisher: Publisher,
-    dispatcher: Dispatcher,
-    monkeypatch: pytest.MonkeyPatch,
+    engine: Engine, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [job_id] = make_batch(engine, 1)
     monkeypatch.setattr(queue, "list_unclaimed", lambda *_: [(job_id, 9)])

@@ -126,7 +126,7 @@ class Counting:
         self._full = threading.Event()
         self.most = 0
 
-    def erase(self, image: Image.Image, wish: Wish) -> Image.Image:
+    def erase(self, image: Image.Image, wish: Wish) -> Image.Image:  # noqa: ARG002 - every eraser's signature
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)

@@ -329,9 +329,7 @@ def test_a_worker_that_dies_after_the_answer_does_not_pay_again(
     assert bench.sandbox.stats()["accepted"] == 1
 
 
-def test_a_full_store_does_not_pay_again(
-    make_bench: MakeBench, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_store_does_not_pay_again(make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = make_bench()
     bench.submit(photo)
 

@@ -182,7 +182,7 @@ def test_a_signal_during_start_stops_what_was_started(home: Path, number: signal
 
 
 def test_a_step_that_fails_stops_what_was_started(settings: Settings, home: Path) -> None:
-    def fail(url: str) -> None:
+    def fail(_: str) -> None:
         assert len(servers(home)) == 2
         raise UnavailableError("no luck")
 

@@ -26,12 +26,12 @@ class Another(Provider):
         asked = {"photo": request.image_url, "what": request.elements}
         return PreparedCall(request.image_bytes or json.dumps(asked).encode())
 
-    def sign(self, prepared: PreparedCall, now: float) -> Signed:
+    def sign(self, prepared: PreparedCall, now: float) -> Signed:  # noqa: ARG002 - every provider's signature
         """Return the URL's own path, and a token."""
         return Signed(self.url.raw_path, [(b"X-Token", self.account.key.encode())])
 
     @classmethod
-    def kind_of(cls, code: str, message: str) -> Kind | None:
+    def kind_of(cls, code: str, message: str) -> Kind | None:  # noqa: ARG003 - every provider's signature
         """Return what a code means."""
         return _CODES.get(code)
 

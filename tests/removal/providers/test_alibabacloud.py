@@ -166,9 +166,8 @@ def test_a_call_is_signed_so_that_it_is_taken(sandbox: SandboxServer, shop: Shop
 @pytest.mark.parametrize(
     "name", ["ä ö.webp", "a+b&c=d.webp", "~tilde*'()!.webp", "100%.webp", "a%20b.webp?x=1#y", "照片.webp"]
 )
-def test_any_url_survives_quoting_and_signing(
-    sandbox: SandboxServer, shop: Shop, client: RemovalClient, name: str
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_any_url_survives_quoting_and_signing(sandbox: SandboxServer, client: RemovalClient, name: str) -> None:
     answer = client.call(RemovalRequest(f"{sandbox.url}/output/{name}", None, (1,), (2,), mask="0 5  900 5"))
     # The signature is right when the sandbox goes as far as asking for the photo.
     assert (answer.code, "failed to download" in answer.message) == ("InvalidParameter", True)
