@@ -396,7 +396,7 @@ def bars(page: str) -> list[list[tuple[str, float]]]:
 def test_a_bar_shows_what_is_done_and_in_another_tone_what_is_on_its_way(web: Web, admin: Person) -> None:
     ids = make_batch(web.engine, 4)
     with web.engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'queued' WHERE id = :id"), {"id": ids[0]})
+        put(connection, "queued", f"id = {ids[0]}")
     for path in ("/batches", "/batches/1"):
         page = admin.get(path)
         assert bars(page) == [[("rest", 100), ("coming", 25)]]

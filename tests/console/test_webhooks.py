@@ -471,7 +471,7 @@ def test_a_photo_whose_batch_was_cancelled_is_taken_when_the_shop_tells_of_it_ag
     shop = web.connect("json", SECRET)
     assert tell(web, shop.slug, A, B) == 2
     with web.engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'succeeded', code = '200', finished_at = now() WHERE id = 1"))
+        put(connection, "succeeded", "id = 1")
     cancel(web)
     assert tell(web, shop.slug, A, B) == 1
     assert tell(web, shop.slug, A, B) == 0

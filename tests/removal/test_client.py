@@ -277,7 +277,8 @@ def test_threads_have_a_connection_each_and_close_ends_them_all() -> None:
 
 
 def test_the_secret_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in (None, "httpcore"):
+        caplog.set_level(logging.DEBUG, logger=name)
     with serving(hang_up) as server:
         client = client_for(server.url)
         shown = [repr(client), repr(client.prepare(REQUEST)), repr(client.call(REQUEST)), caplog.text]

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from core import counted
 from core.errors import DatabaseDown
+from db import cancels
 from db.store.postgres import PostgresStore
 from tests.db.rows import put, rescue
 from tests.worker.conftest import MakeBench
@@ -107,7 +108,7 @@ def test_a_job_of_a_cancelled_batch_is_told_of_as_cancelled(
     def cancel_meanwhile(*given: object) -> object:
         answer = call(*given)  # type: ignore[arg-type]
         with bench.engine.begin() as connection:
-            connection.execute(text("UPDATE batches SET state = 'cancelled', finished_at = now()"))
+            cancels.cancel(connection, 1)
         return answer
 
     monkeypatch.setattr(bench.pipeline, "_call", cancel_meanwhile)

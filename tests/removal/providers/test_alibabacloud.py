@@ -404,7 +404,8 @@ def test_threads_may_share_a_client(shop: Shop, client: RemovalClient) -> None:
 
 @signs
 def test_the_secret_is_nowhere(shop: Shop, client: RemovalClient, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in (None, "httpcore"):
+        caplog.set_level(logging.DEBUG, logger=name)
     prepared = client.prepare(shop.show(picture()))
     shown = [repr(client), repr(client.provider.account), repr(prepared), repr(client.send(prepared)), caplog.text]
     shown.append(repr(client.provider.sign(prepared, time.time())))

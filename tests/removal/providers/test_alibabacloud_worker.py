@@ -67,6 +67,7 @@ def run(
         connections, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
         with engine.begin() as connection:
             submit(connection, read_source(listed), name="t", source=str(listed), options=BatchOptions())
+        with engine.begin() as connection:
             due = queue.queue_due(connection, Lane.BULK, 10)
         for job in due:
             worker.run(job.id)
