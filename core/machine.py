@@ -6,14 +6,16 @@ import socket
 from pathlib import Path
 
 
-def pid_here(name: str) -> int | None:
+def pid_here(name: str, role: str) -> int | None:
     """Return the process number in the name of one of our processes, or None when it is another machine's.
 
     Args:
         name: As in the table of processes: host, process number, and with workers a random word.
+        role: What the process does.
     """
-    # Host `vm` must not take what is of host `vm-2` for its own.
-    found = re.fullmatch(re.escape(socket.gethostname()) + r"-(\d+)(?:-[0-9a-f]{4})?", name)
+    # Host `vm` must not take what is of host `vm-2` for its own, whose number may look like a worker's random word.
+    word = "-[0-9a-f]{4}" if role == "worker" else ""
+    found = re.fullmatch(re.escape(socket.gethostname()) + rf"-(\d+){word}", name)
     return int(found[1]) if found else None
 
 

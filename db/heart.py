@@ -77,7 +77,7 @@ def _take_over(engine: Engine, name: str, role: str) -> None:
 
     def work(connection: Connection) -> None:
         for each in processes.list_recent(connection):
-            pid = pid_here(each.name)
+            pid = pid_here(each.name, each.role)
             # In a container, who is started again has the number of the one before.
             if pid is None or each.role != role or each.name == name:
                 continue

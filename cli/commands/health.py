@@ -57,7 +57,7 @@ def _find_processes(settings: Settings, role: str) -> list[str]:
             "`cleanplate up` looks after its processes itself."
         )
     recent = transact(make_engine(settings.database_url, pooled=False), processes.list_recent)
-    found = [(each, pid) for each in recent if each.role == role and (pid := pid_here(each.name)) is not None]
+    found = [(each, pid) for each in recent if each.role == role and (pid := pid_here(each.name, role)) is not None]
     # One that was killed a moment ago shows itself no more; its successor is not to wait for it.
     running = [(each, pid) for each, pid in found if still_runs(pid, role)]
     alive = {each.name: pid for each, pid in running if each.is_alive}

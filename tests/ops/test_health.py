@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 
 from cli.commands import health as command
 from core.errors import RedisDown, UnavailableError, UsageError
+from core.machine import pid_here
 from db import processes
 from db.heart import heart
 from tests.ops.conftest import Watched
@@ -139,19 +140,28 @@ def test_who_starts_takes_the_place_of_those_that_were_killed_here(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "vm")
-    with running("dispatcher") as killed:
+    with running("worker") as killed:
         pass
-    with running("dispatcher") as colleague:
-        names = [f"vm-{killed}", f"vm-{colleague}", f"vm-2-{killed}", f"vm-{os.getpid()}-aaaa"]
-        for name in names:
-            show(engine, name, "dispatcher")
-        show(engine, f"vm-{killed}-bbbb", "worker")
-        with heart(engine, "vm-1-bbbb", "dispatcher"):
+    with running("worker") as colleague:
+        gone = [f"vm-{killed}-aaaa", f"vm-{os.getpid()}-aaaa"]
+        stay = [f"vm-{colleague}-aaaa", f"vm-2-{killed}-aaaa"]
+        for name in gone + stay:
+            show(engine, name, "worker")
+        show(engine, f"vm-{killed}", "dispatcher")
+        with heart(engine, "vm-1-bbbb", "worker"):
             deadline = time.monotonic() + 30
             while not any(name == "vm-1-bbbb" for name, _, _ in seen(engine)) and time.monotonic() < deadline:
                 time.sleep(0.02)
             found = {name for name, _, _ in seen(engine)}
-    assert found == {f"vm-{colleague}", f"vm-2-{killed}", f"vm-{killed}-bbbb", "vm-1-bbbb"}
+    assert found == {*stay, f"vm-{killed}", "vm-1-bbbb"}
+
+
+def test_a_number_that_looks_like_a_random_word_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "vm")
+    assert pid_here("vm-3497", "dispatcher") == 3497
+    assert pid_here("vm-2-3497", "dispatcher") is None
+    assert pid_here("vm-2-3497", "worker") == 2
+    assert pid_here("vm-2-3497-abcd", "worker") is None
 
 
 def test_a_process_that_was_started_again_under_its_number_is_well(engine: Engine, database_url: str) -> None:
