@@ -21,7 +21,7 @@ demo: $(STAMP)-demo ## Clean a sample catalogue of 24 photos on embedded servers
 	@$(BIN)/cleanplate demo
 
 test: $(STAMP)-dev ## Run the whole test suite on embedded servers, four processes at a time
-	@$(BIN)/python -m pytest $(LONG_FIRST) tests -n 4 --dist loadgroup
+	@$(BIN)/python -m pytest $(LONG_FIRST) tests -n 4
 
 test-fast: $(STAMP)-dev ## Run what one runs while working: rules, queries, and the pipeline against the sandbox in-process
 	@$(BIN)/python -m pytest $(FAST) -n 2 -m "not slow"

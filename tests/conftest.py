@@ -11,6 +11,8 @@ import pytest
 from psycopg import sql
 from redis import Redis
 from sqlalchemy import Engine, make_url
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
 from cli.stack.rooted import remove_moved_below
@@ -23,6 +25,9 @@ TEMPLATE = "template_of_tests"
 BUCKET = "bucket-of-tests"
 REDIS_DATABASES = 16
 """Of an unconfigured server. Each test takes the next but the first, which is what the whole session shares."""
+
+SHARED_STACKS = ("tests/browser", "tests/ops")
+"""Folders whose tests share one stack each."""
 
 _numbers = itertools.count(1)
 
@@ -39,13 +44,16 @@ def _ignore(*_: object) -> None:
     pass
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a whole stack in one process, so that it is started once."""
-    for item in items:
-        shared = {"watched", "stack"} & set(getattr(item, "fixturenames", ()))
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Return what keeps tests that share a whole stack in one process, so that it is started once."""
+    return StackScheduling(config, log)
+
+
+class StackScheduling(LoadScopeScheduling):
+    """Hands out test by test, but those of a shared stack together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in SHARED_STACKS if nodeid.startswith(f"{folder}/")), nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)

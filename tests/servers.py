@@ -39,3 +39,13 @@ def make_server_home() -> Path:
 def _has_memory() -> bool:
     """Whether a folder in memory can be used, and is large enough."""
     return os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES
+
+
+def claim_stack(folder: Path) -> None:
+    """Fail when another process of this run of tests has started the stack that this one is about to start.
+
+    Args:
+        folder: What pytest made for it, below this process' own folder.
+    """
+    if run := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
+        (folder.parents[1] / f"{folder.name}-{run}").touch(exist_ok=False)

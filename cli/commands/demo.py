@@ -12,7 +12,7 @@ from cli.commands.roles import stop_on_signals
 from cli.commands.run import clean
 from cli.console_link import make_console_link
 from cli.stack.local import RUN_ROLES, LocalStack
-from cli.stack.roles import free_port
+from cli.stack.ports import free_port
 from cli.summary import RunSummary
 from core.errors import UsageError
 from core.settings import AIDGE, load_settings

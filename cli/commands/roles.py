@@ -12,7 +12,7 @@ from cli.console_link import make_console_link
 from cli.database import open_database
 from cli.stack.local import UP_ROLES, LocalStack
 from cli.stack.orphan import watch_parent
-from cli.stack.roles import free_port, is_taken
+from cli.stack.ports import free_port, why_taken
 from core import tracing
 from core.errors import UsageError
 from core.logs import configure_logs
@@ -85,7 +85,7 @@ def with_flower(settings: Settings) -> Settings:
     """Return settings under which Flower can be started here: with a password, and with a port that is free."""
     auth = settings.flower_basic_auth.get_secret_value() or f"cleanplate:{secrets.token_urlsafe(12)}"
     port = settings.flower_port
-    if is_taken(settings.flower_host, port):
+    if why_taken(settings.flower_host, port):
         port = free_port()
     url = settings.flower_public_url or f"http://{settings.flower_host}:{port}"
     told = {"flower_basic_auth": SecretStr(auth), "flower_port": port, "flower_public_url": url}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.stack.orphan import GRACE_SECONDS, PARENT_FD, PARENT_GRACE
+from cli.stack.ports import why_taken
 from cli.stack.tail import open_log, read_tail
 from core.errors import UnavailableError
 
@@ -35,6 +36,7 @@ class Child:
         env: Its whole environment.
         log_path: Where its stdout and stderr go.
         ready: Whether it does its work yet; None when that need not be awaited.
+        listens_at: Host, port and the setting that names them; None when nobody connects to it.
         stage: Lower ones start first and stop last.
         keeps: Descriptors it inherits, such as locks on servers that it needs to its end.
         orphan_seconds: How long it may go on when we are gone.
@@ -45,6 +47,7 @@ class Child:
     env: Mapping[str, str]
     log_path: Path
     ready: Callable[[], bool] | None = None
+    listens_at: tuple[str, int, str] | None = None
     stage: int = 0
     keeps: tuple[int, ...] = ()
     orphan_seconds: float = GRACE_SECONDS
@@ -76,8 +79,11 @@ class Supervisor:
         """Start a child, wait until it is ready, and return its process id.
 
         Raises:
-            UnavailableError: It died or was not ready in time; the message has the end of its log.
+            UnavailableError: Another program listens where it would, it died, or it was not ready in time; the message
+                has the end of its log.
         """
+        if child.listens_at is not None:
+            _check_address(child.name, *child.listens_at)
         running = _Running(child, *self._spawn(child), began=time.monotonic())
         self._running.append(running)
         deadline = time.monotonic() + ready_seconds
@@ -89,6 +95,9 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise _failure(running, f"was not ready after {ready_seconds:g} s")
             time.sleep(LOOK_SECONDS)
+        if (status := running.process.poll()) is not None:
+            # Who answers at its address is somebody else.
+            raise _failure(running, f"ended with status {status}")
         return running.process.pid
 
     @property
@@ -174,6 +183,15 @@ class Supervisor:
         pause = FIRST_PAUSE_SECONDS * 2**running.quick_deaths
         running.restart_at = now + pause
         log.warning("the %s process ended with status %s; starting it again", running.child.name, status)
+
+
+def _check_address(name: str, host: str, port: int, setting: str) -> None:
+    """Raise unless a child could listen there: who answers otherwise would pass for it."""
+    if (reason := why_taken(host, port)) is not None:
+        raise UnavailableError(
+            f"The {name} process cannot listen at {host}:{port} ({reason}). Another program may do, such as a second "
+            f"`cleanplate up`; end it, or set {setting} to another port. Nothing was lost."
+        )
 
 
 def _failure(running: _Running, reason: str) -> UnavailableError:

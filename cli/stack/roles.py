@@ -1,7 +1,6 @@
 """What our own processes are started with."""
 
 import os
-import socket
 import sys
 from dataclasses import dataclass
 from enum import Enum
@@ -11,11 +10,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 import cli
+from cli.stack.ports import LOOPBACK, free_port, listens
 from cli.stack.processes import Child
 from core.metrics import FOLDER_VARIABLE
 from core.settings import Settings
 
-SANDBOX_HOST = "127.0.0.1"
 SANDBOX_PATH = "/rest/ai/image/removal"
 SANDBOX_CALLS = min(8, 2 * (os.cpu_count() or 1))
 AFTER_CALLS_SECONDS = 15.0
@@ -58,7 +57,7 @@ def make_children(
     logs = home / "logs"
     if "sandbox" in roles and settings.uses_sandbox:
         port = free_port()
-        api_url = f"http://{SANDBOX_HOST}:{port}{SANDBOX_PATH}"
+        api_url = f"http://{LOOPBACK}:{port}{SANDBOX_PATH}"
         environment |= {
             "REMOVAL_API_URL": api_url,
             # A secret without a key would sign calls with something the sandbox does not know.
@@ -66,7 +65,7 @@ def make_children(
             # It erases on this machine's own processors: more calls at once only make each wait longer, in the end for
             # longer than a call may take.
             "WORKER_CONCURRENCY": str(min(settings.worker_concurrency, SANDBOX_CALLS)),
-            "FETCH_ALLOW_PRIVATE": ",".join(filter(None, (settings.fetch_allow_private, f"{SANDBOX_HOST}:{port}"))),
+            "FETCH_ALLOW_PRIVATE": ",".join(filter(None, (settings.fetch_allow_private, f"{LOOPBACK}:{port}"))),
         }
         command = _command("sandbox", "--port", str(port), "--rate", f"{settings.removal_rate:g}")
         children.append(
@@ -75,7 +74,7 @@ def make_children(
                 command,
                 environment,
                 logs / "sandbox.log",
-                ready=partial(_listens, SANDBOX_HOST, port),
+                ready=partial(listens, LOOPBACK, port),
                 keeps=keeps,
             )
         )
@@ -97,13 +96,35 @@ def make_children(
             for name in names
         ]
     if "flower" in roles:
-        log, listens = logs / "flower.log", partial(_listens, settings.flower_host, settings.flower_port)
+        log, at = logs / "flower.log", (settings.flower_host, settings.flower_port)
         # What Flower counts of its own is none of ours.
         apart = {name: value for name, value in environment.items() if name != FOLDER_VARIABLE}
-        children.append(Child("flower", _command("flower"), apart, log, stage=1, ready=listens, keeps=keeps))
+        children.append(
+            Child(
+                "flower",
+                _command("flower"),
+                apart,
+                log,
+                ready=partial(listens, *at),
+                listens_at=(*at, "FLOWER_PORT"),
+                stage=1,
+                keeps=keeps,
+            )
+        )
     if "web" in roles:
-        log, listens = logs / "web.log", partial(_listens, settings.web_host, settings.web_port)
-        children.append(Child("web", _command("web"), environment, log, stage=1, ready=listens, keeps=keeps))
+        log, at = logs / "web.log", (settings.web_host, settings.web_port)
+        children.append(
+            Child(
+                "web",
+                _command("web"),
+                environment,
+                log,
+                ready=partial(listens, *at),
+                listens_at=(*at, "WEB_PORT"),
+                stage=1,
+                keeps=keeps,
+            )
+        )
     return children, api_url
 
 
@@ -139,31 +160,3 @@ def _text(value: object) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     return "" if value is None else str(value)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at on loopback."""
-    with socket.socket() as probe:
-        probe.bind((SANDBOX_HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def is_taken(host: str, port: int) -> bool:
-    """Whether somebody listens at a port already, or we may not."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
-    return False
-
-
-def _listens(host: str, port: int) -> bool:
-    # The address for all of a machine's is none to connect to.
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    try:
-        with socket.create_connection((reached, port), timeout=1.0):
-            return True
-    except OSError:
-        return False

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli.stack.ports import free_port
 from core.settings import Settings
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
@@ -43,13 +43,6 @@ def sandbox() -> Iterator[SandboxServer]:
         yield server
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def environment(sandbox: SandboxServer, tmp_path: Path, servers: Servers) -> dict[str, str]:
     """What the commands see: a home and a database of their own, and the sandbox as a paid API."""
@@ -69,6 +62,7 @@ def environment(sandbox: SandboxServer, tmp_path: Path, servers: Servers) -> dic
         "FETCH_ALLOW_PRIVATE": f"127.0.0.1:{port}",
         "RETRY_BASE_SECONDS": "0.1",
         "WEB_PORT": str(free_port()),
+        "FLOWER_PORT": str(free_port()),
         "HOLD_UNCHANGED_BELOW": "0",  # the sandbox echoes
     }
 

@@ -4,11 +4,11 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +16,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from cli.stack.ports import free_port
+from cli.stack.tail import read_tail
 from core.settings import Settings
 from sandbox import erasers
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from sandbox.wish import Wish
+from tests.servers import claim_stack
 from tests.worker.eraser import InvertingEraser
 from tests.worker.photos import drawn, saved
 
@@ -61,6 +64,7 @@ class Stack:
     eraser: LazyEraser
     environment: dict[str, str]
     folder: Path
+    told: list[str]
     number: int = field(default=0)
 
     def link(self, name: str = "local") -> str:
@@ -92,19 +96,29 @@ class Stack:
         return found
 
 
-@pytest.fixture(scope="module")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the stack wrote: a browser tells only that nobody answered."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        report.sections += [(path.name, read_tail(path, 0)) for path in sorted(stack.folder.glob("home/logs/*.log"))]
+        report.sections.append(("up", "".join(stack.told)))
+    return report
+
+
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`cleanplate up`, calling a sandbox of this process."""
     if CHROMIUM is None:
         # Where they must run, their absence is a failure.
         (pytest.fail if os.environ.get("BROWSER_TESTS") == "required" else pytest.skip)(NO_CHROMIUM)
     folder = tmp_path_factory.mktemp("browser")
+    claim_stack(folder)
     eraser = LazyEraser()
-    with pytest.MonkeyPatch.context() as patch, socket.socket() as probe:
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(erasers, "_eraser", eraser)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
         with SandboxServer(SandboxSettings(rate=200, latency=0.1)) as sandbox:
             ours = {name.upper() for name in Settings.model_fields}
             api = sandbox.url.rstrip("/")
@@ -120,32 +134,49 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 "FETCH_ALLOW_PRIVATE": api.partition("://")[2],
                 "RETRY_BASE_SECONDS": "0.1",
                 "WEB_PORT": str(port),
+                "FLOWER_PORT": str(free_port()),
             }
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "cli.main", "up"],
-                env=environment,
-                cwd=folder,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
-            assert process.stderr is not None
-            timer = threading.Timer(UP_SECONDS, process.terminate)
-            timer.start()
-            lines = []
-            for line in process.stderr:
-                lines.append(line)
-                if line.startswith("Flower:"):
-                    break
-            timer.cancel()
-            assert lines, "it did not start"
-            assert re.search(r"Console, signs you in once: http://\S+/sign-in/\S{20,}", "".join(lines)), lines
-            yield Stack(f"http://127.0.0.1:{port}", sandbox, eraser, environment, folder)
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=120)
+            with up(environment, folder) as told:
+                assert re.search(r"Console, signs you in once: http://\S+/sign-in/\S{20,}", "".join(told)), told
+                yield Stack(f"http://127.0.0.1:{port}", sandbox, eraser, environment, folder, told)
 
 
-@pytest.fixture(scope="module")
+@contextmanager
+def up(environment: dict[str, str], folder: Path) -> Iterator[list[str]]:
+    """Run `cleanplate up` and yield what it says, which goes on to grow, once all of it runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "cli.main", "up"],
+        env=environment,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    stderr, runs = process.stderr, threading.Event()
+    told: list[str] = []
+
+    def listen() -> None:
+        for line in stderr:
+            told.append(line)
+            if line.startswith("Flower:"):
+                runs.set()
+        runs.set()
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        assert runs.wait(UP_SECONDS), told
+        assert process.poll() is None, told
+        yield told
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=120)
+        thread.join()
+        stderr.close()
+
+
+@pytest.fixture(scope="package")
 def chromium(stack: Stack) -> Iterator[Browser]:  # noqa: ARG001 - without a stack there is nothing to look at
     """One browser for all tests."""
     assert CHROMIUM is not None
@@ -156,7 +187,7 @@ def chromium(stack: Stack) -> Iterator[Browser]:  # noqa: ARG001 - without a sta
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def signed_in(stack: Stack, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the cookies of somebody who has used a one-time link."""
     context = chromium.new_context()

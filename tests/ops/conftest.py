@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from producer.intake import BatchOptions
 from tests.chaos.fleet import Fleet, make_photos
 from tests.console.conftest import make_web, web
+from tests.servers import claim_stack
 
 __all__ = ["make_web", "web"]
 
@@ -89,13 +90,15 @@ class Watched:
         return httpx.get(f"http://127.0.0.1:{self.ports[role]}/metrics", timeout=20).raise_for_status().text
 
     def lines(self, role: str) -> list[str]:
-        """Return a process' log."""
-        return next(self.folder.glob(f"{role}-*.log")).read_text().splitlines()
+        """Return the log of the first process with a role."""
+        logs = self.folder.glob(f"{role}-*.log")
+        return min(logs, key=lambda path: int(path.stem.rpartition("-")[2])).read_text().splitlines()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
+    claim_stack(folder)
     names = ("worker", "dispatcher", "web", "pages", "flower")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     collector = Collector()

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from cli.commands.roles import with_flower
 from cli.stack.found import find_processes, is_running
 from cli.stack.local import RUN_ROLES, UP_ROLES, LocalStack
 from cli.stack.place import find_place
+from cli.stack.ports import free_port
 from cli.stack.roles import Endpoints, make_children
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings, load_settings
@@ -97,10 +97,8 @@ def test_everything_starts_and_nothing_is_left(settings: Settings, home: Path) -
 
 
 def test_the_whole_of_up_starts_on_any_port_of_the_web(home: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = with_flower(load_settings(cleanplate_home=home, web_port=port))
+    port = free_port()
+    settings = with_flower(load_settings(cleanplate_home=home, web_port=port, flower_port=free_port()))
     with LocalStack(settings, roles=UP_ROLES, migrate=upgrade) as stack:
         # Its own processes: sandbox, dispatcher, worker, Flower and web.
         assert len(stack.pids) == 5

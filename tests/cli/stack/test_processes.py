@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -185,3 +186,26 @@ def test_secrets_do_not_show_in_the_command_line(tmp_path: Path, supervisor: Sup
     )
     assert "hush-hush" not in listing.stdout
     assert child.log_path.stat().st_mode & 0o077 == 0
+
+
+def test_nobody_else_passes_for_a_child(tmp_path: Path, supervisor: Supervisor) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        child = Child("web", ["true"], ENV, tmp_path / "c.log", lambda: True, ("127.0.0.1", port, "WEB_PORT"))
+        with pytest.raises(UnavailableError, match=rf"web process cannot listen at 127\.0\.0\.1:{port}.*set WEB_PORT"):
+            supervisor.start(child)
+    assert not child.log_path.exists()
+
+
+def test_one_that_has_ended_is_not_ready_whoever_answers(tmp_path: Path, supervisor: Supervisor) -> None:
+    note = tmp_path / "note"
+    code = f"import os; os.rename({str(note)!r} + '.new', {str(note)!r})"
+    Path(f"{note}.new").touch()
+
+    def answers() -> bool:
+        return note.exists() and supervisor.pids == []
+
+    with pytest.raises(UnavailableError, match="ended with status 0"):
+        supervisor.start(Child("c", [sys.executable, "-c", code], ENV, tmp_path / "c.log", answers))
