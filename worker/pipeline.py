@@ -47,7 +47,9 @@ from worker.tools import Tools
 
 log = structlog.stdlib.get_logger(__name__)
 
-CLAIM_PATIENCE_SECONDS = 10.0
+CLAIM_PATIENCE_SECONDS = 30.0
+"""Longer than PostgreSQL takes to start anew: a message whose job is not claimed is used up all the same."""
+
 TWIN_SNOOZE_SECONDS = 2.0
 NOT_CALLED_SNOOZE_SECONDS = 1.0
 OUTAGE_SNOOZE_SECONDS = 2.0
@@ -72,8 +74,6 @@ class Pipeline:
     def run(self, job_id: int) -> Ending:
         """Run one job as far as it goes now and return how that ended; never raises for what a job can bring."""
         tools = self._tools
-        if tools.stopping.is_set():
-            return GONE
         self._claiming.add(job_id)
         try:
             job = transact(
@@ -116,6 +116,9 @@ class Pipeline:
     def _run_claimed(self, job: ClaimedJob, lost: threading.Event) -> Ending:
         tools = self._tools
         try:
+            if tools.stopping.is_set():
+                # Its message is used up; only its row brings it back.
+                return tools.finisher.snooze(job, 0.0, "the worker stops")
             try:
                 with MEMORY.hold_files(tools.stopping.is_set) as take:
                     return self._work(job, lost, take)

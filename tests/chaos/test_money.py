@@ -74,8 +74,8 @@ def test_an_outage_costs_a_handful_of_calls_and_no_attempt_and_ends_by_itself(tm
         failed = partial(one, fleet, "SELECT coalesce(max(failed_probes), 0) FROM circuits WHERE is_open")
         fleet.wait_until(lambda: failed() >= 1, 120)
         assert circuit_of(fleet) == "outage"
-        # Eight of ten failed; calls that were on the way by then say nothing new.
-        assert 5 <= one(fleet, f"{FAILURES} answered_at <= opened_at") <= 10
+        # How many of the last ten have to fail is tested elsewhere; here others may be answered while that is written.
+        assert one(fleet, f"{FAILURES} answered_at <= opened_at") >= 5
         # Who began to open a call before the circuit's row was written may still do so; that is over by now.
         first, asked_by_then = failed(), one(fleet, CALLED)
         fleet.wait_until(lambda: failed() >= first + 3, 120)

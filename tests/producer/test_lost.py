@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -56,10 +57,10 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
         pause.wait(0.05)
 
 
-def look(lost: LostMessages, times: int) -> None:
-    """Look, as often and with such pauses."""
-    pause = threading.Event()
-    for _ in range(times):
+def look(lost: LostMessages, seconds: float) -> None:
+    """Look again and again for so long."""
+    pause, end = threading.Event(), time.monotonic() + seconds
+    while time.monotonic() < end:
         lost.take_back()
         pause.wait(LOOK_SECONDS)
 
@@ -67,7 +68,7 @@ def look(lost: LostMessages, times: int) -> None:
 def look_until(lost: LostMessages, condition: Callable[[], bool], seconds: float = 15) -> None:
     """Look again and again until something comes true."""
     for _ in range(round(seconds / LOOK_SECONDS)):
-        look(lost, 1)
+        look(lost, LOOK_SECONDS)
         if condition():
             return
     raise AssertionError(f"not within {seconds} s")
@@ -116,7 +117,7 @@ def test_what_a_worker_claims_slowly_is_not_taken_back(
     ids, before = dispatch(engine, publisher, 3), count_lost()
     with claiming(engine, database_url, redis_url, publisher, ids, 8) as (_, ends):
         assert waiting(publisher) == set()
-        look(lost, round(HELD_UP_SECONDS / LOOK_SECONDS))
+        look(lost, HELD_UP_SECONDS)
         assert [state_of(engine, job_id) for job_id in ids] == ["queued"] * 3
         for end in ends.values():
             end()
@@ -144,7 +145,7 @@ def test_a_wiped_redis_loses_what_waits_and_not_what_a_worker_has(
             ends[job_id]()
         redis_client.flushall()
         look_until(lost, lambda: all(state_of(engine, job_id) == "pending" for job_id in others))
-        look(lost, round(HELD_UP_SECONDS / LOOK_SECONDS))
+        look(lost, HELD_UP_SECONDS)
         assert state_of(engine, held) == "queued"
     assert count_lost() == before + 2
     said = "2 messages are gone from Redis and 0 with the workers that had taken them; their jobs are due again"
