@@ -6,20 +6,17 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from redis import Redis, RedisError
 
-from cli.amount import money
 from cli.database import existing_database
 from cli.telling import as_json, as_table
-from core.errors import CleanplateError
+from core.money import money
 from core.settings import Settings
 from producer.catalogue.source import identity, read_source
 from producer.intake import BatchOptions
 from quote import Quote, make_quote
-from removal.limiter.view import view
+from removal.limiter.view import present_rate
 
 TELL_EVERY_SECONDS = 0.2
-REDIS_SECONDS = 1.0
 
 
 def tell_quote(settings: Settings, source: str, out: Path | None, options: BatchOptions, *, json: bool) -> None:
@@ -77,28 +74,11 @@ def quote_for(settings: Settings, source: str, out: Path | None, options: BatchO
                 items,
                 source=identity(source),
                 options=options,
-                rate=_rate(settings),
+                rate=present_rate(settings.redis_url, settings.account, settings.removal_rate),
                 tell=progress.show,
             )
         finally:
             progress.clear()
-
-
-def _rate(settings: Settings) -> float:
-    """Return the calls per second the fleet goes at: the learned rate where Redis knows one, else the configured."""
-    if settings.redis_url:
-        try:
-            with Redis.from_url(
-                settings.redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS
-            ) as client:
-                found = view(client, settings.account)
-        except (RedisError, OSError, ValueError, CleanplateError):
-            found = None
-        if found is not None and found.learned_rate > 0:
-            return found.learned_rate
-    rate = settings.removal_rate
-    # The bucket counts whole calls a second.
-    return float(int(rate)) if rate >= 1 else rate
 
 
 class _Progress:

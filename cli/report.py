@@ -12,9 +12,9 @@ from urllib.parse import quote, unquote, urlsplit
 from jinja2 import Environment, PackageLoader, select_autoescape
 from sqlalchemy import Engine
 
-from cli.amount import money
 from cli.export import Exported, export_photos
 from core.errors import CleanplateError, UnavailableError
+from core.money import money
 from core.states import JobState
 from db import artifacts, batches, costs, failures, tallies, uploads
 from db.listings import PhotoRow

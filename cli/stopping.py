@@ -2,12 +2,12 @@
 
 from sqlalchemy import Connection
 
-from cli.amount import money
 from core.errors import BudgetReached, CleanplateError, DatabaseDown
+from core.money import money
 from core.settings import Settings
 from db import batches, budgets, canaries, failures
 from db.batches import BatchRow
-from db.budgets import Tariff
+from db.budgets import tariff_of
 from db.tallies import BatchCounts
 
 
@@ -15,11 +15,6 @@ class CanaryFailed(CleanplateError):
     """Too many of the photos that went first came out badly; the rest waits."""
 
     exit_code = 1
-
-
-def tariff_of(settings: Settings) -> Tariff:
-    """Return what a call costs, and how many there may be in a day."""
-    return Tariff(settings.removal_price, settings.removal_daily_calls)
 
 
 def why_stopped(

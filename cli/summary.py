@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cli.amount import money
 from core.errors import CleanplateError
+from core.money import money
 from db.costs import Spent
 from db.tallies import BatchCounts
 

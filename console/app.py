@@ -7,7 +7,7 @@ from console.api.access import access
 from console.api.batches import batches_router
 from console.api.jobs import jobs_router
 from console.api.making import making_router
-from console.api.money import money_router, present_rate
+from console.api.money import money_router
 from console.api.problems import add_problem_handlers
 from console.api.tools import Tools
 from console.artifacts import artifacts_router
@@ -18,6 +18,7 @@ from console.pages.console import add_console
 from console.requests import RequestIds
 from console.webhooks import webhooks_router
 from core.settings import Settings
+from removal.limiter.view import present_rate
 
 
 def make_app(engine: Engine, settings: Settings) -> FastAPI:
@@ -37,7 +38,12 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
-    tools = Tools(engine, settings, access(engine), lambda: present_rate(settings))
+    tools = Tools(
+        engine,
+        settings,
+        access(engine),
+        lambda: present_rate(settings.redis_url, settings.account, settings.removal_rate),
+    )
     for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
         app.include_router(router, prefix="/v1")
     app.include_router(webhooks_router(engine, settings))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
+from core.settings import Settings
 from db import locks
 from db.locks import Space
 
@@ -26,6 +27,11 @@ class Tariff:
 
 
 FREE = Tariff()
+
+
+def tariff_of(settings: Settings) -> Tariff:
+    """Return what a call costs, and how many there may be in a day."""
+    return Tariff(settings.removal_price, settings.removal_daily_calls)
 
 
 def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, max_cost: Decimal | None) -> None:

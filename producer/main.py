@@ -10,7 +10,7 @@ from core import tracing
 from core.decision import Decision
 from core.metrics import serve_metrics
 from core.settings import Settings
-from db.budgets import Tariff
+from db.budgets import tariff_of
 from db.heart import heart
 from db.queue import Lapsed
 from db.session import make_engine
@@ -35,7 +35,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
         account=settings.account,
         rate=settings.removal_rate,
         lease_seconds=settings.lease_seconds,
-        tariff=Tariff(settings.removal_price, settings.removal_daily_calls),
+        tariff=tariff_of(settings),
         canary_max_bad=settings.canary_max_bad,
         events_kept_days=settings.events_kept_days,
         settled_after_seconds=settings.removal_timeout + 2 * settings.lease_seconds,

@@ -21,7 +21,7 @@ from core.queues import SOCKET_SECONDS
 from core.settings import Settings
 from core.states import Lane
 from db import budgets
-from db.budgets import Tariff
+from db.budgets import tariff_of
 from db.heart import heart
 from db.outages import ProbeRules
 from db.session import transact
@@ -152,7 +152,7 @@ def _build(
         read_timeout=settings.removal_timeout,
     )
     takes = client.provider
-    tariff = Tariff(settings.removal_price, settings.removal_daily_calls)
+    tariff = tariff_of(settings)
     if tariff.daily_calls is not None:
         transact(engine, lambda connection: budgets.count_today(connection, settings.account), patience_seconds=60)
     tools = Tools(

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import click
 import httpx
 
-from cli.amount import money
 from cli.checks import CONNECT_SECONDS, ping_redis
 from cli.circuit import describe_circuit
 from core.errors import CleanplateError
+from core.money import money
 from core.net.addresses import AllowList
 from core.settings import Settings, load_settings
 from db import budgets, circuits

@@ -8,10 +8,10 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from cli.amount import money
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
 from cli.stopping import describe_budget, go_on_if_affordable
+from core.money import money
 from core.settings import Settings, load_settings
 from db import batches, budgets, costs
 from db.batches import BatchRow

@@ -15,12 +15,13 @@ from cli.options import asking_options, batch_options, json_option, read_batch_o
 from cli.progress import make_display
 from cli.report import REPORT_NAME, write_reports
 from cli.stack.local import RUN_ROLES, LocalStack
-from cli.stopping import CanaryFailed, tariff_of
+from cli.stopping import CanaryFailed
 from cli.summary import RunSummary
 from cli.waiting import wait_for_end
 from core.errors import AccountRefused, BudgetReached, UsageError
 from core.settings import Settings, load_settings
 from db import batches, budgets, canaries, circuits, costs, failures, tallies
+from db.budgets import tariff_of
 from db.migrate import upgrade
 from db.session import make_engine, now, transact
 from producer.catalogue.source import identity, is_photo, read_source, title

@@ -6,7 +6,6 @@ from typing import Any
 import click
 from sqlalchemy import Connection, Engine
 
-from cli.amount import money
 from cli.circuit import as_dict as circuit_as_dict
 from cli.circuit import describe_circuit
 from cli.database import find_batch, open_database
@@ -14,6 +13,7 @@ from cli.options import MOST_ID, batch_argument, json_option
 from cli.progress import make_display
 from cli.stopping import describe_budget, why_stopped
 from cli.waiting import wait_for_end
+from core.money import money
 from core.settings import Settings, load_settings
 from db import batches, canaries, circuits, costs, failures, tallies
 from db.batches import BatchRow

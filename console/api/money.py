@@ -12,7 +12,6 @@ from console.api.problems import responses
 from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
 from console.api.words import MOST_ID, BatchIn, CostsOut, LedgerLineOut, LimiterOut, QuoteOut
 from core.content import content_key
-from core.settings import Settings
 from db import costs, history
 from db.session import transact
 from db.tokens import Scope, TokenRow
@@ -95,12 +94,3 @@ def money_router(tools: Tools) -> APIRouter:
         return LimiterOut(**{name: getattr(found, name) for name in LimiterOut.model_fields})
 
     return router
-
-
-def present_rate(settings: Settings) -> float:
-    """Return the calls per second the fleet goes at: the learned rate where Redis knows one, else the configured."""
-    try:
-        found = look(settings.redis_url, settings.account)
-    except LimiterUnavailable:
-        found = None
-    return found.learned_rate if found is not None and found.learned_rate > 0 else settings.removal_rate

@@ -8,6 +8,7 @@ from fastapi import HTTPException
 from sqlalchemy import Connection, Engine
 
 from console.api.words import BatchOut, JobOut, OptionsIn, PhotoIn
+from core.money import SMALLEST
 from core.settings import Settings
 from db import batches, tallies
 from db.artifacts import public_url
@@ -89,13 +90,12 @@ class Tools:
             force=told.force,
             canary=told.canary,
             max_calls=told.max_calls,
-            max_cost=None if told.max_cost is None else Decimal(str(told.max_cost)).quantize(SMALLEST_COST),
+            max_cost=None if told.max_cost is None else Decimal(str(told.max_cost)).quantize(SMALLEST),
             reading=reading,
         )
 
 
 FROM_ELSEWHERE = Reading()
-SMALLEST_COST = Decimal("0.000001")
 
 
 def read_photos(photos: Iterable[PhotoIn]) -> list[Item]:

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query
 from sqlalchemy import Connection, Engine
 
-from console.api.money import present_rate
 from console.pages.visitor import PageError
 from core.settings import Settings
 from core.states import BatchState, JobState
@@ -17,6 +16,7 @@ from db.failures import FailureGroup
 from db.listings import JobRow
 from db.session import transact
 from db.tallies import BatchCounts
+from removal.limiter.view import present_rate
 
 PAGE = 60
 MOST_GROUPS = 30
@@ -121,4 +121,5 @@ def _pace(connection: Connection, settings: Settings) -> float | None:
     """Return the calls per second that come out well; None while nobody calls."""
     if circuits.find_open(connection, settings.account) is not None:
         return None
-    return call_rates.answered_lately(connection) or present_rate(settings)
+    answered = call_rates.answered_lately(connection)
+    return answered or present_rate(settings.redis_url, settings.account, settings.removal_rate)

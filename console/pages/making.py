@@ -12,7 +12,6 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData, UploadFile
 
-from console.api.money import present_rate
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor, read_form
 from core.errors import UsageError
@@ -27,6 +26,7 @@ from producer.catalogue.item import Item, safe_name
 from producer.catalogue.source import is_photo
 from producer.intake import BatchOptions, submit
 from quote import make_quote
+from removal.limiter.view import present_rate
 
 PHOTOS, CATALOGUE = "photos", "catalogue"
 MOST_CATALOGUE_BYTES = 50_000_000
@@ -139,7 +139,7 @@ def _quote(
             items,
             source=f"console {_digest(files)}",
             options=options,
-            rate=present_rate(settings),
+            rate=present_rate(settings.redis_url, settings.account, settings.removal_rate),
             photos=photos,
         )
     names = ("photos", "duplicates", "cleaned", "cleaned_urls", "to_call", "urls", "fitted", "refused", "rate")

@@ -59,6 +59,23 @@ def look(redis_url: str, account: str) -> LimiterView | None:
         raise LimiterUnavailable(f"Redis does not answer: {error}") from error
 
 
+def present_rate(redis_url: str, account: str, configured: float) -> float:
+    """Return the calls per second the fleet goes at: the learned rate where Redis knows one, else the configured.
+
+    Args:
+        redis_url: Of the limiter; empty for none.
+        account: Whose bucket.
+        configured: Calls per second that are asked for.
+    """
+    try:
+        found = look(redis_url, account)
+    except LimiterUnavailable:
+        found = None
+    rate = found.learned_rate if found is not None and found.learned_rate > 0 else configured
+    # The bucket counts whole calls a second; below one a second it stretches the window instead.
+    return float(int(rate)) if rate >= 1 else rate
+
+
 def view(client: Redis, account: str) -> LimiterView | None:
     """Return what the account's limiter is doing, None when it has not been used for a day.
 

@@ -8,10 +8,11 @@ from click import ClickException
 from click.testing import CliRunner
 from PIL import Image
 
-from cli.amount import Amount, money
+from cli.amount import Amount
 from cli.group import cleanplate
 from cli.options import read_batch_options
 from core.errors import UsageError
+from core.money import money
 from core.settings import Settings, load_settings
 from core.states import Fit, Send
 from removal.mask import mask_from_boxes

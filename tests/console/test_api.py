@@ -303,6 +303,13 @@ def test_a_quote_of_urls(make_web: MakeWeb) -> None:
     assert web.rows("SELECT count(*) AS n FROM jobs") == [{"n": 0}]
 
 
+def test_a_quote_counts_whole_calls_a_second(make_web: MakeWeb) -> None:
+    web = make_web(removal_rate=24.7)
+    asked = {"photos": [{"image_url": A}]}
+    found = web.client.post("/v1/quotes", json=asked, headers=token_of(web.engine, Scope.READ)).json()
+    assert found["rate"] == 24
+
+
 def test_costs_and_the_limiter(api: httpx.Client) -> None:
     assert api.get("costs").json() == {"currency": "USD", "lines": []}
     assert "No call was made" in problem(api.get("limiter"), 404)

@@ -15,6 +15,7 @@ from cli.stack.embedded import EmbeddedValkey
 from core.states import Lane
 from removal.limiter import Limiter, LimiterUnavailable, Outcome, SlotMoved, view
 from removal.limiter.bucket import keys_of
+from removal.limiter.view import present_rate
 
 
 def never() -> bool:
@@ -198,3 +199,17 @@ def test_the_keys_do_not_stay_for_ever(redis: Redis, open_account: str) -> None:
 def test_nonsense_is_refused_at_once(redis: Redis, name: str, rate: float, burst: int) -> None:
     with pytest.raises(ValueError, match="the limiter needs"):
         Limiter(redis, name, rate, burst)
+
+
+@pytest.mark.parametrize(("configured", "rate"), [(24.7, 24.0), (3, 3.0), (0.5, 0.5)])
+def test_the_present_rate_is_in_whole_calls_a_second_as_the_bucket_counts(
+    valkey: EmbeddedValkey, account: str, configured: float, rate: float
+) -> None:
+    assert present_rate("", account, configured) == rate
+    assert present_rate("redis://127.0.0.1:1/0", account, configured) == rate
+    assert present_rate(valkey.url, account, configured) == rate
+
+
+def test_the_present_rate_is_what_was_learned(valkey: EmbeddedValkey, redis: Redis, open_account: str) -> None:
+    redis.hset(keys_of(open_account)[0], "learned", "7.0")
+    assert present_rate(valkey.url, open_account, 20) == 7.0

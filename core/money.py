@@ -1,0 +1,34 @@
+"""Amounts of money: as they are read, and as people read them."""
+
+from decimal import Decimal, InvalidOperation
+
+from core.errors import UsageError
+
+MOST = Decimal(10) ** 12
+PLACES = 6
+SMALLEST = Decimal(1).scaleb(-PLACES)
+
+
+def read_amount(told: str) -> Decimal:
+    """Return an amount of at least 0, with at most six places.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        amount = Decimal(told)
+    except InvalidOperation:
+        raise UsageError(f"{told!r} is no amount; write a number such as 12.50") from None
+    if not amount.is_finite() or not 0 <= amount <= MOST:
+        raise UsageError(f"{told!r} must be 0 or more, and no more than {MOST:,}")
+    if amount != round(amount, PLACES):
+        raise UsageError(f"{told!r} has more than {PLACES} places")
+    return amount
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """Return an amount as people read it, without needless zeros but with at least two places."""
+    plain = amount.normalize()
+    exponent = plain.as_tuple().exponent
+    places = max(2, -exponent if isinstance(exponent, int) else 2)
+    return f"{amount:,.{places}f} {currency}"
