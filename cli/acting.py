@@ -1,20 +1,7 @@
-"""Doing what somebody typed, with a line of it in the audit log."""
+"""Who types, for the audit log."""
 
 import getpass
 import socket
-from collections.abc import Callable
-from typing import TypeVar
-
-from sqlalchemy import Connection, Engine
-
-from db import audit
-
-Done = TypeVar("Done")
-
-
-def act(engine: Engine, action: str, target: str, work: Callable[[Connection], Done], detail: str = "") -> Done:
-    """Do something as whoever typed it; see `db.audit.act`."""
-    return audit.act(engine, actor(), action, target, work, detail)
 
 
 def actor() -> str:

@@ -7,7 +7,6 @@ from sqlalchemy import Engine
 
 from cli.stack.local import LocalStack
 from cli.stack.rooted import MARKER
-from core.errors import UsageError
 from core.settings import Settings
 from db import batches
 from db.migrate import upgrade
@@ -37,14 +36,9 @@ def find_batch(engine: Engine, batch_id: int) -> batches.BatchRow:
     """Return one batch.
 
     Raises:
-        UsageError: There is none with this id.
+        NotFound: There is none with this id.
     """
-    found = transact(engine, lambda connection: batches.get(connection, batch_id))
-    if found is None:
-        newest = transact(engine, lambda connection: batches.newest(connection, 1))
-        hint = f"the newest is {newest[0].id}" if newest else "there is no batch yet"
-        raise UsageError(f"There is no batch {batch_id}; {hint}. `cleanplate status` lists them.")
-    return found
+    return transact(engine, lambda connection: batches.require(connection, batch_id))
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection
 
+from actions.budgets import why_used_up
 from core.errors import BudgetReached, CleanplateError, DatabaseDown
-from core.money import money
 from core.settings import Settings
 from db import batches, budgets, canaries, failures
 from db.batches import BatchRow
@@ -34,10 +34,7 @@ def why_stopped(
         return _canary(connection, batch, counts)
     if batch.pause_reason != budgets.PAUSE_REASON:
         return None
-    if not is_affordable(batch, settings):
-        return _own_budget(batch, counts, settings)
-    made, daily = budgets.used_today(connection, settings.account), settings.removal_daily_calls
-    return None if daily is None or made < daily else _daily_limit(batch, counts, made, daily)
+    return why_used_up(connection, batch, counts, settings)
 
 
 def go_on_if_affordable(connection: Connection, batch_id: int, settings: Settings) -> BatchRow:
@@ -65,42 +62,3 @@ def _canary(connection: Connection, batch: BatchRow, counts: BatchCounts) -> Can
         f"for. Look at the report; then `cleanplate resume {batch.id}` lets it go on all the same, and "
         f"`cleanplate cancel {batch.id}` ends it."
     )
-
-
-def _own_budget(batch: BatchRow, counts: BatchCounts, settings: Settings) -> BudgetReached:
-    return BudgetReached(
-        f"The budget of batch {batch.id} is reached: {describe_budget(batch, settings)}. {_kept(counts)}. Raise it "
-        f"with `cleanplate budget {batch.id} --max-calls N` (or --max-cost AMOUNT) and run the same command again, or "
-        "run it with a higher limit."
-    )
-
-
-def _daily_limit(batch: BatchRow, counts: BatchCounts, made: int, daily: int) -> BudgetReached:
-    return BudgetReached(
-        f"The account's limit of the day is reached: {made} of {daily} calls (REMOVAL_DAILY_CALLS). Batch {batch.id}: "
-        f"{_kept(counts)}. It goes on after midnight UTC: by itself where a dispatcher and workers run, such as "
-        "`cleanplate up`, else with the same command again."
-    )
-
-
-def _kept(counts: BatchCounts) -> str:
-    return f"{counts.succeeded} clean photos are kept, {counts.unsettled} wait"
-
-
-def is_affordable(batch: BatchRow, settings: Settings) -> bool:
-    """Whether a batch's own limits allow one more call."""
-    calls_left = batch.max_calls is None or batch.calls_made < batch.max_calls
-    return calls_left and (batch.max_cost is None or batch.cost_reserved + settings.removal_price <= batch.max_cost)
-
-
-def describe_budget(batch: BatchRow, settings: Settings) -> str:
-    """Return a batch's limits and how far they are used up, in words."""
-    if batch.max_calls is None and batch.max_cost is None:
-        return "no limit"
-    parts = []
-    if batch.max_calls is not None:
-        parts.append(f"{batch.calls_made} of {batch.max_calls} calls")
-    if batch.max_cost is not None:
-        currency = settings.removal_currency
-        parts.append(f"{money(batch.cost_reserved, currency)} of {money(batch.max_cost, currency)}")
-    return ", ".join(parts)

@@ -2,6 +2,9 @@
 
 CleanplateError
 ├── UsageError            what was typed or configured cannot be used     (exit 2)
+│   └── NotFound          there is nothing of this number or name
+├── Refused               it cannot be done as things stand; nothing was changed
+│   └── BudgetReached     a batch's or the account's budget is used up  (exit 8)
 ├── UnavailableError      a server we need does not answer; try again      (exit 5)
 │   ├── DatabaseDown
 │   │   └── DatabaseBusy  it answers, but took too long over a statement or a lock
@@ -27,6 +30,14 @@ class UsageError(CleanplateError):
     """What was typed or configured cannot be used."""
 
     exit_code = 2
+
+
+class NotFound(UsageError):
+    """There is nothing of this number or name."""
+
+
+class Refused(CleanplateError):
+    """What was asked cannot be done as things stand; nothing was changed."""
 
 
 class UnavailableError(CleanplateError):
@@ -57,7 +68,7 @@ class AccountRefused(CleanplateError):
     exit_code = 7
 
 
-class BudgetReached(CleanplateError):
+class BudgetReached(Refused):
     """A batch's or the account's budget is used up; what is left waits for more."""
 
     exit_code = 8

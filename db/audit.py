@@ -1,15 +1,9 @@
 """The audit log: what was done, by whom and when."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
-
-from db.session import transact
-
-Done = TypeVar("Done")
+from sqlalchemy import Connection, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +32,6 @@ def note(connection: Connection, actor: str, action: str, target: str = "", deta
     statement = text("INSERT INTO audit (actor, action, target, detail) VALUES (:actor, :action, :target, :detail)")
     told = {"actor": actor[:200], "action": action[:100], "target": target[:200], "detail": detail[:1000]}
     connection.execute(statement, told)
-
-
-def act(
-    engine: Engine, actor: str, action: str, target: str, work: Callable[[Connection], Done], detail: str = ""
-) -> Done:
-    """Do something and write down who did it, in one transaction; nothing is written of what changed nothing.
-
-    Args:
-        engine: The database.
-        actor: Who.
-        action: What.
-        target: To what.
-        work: Does it; what is false changed nothing.
-        detail: More of it; never a secret.
-    """
-
-    def both(connection: Connection) -> Done:
-        done = work(connection)
-        if done:
-            note(connection, actor, action, target, detail)
-        return done
-
-    return transact(engine, both)
 
 
 def list_lines(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from core.errors import NotFound
 from core.states import BatchState, Lane
 from db import locks
 from db.locks import Space
@@ -53,6 +54,21 @@ def get(connection: Connection, batch_id: int) -> BatchRow | None:
     """Return one batch, or None."""
     row = connection.execute(text(f"SELECT {_COLUMNS} FROM batches WHERE id = :id"), {"id": batch_id}).one_or_none()  # noqa: S608
     return BatchRow(*row) if row else None
+
+
+def require(connection: Connection, batch_id: int) -> BatchRow:
+    """Return one batch.
+
+    Raises:
+        NotFound: There is none with this id.
+    """
+    found = get(connection, batch_id)
+    if found is None:
+        last = newest(connection, 1)
+        raise NotFound(
+            f"There is no batch {batch_id}; {f'the newest is {last[0].id}' if last else 'there is none yet'}."
+        )
+    return found
 
 
 def newest(

@@ -33,8 +33,21 @@ def find_newest(connection: Connection, job_id: int) -> Redo | None:
     return Redo(row.id, row.state) if row else None
 
 
-def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None, item_key: str) -> int:
-    """Make a job that does a photo again with a mask, in the day's interactive batch for that; return its id.
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The job that does a photo again.
+
+    Args:
+        job_id: Which.
+        is_new: Whether it was made for this; the same was asked for before, otherwise.
+    """
+
+    job_id: int
+    is_new: bool
+
+
+def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None, item_key: str) -> Added:
+    """Make a job that does a photo again with a mask, in the day's interactive batch for that; return it.
 
     Args:
         connection: An open transaction.
@@ -55,11 +68,12 @@ def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None
         "mask, redo_of, redo_asked_at) SELECT :batch, 'pending', source_uri, :input, :key, name, sku, elements, "
         "subject_elements, :mask, coalesce(redo_of, id), clock_timestamp() FROM jobs WHERE id = :id "
         # One that is done already is the newest again, and a trigger takes its output.
-        "ON CONFLICT (batch_id, item_key) DO UPDATE SET redo_asked_at = excluded.redo_asked_at RETURNING id"
+        "ON CONFLICT (batch_id, item_key) DO UPDATE SET redo_asked_at = excluded.redo_asked_at "
+        "RETURNING id, xmax = 0 AS is_new"
     )
     values = {"batch": batch_id, "input": input_uri, "key": item_key, "mask": mask, "id": job_id}
-    made = int(connection.execute(statement, values).scalar_one())
+    made = connection.execute(statement, values).one()
     batches.reopen(connection, batch_id)
     # The same one, asked for before and cancelled since.
-    requeues.revive(connection, [made])
-    return made
+    requeues.revive(connection, [made.id])
+    return Added(made.id, made.is_new)

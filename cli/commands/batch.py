@@ -5,17 +5,18 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from cli.acting import act, actor
+from actions import batches
+from actions import requeue as send_again
+from actions.batches import Steered
+from cli.acting import actor
 from cli.catalogue_export import export_catalogue
 from cli.database import find_batch, open_database
 from cli.export import prepare_folder
 from cli.options import batch_argument
 from cli.report import write_reports
-from cli.stopping import go_on_if_affordable, why_stopped
-from core.errors import CleanplateError
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from core.states import JobState
-from db import audit, batches, budgets, cancels, requeues, tallies
+from db import cancels, requeues
 from db.session import transact
 
 
@@ -24,9 +25,8 @@ from db.session import transact
 def pause(batch: int) -> None:
     """Stop making calls for a batch; what is in a call finishes."""
     with open_database(load_settings()) as engine:
-        row = find_batch(engine, batch)
-        done = act(engine, "pause", f"batch {batch}", lambda connection: batches.pause(connection, batch, "hand"))
-    click.echo(f"Batch {batch} is paused." if done else f"Batch {batch} is {row.state}; nothing changed.")
+        done = transact(engine, lambda connection: batches.pause(connection, actor(), batch))
+    click.echo(f"Batch {batch} is paused." if done.is_changed else _unchanged(batch, done))
 
 
 @click.command()
@@ -35,21 +35,8 @@ def resume(batch: int) -> None:
     """Let a paused batch go on, also past a canary that came out badly."""
     settings = load_settings()
     with open_database(settings) as engine:
-        row = find_batch(engine, batch)
-        if row.pause_reason == budgets.PAUSE_REASON:
-            stopped = transact(engine, lambda connection: _resume_within_budget(connection, row, settings))
-            if stopped is not None:
-                raise stopped
-            transact(engine, lambda connection: audit.note(connection, actor(), "resume", f"batch {batch}"))
-            done = True
-        else:
-            done = act(engine, "resume", f"batch {batch}", lambda connection: batches.resume(connection, batch))
-    click.echo(f"Batch {batch} goes on." if done else f"Batch {batch} is {row.state}; nothing changed.")
-
-
-def _resume_within_budget(connection: Connection, row: batches.BatchRow, settings: Settings) -> CleanplateError | None:
-    fresh = go_on_if_affordable(connection, row.id, settings)
-    return why_stopped(connection, fresh, tallies.counts(connection, row.id), settings)
+        done = transact(engine, lambda connection: batches.resume(connection, actor(), batch, settings))
+    click.echo(f"Batch {batch} goes on." if done.is_changed else _unchanged(batch, done))
 
 
 @click.command()
@@ -57,22 +44,16 @@ def _resume_within_budget(connection: Connection, row: batches.BatchRow, setting
 def cancel(batch: int) -> None:
     """End a batch; photos that are done stay, the rest is never called."""
     with open_database(load_settings()) as engine:
-        row = find_batch(engine, batch)
-        count = transact(engine, lambda connection: _cancel(connection, batch))
+        done = transact(engine, lambda connection: batches.cancel(connection, actor(), batch))
         # Nothing is called any more; where no dispatcher runs nobody else would write that down.
         while transact(engine, cancels.cancel_stragglers):
             pass
-    if count is None:
-        click.echo(f"Batch {batch} is {row.state}; nothing changed.")
-    else:
-        click.echo(f"Batch {batch} is cancelled; {count} photos were not called.")
+    cancelled = f"Batch {batch} is cancelled; {done.photos} photos were not called."
+    click.echo(cancelled if done.is_changed else _unchanged(batch, done))
 
 
-def _cancel(connection: Connection, batch: int) -> int | None:
-    count = cancels.cancel(connection, batch)
-    if count is not None:
-        audit.note(connection, actor(), "cancel", f"batch {batch}", f"{count} photos")
-    return count
+def _unchanged(batch: int, done: Steered) -> str:
+    return f"Batch {batch} is {done.state}; nothing changed."
 
 
 @click.command()
@@ -84,21 +65,19 @@ def requeue(batch: int, code: str | None, held: bool, cancelled: bool) -> None:
     """Send a batch's dead photos round again."""
     if held and cancelled:
         raise click.UsageError("--held and --cancelled are two requeues; give one, then the other.")
-    with open_database(load_settings()) as engine:
-        find_batch(engine, batch)
-        state = JobState.HELD if held else JobState.CANCELLED if cancelled else JobState.DEAD
-        what = f"{state} photos" + (f" with code {code}" if code else "")
-        count = act(
-            engine,
-            "requeue",
-            f"batch {batch}",
-            lambda connection: requeues.requeue(connection, batch, code, state=state),
-            what,
-        )
+    state = JobState.HELD if held else JobState.CANCELLED if cancelled else JobState.DEAD
+    settings = load_settings()
+
+    def work(connection: Connection) -> int:
+        return send_again.requeue(connection, actor(), batch, settings, state=state, code=code)
+
+    with open_database(settings) as engine:
+        count = transact(engine, work)
         # Of many only the first were sent; where no dispatcher runs nobody else would send the rest.
         while transact(engine, requeues.go_on):
             pass
-    click.echo(f"{count} {what} of batch {batch} are due again.")
+    which = f"{state} photos" + (f" with code {code}" if code else "")
+    click.echo(f"{count} {which} of batch {batch} are due again.")
 
 
 @click.command()

@@ -1,22 +1,19 @@
 """Connections: which shops may send webhooks, and what holds for their photos."""
 
-import re
-from typing import Any
-
 import click
+from sqlalchemy import Connection
 
-from cli.acting import act
+from actions import connections as shops
+from actions.connections import Connected
+from cli.acting import actor
 from cli.database import open_database
 from cli.options import MOST_ID
-from core.errors import UsageError
 from core.settings import load_settings
 from core.states import Lane
 from db import connections
 from db.session import transact
 from producer.catalogue.item import read_elements
-from producer.catalogue.url_list import check_url
 from producer.webhooks.platforms import PLATFORMS
-from producer.webhooks.shop_secrets import check_secret, new_secret
 
 connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
 secret_option = click.option(
@@ -53,39 +50,33 @@ def connect(
 ) -> None:
     """Let SHOP send webhooks of PLATFORM; prints the URL to give to it."""
     outside = read_elements(elements, "--elements")
-    options: dict[str, Any] = {"elements": outside, "lane": lane}
-    if subject_elements is not None:
-        options["subject_elements"] = read_elements(subject_elements, "--subject-elements")
-    if platform == "bigcommerce":
-        if api_url is None or api_token is None:
-            raise click.UsageError("bigcommerce needs --api-url and --api-token: its webhooks carry no photos.")
-        options |= {"api_url": check_url(api_url, "--api-url"), "api_token": api_token}
-    if match is not None:
-        options["match"] = _read_pattern(match)
-    if callback_url is not None:
-        options["callback_url"] = check_url(callback_url, "--callback-url")
-        options["callback_secret"] = new_secret("standard")
-    if not outside and not options.get("subject_elements", outside):
-        raise click.UsageError("--elements and --subject-elements are both empty: there is nothing to take off.")
-    made = new_secret(platform) if secret is None else secret
-    check_secret(platform, made)
+    inside = None if subject_elements is None else read_elements(subject_elements, "--subject-elements")
     settings = load_settings()
-    with open_database(settings) as engine:
-        shop_connection = act(
-            engine,
-            "connect",
-            f"shop {shop}",
-            lambda connection: connections.create(
-                connection, platform=platform, shop=shop, secret=made, options=options
-            ),
-            platform,
+
+    def work(connection: Connection) -> Connected:
+        return shops.connect(
+            connection,
+            actor(),
+            platform=platform,
+            shop=shop,
+            elements=outside,
+            subject_elements=inside,
+            lane=Lane(lane),
+            secret=secret,
+            api_url=api_url,
+            api_token=api_token,
+            match=match,
+            callback_url=callback_url,
         )
-    click.echo(f"{settings.web_url}/webhooks/{shop_connection.slug}")
-    click.echo(f"Connection {shop_connection.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
+
+    with open_database(settings) as engine:
+        made = transact(engine, work)
+    click.echo(f"{settings.web_url}/webhooks/{made.shop.slug}")
+    click.echo(f"Connection {made.shop.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
     if secret is None:
-        click.echo(f"Secret (shown this once): {made}", err=True)
-    if callback_url is not None:
-        click.echo(f"Secret of callbacks (shown this once): {options['callback_secret']}", err=True)
+        click.echo(f"Secret (shown this once): {made.secret}", err=True)
+    if made.callback_secret is not None:
+        click.echo(f"Secret of callbacks (shown this once): {made.callback_secret}", err=True)
 
 
 @click.group("connections")
@@ -111,20 +102,10 @@ def list_all() -> None:
 def rotate(connection_id: int, secret: str | None) -> None:
     """Make a new secret valid; the one before it stays valid until the next rotation."""
     with open_database(load_settings()) as engine:
-        found = {shop.id: shop for shop in transact(engine, connections.list_open)}
-        if connection_id not in found:
-            raise UsageError(f"There is no open connection {connection_id}.")
-        made = new_secret(found[connection_id].platform) if secret is None else secret
-        check_secret(found[connection_id].platform, made)
-        act(
-            engine,
-            "rotate secret",
-            f"connection {connection_id}",
-            lambda connection: connections.add_secret(connection, connection_id, made),
-        )
+        made = transact(engine, lambda connection: shops.rotate(connection, actor(), connection_id, secret))
     click.echo(f"Connection {connection_id} takes the new secret and the one before it.", err=True)
     if secret is None:
-        click.echo(f"Secret (shown this once): {made}", err=True)
+        click.echo(f"Secret (shown this once): {made.secret}", err=True)
 
 
 @manage.command()
@@ -132,15 +113,5 @@ def rotate(connection_id: int, secret: str | None) -> None:
 def close(connection_id: int) -> None:
     """Take no webhooks of a connection any more; what it brought stays."""
     with open_database(load_settings()) as engine:
-        closing = f"connection {connection_id}"
-        if not act(engine, "close", closing, lambda connection: connections.close(connection, connection_id)):
-            raise UsageError(f"There is no open connection {connection_id}.")
+        transact(engine, lambda connection: shops.close(connection, actor(), connection_id))
     click.echo(f"Connection {connection_id} is closed.", err=True)
-
-
-def _read_pattern(match: str) -> str:
-    try:
-        re.compile(match)
-    except re.error as error:
-        raise click.UsageError(f"--match {match!r} is no regular expression: {error}.") from error
-    return match

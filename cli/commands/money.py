@@ -8,12 +8,13 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
+from actions.budgets import describe_budget, set_limits
+from cli.acting import actor
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
-from cli.stopping import describe_budget, go_on_if_affordable
 from core.money import money
 from core.settings import Settings, load_settings
-from db import batches, budgets, costs
+from db import budgets, costs
 from db.batches import BatchRow
 from db.costs import LedgerLine, Spent
 from db.session import transact
@@ -33,13 +34,10 @@ def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json:
     require_price(settings, max_cost)
 
     def work(connection: Connection) -> tuple[BatchRow, Spent]:
-        budgets.set_limits(connection, batch, max_calls=max_calls, max_cost=max_cost)
-        if max_calls is not None or max_cost is not None:
-            go_on_if_affordable(connection, batch, settings)
-        return batches.get(connection, batch) or found, costs.spent(connection, batch)
+        row = set_limits(connection, actor(), batch, settings, max_calls=max_calls, max_cost=max_cost)
+        return row, costs.spent(connection, batch)
 
     with open_database(settings) as engine:
-        found = find_batch(engine, batch)
         row, spent = transact(engine, work)
     if as_json:
         click.echo(json.dumps(_budget_as_dict(row, spent, settings)))

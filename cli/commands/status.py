@@ -6,12 +6,13 @@ from typing import Any
 import click
 from sqlalchemy import Connection, Engine
 
+from actions.budgets import describe_budget
 from cli.circuit import as_dict as circuit_as_dict
 from cli.circuit import describe_circuit
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option
 from cli.progress import make_display
-from cli.stopping import describe_budget, why_stopped
+from cli.stopping import why_stopped
 from cli.waiting import wait_for_end
 from core.money import money
 from core.settings import Settings, load_settings

@@ -2,10 +2,11 @@
 
 import click
 
-from cli.acting import act
+from actions.tokens import create as create_token
+from actions.tokens import revoke as revoke_token
+from cli.acting import actor
 from cli.database import open_database
 from cli.options import MOST_ID
-from core.errors import UsageError
 from core.settings import load_settings
 from db import tokens
 from db.session import transact
@@ -32,13 +33,7 @@ def create(name: str, scopes: tuple[str, ...]) -> None:
     """Make a token called NAME and print it, this once."""
     wanted = [Scope(scope) for scope in dict.fromkeys(scopes)]
     with open_database(load_settings()) as engine:
-        row, made = act(
-            engine,
-            "make token",
-            f"token {name}",
-            lambda connection: tokens.create(connection, name=name, scopes=wanted),
-            ", ".join(wanted),
-        )
+        row, made = transact(engine, lambda connection: create_token(connection, actor(), name, wanted))
     click.echo(made)
     click.echo(f"Token {row.id} ({', '.join(row.scopes)}); it is not shown again.", err=True)
 
@@ -60,6 +55,5 @@ def list_all() -> None:
 def revoke(token_id: int) -> None:
     """Make a token invalid."""
     with open_database(load_settings()) as engine:
-        if not act(engine, "revoke", f"token {token_id}", lambda connection: tokens.revoke(connection, token_id)):
-            raise UsageError(f"There is no valid token {token_id}.")
+        transact(engine, lambda connection: revoke_token(connection, actor(), token_id))
     click.echo(f"Token {token_id} is no longer valid.", err=True)

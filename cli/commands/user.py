@@ -1,12 +1,11 @@
 """People who may use the console."""
 
 import sys
-from collections.abc import Callable
 
 import click
-from sqlalchemy import Connection
 
-from cli.acting import act
+from actions import people
+from cli.acting import actor
 from cli.database import open_database
 from console.pages.passwords import flaw_of, hash_password
 from core.errors import UsageError
@@ -37,13 +36,9 @@ def user() -> None:
 @click.option("--no-password", is_flag=True, help="Signs in with one-time links, or through a proxy.")
 def add(name: str, role: str, password_stdin: bool, no_password: bool) -> None:
     """Let NAME in; asks for a password."""
-    if flaw := users.flaw_of_name(name):
-        raise UsageError(flaw)
     hashed = None if no_password else hash_password(_read_password(from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
-        made = act(engine, "add person", name, lambda connection: users.add(connection, name, Role(role), hashed), role)
-        if made is None:
-            raise UsageError(f"There is a {name} already; `cleanplate user password {name}` changes the password.")
+        transact(engine, lambda connection: people.add(connection, actor(), name, Role(role), hashed))
     click.echo(f"{name} ({role}) may use the console.", err=True)
 
 
@@ -66,7 +61,8 @@ def list_all() -> None:
 def password(name: str, password_stdin: bool) -> None:
     """Change the password of NAME, which signs them out everywhere."""
     hashed = hash_password(_read_password(from_stdin=password_stdin))
-    _change(name, "change password", lambda connection: users.set_password(connection, name, hashed))
+    with open_database(load_settings()) as engine:
+        transact(engine, lambda connection: people.change_password(connection, actor(), name, hashed))
     click.echo(f"{name} has a new password and is signed out everywhere.", err=True)
 
 
@@ -75,7 +71,8 @@ def password(name: str, password_stdin: bool) -> None:
 @role_option
 def role(name: str, role: str) -> None:
     """Change what NAME may do, at once."""
-    _change(name, "change role", lambda connection: users.set_role(connection, name, Role(role)))
+    with open_database(load_settings()) as engine:
+        transact(engine, lambda connection: people.change_role(connection, actor(), name, Role(role)))
     click.echo(f"{name} is {role}.", err=True)
 
 
@@ -83,7 +80,8 @@ def role(name: str, role: str) -> None:
 @name_argument
 def remove(name: str) -> None:
     """Shut NAME out, everywhere and at once."""
-    _change(name, "remove person", lambda connection: users.remove(connection, name))
+    with open_database(load_settings()) as engine:
+        transact(engine, lambda connection: people.remove(connection, actor(), name))
     click.echo(f"{name} is shut out.", err=True)
 
 
@@ -93,17 +91,8 @@ def link(name: str) -> None:
     """Print a link that signs NAME in once, within 15 minutes."""
     settings = load_settings()
     with open_database(settings) as engine:
-        person = transact(engine, lambda connection: users.find(connection, name))
-        if person is None:
-            raise UsageError(f"There is no {name}; `cleanplate user list` lists who may sign in.")
-        made = act(engine, "make link", name, lambda connection: users.make_link(connection, person.id))
+        made = transact(engine, lambda connection: people.make_link(connection, actor(), name))
     click.echo(f"{settings.web_url}/sign-in/{made}")
-
-
-def _change(name: str, action: str, work: Callable[[Connection], bool]) -> None:
-    with open_database(load_settings()) as engine:
-        if not act(engine, action, name, work):
-            raise UsageError(f"There is no {name}; `cleanplate user list` lists who may sign in.")
 
 
 def _read_password(*, from_stdin: bool) -> str:

@@ -14,6 +14,11 @@ from db.tokens import Scope, TokenRow
 _bearer = HTTPBearer(auto_error=False, description="A token made by `cleanplate token create`.")
 
 
+def actor_of(token: TokenRow) -> str:
+    """Return who acts with a token, as the audit log names them."""
+    return f"token {token.name}"
+
+
 def access(engine: Engine) -> Callable[[Scope], Callable[..., TokenRow]]:
     """Return a function that makes a dependency of a scope; it answers 401 without a token, 403 without the scope."""
 

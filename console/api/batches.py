@@ -7,23 +7,30 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from actions import batches as steered
+from actions import requeue as send_again
+from actions.budgets import set_limits
+from console.api.access import actor_of
 from console.api.once import IdempotencyKey, run_once
 from console.api.problems import responses
-from console.api.tools import Tools
+from console.api.tools import Tools, read_cost
 from console.api.words import (
     BatchesOut,
     BatchId,
     BatchOut,
+    BudgetIn,
     ChangedOut,
     JobsOut,
     RequeueIn,
     Words,
 )
+from core.settings import Settings
 from core.states import JobState
-from db import audit, batches, cancels, listings, requeues, tallies
+from db import batches, listings, tallies
 from db.session import transact
 from db.tokens import Scope, TokenRow
 
+Steer = Callable[[Connection, str, int, Settings], int]
 DENIED = responses(401, 403, 422)
 
 
@@ -63,7 +70,7 @@ def batches_router(tools: Tools) -> APIRouter:
         """List a batch's jobs, a page at a time."""
 
         def work(connection: Connection) -> JobsOut:
-            tools.batch_or_404(connection, batch_id)
+            batches.require(connection, batch_id)
             found = listings.list_jobs(
                 connection, batch_id, state=state, code=code, sku=sku, after=int(cursor or 0), limit=limit
             )
@@ -72,39 +79,59 @@ def batches_router(tools: Tools) -> APIRouter:
 
         return transact(engine, work)
 
-    def steering(name: str, what: str, steer: Callable[[Connection, int], int]) -> None:
+    def steering(name: str, what: str, steer: Steer) -> None:
         answers = responses(404, 409)
 
         @router.post(f"/{{batch_id}}/{name}", response_model=ChangedOut, responses=answers, description=what, name=name)
         def act(batch_id: BatchId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
             def work(connection: Connection) -> ChangedOut:
-                tools.batch_or_404(connection, batch_id)
-                changed = steer(connection, batch_id)
-                audit.note(connection, f"token {token.name}", name, f"batch {batch_id}")
-                return ChangedOut(changed=changed)
+                return ChangedOut(changed=steer(connection, actor_of(token), batch_id, tools.settings))
 
             return run_once(engine, token, key, f"{name} {batch_id}", work)
 
-    steering(
-        "pause", "Stop making calls for a batch.", lambda connection, which: batches.pause(connection, which, "hand")
-    )
-    steering("resume", "Let a paused batch go on.", batches.resume)
-    steering(
-        "cancel",
-        "End a batch; what waits is never called.",
-        lambda connection, which: cancels.cancel(connection, which) or 0,
-    )
+    steering("pause", "Stop making calls for a batch.", _pause)
+    steering("resume", "Let a paused batch go on.", _resume)
+    steering("cancel", "End a batch; what waits is never called.", _cancel)
 
     @router.post("/{batch_id}/requeue", response_model=ChangedOut, responses=responses(404, 409, 413, 415))
     def requeue(batch_id: BatchId, asked: RequeueIn, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
         """Send a batch's dead, held or cancelled photos round again."""
 
         def work(connection: Connection) -> ChangedOut:
-            tools.batch_or_404(connection, batch_id)
-            changed = requeues.requeue(connection, batch_id, asked.code, state=asked.state)
-            audit.note(connection, f"token {token.name}", "requeue", f"batch {batch_id}", f"{changed} photos")
+            changed = send_again.requeue(
+                connection, actor_of(token), batch_id, tools.settings, state=asked.state, code=asked.code
+            )
             return ChangedOut(changed=changed)
 
         return run_once(engine, token, key, f"requeue {batch_id} {asked.model_dump_json()}", work)
 
+    @router.post("/{batch_id}/budget", response_model=BatchOut, responses=responses(404, 409, 413, 415))
+    def budget(batch_id: BatchId, asked: BudgetIn, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
+        """Set a batch's limits; one that waits for budget goes on when there is some."""
+
+        def work(connection: Connection) -> BatchOut:
+            set_limits(
+                connection,
+                actor_of(token),
+                batch_id,
+                tools.settings,
+                max_calls=asked.max_calls,
+                max_cost=read_cost(asked.max_cost),
+            )
+            return tools.show_batch(connection, batch_id)
+
+        return run_once(engine, token, key, f"budget {batch_id} {asked.model_dump_json()}", work)
+
     return router
+
+
+def _pause(connection: Connection, actor: str, batch_id: int, _: Settings) -> int:
+    return int(steered.pause(connection, actor, batch_id).is_changed)
+
+
+def _resume(connection: Connection, actor: str, batch_id: int, settings: Settings) -> int:
+    return int(steered.resume(connection, actor, batch_id, settings).is_changed)
+
+
+def _cancel(connection: Connection, actor: str, batch_id: int, _: Settings) -> int:
+    return steered.cancel(connection, actor, batch_id).photos

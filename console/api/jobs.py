@@ -1,22 +1,27 @@
 """`/v1/jobs`: one job with its attempts, its output, and what people decide about it."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from actions.requeue import requeue_one
+from actions.review import accept, reject
+from console.api.access import actor_of
 from console.api.once import IdempotencyKey, run_once
 from console.api.problems import responses
 from console.api.tools import Tools
 from console.api.words import MOST_ID, AttemptOut, ChangedOut, JobDetailOut
 from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, Wanted, send
-from db import artifacts, audit, listings, reviews
+from core.settings import Settings
+from db import artifacts, listings
 from db.listings import JobRow
-from db.reviews import Verdict
 from db.session import transact
 from db.tokens import Scope, TokenRow
 
+Decide = Callable[[Connection, str, int, Settings], int]
 JobId = Annotated[int, Path(ge=1, le=MOST_ID)]
 
 
@@ -64,27 +69,33 @@ def jobs_router(tools: Tools) -> APIRouter:
         # Sent round again, a job may come to another output.
         return send(engine, found, Wanted(range_, if_none_match, if_range), cache=ASK_EACH_TIME)
 
-    def deciding(name: str, what: str) -> None:
+    def deciding(name: str, what: str, decide: Decide) -> None:
         @router.post(
             f"/{{job_id}}/{name}", response_model=ChangedOut, responses=responses(409), description=what, name=name
         )
         def act(job_id: JobId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
             def work(connection: Connection) -> ChangedOut:
-                found, *twins = getattr(reviews, name)(connection, [job_id])
-                if found.verdict is Verdict.UNKNOWN:
-                    raise HTTPException(404, f"There is no job {job_id}.")
-                if found.verdict is Verdict.NO_OUTPUT:
-                    raise HTTPException(409, f"Job {job_id} has no output to accept; requeue it or reject it.")
-                if found.verdict is Verdict.NOT_HELD:
-                    raise HTTPException(409, f"Job {job_id} is {found.state}, not held.")
-                audit.note(connection, f"token {token.name}", name, f"job {job_id}")
-                return ChangedOut(changed=1 + sum(twin.verdict is Verdict.DONE for twin in twins))
+                return ChangedOut(changed=decide(connection, actor_of(token), job_id, tools.settings))
 
             return run_once(engine, token, key, f"{name} {job_id}", work)
 
-    deciding("accept", "Take the output of a held job as good.")
-    deciding("reject", "Let go of the output of a held job; it is dead then.")
+    deciding("accept", "Take the output of a held job as good.", _accept)
+    deciding("reject", "Let go of the output of a held job; it is dead then.", _reject)
+    deciding("requeue", "Send a dead, held or cancelled job round again.", _requeue)
     return router
+
+
+def _accept(connection: Connection, actor: str, job_id: int, _: Settings) -> int:
+    return 1 + len(accept(connection, actor, job_id).twins)
+
+
+def _reject(connection: Connection, actor: str, job_id: int, _: Settings) -> int:
+    return 1 + len(reject(connection, actor, job_id).twins)
+
+
+def _requeue(connection: Connection, actor: str, job_id: int, settings: Settings) -> int:
+    requeue_one(connection, actor, job_id, settings)
+    return 1
 
 
 def _job_or_404(connection: Connection, job_id: int) -> JobRow:

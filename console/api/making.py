@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, File, HTTPException, Query, UploadFile
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from console.api.access import actor_of
 from console.api.once import IdempotencyKey, run_once
 from console.api.problems import responses
 from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
@@ -114,5 +115,5 @@ def making_router(tools: Tools) -> APIRouter:
 
 
 def _made(connection: Connection, token: TokenRow, intake: Intake) -> MadeOut:
-    audit.note(connection, f"token {token.name}", "submit", f"batch {intake.batch_id}", f"{intake.added} photos")
+    audit.note(connection, actor_of(token), "submit", f"batch {intake.batch_id}", f"{intake.added} photos")
     return MadeOut(id=intake.batch_id, added=intake.added, resumed=intake.resumed)

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from core.errors import DatabaseBusy, DatabaseDown, RedisDown, UsageError
+from core.errors import DatabaseBusy, DatabaseDown, NotFound, RedisDown, Refused, UsageError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -58,6 +58,14 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(UsageError)
     def unusable(_: Request, error: UsageError) -> JSONResponse:
         return problem(422, str(error))
+
+    @app.exception_handler(NotFound)
+    def not_there(_: Request, error: NotFound) -> JSONResponse:
+        return problem(404, str(error))
+
+    @app.exception_handler(Refused)
+    def refused(_: Request, error: Refused) -> JSONResponse:
+        return problem(409, str(error))
 
     @app.exception_handler(DatabaseDown)
     def no_database(_: Request, error: DatabaseDown) -> JSONResponse:

@@ -12,7 +12,6 @@ from core.money import SMALLEST
 from core.settings import Settings
 from db import batches, tallies
 from db.artifacts import public_url
-from db.batches import BatchRow
 from db.listings import JobRow
 from db.tokens import Scope, TokenRow
 from producer.catalogue.format import Reading
@@ -38,24 +37,13 @@ class Tools:
     require: Require
     rate: Callable[[], float]
 
-    def batch_or_404(self, connection: Connection, batch_id: int) -> BatchRow:
-        """Return a batch.
-
-        Raises:
-            HTTPException: 404, when there is none.
-        """
-        found = batches.get(connection, batch_id)
-        if found is None:
-            raise HTTPException(404, f"There is no batch {batch_id}.")
-        return found
-
     def show_batch(self, connection: Connection, batch_id: int) -> BatchOut:
         """Return a batch as an answer.
 
         Raises:
-            HTTPException: 404, when there is none.
+            NotFound: There is none.
         """
-        row = self.batch_or_404(connection, batch_id)
+        row = batches.require(connection, batch_id)
         return BatchOut.of(row, tallies.counts(connection, batch_id), self.rate())
 
     def show_job(self, row: JobRow) -> JobOut:
@@ -90,12 +78,17 @@ class Tools:
             force=told.force,
             canary=told.canary,
             max_calls=told.max_calls,
-            max_cost=None if told.max_cost is None else Decimal(str(told.max_cost)).quantize(SMALLEST),
+            max_cost=read_cost(told.max_cost),
             reading=reading,
         )
 
 
 FROM_ELSEWHERE = Reading()
+
+
+def read_cost(told: float | None) -> Decimal | None:
+    """Return a limit of the cost as it is kept; None for none."""
+    return None if told is None else Decimal(str(told)).quantize(SMALLEST)
 
 
 def read_photos(photos: Iterable[PhotoIn]) -> list[Item]:

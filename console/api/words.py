@@ -296,6 +296,15 @@ class RequeueIn(Request):
         return JobState.HELD if self.held else JobState.CANCELLED if self.cancelled else JobState.DEAD
 
 
+class BudgetIn(Request):
+    """What a batch may spend in all; what is not told stays as it is."""
+
+    model_config = like({"max_calls": 500})
+
+    max_calls: int | None = Field(None, ge=0, le=10**12, description="Most calls that are sent")
+    max_cost: float | None = Field(None, ge=0, le=10**9, description="Most that they cost together")
+
+
 class QuoteOut(Answer):
     """What photos would come to."""
 

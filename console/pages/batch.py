@@ -1,5 +1,6 @@
 """Batches: all of them, one with its photos, and steering."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -7,6 +8,9 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData
 
+from actions import batches as steered
+from actions import requeue as send_again
+from actions.budgets import set_limits
 from console.api.words import MOST_ID
 from console.pages.batch_view import (
     PAGE,
@@ -19,9 +23,10 @@ from console.pages.batch_view import (
 )
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor, read_form
+from core.errors import Refused
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import audit, batches, budgets, cancels, circuits, requeues
+from db import batches
 from db.failures import FailureGroup
 from db.listings import JobRow
 from db.session import transact
@@ -89,57 +94,56 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
             raise PageError(404, "There is no such thing to do with a batch.")
 
         def work(connection: Connection) -> str:
-            if batches.get(connection, batch_id) is None:
-                raise PageError(404, f"There is no batch {batch_id}.")
-            said, detail = STEERING[action](connection, batch_id, sent)
-            if detail is None:
-                return said
-            audit.note(connection, visitor.user.name, action, f"batch {batch_id}", detail)
-            if action in {"resume", "requeue"}:
-                circuits.probe_now(connection, settings.account)
-            return said
+            return STEERING[action](connection, visitor.user.name, batch_id, Asked(sent, settings))
 
-        return pages.go(f"/batches/{batch_id}", transact(engine, work))
+        try:
+            said = transact(engine, work)
+        except Refused as error:
+            said = str(error)
+        return pages.go(f"/batches/{batch_id}", said)
 
     return router
 
 
-Steered = tuple[str, str | None]
-"""What the next page says, and what the audit log tells beside who did what; None when nothing was changed."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a form asks of a batch, and of whose account."""
+
+    sent: FormData
+    settings: Settings
 
 
-def _pause(connection: Connection, batch_id: int, _: FormData) -> Steered:
-    if not batches.pause(connection, batch_id, "hand"):
-        return "It was not running.", None
-    return "Paused: no further call is made; those on their way finish.", ""
+def _pause(connection: Connection, actor: str, batch_id: int, _: Asked) -> str:
+    done = steered.pause(connection, actor, batch_id)
+    return "Paused: no further call is made; those on their way finish." if done.is_changed else "It was not running."
 
 
-def _resume(connection: Connection, batch_id: int, _: FormData) -> Steered:
-    return ("It goes on.", "") if batches.resume(connection, batch_id) else ("It was not paused.", None)
+def _resume(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
+    done = steered.resume(connection, actor, batch_id, asked.settings)
+    return "It goes on." if done.is_changed else "It was not paused."
 
 
-def _cancel(connection: Connection, batch_id: int, _: FormData) -> Steered:
-    found = cancels.cancel(connection, batch_id)
-    if found is None:
-        return "It had ended before.", None
-    return f"Cancelled: {found:,} photos are not called any more. What is clean stays.", f"{found} photos"
+def _cancel(connection: Connection, actor: str, batch_id: int, _: Asked) -> str:
+    done = steered.cancel(connection, actor, batch_id)
+    if not done.is_changed:
+        return "It had ended before."
+    return f"Cancelled: {done.photos:,} photos are not called any more. What is clean stays."
 
 
-def _requeue(connection: Connection, batch_id: int, sent: FormData) -> Steered:
-    code, message = _told(sent, "code"), _told(sent, "message")
-    asked = sent.get("state")
-    state = JobState(asked) if asked in {JobState.HELD, JobState.CANCELLED} else JobState.DEAD
-    found = requeues.requeue(connection, batch_id, code, message=message, state=state)
-    which = f"{found:,} {state} photos{f' with {code}' if code else ''}"
-    return f"{which} go round again.", f"{which} {message or ''}".strip() if found else None
+def _requeue(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
+    code, message = _told(asked.sent, "code"), _told(asked.sent, "message")
+    state = asked.sent.get("state")
+    state = JobState(state) if state in {JobState.HELD, JobState.CANCELLED} else JobState.DEAD
+    found = send_again.requeue(connection, actor, batch_id, asked.settings, state=state, code=code, message=message)
+    return f"{found:,} {state} photos{f' with {code}' if code else ''} go round again."
 
 
-def _budget(connection: Connection, batch_id: int, sent: FormData) -> Steered:
-    told = str(sent.get("max_calls") or "").strip()
+def _budget(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
+    told = str(asked.sent.get("max_calls") or "").strip()
     if not (told.isascii() and told.isdecimal() and len(told) <= 12):
         raise PageError(422, "Most calls is a whole number. Nothing was changed.")
-    budgets.set_limits(connection, batch_id, max_calls=int(told), max_cost=None)
-    return f"It may make {int(told):,} calls in all.", f"{told} calls"
+    set_limits(connection, actor, batch_id, asked.settings, max_calls=int(told))
+    return f"It may make {int(told):,} calls in all."
 
 
 def _told(sent: FormData, name: str) -> str | None:

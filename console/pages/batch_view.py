@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query
 from sqlalchemy import Connection, Engine
 
-from console.pages.visitor import PageError
 from core.settings import Settings
 from core.states import BatchState, JobState
 from db import batches, call_rates, circuits, failures, listings, tallies
@@ -74,17 +73,13 @@ def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchVie
     """Return a batch.
 
     Raises:
-        PageError: 404, when there is none.
+        NotFound: There is none.
     """
 
-    def work(connection: Connection) -> BatchView | None:
-        row = batches.get(connection, batch_id)
-        return None if row is None else look_at_batches(connection, settings, [row])[0]
+    def work(connection: Connection) -> BatchView:
+        return look_at_batches(connection, settings, [batches.require(connection, batch_id)])[0]
 
-    found = transact(engine, work)
-    if found is None:
-        raise PageError(404, f"There is no batch {batch_id}.")
-    return found
+    return transact(engine, work)
 
 
 def look_at_batches(connection: Connection, settings: Settings, rows: list[BatchRow]) -> list[BatchView]:

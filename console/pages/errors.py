@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from console.api.problems import problem
 from console.pages.rendering import HEADERS, Pages
 from console.pages.visitor import Guard, PageError, SignInNeeded, Visitor
-from core.errors import CleanplateError, DatabaseBusy, DatabaseDown, UsageError
+from core.errors import CleanplateError, DatabaseBusy, DatabaseDown, NotFound, Refused, UsageError
 
 PROGRAMS = ("/v1", "/webhooks", "/artifacts")
 """Whoever asks here is told in JSON, whatever they say they take."""
@@ -59,6 +59,8 @@ def add_page_errors(app: FastAPI, guard: Guard, pages: Pages) -> Callable[[Reque
     both(HTTPException, lambda _, error: (error.status_code, _of_http(error)))
     both(RequestValidationError, lambda *_: (422, "The address or the form cannot be used. Nothing was changed."))
     both(UsageError, lambda _, error: (422, f"{error} Nothing was changed."))
+    both(NotFound, lambda _, error: (404, str(error)))
+    both(Refused, lambda _, error: (409, f"{error} Nothing was changed."))
     both(DatabaseDown, lambda _, error: (503, f"{_of_database(error)} Nothing is lost; try again in a moment."))
 
     def unforeseen(request: Request) -> Response:

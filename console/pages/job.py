@@ -1,5 +1,6 @@
 """`/jobs/N`: one photo, before and after, what happened to it, and deciding about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,19 +9,20 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData
 
+from actions.redo import RUNNING
+from actions.requeue import requeue_one
+from actions.review import accept, reject
+from console.pages.acts import told
 from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor, read_form
+from core.errors import Refused
 from core.settings import Settings
-from core.states import JobState
-from db import audit, circuits, listings, redo, requeues, reviews
+from db import listings, redo
 from db.listings import AttemptRow, JobView
 from db.redo import Redo
-from db.reviews import Verdict
 from db.session import transact
 from db.users import Role
-
-RUNNING = {JobState.PENDING, JobState.QUEUED, JobState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +59,33 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
     @router.post("/{job_id}/requeue")
     def requeue(job_id: JobId, visitor: Acting, sent: Sent) -> Response:
         def work(connection: Connection) -> str:
-            if not requeues.requeue_one(connection, job_id):
-                return f"Job {job_id} is neither dead, held nor cancelled, so it does not go round again."
-            circuits.probe_now(connection, settings.account)
-            audit.note(connection, visitor.user.name, "requeue", f"job {job_id}")
+            requeue_one(connection, visitor.user.name, job_id, settings)
             return f"Job {job_id} goes round again."
 
-        said = transact(engine, work)
-        return pages.go(way_back(sent, f"/jobs/{job_id}"), said)
+        return pages.go(way_back(sent, f"/jobs/{job_id}"), said_of(work))
 
     @router.post("/{job_id}/{verdict}")
     def decide(job_id: JobId, verdict: str, visitor: Acting, sent: Sent) -> Response:
-        reason = str(sent.get("reason") or "").replace("\0", "").strip()[:500]
+        reason = told(sent, "reason")[:500]
 
         def work(connection: Connection) -> str:
             if verdict == "accept":
-                found, *twins = reviews.accept(connection, [job_id])
+                decided = accept(connection, visitor.user.name, job_id)
             elif verdict == "reject":
-                found, *twins = reviews.reject(connection, [job_id], reason)
+                decided = reject(connection, visitor.user.name, job_id, reason)
             else:
                 raise PageError(404, "There is no such thing to do with a photo.")
-            if found.verdict is Verdict.UNKNOWN:
-                raise PageError(404, f"There is no job {job_id}.")
-            if found.verdict is Verdict.NO_OUTPUT:
-                return f"Job {job_id} has no output to accept: reject it, or send it round again."
-            if found.verdict is Verdict.NOT_HELD:
-                return f"Job {job_id} was decided before: it is {found.state}."
-            audit.note(connection, visitor.user.name, verdict, f"job {job_id}", reason)
-            more = sum(twin.verdict is Verdict.DONE for twin in twins)
-            also = f", and {more} more of the same photo" if more else ""
+            also = f", and {len(decided.twins)} more of the same photo" if decided.twins else ""
             return f"Job {job_id} is {'clean' if verdict == 'accept' else 'rejected'}{also}."
 
-        said = transact(engine, work)
-        return pages.go(way_back(sent, f"/jobs/{job_id}"), said)
+        return pages.go(way_back(sent, f"/jobs/{job_id}"), said_of(work))
+
+    def said_of(work: Callable[[Connection], str]) -> str:
+        try:
+            return transact(engine, work)
+        except Refused as error:
+            # Two who review at the same time both go on to the next photo.
+            return str(error)
 
     return router
 
@@ -110,5 +106,5 @@ def look_at_job(engine: Engine, job_id: int) -> JobPage:
 
 def way_back(sent: FormData, otherwise: str) -> str:
     """Return where to go on after a form: the review it came from, or else another page."""
-    told = str(sent.get("then") or "")
-    return told if told.startswith("/review") and told.isprintable() and "\\" not in told else otherwise
+    back = str(sent.get("then") or "")
+    return back if back.startswith("/review") and back.isprintable() and "\\" not in back else otherwise

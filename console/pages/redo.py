@@ -1,6 +1,5 @@
 """`/jobs/N/redo`: paint over what is left, and have the photo done again."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -8,18 +7,17 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData
 
-from console.pages.job import RUNNING, way_back
+from actions.redo import do_again, refuse_running
+from console.pages.job import way_back
 from console.pages.photos import Photos, seen_size_of
 from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import Pages
-from console.pages.visitor import Guard, PageError, Visitor, read_form
-from core.errors import UsageError
+from console.pages.visitor import Guard, Visitor, read_form
 from core.settings import Settings
-from db import audit, redo, uploads
 from db.listings import JobView
+from db.redo import Added
 from db.session import transact
 from db.users import Role
-from removal.mask.asked import check_asked, read_asked
 
 OUTPUT, SOURCE = "output", "source"
 
@@ -53,17 +51,14 @@ def redo_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, sett
         job = job_or_404(engine, job_id)
         ground = _ground(job, str(sent.get("ground") or ""))
         data = photos.output(job) if ground == OUTPUT else photos.source(job)
-        mask = _read_mask(sent, *seen_size_of(data))
+        output = data if ground == OUTPUT else None
+        size = seen_size_of(data)
 
-        def work(connection: Connection) -> int:
-            # What a redo starts from stays readable, wherever outputs are kept or a shop's photo goes.
-            uri = uploads.keep(connection, data) if ground == OUTPUT else job.input_uri
-            key = hashlib.sha256(f"redo {job_id} {uri} {mask}".encode()).hexdigest()
-            made = redo.add(connection, job_id, mask=mask, input_uri=uri, item_key=key)
-            audit.note(connection, visitor.user.name, "redo", f"job {job_id}", f"as job {made}")
-            return made
+        def work(connection: Connection) -> Added:
+            mask = str(sent.get("mask") or "")
+            return do_again(connection, visitor.user.name, job_id, mask=mask, size=size, output=output)
 
-        made = transact(engine, work)
+        made = transact(engine, work).job_id
         return pages.go(
             way_back(sent, f"/jobs/{made}"), f"Job {made} does it again; its output takes the place of this one."
         )
@@ -72,18 +67,5 @@ def redo_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, sett
 
 
 def _ground(job: JobView, asked: str) -> str:
-    if job.state in RUNNING:
-        raise PageError(409, f"Job {job.id} is still {job.state}; do it again once it has ended.")
+    refuse_running(job)
     return SOURCE if asked == SOURCE or job.artifact_sha256 is None else OUTPUT
-
-
-def _read_mask(sent: FormData, width: int, height: int) -> str:
-    told = sent.get("mask")
-    if not isinstance(told, str) or not told.strip():
-        raise PageError(422, "Nothing is painted, so there is nothing to erase. Paint over what is left.")
-    try:
-        mask = check_asked(told)
-        read_asked(mask, width, height, order="row", origin=0)
-    except UsageError as error:
-        raise PageError(422, f"This mask cannot be used: {error} Nothing was submitted.") from error
-    return mask

@@ -1,17 +1,20 @@
 """`/connections`: shops that may send webhooks."""
 
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData
 
+from actions.connections import Connected
+from actions.connections import close as close_connection
+from actions.connections import connect as connect_shop
+from actions.connections import rotate as rotate_secret
 from console.api.words import MOST_ID
-from console.pages.acts import Made, act, told
+from console.pages.acts import Made, told
 from console.pages.rendering import Pages
-from console.pages.visitor import Guard, PageError, Visitor, read_form
+from console.pages.visitor import Guard, Visitor, read_form
 from core.errors import UsageError
 from core.settings import Settings
 from core.states import Lane
@@ -19,9 +22,7 @@ from db import connections
 from db.session import transact
 from db.users import Role
 from producer.catalogue.item import read_elements
-from producer.catalogue.url_list import check_url
 from producer.webhooks.platforms import PLATFORMS
-from producer.webhooks.shop_secrets import check_secret, new_secret
 
 Number = Annotated[int, Path(ge=1, le=MOST_ID)]
 
@@ -55,80 +56,45 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
     @router.post("")
     def connect(request: Request, visitor: Acting, sent: Sent) -> Response:
         try:
-            platform, shop, options = _read_connection(sent)
-            given = told(sent, "secret")
-            secret = given or new_secret(platform)
-            check_secret(platform, secret)
+            made = transact(engine, lambda connection: _connect(connection, visitor.user.name, sent))
         except UsageError as error:
             return show_connections(request, visitor, wrong=str(error))
-        made = act(
-            engine,
-            visitor,
-            "connect",
-            f"shop {shop}",
-            lambda connection: connections.create(
-                connection, platform=platform, shop=shop, secret=secret, options=options
-            ),
-            platform,
-        )
-        shown = [("URL to give to the shop", f"{settings.web_url}/webhooks/{made.slug}")]
-        if not given:
-            shown.append(("Secret", secret))
-        if "callback_secret" in options:
-            shown.append(("Secret of callbacks", options["callback_secret"]))
+        shown = [("URL to give to the shop", f"{settings.web_url}/webhooks/{made.shop.slug}")]
+        if not told(sent, "secret"):
+            shown.append(("Secret", made.secret))
+        if made.callback_secret is not None:
+            shown.append(("Secret of callbacks", made.callback_secret))
         return show_connections(request, visitor, made=shown)
 
     @router.post("/{number}/rotate")
     def rotate(request: Request, number: Number, visitor: Acting) -> Response:
-        found = {shop.id: shop for shop in transact(engine, connections.list_open)}
-        if number not in found:
-            raise PageError(404, f"There is no open connection {number}.")
-        secret = new_secret(found[number].platform)
-        act(
-            engine,
-            visitor,
-            "rotate secret",
-            f"connection {number}",
-            lambda connection: connections.add_secret(connection, number, secret),
-        )
-        return show_connections(
-            request, visitor, made=[(f"New secret of {found[number].shop}; the one before stays valid, too", secret)]
-        )
+        made = transact(engine, lambda connection: rotate_secret(connection, visitor.user.name, number))
+        shown = [(f"New secret of {made.shop.shop}; the one before stays valid, too", made.secret)]
+        return show_connections(request, visitor, made=shown)
 
     @router.post("/{number}/close")
     def close(number: Number, visitor: Acting) -> Response:
-        done = act(
-            engine, visitor, "close", f"connection {number}", lambda connection: connections.close(connection, number)
-        )
-        return pages.go("/connections", f"Connection {number} is {'closed' if done else 'not open'}.")
+        transact(engine, lambda connection: close_connection(connection, visitor.user.name, number))
+        return pages.go("/connections", f"Connection {number} is closed.")
 
     return router
 
 
-def _read_connection(sent: FormData) -> tuple[str, str, dict[str, Any]]:
-    platform, shop = str(sent.get("platform") or ""), told(sent, "shop")
-    if platform not in PLATFORMS:
-        raise UsageError("There is no such platform.")
-    if not shop:
-        raise UsageError("The shop needs a name.")
-    outside = read_elements([str(each) for each in sent.getlist("element")], "What to take off")
+def _connect(connection: Connection, actor: str, sent: FormData) -> Connected:
+    elements = read_elements([str(each) for each in sent.getlist("element")], "What to take off")
     lane = str(sent.get("lane") or Lane.INTERACTIVE)
-    if not outside:
-        raise UsageError("Tick at least one thing to take off.")
     if lane not in set(Lane):
         raise UsageError("There is no such lane.")
-    options: dict[str, Any] = {"elements": outside, "lane": lane}
-    if platform == "bigcommerce":
-        url, token = told(sent, "api_url"), told(sent, "api_token")
-        if not url or not token:
-            raise UsageError("BigCommerce needs its API's URL and a token: its webhooks carry no photos.")
-        options |= {"api_url": check_url(url, "API URL"), "api_token": token}
-    if match := told(sent, "match"):
-        try:
-            re.compile(match)
-        except re.error as error:
-            raise UsageError(f"{match!r} is no regular expression: {error}.") from error
-        options["match"] = match
-    if callback := told(sent, "callback_url"):
-        options |= {"callback_url": check_url(callback, "Callback URL"), "callback_secret": new_secret("standard")}
-    return platform, shop, options
+    return connect_shop(
+        connection,
+        actor,
+        platform=str(sent.get("platform") or ""),
+        shop=told(sent, "shop"),
+        elements=elements,
+        lane=Lane(lane),
+        secret=told(sent, "secret") or None,
+        api_url=told(sent, "api_url"),
+        api_token=told(sent, "api_token"),
+        match=told(sent, "match") or None,
+        callback_url=told(sent, "callback_url") or None,
+    )

@@ -7,10 +7,13 @@ from fastapi.responses import Response
 from sqlalchemy import Engine
 from starlette.datastructures import FormData
 
+from actions.tokens import create as create_token
+from actions.tokens import revoke as revoke_token
 from console.api.words import MOST_ID
-from console.pages.acts import Made, act, told
+from console.pages.acts import Made, told
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor, read_form
+from core.errors import UsageError
 from db import tokens
 from db.session import transact
 from db.tokens import Scope
@@ -47,21 +50,15 @@ def tokens_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
     def make_token(request: Request, visitor: Acting, sent: Sent) -> Response:
         name = told(sent, "name")
         scopes = [scope for scope in Scope if scope.value in {str(each) for each in sent.getlist("scope")}]
-        if not name or not scopes:
-            return show_tokens(request, visitor, wrong="A token needs a name and at least one scope.")
-        _, text = act(
-            engine,
-            visitor,
-            "make token",
-            f"token {name}",
-            lambda connection: tokens.create(connection, name=name, scopes=scopes),
-            ", ".join(scopes),
-        )
+        try:
+            _, text = transact(engine, lambda connection: create_token(connection, visitor.user.name, name, scopes))
+        except UsageError as error:
+            return show_tokens(request, visitor, wrong=str(error))
         return show_tokens(request, visitor, made=[(f"Token {name}", text)])
 
     @router.post("/{number}/revoke")
     def revoke(number: Number, visitor: Acting) -> Response:
-        done = act(engine, visitor, "revoke", f"token {number}", lambda connection: tokens.revoke(connection, number))
-        return pages.go("/tokens", f"Token {number} is {'revoked' if done else 'not valid'}.")
+        transact(engine, lambda connection: revoke_token(connection, visitor.user.name, number))
+        return pages.go("/tokens", f"Token {number} is revoked.")
 
     return router

@@ -221,7 +221,7 @@ def do_again(rows: Rows, connection: Connection, number: int) -> None:
     if job_id is None:
         return
     rows.redone += 1
-    made = redo.add(connection, job_id, mask="box 1,1,9,9", input_uri=None, item_key=str(rows.redone))
+    made = redo.add(connection, job_id, mask="box 1,1,9,9", input_uri=None, item_key=str(rows.redone)).job_id
     queue.queue_due(connection, Lane.INTERACTIVE, 100)
     job = jobs.claim(connection, made, worker="w", lease_seconds=30) if number % 3 else None
     if job is not None:

@@ -28,7 +28,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def ask(engine: Engine, job_id: int, mask: str) -> int:
     with engine.begin() as connection:
-        return redo.add(connection, job_id, mask=mask, input_uri=None, item_key=mask)
+        return redo.add(connection, job_id, mask=mask, input_uri=None, item_key=mask).job_id
 
 
 def held(engine: Engine, job_id: int) -> ClaimedJob:

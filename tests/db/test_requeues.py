@@ -161,11 +161,11 @@ def test_a_redo_that_was_cancelled_is_done_when_it_is_asked_for_again(engine: En
 
     def ask() -> int:
         with engine.begin() as connection:
-            return redo.add(connection, done, mask="1 2", input_uri=None, item_key="key")
+            return redo.add(connection, done, mask="1 2", input_uri=None, item_key="key").job_id
 
     made = ask()
     with engine.begin() as connection:
-        other = redo.add(connection, done, mask="3 4", input_uri=None, item_key="other")
+        other = redo.add(connection, done, mask="3 4", input_uri=None, item_key="other").job_id
         cancels.cancel(connection, 2)
     with engine.begin() as connection:
         assert requeues.requeue_one(connection, other)

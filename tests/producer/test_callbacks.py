@@ -134,7 +134,7 @@ def test_an_output_that_is_made_again_is_told_too(engine: Engine, shop: Shop) ->
     # The same output once more is nothing new.
     for mask, tries in (("box 0,0,1,1", 1), ("box 0,0,2,2", 0)):
         with engine.begin() as connection:
-            again = redo.add(connection, job_id, mask=mask, input_uri=None, item_key=mask)
+            again = redo.add(connection, job_id, mask=mask, input_uri=None, item_key=mask).job_id
             queued = text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE id = :id")
             connection.execute(queued, {"id": again})
         job = claim(engine, again)

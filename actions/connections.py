@@ -1,0 +1,143 @@
+"""Connections: which shops may send webhooks, and what holds for their photos."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core.errors import NotFound, UsageError
+from core.states import Lane
+from db import audit, connections
+from db.connections import ShopConnection
+from producer.catalogue.url_list import check_url
+from producer.webhooks.platforms import PLATFORMS
+from producer.webhooks.shop_secrets import check_secret, new_secret
+
+CALLBACKS_PLATFORM = "standard"
+"""Callbacks are signed as this platform's webhooks are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection that was made, or has a new secret.
+
+    Args:
+        shop: The connection.
+        secret: What its webhooks are signed with; shown this once.
+        callback_secret: What callbacks about its photos are signed with; None when nobody is called back.
+    """
+
+    shop: ShopConnection
+    secret: str = field(repr=False)
+    callback_secret: str | None = field(default=None, repr=False)
+
+
+def connect(
+    connection: Connection,
+    actor: str,
+    *,
+    platform: str,
+    shop: str,
+    elements: Sequence[int],
+    subject_elements: Sequence[int] | None = None,
+    lane: Lane = Lane.INTERACTIVE,
+    secret: str | None = None,
+    api_url: str | None = None,
+    api_token: str | None = None,
+    match: str | None = None,
+    callback_url: str | None = None,
+) -> Connected:
+    """Let a shop send webhooks.
+
+    Args:
+        connection: An open transaction.
+        actor: Who acts, as the audit log names them.
+        platform: How it signs and words them, one of `PLATFORMS`.
+        shop: What people call it.
+        elements: What to take off its photos.
+        subject_elements: What to take off the main subject; None for the same.
+        lane: Which queue its photos wait in.
+        secret: What it signs with; None makes one.
+        api_url: BigCommerce: the store's API.
+        api_token: BigCommerce: what may read products.
+        match: Only photos whose URL this regular expression finds.
+        callback_url: Where to tell what became of photos.
+
+    Raises:
+        UsageError: It could not work.
+    """
+    if platform not in PLATFORMS:
+        raise UsageError("There is no such platform.")
+    if not shop.strip():
+        raise UsageError("The shop needs a name.")
+    options: dict[str, Any] = {"elements": list(elements), "lane": lane.value}
+    if subject_elements is not None:
+        options["subject_elements"] = list(subject_elements)
+    if not elements and not subject_elements:
+        raise UsageError("No elements are named: there is nothing to take off.")
+    if platform == "bigcommerce":
+        if not api_url or not api_token:
+            raise UsageError(
+                "BigCommerce needs its API's URL (--api-url) and a token (--api-token): its webhooks carry no photos."
+            )
+        options |= {"api_url": check_url(api_url, "The API's URL"), "api_token": api_token}
+    if match is not None:
+        options["match"] = _check_pattern(match)
+    callback_secret = None
+    if callback_url is not None:
+        callback_secret = new_secret(CALLBACKS_PLATFORM)
+        options |= {"callback_url": check_url(callback_url, "The callback's URL"), "callback_secret": callback_secret}
+    told = new_secret(platform) if secret is None else secret
+    check_secret(platform, told)
+    made = connections.create(connection, platform=platform, shop=shop, secret=told, options=options)
+    audit.note(connection, actor, "connect", f"shop {shop}", platform)
+    return Connected(made, told, callback_secret)
+
+
+def rotate(connection: Connection, actor: str, connection_id: int, secret: str | None = None) -> Connected:
+    """Make a new secret valid; the one before it stays valid until the next rotation.
+
+    Args:
+        connection: An open transaction.
+        actor: Who acts, as the audit log names them.
+        connection_id: Which.
+        secret: The new one; None makes one.
+
+    Raises:
+        NotFound: There is no open connection of this number.
+        UsageError: The secret could verify nothing.
+    """
+    found = {shop.id: shop for shop in connections.list_open(connection)}.get(connection_id)
+    if found is None:
+        raise NotFound(f"There is no open connection {connection_id}.")
+    told = new_secret(found.platform) if secret is None else secret
+    check_secret(found.platform, told)
+    connections.add_secret(connection, connection_id, told)
+    audit.note(connection, actor, "rotate secret", f"connection {connection_id}")
+    return Connected(found, told)
+
+
+def close(connection: Connection, actor: str, connection_id: int) -> None:
+    """Take no webhooks of a connection any more; what it brought stays.
+
+    Args:
+        connection: An open transaction.
+        actor: Who acts, as the audit log names them.
+        connection_id: Which.
+
+    Raises:
+        NotFound: There is no open connection of this number.
+    """
+    if not connections.close(connection, connection_id):
+        raise NotFound(f"There is no open connection {connection_id}.")
+    audit.note(connection, actor, "close", f"connection {connection_id}")
+
+
+def _check_pattern(match: str) -> str:
+    try:
+        re.compile(match)
+    except re.error as error:
+        raise UsageError(f"{match!r} is no regular expression: {error}.") from error
+    return match

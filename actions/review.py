@@ -1,0 +1,79 @@
+"""What is decided about held photos: their outputs are good after all, or they are not."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from core.errors import NotFound, Refused
+from db import audit, reviews
+from db.reviews import Review, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided about.
+
+    Args:
+        job_id: The photo.
+        batch_id: Its batch; None when it has none.
+        twins: Held jobs of the same photo, about which the same was decided.
+    """
+
+    job_id: int
+    batch_id: int | None
+    twins: tuple[int, ...]
+
+
+def accept(connection: Connection, actor: str, job_id: int) -> Decided:
+    """Take the output of a held photo, and of those that are the same photo: it is clean after all.
+
+    Args:
+        connection: An open transaction.
+        actor: Who acts, as the audit log names them.
+        job_id: Which.
+
+    Raises:
+        NotFound: There is no such job.
+        Refused: It is not held, or has no output.
+    """
+    return _note(connection, actor, "accept", reviews.accept(connection, [job_id]))
+
+
+def reject(connection: Connection, actor: str, job_id: int, reason: str = "") -> Decided:
+    """Drop the output of a held photo, and of those that are the same photo: it is dead, nothing exports or reuses it.
+
+    Args:
+        connection: An open transaction.
+        actor: Who acts, as the audit log names them.
+        job_id: Which.
+        reason: What the person has to say about it.
+
+    Raises:
+        NotFound: There is no such job.
+        Refused: It is not held.
+    """
+    return _note(connection, actor, "reject", reviews.reject(connection, [job_id], reason), reason)
+
+
+def _note(connection: Connection, actor: str, action: str, settled: list[Review], detail: str = "") -> Decided:
+    found, *others = settled
+    if found.verdict is not Verdict.DONE:
+        raise _refusal(found)
+    audit.note(connection, actor, action, f"job {found.job_id}", detail)
+    twins = tuple(other.job_id for other in others if other.verdict is Verdict.DONE)
+    for twin in twins:
+        audit.note(connection, actor, action, f"job {twin}", f"the same photo as job {found.job_id}")
+    return Decided(found.job_id, found.batch_id, twins)
+
+
+def _refusal(found: Review) -> NotFound | Refused:
+    match found.verdict:
+        case Verdict.UNKNOWN:
+            return NotFound(f"There is no job {found.job_id}.")
+        case Verdict.NO_OUTPUT:
+            return Refused(
+                f"Job {found.job_id} has no output that could be accepted: its call may have been billed without an "
+                f"answer reaching us. Reject it, or send it round again (`cleanplate requeue {found.batch_id} --held`)."
+            )
+        case _:
+            return Refused(f"Job {found.job_id} of batch {found.batch_id} is {found.state}, not held.")
