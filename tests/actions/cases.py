@@ -1,0 +1,234 @@
+"""Every action, with what it acts upon and how it is asked for at each door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from actions import batches, budgets, connections, people, redo, requeue, review, tokens
+from tests.actions.doors import Form, NoDoor, Request, Typed
+from tests.actions.ground import (
+    a_person,
+    a_shop,
+    a_token,
+    bad_canary,
+    cancelled,
+    clean,
+    dead,
+    held,
+    paused,
+    some,
+    waiting_for_budget,
+)
+
+PASSWORD = "correct horse battery"
+ADMINS = NoDoor("a token gives no right to hand out rights")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An action.
+
+    Args:
+        action: The function.
+        prepare: Makes what it acts upon.
+        typed: How it is asked for by the command line.
+        request: How it is asked for over REST.
+        form: How it is asked for on a page.
+        audited: What the audit log tells of it: action, target and detail of each line.
+        asks_again: Whether a refused account is asked again at once.
+    """
+
+    action: Callable[..., object]
+    prepare: Callable[[Engine], object]
+    typed: Typed | NoDoor
+    request: Request | NoDoor
+    form: Form | NoDoor
+    audited: tuple[tuple[str, str, str], ...]
+    asks_again: bool = False
+
+
+CASES = [
+    Case(
+        batches.pause,
+        some,
+        Typed(("pause", "1")),
+        Request("batches/1/pause"),
+        Form("/batches/1/pause", {}),
+        (("pause", "batch 1", ""),),
+    ),
+    Case(
+        batches.resume,
+        paused,
+        Typed(("resume", "1")),
+        Request("batches/1/resume"),
+        Form("/batches/1/resume", {}),
+        (("resume", "batch 1", ""),),
+        asks_again=True,
+    ),
+    Case(
+        batches.resume,
+        bad_canary,
+        Typed(("resume", "1")),
+        Request("batches/1/resume"),
+        Form("/batches/1/resume", {}),
+        (("resume", "batch 1", ""),),
+    ),
+    Case(
+        batches.cancel,
+        some,
+        Typed(("cancel", "1")),
+        Request("batches/1/cancel"),
+        Form("/batches/1/cancel", {}),
+        (("cancel", "batch 1", "4 photos"),),
+    ),
+    Case(
+        requeue.requeue,
+        dead,
+        Typed(("requeue", "1", "--code", "801")),
+        Request("batches/1/requeue", {"code": "801"}),
+        Form("/batches/1/requeue", {"code": "801"}),
+        (("requeue", "batch 1", "2 dead photos with code 801"),),
+        asks_again=True,
+    ),
+    Case(
+        requeue.requeue,
+        cancelled,
+        Typed(("requeue", "1", "--cancelled")),
+        Request("batches/1/requeue", {"cancelled": True}),
+        Form("/batches/1/requeue", {"state": "cancelled"}),
+        (("cancel", "batch 1", "4 photos"), ("requeue", "batch 1", "4 cancelled photos")),
+    ),
+    Case(
+        requeue.requeue_one,
+        dead,
+        NoDoor("typed are a batch and a code; one photo is found on its page, or listed over REST"),
+        Request("jobs/1/requeue"),
+        Form("/jobs/1/requeue", {}),
+        (("requeue", "job 1", ""),),
+        asks_again=True,
+    ),
+    Case(
+        review.accept,
+        held,
+        Typed(("accept", "1")),
+        Request("jobs/1/accept"),
+        Form("/jobs/1/accept", {}),
+        (("accept", "job 1", ""), ("accept", "job 2", "the same photo as job 1")),
+    ),
+    Case(
+        review.reject,
+        held,
+        Typed(("reject", "1")),
+        Request("jobs/1/reject"),
+        Form("/jobs/1/reject", {}),
+        (("reject", "job 1", ""), ("reject", "job 2", "the same photo as job 1")),
+    ),
+    Case(
+        redo.do_again,
+        clean,
+        NoDoor("it begins with a painting over what a page shows"),
+        NoDoor("it begins with a painting over what a page shows"),
+        Form("/jobs/1/redo", {"mask": "box 10,20,30,40", "ground": "output"}),
+        (("redo", "job 1", "as job 5"),),
+    ),
+    Case(
+        budgets.set_limits,
+        waiting_for_budget,
+        Typed(("budget", "1", "--max-calls", "7")),
+        Request("batches/1/budget", {"max_calls": 7}),
+        Form("/batches/1/budget", {"max_calls": "7"}),
+        (("budget", "batch 1", "7 calls"),),
+    ),
+    Case(
+        budgets.set_limits,
+        some,
+        Typed(("budget", "1", "--max-calls", "7", "--max-cost", "1.5")),
+        Request("batches/1/budget", {"max_calls": 7, "max_cost": 1.5}),
+        NoDoor("a page's form asks for calls only"),
+        (("budget", "batch 1", "7 calls, 1.50 USD"),),
+    ),
+    Case(
+        connections.connect,
+        some,
+        Typed(("connect", "json", "A shop", "--elements", "1,2", "--callback-url", "https://shop.example/told")),
+        ADMINS,
+        Form(
+            "/connections",
+            {"platform": "json", "shop": "A shop", "element": ["1", "2"], "callback_url": "https://shop.example/told"},
+        ),
+        (("connect", "shop A shop", "json"),),
+    ),
+    Case(
+        connections.rotate,
+        a_shop,
+        Typed(("connections", "rotate", "1")),
+        ADMINS,
+        Form("/connections/1/rotate", {}),
+        (("rotate secret", "connection 1", ""),),
+    ),
+    Case(
+        connections.close,
+        a_shop,
+        Typed(("connections", "close", "1")),
+        ADMINS,
+        Form("/connections/1/close", {}),
+        (("close", "connection 1", ""),),
+    ),
+    Case(
+        tokens.create,
+        some,
+        Typed(("token", "create", "ci", "--scope", "read", "--scope", "operate")),
+        ADMINS,
+        Form("/tokens", {"name": "ci", "scope": ["read", "operate"]}),
+        (("make token", "token ci", "read, operate"),),
+    ),
+    Case(
+        tokens.revoke,
+        a_token,
+        Typed(("token", "revoke", "2")),
+        ADMINS,
+        Form("/tokens/2/revoke", {}),
+        (("revoke", "token 2", ""),),
+    ),
+    Case(
+        people.add,
+        some,
+        Typed(("user", "add", "bob", "--role", "operator", "--password-stdin"), f"{PASSWORD}\n"),
+        ADMINS,
+        Form("/people", {"name": "bob", "role": "operator", "password": PASSWORD}),
+        (("add person", "bob", "operator"),),
+    ),
+    Case(
+        people.change_role,
+        a_person,
+        Typed(("user", "role", "bob", "--role", "operator")),
+        ADMINS,
+        Form("/people/bob/role", {"role": "operator"}),
+        (("change role", "bob", "operator"),),
+    ),
+    Case(
+        people.change_password,
+        a_person,
+        Typed(("user", "password", "bob", "--password-stdin"), f"{PASSWORD}\n"),
+        ADMINS,
+        NoDoor("nobody types another's password into a page; a link lets them in"),
+        (("change password", "bob", ""),),
+    ),
+    Case(
+        people.make_link,
+        a_person,
+        Typed(("user", "link", "bob")),
+        ADMINS,
+        Form("/people/bob/link", {}),
+        (("make link", "bob", ""),),
+    ),
+    Case(
+        people.remove,
+        a_person,
+        Typed(("user", "remove", "bob")),
+        ADMINS,
+        Form("/people/bob/remove", {}),
+        (("remove person", "bob", ""),),
+    ),
+]

@@ -1,0 +1,97 @@
+"""What actions act upon: each function makes it in an empty database."""
+
+from sqlalchemy import Engine, text
+
+from actions import batches
+from core.settings import load_settings
+from db import artifacts, canaries, circuits, users
+from db import batches as batch_rows
+from db import budgets as budget_rows
+from db import connections as connection_rows
+from db import tokens as token_rows
+from db.tokens import Scope
+from db.users import Role
+from tests.db.rows import make_batch, put
+from tests.worker.photos import drawn, saved
+
+
+def some(engine: Engine) -> None:
+    """Make a batch of four, and refuse the account."""
+    make_batch(engine, 4)
+    with engine.begin() as connection:
+        circuits.trip(connection, load_settings().account, reason="account", code="InvalidAppKey", message="no")
+
+
+def paused(engine: Engine) -> None:
+    some(engine)
+    with engine.begin() as connection:
+        batch_rows.pause(connection, 1, "hand")
+
+
+def waiting_for_budget(engine: Engine) -> None:
+    some(engine)
+    with engine.begin() as connection:
+        budget_rows.set_limits(connection, 1, max_calls=0, max_cost=None)
+        batch_rows.pause(connection, 1, budget_rows.PAUSE_REASON)
+
+
+def waiting_for_tomorrow(engine: Engine) -> None:
+    some(engine)
+    with engine.begin() as connection:
+        batch_rows.pause(connection, 1, budget_rows.PAUSE_REASON)
+        connection.execute(
+            text("INSERT INTO daily_calls VALUES (:account, CAST(now() AT TIME ZONE 'UTC' AS date), 5)"),
+            {"account": load_settings().account},
+        )
+
+
+def bad_canary(engine: Engine) -> None:
+    make_batch(engine, 10)
+    with engine.begin() as connection:
+        canaries.choose(connection, 1, 2)
+        put(connection, "dead", "is_canary", code="703", message="no")
+        canaries.judge(connection, 0.2)
+
+
+def dead(engine: Engine) -> None:
+    some(engine)
+    with engine.begin() as connection:
+        put(connection, "dead", "id < 3", code="801", message="busy")
+
+
+def cancelled(engine: Engine) -> None:
+    some(engine)
+    with engine.begin() as connection:
+        batches.cancel(connection, "somebody", 1)
+
+
+def held(engine: Engine) -> None:
+    """Make a batch in which two held jobs are of the same photo, and a third has no output."""
+    some(engine)
+    photo = saved(drawn())
+    with engine.begin() as connection:
+        sha256 = artifacts.keep(connection, photo, image_format="JPEG", width=600, height=640)
+        put(connection, "held", "id < 3", artifact_sha256=sha256, content_key="photo", message="why")
+        put(connection, "held", "id = 3", code="read_timeout", message="no answer")
+
+
+def clean(engine: Engine) -> None:
+    some(engine)
+    with engine.begin() as connection:
+        sha256 = artifacts.keep(connection, saved(drawn()), image_format="JPEG", width=600, height=640)
+        put(connection, "succeeded", "id = 1", artifact_sha256=sha256)
+
+
+def a_shop(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection_rows.create(connection, platform="json", shop="A shop", secret="first", options={"elements": [1]})
+
+
+def a_token(engine: Engine) -> None:
+    with engine.begin() as connection:
+        token_rows.create(connection, name="ci", scopes=[Scope.READ])
+
+
+def a_person(engine: Engine) -> None:
+    with engine.begin() as connection:
+        users.add(connection, "bob", Role.VIEWER, None)
