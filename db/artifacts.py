@@ -10,7 +10,7 @@ from core.errors import CleanplateError
 from core.settings import process_settings
 from db.session import transact
 from db.store import load
-from db.sweeping import IN_DATABASE, Uploaded, must_stand
+from db.sweeping import IN_DATABASE, Uploaded, hold_place, must_stand
 
 SUFFIXES = {
     "JPEG": "jpg",
@@ -70,6 +70,7 @@ def keep(
         StoreUnavailable: They were swept meanwhile and have to be uploaded again.
     """
     sha256 = hashlib.sha256(data).hexdigest()
+    hold_place(connection, uploaded)
     added = connection.execute(
         text(
             "INSERT INTO artifacts (sha256, uri, size_bytes, format, width, height) "

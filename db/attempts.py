@@ -1,11 +1,13 @@
 """Queries about attempts: a row is written before each call and settled after it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from core.states import AnswerClass, Spend
-from db import batches, budgets, circuits
+from db import batches, budgets, circuits, jobs
 from db.budgets import FREE, Tariff
 from db.cancels import CALLED_OFF
 from db.jobs import ClaimedJob
@@ -46,22 +48,24 @@ def open_call(
     cancelled, the account's circuit is open and this job is not its probe, or the budget is used up, which pauses the
     batch.
     """
-    if not circuits.may_call(connection, account, job.id):
+    is_open = circuits.find_open(connection, account) is not None
+    if is_open and not circuits.may_probe(connection, account, job.id):
         return None
     budgets.hold_limits(connection, job.batch_id)
-    if not (tariff.daily_calls is not None or budgets.is_limited(connection, job.batch_id)):
+    is_limited = tariff.daily_calls is not None or budgets.is_limited(connection, job.batch_id)
+    if not (is_open or is_limited):
         return _insert_open(connection, job, worker=worker, account=account, tariff=tariff)
-    # The batch before the job, as everybody who locks both does.
     savepoint = connection.begin_nested()
-    if not budgets.reserve(connection, batch_id=job.batch_id, account=account, tariff=tariff):
+    if is_limited and not budgets.reserve(connection, batch_id=job.batch_id, account=account, tariff=tariff):
         savepoint.rollback()
         batches.pause(connection, job.batch_id, budgets.PAUSE_REASON)
         return None
     attempt_id = _insert_open(connection, job, worker=worker, account=account, tariff=tariff)
-    if attempt_id is None:
+    # Another may have become the probe since it was asked.
+    if attempt_id is None or (is_open and not circuits.may_call(connection, account, job.id)):
         savepoint.rollback()
-    else:
-        savepoint.commit()
+        return None
+    savepoint.commit()
     return attempt_id
 
 
@@ -88,17 +92,24 @@ def _insert_open(connection: Connection, job: ClaimedJob, *, worker: str, accoun
 
 def withdraw(connection: Connection, attempt_id: int) -> None:
     """Forget an opened call that was never sent, and return what was reserved for it."""
-    _hold_limits(connection, attempt_id)
+    is_limited = _lock(connection, attempt_id, returns_price=True, returns_call=True)
     statement = text(f"DELETE FROM attempts WHERE id = :id AND answered_at IS NULL RETURNING {_RESERVED}")  # noqa: S608
     row = connection.execute(statement, {"id": attempt_id}).one_or_none()
     if row is not None:
-        budgets.withdraw(connection, batch_id=row.batch_id, account=row.account, price=row.price, day=row.day)
+        _return_call(connection, row, is_limited=is_limited)
 
 
-def settle(connection: Connection, attempt_id: int, outcome: Outcome) -> bool:
-    """Write down how a call ended, and return what was reserved for it and not used; False when already done."""
-    if outcome.spend is Spend.NONE:
-        _hold_limits(connection, attempt_id)
+def settle(connection: Connection, attempt_id: int, outcome: Outcome, *, others: Sequence[int] = ()) -> bool:
+    """Write down how a call ended, and return what was reserved for it and not used; False when already done.
+
+    Args:
+        connection: An open transaction.
+        attempt_id: The call.
+        outcome: How it ended.
+        others: Calls that are written later in this transaction, with their jobs and batches; all are locked here.
+    """
+    is_refunded = outcome.spend is Spend.NONE
+    is_limited = _lock(connection, attempt_id, others, returns_price=is_refunded, returns_call=not outcome.was_sent)
     statement = text(
         "UPDATE attempts SET answered_at = clock_timestamp(), answer_class = :answer_class, code = :code, "  # noqa: S608
         "message = :message, spend = :spend, counted = :counted, http_status = :http_status, "
@@ -112,8 +123,8 @@ def settle(connection: Connection, attempt_id: int, outcome: Outcome) -> bool:
     values = _values(outcome) | {"id": attempt_id, "was_sent": outcome.was_sent}
     row = connection.execute(statement, values).one_or_none()
     if row is not None and not outcome.was_sent:
-        budgets.withdraw(connection, batch_id=row.batch_id, account=row.account, price=row.price, day=row.day)
-    elif row is not None and outcome.spend is Spend.NONE and row.price:
+        _return_call(connection, row, is_limited=is_limited)
+    elif row is not None and is_refunded and is_limited:
         budgets.refund(connection, row.batch_id, row.price)
     return row is not None
 
@@ -175,11 +186,42 @@ def mean_latency_seconds(connection: Connection) -> float | None:
     return float(value) if value is not None else None
 
 
-def _hold_limits(connection: Connection, attempt_id: int) -> None:
-    statement = text("SELECT batch_id FROM attempts WHERE id = :id")
-    batch_id = connection.execute(statement, {"id": attempt_id}).scalar_one_or_none()
-    if batch_id is not None:
-        budgets.hold_limits(connection, batch_id)
+def _lock(
+    connection: Connection, attempt_id: int, others: Sequence[int] = (), *, returns_price: bool, returns_call: bool
+) -> bool:
+    """Lock what is written when a call ends, in the order of `db.locks.ORDER`: calls with what they belong to.
+
+    Returns:
+        Whether something has to be returned to the batch, as it has limits.
+    """
+    ids = sorted({attempt_id, *others})
+    statement = text(f"SELECT id, job_id, {_RESERVED} FROM attempts WHERE id = ANY(:ids)")  # noqa: S608
+    found = {row.id: row for row in connection.execute(statement, {"ids": ids})}
+    own = found.get(attempt_id)
+    if own is None:
+        return False
+    is_limited = False
+    batch_ids = {row.batch_id for row in found.values() if row.id != attempt_id}
+    if returns_price or returns_call:
+        budgets.hold_limits(connection, own.batch_id)
+        is_limited = budgets.is_limited(connection, own.batch_id)
+    if is_limited:
+        batch_ids.add(own.batch_id)
+    if batch_ids:
+        batches.lock(connection, *batch_ids)
+    if returns_call:
+        budgets.lock_day(connection, own.account, own.day)
+    jobs.lock(connection, *{row.job_id for row in found.values()})
+    if others:
+        locked = text("SELECT 1 FROM attempts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+        connection.execute(locked, {"ids": ids})
+    return is_limited
+
+
+def _return_call(connection: Connection, row: Row[Any], *, is_limited: bool) -> None:
+    if is_limited:
+        budgets.withdraw(connection, row.batch_id, row.price)
+    budgets.withdraw_today(connection, row.account, row.day)
 
 
 def _values(outcome: Outcome) -> dict[str, object]:

@@ -127,7 +127,11 @@ def pause(connection: Connection, batch_id: int, reason: str) -> bool:
         {"id": batch_id, "why": reason},
     ).rowcount
     connection.execute(
-        text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE batch_id = :id AND state = 'queued'"),
+        text(
+            "WITH queued AS MATERIALIZED (SELECT id FROM jobs WHERE batch_id = :id AND state = 'queued' "
+            "ORDER BY id FOR NO KEY UPDATE) "
+            "UPDATE jobs AS j SET state = 'pending', queued_at = NULL FROM queued WHERE j.id = queued.id"
+        ),
         {"id": batch_id},
     )
     return changed == 1
@@ -185,9 +189,10 @@ _SEEM_SETTLED = text(
 )
 
 
-def lock(connection: Connection, batch_id: int) -> None:
-    """Keep a batch from ending until this transaction ends; it comes before a lock on any of its jobs."""
-    connection.execute(text("SELECT 1 FROM batches WHERE id = :id FOR NO KEY UPDATE"), {"id": batch_id})
+def lock(connection: Connection, *batch_ids: int) -> None:
+    """Keep batches from ending until this transaction ends; it comes before a lock on any of their jobs."""
+    statement = text("SELECT 1 FROM batches WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+    connection.execute(statement, {"ids": sorted(batch_ids)})
 
 
 ENDED = frozenset({BatchState.FINISHED.value, BatchState.CANCELLED.value})

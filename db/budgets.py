@@ -94,31 +94,29 @@ def reserve(connection: Connection, *, batch_id: int, account: str, tariff: Tari
 
 
 def refund(connection: Connection, batch_id: int, price: Decimal) -> None:
-    """Return the price of a call that was made and cost nothing; as a call it still counts."""
+    """Return to a batch that has limits the price of a call that was made and cost nothing; it still counts."""
+    statement = text("UPDATE batches SET cost_reserved = cost_reserved - :price WHERE id = :id")
+    connection.execute(statement, {"id": batch_id, "price": price})
+
+
+def withdraw(connection: Connection, batch_id: int, price: Decimal) -> None:
+    """Return to a batch that has limits a call that was never sent, and what was reserved for it."""
     statement = text(
-        "UPDATE batches SET cost_reserved = cost_reserved - :price WHERE id = :id "
-        "AND (max_calls IS NOT NULL OR max_cost IS NOT NULL)"
+        "UPDATE batches SET calls_made = calls_made - 1, cost_reserved = cost_reserved - :price WHERE id = :id"
     )
     connection.execute(statement, {"id": batch_id, "price": price})
 
 
-def withdraw(connection: Connection, *, batch_id: int, account: str, price: Decimal, day: date) -> None:
-    """Return a call that was never sent.
+def withdraw_today(connection: Connection, account: str, day: date) -> None:
+    """Return to an account a call that was never sent, on the day (UTC) on which it was reserved."""
+    statement = text("UPDATE daily_calls SET calls = calls - 1 WHERE account = :account AND day = :day AND calls > 0")
+    connection.execute(statement, {"account": account, "day": day})
 
-    Args:
-        connection: An open transaction.
-        batch_id: Whose call.
-        account: Who would have paid.
-        price: What was reserved for it.
-        day: When it was reserved (UTC).
-    """
-    statement = text(
-        "UPDATE batches SET calls_made = calls_made - 1, cost_reserved = cost_reserved - :price WHERE id = :id "
-        "AND (max_calls IS NOT NULL OR max_cost IS NOT NULL)"
-    )
-    connection.execute(statement, {"id": batch_id, "price": price})
-    today = text("UPDATE daily_calls SET calls = calls - 1 WHERE account = :account AND day = :day AND calls > 0")
-    connection.execute(today, {"account": account, "day": day})
+
+def lock_day(connection: Connection, account: str, day: date) -> None:
+    """Lock what an account used on a day (UTC), if that is counted, until this transaction ends."""
+    statement = text("SELECT 1 FROM daily_calls WHERE account = :account AND day = :day FOR NO KEY UPDATE")
+    connection.execute(statement, {"account": account, "day": day})
 
 
 def used_today(connection: Connection, account: str) -> int:
@@ -143,11 +141,13 @@ def count_today(connection: Connection, account: str) -> None:
 def resume_affordable(connection: Connection, account: str, tariff: Tariff) -> list[int]:
     """Let batches that were paused for want of budget go on once there is some; return their ids."""
     statement = text(
-        "UPDATE batches SET state = 'active', pause_reason = NULL "
+        "WITH affordable AS MATERIALIZED (SELECT id FROM batches "
         "WHERE state = 'paused' AND pause_reason = 'budget' AND (max_calls IS NULL OR calls_made < max_calls) "
         "AND (max_cost IS NULL OR cost_reserved + :price <= max_cost) "
         "AND (CAST(:daily AS bigint) IS NULL OR coalesce((SELECT calls FROM daily_calls "
-        "WHERE account = :account AND day = CAST(now() AT TIME ZONE 'UTC' AS date)), 0) < :daily) RETURNING id"
+        "WHERE account = :account AND day = CAST(now() AT TIME ZONE 'UTC' AS date)), 0) < :daily) "
+        "ORDER BY id FOR NO KEY UPDATE) UPDATE batches AS b SET state = 'active', pause_reason = NULL "
+        "FROM affordable WHERE b.id = affordable.id RETURNING b.id"
     )
     values = {"price": tariff.price, "daily": tariff.daily_calls, "account": account}
     return list(connection.execute(statement, values).scalars())

@@ -38,6 +38,7 @@ class Verdict:
 
 def choose(connection: Connection, batch_id: int, count: int) -> None:
     """Make so many jobs of a new batch, spread evenly over it, its canary; a batch no larger than that needs none."""
+    batches.lock(connection, batch_id)
     if _mark(connection, batch_id, count, needs_rest=True):
         connection.execute(text("UPDATE batches SET canary_state = 'running' WHERE id = :id"), {"id": batch_id})
 
@@ -100,10 +101,12 @@ _ENDED = text(
 def _mark(connection: Connection, batch_id: int, count: int, *, needs_rest: bool = False) -> int:
     """Make so many of the jobs that wait, or all if there are no more, part of the canary; return how many."""
     statement = text(
-        "UPDATE jobs SET is_canary = true FROM (SELECT j.id, row_number() OVER (ORDER BY j.id) AS place, "  # noqa: S608
+        "WITH numbered AS (SELECT j.id, row_number() OVER (ORDER BY j.id) AS place, "  # noqa: S608
         "count(*) OVER () AS total, least(:count, count(*) OVER ()) AS most FROM jobs AS j "
-        f"JOIN batches AS b ON b.id = j.batch_id WHERE b.id = :id AND NOT j.is_canary AND {WAITING}) AS numbered "
-        "WHERE jobs.id = numbered.id AND (total > :count OR NOT :needs_rest) "
-        "AND place * most / total > (place - 1) * most / total"
+        f"JOIN batches AS b ON b.id = j.batch_id WHERE b.id = :id AND NOT j.is_canary AND {WAITING}), "
+        "chosen AS MATERIALIZED (SELECT id FROM jobs WHERE id IN (SELECT id FROM numbered "
+        "WHERE (total > :count OR NOT :needs_rest) AND place * most / total > (place - 1) * most / total) "
+        "ORDER BY id FOR NO KEY UPDATE) "
+        "UPDATE jobs AS j SET is_canary = true FROM chosen WHERE j.id = chosen.id"
     )
     return connection.execute(statement, {"id": batch_id, "count": count, "needs_rest": needs_rest}).rowcount

@@ -21,6 +21,8 @@ _NO_PROBE_OUT = (
     "AND (j.state = 'queued' OR (j.state = 'running' AND j.lease_expires_at > now())))"
 )
 
+_IS_PROBE = f"(probe_job_id = :job_id OR (next_probe_at <= now() AND {_NO_PROBE_OUT}))"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenCircuit:
@@ -84,17 +86,23 @@ def probe_now(connection: Connection, account: str) -> None:
     connection.execute(statement, {"account": account})
 
 
+def may_probe(connection: Connection, account: str, job_id: int) -> bool:
+    """Whether a job is, or would become, the open circuit's probe at this moment; nothing is locked."""
+    statement = text(f"SELECT 1 FROM circuits WHERE account = :account AND is_open AND {_IS_PROBE}")  # noqa: S608
+    return connection.execute(statement, {"account": account, "job_id": job_id}).one_or_none() is not None
+
+
 def may_call(connection: Connection, account: str, job_id: int) -> bool:
     """Whether a job may call: the circuit is closed, or the job is its probe, or becomes it because one is due.
 
-    While a probe is out, none is due; it is over when its job is no longer queued or running.
+    While a probe is out, none is due; it is over when its job is no longer queued or running. It comes last in the
+    transaction that opens the call, as the circuit is locked after all else.
     """
     if find_open(connection, account) is None:
         return True
     statement = text(
         "UPDATE circuits SET probe_job_id = :job_id, next_probe_at = now() + make_interval(secs => :gap) "  # noqa: S608
-        "WHERE account = :account AND is_open "
-        f"AND (probe_job_id = :job_id OR (next_probe_at <= now() AND {_NO_PROBE_OUT}))"
+        f"WHERE account = :account AND is_open AND {_IS_PROBE}"
     )
     values = {"account": account, "job_id": job_id, "gap": PROBE_GAP_SECONDS}
     return connection.execute(statement, values).rowcount == 1
@@ -113,9 +121,10 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
     """Mark one waiting job as queued although the circuit is open, and set when the next may be tried.
 
     Returns:
-        The job's id and its dispatch number, or None when nothing waits.
+        The job's id and its dispatch number, or None when nothing waits, a probe is out, or the circuit is closed.
     """
     by_key(connection)
+    savepoint = connection.begin_nested()
     row = connection.execute(
         text(
             "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "  # noqa: S608
@@ -127,10 +136,16 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
         )
     ).one_or_none()
     if row is None:
+        savepoint.rollback()
         return None
     statement = text(
-        "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :gap), probe_job_id = :job_id "
-        "WHERE account = :account AND is_open"
+        "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :gap), probe_job_id = :job_id "  # noqa: S608
+        f"WHERE account = :account AND is_open AND {_NO_PROBE_OUT}"
     )
-    connection.execute(statement, {"account": account, "gap": PROBE_GAP_SECONDS, "job_id": row.id})
+    values = {"account": account, "gap": PROBE_GAP_SECONDS, "job_id": row.id}
+    if connection.execute(statement, values).rowcount == 0:
+        # A worker's job became the probe in this very moment, or the circuit closed.
+        savepoint.rollback()
+        return None
+    savepoint.commit()
     return row.id, row.dispatches

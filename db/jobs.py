@@ -91,6 +91,12 @@ def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: fl
     return set(connection.execute(statement, {"tokens": list(tokens), "lease": lease_seconds}).scalars())
 
 
+def lock(connection: Connection, *job_ids: int) -> None:
+    """Lock jobs until this transaction ends; it comes after their batches and before their attempts."""
+    statement = text("SELECT 1 FROM jobs WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+    connection.execute(statement, {"ids": sorted(job_ids)})
+
+
 def whose(job: ClaimedJob) -> dict[str, object]:
     """Return the parameters that name a job and the lease under which it may be written."""
     return {"id": job.id, "token": job.lease_token}

@@ -35,6 +35,50 @@ class Space(IntEnum):
     """A token's id and its `Idempotency-Key`: one request at a time."""
 
 
+ORDER: tuple[Space | str, ...] = (
+    Space.REQUEST,
+    "drafts",
+    "deliveries",
+    "lookups",
+    "seen_photos",
+    "uploads",
+    Space.SOURCE,
+    Space.CONTENT,
+    Space.PLACE,
+    "artifacts",
+    "artifact_bytes",
+    "swept_objects",
+    Space.ACCOUNT,
+    Space.LIMITS,
+    "batches",
+    "requeues",
+    "daily_calls",
+    "jobs",
+    "attempts",
+    "circuits",
+    "idempotency_keys",
+    "users",
+    "user_sessions",
+    "sign_in_links",
+    "tokens",
+    "connections",
+    "processes",
+    "callbacks",
+    "call_rates",
+    "previews",
+    "batch_count_changes",
+    "batch_counts",
+)
+"""In which every transaction locks what it locks of these, rows of a table by its name: so no two wait for each other.
+
+Several rows of one table are locked by id (see `IN_ORDER_OF_ID`), or passed over when others hold them. A row that is
+locked for its neighbours' sake, such as a job before its attempt, is so before anything of the transaction is written.
+"""
+
+IN_ORDER_OF_ID = frozenset({"batches", "jobs"})
+"""Of which a transaction may lock several."""
+
+
 @unique
 class Duty(IntEnum):
     """What there is only one of, held for as long as a session lives."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from db.sweeping import Uploaded, must_stand
+from db.sweeping import Uploaded, hold_place, must_stand
 
 PAGE = 100
 
@@ -35,6 +35,7 @@ def place(connection: Connection, placed: Placed, uploaded: Uploaded, data: byte
     Raises:
         StoreUnavailable: They were swept there meanwhile and have to be uploaded again.
     """
+    hold_place(connection, uploaded)
     statement = text("UPDATE artifacts SET uri = :after WHERE sha256 = :sha256 AND uri = :before")
     after = uploaded.uri or f"postgres:{placed.sha256}"
     values = {"sha256": placed.sha256, "before": placed.uri, "after": after}

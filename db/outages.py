@@ -1,6 +1,6 @@
 """When the provider is out: seen from the last calls of the whole fleet, asked after by one probe at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -47,6 +47,7 @@ class Fault:
     attempt_id: int
     code: str
     message: str
+    answer_class: AnswerClass = AnswerClass.PROVIDER_FAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +61,33 @@ class LastCall:
     message: str
 
 
-def note_fault(
-    connection: Connection,
-    account: str,
-    fault: Fault,
-    rules: ProbeRules,
-    is_providers: Callable[[LastCall], bool],
-) -> bool:
-    """Say whether a fault belongs to an outage, and open the circuit when it shows one.
-
-    Eight of the last ten calls of the account, or the first five there are, must have been faults, and not of a single
-    photo. Those that showed it did not fail for their photos' sake, so they no longer count as attempts, and neither
-    must this one. A probe's fault counts against no photo, whatever the circuit is open for.
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a fault tells, before anything is written of it.
 
     Args:
-        connection: The transaction in which the fault was settled.
+        is_outage: Whether it belongs to an outage.
+        others: The calls that showed the outage with it; none when it was known before.
+        failed_probes: How many probes failed in a row with it; None when it was no probe's.
+        reason: What the circuit is open for; None when it is closed.
+    """
+
+    is_outage: bool
+    others: tuple[int, ...] = ()
+    failed_probes: int | None = None
+    reason: str | None = None
+
+
+def look(connection: Connection, account: str, fault: Fault, is_providers: Callable[[LastCall], bool]) -> Outlook:
+    """Say whether a fault belongs to an outage, or shows one; nobody else may say so until the transaction ends.
+
+    Eight of the last ten calls of the account, or the first five there are, must have been faults, and not of a single
+    photo. A probe's fault counts against no photo, whatever the circuit is open for.
+
+    Args:
+        connection: The transaction in which the fault is settled afterwards, with the others that showed the outage.
         account: Whose calls.
-        fault: The newest; when it was the probe's, it is asked again after a share of the outage's length.
-        rules: When to ask.
+        fault: The newest.
         is_providers: Says of a call whether the provider was at fault.
     """
     locks.hold(connection, Space.ACCOUNT, account)
@@ -87,36 +97,62 @@ def note_fault(
     ).one_or_none()
     if circuit is not None and circuit.is_open:
         is_probe = circuit.probe_job_id == fault.job_id
-        if is_probe and circuit.reason == REASON:
-            _note_failed_probe(connection, account, fault, rules, circuit.failed_probes + 1)
-        elif is_probe:
-            circuits.put_off_probe(connection, account)
-        is_outage = bool(is_probe or circuit.reason == REASON)
-    else:
-        last = _last_calls(connection, account)
-        failed = [each for each in last if is_providers(each)]
-        faults, photos = [each.id for each in failed], {each.job_id for each in failed}
-        enough = FAULTS_OF_LAST if len(last) == LAST_CALLS else max(FAULTS_ALONE, len(last))
-        is_outage = len(faults) >= enough and len(photos) >= FAULTY_PHOTOS
-        if is_outage:
-            _open(connection, account, fault, rules)
-            _uncount(connection, [attempt_id for attempt_id in faults if attempt_id != fault.attempt_id])
-    if is_outage:
+        failed_probes = circuit.failed_probes + 1 if is_probe else None
+        return Outlook(is_probe or circuit.reason == REASON, (), failed_probes, circuit.reason)
+    last = _last_calls(connection, account, fault)
+    failed = [each for each in last if is_providers(each)]
+    enough = FAULTS_OF_LAST if len(last) == LAST_CALLS else max(FAULTS_ALONE, len(last))
+    if len(failed) < enough or len({each.job_id for each in failed}) < FAULTY_PHOTOS:
+        return Outlook(is_outage=False)
+    return Outlook(is_outage=True, others=tuple(each.id for each in failed if each.id != fault.attempt_id))
+
+
+def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeRules, outlook: Outlook) -> None:
+    """Open the circuit when a fault shows an outage, or note that a probe failed.
+
+    Those that showed it did not fail for their photos' sake, so they no longer count as attempts, and neither must this
+    one.
+
+    Args:
+        connection: The transaction in which the fault was settled.
+        account: Whose calls.
+        fault: The newest; when it was the probe's, it is asked again after a share of the outage's length.
+        rules: When to ask.
+        outlook: What `look` made of it, before it was settled.
+    """
+    if outlook.is_outage:
+        if outlook.others:
+            _uncount(connection, outlook.others)
         connection.execute(text("UPDATE attempts SET counted = false WHERE id = :id"), {"id": fault.attempt_id})
-    return is_outage
+    if outlook.failed_probes is not None and outlook.reason == REASON:
+        _note_failed_probe(connection, account, fault, rules, outlook.failed_probes)
+    elif outlook.failed_probes is not None:
+        circuits.put_off_probe(connection, account)
+    elif outlook.is_outage and outlook.reason is None:
+        _open(connection, account, fault, rules)
 
 
-def _last_calls(connection: Connection, account: str) -> list[LastCall]:
+def _last_calls(connection: Connection, account: str, fault: Fault) -> list[LastCall]:
     statement = text(
-        "SELECT id, job_id, answer_class, code, coalesce(message, '') AS message FROM attempts "
-        "WHERE id > (SELECT coalesce(max(id), 0) - :rows FROM attempts) AND account = :account "
-        "AND answered_at > now() - make_interval(secs => :recent) AND answer_class <> 'throttled' "
-        "AND code <> 'worker_lost' "
-        "AND coalesce(sent_at, created_at) > "
+        "SELECT id, job_id, coalesce(answer_class, :class) AS answer_class, coalesce(code, :code) AS code, "
+        "coalesce(message, :message) AS message FROM attempts "
+        "WHERE id > (SELECT coalesce(max(id), 0) - :rows FROM attempts) AND account = :account AND (id = :id "
+        "OR (answered_at > now() - make_interval(secs => :recent) AND answer_class <> 'throttled' "
+        "AND code <> 'worker_lost')) AND coalesce(sent_at, created_at) > "
         "coalesce((SELECT closed_at FROM circuits WHERE account = :account), '-infinity') "
-        "ORDER BY answered_at DESC LIMIT :last"
+        "ORDER BY answered_at DESC NULLS FIRST LIMIT :last"
     )
-    values = {"account": account, "rows": LOOK_BACK_ROWS, "recent": RECENT_SECONDS, "last": LAST_CALLS}
+    values = {
+        "account": account,
+        "rows": LOOK_BACK_ROWS,
+        "recent": RECENT_SECONDS,
+        "last": LAST_CALLS,
+        # The newest has no answer in its row yet.
+        "id": fault.attempt_id,
+        "class": fault.answer_class.value,
+        "code": fault.code,
+        "message": fault.message,
+    }
     return [
         LastCall(row.id, row.job_id, AnswerClass(row.answer_class), row.code, row.message)
         for row in connection.execute(statement, values)
@@ -160,14 +196,11 @@ def _note_failed_probe(connection: Connection, account: str, fault: Fault, rules
     connection.execute(statement, values)
 
 
-def _uncount(connection: Connection, attempt_ids: list[int]) -> None:
-    """Take attempts back from their jobs; a job that died of one lives again, unless its batch was cancelled since."""
-    # First, so that a batch does not end while its jobs come back to life.
-    locked = text(
-        "SELECT 1 FROM batches WHERE id IN (SELECT batch_id FROM attempts WHERE id = ANY(:ids)) ORDER BY id "
-        "FOR NO KEY UPDATE"
-    )
-    connection.execute(locked, {"ids": attempt_ids})
+def _uncount(connection: Connection, attempt_ids: Sequence[int]) -> None:
+    """Take attempts back from their jobs; a job that died of one lives again, unless its batch was cancelled since.
+
+    All of these are locked, so no batch ends while its jobs come back to life.
+    """
     statement = text(
         "WITH uncounted AS (UPDATE attempts SET counted = false WHERE id = ANY(:ids) AND counted "  # noqa: S608
         "RETURNING job_id, id, code), per_job AS (SELECT job_id, count(*) AS n, max(id) AS last_id, "
@@ -183,4 +216,4 @@ def _uncount(connection: Connection, attempt_ids: list[int]) -> None:
         "UPDATE batches SET state = 'active', finished_at = NULL WHERE state = 'finished' AND id IN "
         "(SELECT batch_id FROM taken_back WHERE id IN (SELECT id FROM died))"
     )
-    connection.execute(statement, {"ids": attempt_ids})
+    connection.execute(statement, {"ids": list(attempt_ids)})

@@ -107,16 +107,18 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
     of a million jobs and one of ten get the same share. Of a batch whose canary is out only the canary is due.
     """
     by_key(connection)
-    # The pick and the update are two statements: joined in one, a planner that takes the pick for a single row reads
-    # the table for it, once a job.
+    # Three statements: joined in one, a planner that takes the pick for a single row reads the table for it, once a job.
     picked = [int(job_id) for job_id in connection.execute(_PICK, {"lane": lane.value, "room": room}).scalars()]
-    if not picked:
+    # Whoever has locked one has it queued by now, or is about to end it.
+    lock = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' FOR NO KEY UPDATE SKIP LOCKED")
+    free = list(connection.execute(lock, {"ids": picked}).scalars()) if picked else []
+    if not free:
         return []
     statement = text(
         "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "
-        "WHERE id = ANY(:ids) AND state || '' = 'pending' RETURNING id, dispatches"
+        "WHERE id = ANY(:ids) RETURNING id, dispatches"
     )
-    dispatches = {row.id: row.dispatches for row in connection.execute(statement, {"ids": picked})}
+    dispatches = {row.id: row.dispatches for row in connection.execute(statement, {"ids": free})}
     return [DueJob(job_id, dispatches[job_id]) for job_id in picked if job_id in dispatches]
 
 

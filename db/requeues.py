@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Connection, text
 
 from core.states import JobState
-from db import batches
+from db import batches, jobs
 from db.cancels import CALLED_OFF, CANCELLED
 
 AT_ONCE = 10_000
@@ -170,6 +170,7 @@ def _count(connection: Connection, wanted: Wanted) -> int:
 
 
 def _send(connection: Connection, stands: str, ids: list[int]) -> int:
+    jobs.lock(connection, *ids)
     statement = text(
         f"UPDATE jobs AS j SET {_AGAIN} FROM batches AS b "  # noqa: S608
         f"WHERE j.id = ANY(:ids) AND b.id = j.batch_id AND {stands}"
@@ -180,8 +181,9 @@ def _send(connection: Connection, stands: str, ids: list[int]) -> int:
 def _keep_running(connection: Connection, which: str, values: dict[str, object]) -> int:
     """Let jobs that a cancel found running go on when they come back."""
     statement = text(
-        "UPDATE jobs AS j SET requeued_at = clock_timestamp() FROM batches AS b "  # noqa: S608
-        f"WHERE b.id = j.batch_id AND j.state = 'running' AND {CALLED_OFF} AND {which}"
+        "WITH running AS MATERIALIZED (SELECT j.id FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "  # noqa: S608
+        f"WHERE j.state = 'running' AND {CALLED_OFF} AND {which} ORDER BY j.id FOR NO KEY UPDATE OF j) "
+        "UPDATE jobs AS j SET requeued_at = clock_timestamp() FROM running WHERE j.id = running.id"
     )
     return connection.execute(statement, values).rowcount
 

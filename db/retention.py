@@ -6,11 +6,7 @@ from db import call_rates, drafts, idempotency, previews, processes, users
 
 AT_ONCE = 5000
 
-_OLD = {
-    "deliveries": "received_at",
-    "callbacks": "coalesce(ended_at, created_at)",
-    "lookups": "coalesce(ended_at, created_at)",
-}
+_ENDED = "coalesce(ended_at, created_at)"
 _SWEPT_SECONDS = 7 * 86_400
 
 
@@ -26,15 +22,19 @@ def forget_old(connection: Connection, days: float) -> int:
         connection: An open transaction.
         days: How old what is forgotten is at least. Answers to requests have an age of their own.
     """
-    nouns = (idempotency, users, processes, call_rates, previews, drafts)
-    forgotten: int = sum(each.forget_old(connection) for each in nouns)
+    forgotten = drafts.forget_old(connection)
+    forgotten += _forget(connection, "deliveries", "received_at", days)
+    forgotten += _forget(connection, "lookups", _ENDED, days)
     swept = text("DELETE FROM swept_objects WHERE swept_at < now() - make_interval(secs => :seconds)")
     forgotten += connection.execute(swept, {"seconds": _SWEPT_SECONDS}).rowcount
-    for table, since in _OLD.items():
-        statement = text(
-            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} "  # noqa: S608 - names of this module
-            f"WHERE {since} < now() - make_interval(secs => :seconds) ORDER BY {since} LIMIT :most)"
-        )
-        values = {"seconds": days * 86_400, "most": AT_ONCE}
-        forgotten += connection.execute(statement, values).rowcount
-    return forgotten
+    forgotten += idempotency.forget_old(connection) + users.forget_old(connection) + processes.forget_old(connection)
+    forgotten += _forget(connection, "callbacks", _ENDED, days)
+    return forgotten + call_rates.forget_old(connection) + previews.forget_old(connection)
+
+
+def _forget(connection: Connection, table: str, since: str, days: float) -> int:
+    statement = text(
+        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} "  # noqa: S608 - names of this module
+        f"WHERE {since} < now() - make_interval(secs => :seconds) ORDER BY {since} LIMIT :most)"
+    )
+    return connection.execute(statement, {"seconds": days * 86_400, "most": AT_ONCE}).rowcount

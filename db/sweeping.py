@@ -133,13 +133,18 @@ def find_tombstone(connection: Connection, uri: str) -> Tombstone | None:
     return Tombstone(*row) if row else None
 
 
+def hold_place(connection: Connection, uploaded: Uploaded) -> None:
+    """Keep what was uploaded from being swept until the transaction ends; it comes before a lock on the output."""
+    if uploaded.uri:
+        locks.share(connection, Space.PLACE, uploaded.uri)
+
+
 def must_stand(connection: Connection, uploaded: Uploaded) -> None:
-    """Check that what was uploaded was not swept since; until the transaction ends it will not be.
+    """Check that what was uploaded, and is held, was not swept since.
 
     Raises:
         StoreUnavailable: It was, or is about to be: it has to be uploaded again.
     """
-    locks.share(connection, Space.PLACE, uploaded.uri)
     found = find_tombstone(connection, uploaded.uri)
     # Old ones are forgotten. One that was open before the upload began may have struck after it.
     if found is not None and (found.is_open or found != uploaded.tombstone):

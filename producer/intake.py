@@ -111,9 +111,10 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         "ON CONFLICT (batch_id, item_key) DO NOTHING"
     )
     added = connection.execute(statement, {"batch_id": batch_id}).rowcount
-    if found is not None:
-        added += requeues.revive(connection, _find_cancelled(connection, batch_id))
     budgets.set_limits(connection, batch_id, max_calls=options.max_calls, max_cost=options.max_cost)
+    if found is not None and (cancelled := _find_cancelled(connection, batch_id)):
+        batches.lock(connection, batch_id)
+        added += requeues.revive(connection, cancelled)
     if options.canary and found is None:
         canaries.choose(connection, batch_id, options.canary)
     return Intake(batch_id=batch_id, added=added, resumed=found is not None)

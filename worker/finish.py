@@ -207,8 +207,10 @@ class Finisher:
             if attempt_id is None:
                 attempts.note_without_call(connection, job, outcome, worker=self._worker)
             else:
-                attempts.settle(connection, attempt_id, outcome)
-                in_outage = self._health.note_failure(connection, job, attempt_id, outcome)
+                outlook = self._health.look(connection, job, attempt_id, outcome)
+                in_outage = outlook.is_outage
+                attempts.settle(connection, attempt_id, outcome, others=outlook.others)
+                self._health.note_failure(connection, job, attempt_id, outcome, outlook)
             spent = int(decision.counted and not in_outage)
             if decision.move is Move.HELD or (decision.move is Move.DEAD and not in_outage):
                 jobs.stop(

@@ -8,7 +8,7 @@ from core.states import AnswerClass
 from db import circuits, outages
 from db.attempts import Outcome
 from db.jobs import ClaimedJob
-from db.outages import Fault, ProbeRules
+from db.outages import Fault, Outlook, ProbeRules
 from removal.answers import FAULTS, Kind, KindOf
 
 ACCOUNT_REASON = "account"
@@ -32,7 +32,22 @@ class AccountHealth:
         """Close the circuit: a call that was sent since it opened was good."""
         circuits.close(connection, self.account, attempt_id=attempt_id)
 
-    def note_failure(self, connection: Connection, job: ClaimedJob, attempt_id: int, outcome: Outcome) -> bool:
+    def look(self, connection: Connection, job: ClaimedJob, attempt_id: int, outcome: Outcome) -> Outlook:
+        """Return what a call that did not succeed tells of the provider, before it is settled.
+
+        Args:
+            connection: The transaction in which the attempt is settled afterwards.
+            job: Whose call.
+            attempt_id: The call.
+            outcome: How it ended.
+        """
+        if outcome.answer_class not in FAULTS:
+            return Outlook(is_outage=False)
+        return outages.look(connection, self.account, _fault_of(job, attempt_id, outcome), self.is_providers)
+
+    def note_failure(
+        self, connection: Connection, job: ClaimedJob, attempt_id: int, outcome: Outcome, outlook: Outlook
+    ) -> None:
         """Open or close the circuit after a call that did not succeed.
 
         Args:
@@ -40,21 +55,18 @@ class AccountHealth:
             job: Whose call.
             attempt_id: The call.
             outcome: How it ended.
-
-        Returns:
-            Whether it failed because the provider is out, and so must not count against the job.
+            outlook: What `look` made of it.
         """
         if outcome.answer_class is AnswerClass.ACCOUNT:
             circuits.trip(connection, self.account, reason=ACCOUNT_REASON, code=outcome.code, message=outcome.message)
-            return False
+            return
         is_fault = outcome.answer_class in FAULTS
         if self._is_from_a_good_account(outcome):
             # A fault that the API itself reports shows an account in order, but not a provider that works.
             circuits.close(connection, self.account, attempt_id=attempt_id, reason=ACCOUNT_REASON if is_fault else None)
-        if not is_fault:
-            return False
-        fault = Fault(job.id, attempt_id, outcome.code, outcome.message)
-        return outages.note_fault(connection, self.account, fault, self.probes, self.is_providers)
+        if is_fault:
+            fault = _fault_of(job, attempt_id, outcome)
+            outages.note_fault(connection, self.account, fault, self.probes, outlook)
 
     def _is_from_a_good_account(self, outcome: Outcome) -> bool:
         """Whether an answer shows that the account may call: the API itself spoke, and not about the account."""
@@ -69,3 +81,7 @@ class AccountHealth:
         kind = self.kind_of(call.code, call.message)
         # A code may be our own word, and only its message look like the provider's.
         return kind if kind is not None and kind.answer_class is call.answer_class else None
+
+
+def _fault_of(job: ClaimedJob, attempt_id: int, outcome: Outcome) -> Fault:
+    return Fault(job.id, attempt_id, outcome.code, outcome.message, outcome.answer_class)

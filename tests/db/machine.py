@@ -156,8 +156,11 @@ def meet_outage(_rows: Rows, connection: Connection, _number: int) -> None:
         call = attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=TARIFF)
         if call is None:
             continue
-        attempts.settle(connection, call, FAULT)
-        if outages.note_fault(connection, ACCOUNT, Fault(job.id, call, FAULT.code, ""), ProbeRules(), lambda _: True):
+        fault = Fault(job.id, call, FAULT.code, "")
+        outlook = outages.look(connection, ACCOUNT, fault, lambda _: True)
+        attempts.settle(connection, call, FAULT, others=outlook.others)
+        outages.note_fault(connection, ACCOUNT, fault, ProbeRules(), outlook)
+        if outlook.is_outage:
             jobs.give_back(connection, job, delay_seconds=0, spent=0)
         else:
             jobs.stop(connection, job, state="dead", code=FAULT.code, message="", spent=1)

@@ -12,8 +12,8 @@ from tests.db.rows import ACCOUNT, make_batch
 
 PENDING = 5_000
 ROOM = 50
-MOST_ROWS_READ = 6 * ROOM
-"""Of jobs, in one transaction: the picked ones, found and marked, and what the duties before them rolled back."""
+MOST_ROWS_READ = 8 * ROOM
+"""Of jobs, in one transaction: the picked ones, found, locked and marked, and what duties before them rolled back."""
 
 DUTIES: dict[str, Callable[[Connection], object]] = {
     "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),

@@ -49,6 +49,7 @@ def test_whoever_lost_the_lease_writes_nothing(engine: Engine) -> None:
             jobs.stop(connection, job, state="dead", code="1", message="", spent=1)
         with pytest.raises(LeaseLost):
             jobs.give_back(connection, job, delay_seconds=0, spent=0)
+    with engine.begin() as connection:
         assert attempts.open_call(connection, job, worker="w", account=ACCOUNT) is None
     assert state_of(engine, job_id) == "running"
 
@@ -89,6 +90,7 @@ def test_a_call_is_not_opened_when_the_batch_is_paused_or_the_circuit_is_open(en
     assert may_call(), "a probe that is due may be any job"
     with engine.begin() as connection:
         circuits.close(connection, ACCOUNT)
+    with engine.begin() as connection:
         batches.pause(connection, job.batch_id, "hand")
     assert not may_call()
 
@@ -210,8 +212,10 @@ def test_what_a_rescue_does_with_a_job(
         connection.execute(
             text("UPDATE jobs SET lease_expires_at = now() - interval '1 second', attempts = :spent"), {"spent": spent}
         )
-        if is_cancelled:
+    if is_cancelled:
+        with engine.begin() as connection:
             cancels.cancel(connection, 1)
+    with engine.begin() as connection:
         [rescued] = rescue(connection, rules)
         row = connection.execute(text("SELECT state, attempts, finished_at IS NULL AS is_open FROM jobs")).one()
     assert rescued.state == state

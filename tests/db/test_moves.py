@@ -73,6 +73,7 @@ def note_calls(patch: pytest.MonkeyPatch, writers: set[str]) -> set[str]:
     return called
 
 
+@pytest.mark.locks_anyhow
 def test_no_function_makes_a_move_that_is_not_in_the_table(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = make_engine(database_url, pool_size=1)
     with engine.begin() as connection:

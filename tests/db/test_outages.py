@@ -56,11 +56,13 @@ class Fleet:
         opened = opened or self.open()
         assert opened is not None
         job_id, attempt_id = opened
+        fault = Fault(job_id, attempt_id, answer[1], "down", answer[0])
+        outcome = Outcome(*answer, "down", latency_seconds=0.0)
         with self.engine.begin() as connection:
-            attempts.settle(connection, attempt_id, Outcome(*answer, "down", latency_seconds=0.0))
-            is_outage = outages.note_fault(
-                connection, ACCOUNT, Fault(job_id, attempt_id, answer[1], "down"), RULES, HEALTH.is_providers
-            )
+            outlook = outages.look(connection, ACCOUNT, fault, HEALTH.is_providers)
+            attempts.settle(connection, attempt_id, outcome, others=outlook.others)
+            outages.note_fault(connection, ACCOUNT, fault, RULES, outlook)
+            is_outage = outlook.is_outage
             put(connection, "pending" if is_outage else state, f"id = {job_id}", code=answer[1])
             spent = text("UPDATE jobs SET attempts = attempts + :spent WHERE id = :id")
             connection.execute(spent, {"id": job_id, "spent": 0 if is_outage else 1})
@@ -253,6 +255,7 @@ def test_while_a_probe_is_out_there_is_no_other(engine: Engine, how: str) -> Non
         fleet.fail()
     with engine.begin() as connection:
         circuits.probe_now(connection, ACCOUNT)
+    with engine.begin() as connection:
         probe = circuits.queue_probe(connection, ACCOUNT)
     assert probe is not None
     attempt_id = call(engine, probe[0])
@@ -277,6 +280,7 @@ def test_a_probe_that_ends_without_an_answer_makes_room_within_a_second(engine: 
         fleet.fail()
     with engine.begin() as connection:
         circuits.probe_now(connection, ACCOUNT)
+    with engine.begin() as connection:
         probe = circuits.queue_probe(connection, ACCOUNT)
     assert probe is not None
     job = claim(engine, probe[0])

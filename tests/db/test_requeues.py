@@ -166,6 +166,7 @@ def test_a_redo_that_was_cancelled_is_done_when_it_is_asked_for_again(engine: En
     made = ask()
     with engine.begin() as connection:
         other = redo.add(connection, done, mask="3 4", input_uri=None, item_key="other").job_id
+    with engine.begin() as connection:
         cancels.cancel(connection, 2)
     with engine.begin() as connection:
         assert requeues.requeue_one(connection, other)

@@ -31,9 +31,12 @@ def test_only_what_is_old_and_over_is_forgotten(engine: Engine) -> None:
             idempotency.keep(connection, token_id, key, Kept("hash", 200, {}))
         connection.execute(text("UPDATE deliveries SET received_at = now() - interval '31 days' WHERE key = 'old'"))
         connection.execute(text("UPDATE idempotency_keys SET created_at = now() - interval '3 days' WHERE key = 'old'"))
+    with engine.begin() as connection:
         assert retention.forget_old(connection, 30) == 4
+    with engine.begin() as connection:
         assert retention.forget_old(connection, 30) == 0
         assert connection.execute(text("SELECT key FROM deliveries")).scalars().all() == ["new"]
         assert connection.execute(text("SELECT key FROM idempotency_keys")).scalars().all() == ["new"]
         assert connection.execute(text("SELECT event FROM callbacks ORDER BY id")).scalars().all() == ["fresh", "waits"]
+    with engine.begin() as connection:
         assert connections.note_seen(connection, shop.id, ["photo"]) == set()

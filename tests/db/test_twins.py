@@ -78,6 +78,7 @@ def test_a_held_twin_holds_until_a_person_says_otherwise(engine: Engine) -> None
     assert twin.state is JobState.HELD
     with engine.begin() as connection:
         jobs.stop(connection, second, state="held", code="read_timeout", message="maybe", spent=0)
+    with engine.begin() as connection:
         assert requeues.requeue(connection, 1, None, state=JobState.HELD) == 2
 
 

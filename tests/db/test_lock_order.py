@@ -1,0 +1,76 @@
+"""Transactions that lock the same rows at the same moment take them in one order, and so never end each other."""
+
+import threading
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Engine, text
+
+from core.decision import Decision, Move
+from core.states import AnswerClass
+from db import attempts, budgets, circuits
+from db.attempts import Outcome
+from db.budgets import Tariff
+from db.outages import ProbeRules
+from db.store.postgres import PostgresStore
+from removal.providers.aidge import Aidge
+from tests.db.meeting import meet
+from tests.db.rows import ACCOUNT, claim, make_batch, rescue, state_of
+from worker.finish import Finisher
+from worker.health import AccountHealth
+
+TARIFF = Tariff(Decimal("0.01"), daily_calls=100)
+HEALTH = AccountHealth(ACCOUNT, ProbeRules(), Aidge.kind_of)
+REFUSED = Outcome(AnswerClass.PERMANENT, "703", "no", http_status=200, latency_seconds=0.0)
+
+
+def finisher(engine: Engine) -> Finisher:
+    return Finisher(engine, PostgresStore(), paid=engine, health=HEALTH, worker="w", out_of_time=threading.Event())
+
+
+@pytest.mark.parametrize("outcome", [REFUSED, Outcome(AnswerClass.PROVIDER_FAULT, "801", "down", latency_seconds=0.0)])
+def test_an_answer_that_is_written_down_and_a_rescue_of_its_job_do_not_end_each_other(
+    engine: Engine, outcome: Outcome
+) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        called = attempts.open_call(connection, job, worker="w", account=ACCOUNT)
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s'"))
+    assert called is not None
+    dead = Decision(Move.DEAD, counted=True)
+
+    def rescue_it(engine: Engine) -> None:
+        with engine.begin() as connection:
+            rescue(connection)
+
+    assert meet(engine, lambda slow: finisher(slow).apply(job, called, outcome, dead), rescue_it) == []
+    assert state_of(engine, job_id) == "dead"
+
+
+def test_a_probe_that_is_reserved_and_a_refund_that_closes_the_circuit_do_not_end_each_other(engine: Engine) -> None:
+    probing, called_before = make_batch(engine, 2, queued=True)
+    with engine.begin() as connection:
+        budgets.set_limits(connection, 1, max_calls=10, max_cost=Decimal(1))
+    before, probe = claim(engine, called_before), claim(engine, probing)
+    assert before is not None
+    assert probe is not None
+    with engine.begin() as connection:
+        attempt_id = attempts.open_call(connection, before, worker="w", account=ACCOUNT, tariff=TARIFF)
+        circuits.trip(connection, ACCOUNT, reason="account", code="NoResource", message="empty")
+        connection.execute(text("UPDATE circuits SET next_probe_at = now(), opened_at = now() - interval '1 s'"))
+    assert attempt_id is not None
+
+    def open_probe(engine: Engine) -> None:
+        with engine.begin() as connection:
+            attempts.open_call(connection, probe, worker="w", account=ACCOUNT, tariff=TARIFF)
+
+    def refund(engine: Engine) -> None:
+        finisher(engine).apply(before, attempt_id, REFUSED, Decision(Move.DEAD, counted=True))
+
+    assert meet(engine, open_probe, refund) == []
+    with engine.connect() as connection:
+        assert circuits.find_open(connection, ACCOUNT) is None
+        left = connection.execute(text("SELECT calls_made, cost_reserved FROM batches")).one()
+    assert tuple(left) == (2, Decimal("0.01"))
