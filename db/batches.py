@@ -90,13 +90,24 @@ def newest(
     return [BatchRow(*row) for row in rows]
 
 
-def find_unfinished(connection: Connection, source_key: str) -> int | None:
+def find_unfinished(connection: Connection, source_key: str, *, gets_limits: bool = False) -> int | None:
     """Return the newest batch of the same source and options that has something left to run.
 
     It is locked against its end and against a second intake, and calls go on beside that: whoever ends a batch takes a
     stronger lock than whoever calls for it.
+
+    Args:
+        connection: An open transaction.
+        source_key: What tells the same source and options.
+        gets_limits: Whether the transaction sets the batch's limits; what that locks is locked before batches.
     """
     locks.hold(connection, Space.SOURCE, source_key)
+    if gets_limits:
+        candidates = text(
+            "SELECT id FROM batches WHERE source_key = :key AND state IN ('active', 'paused') ORDER BY id"
+        )
+        for batch_id in connection.execute(candidates, {"key": source_key}).scalars().all():
+            locks.hold(connection, Space.LIMITS, str(batch_id))
     finish_settled(connection, source_key)
     statement = text(
         "SELECT id FROM batches WHERE source_key = :key AND state IN ('active', 'paused') ORDER BY id DESC LIMIT 1 "

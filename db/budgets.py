@@ -34,7 +34,9 @@ def tariff_of(settings: Settings) -> Tariff:
     return Tariff(settings.removal_price, settings.removal_daily_calls)
 
 
-def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, max_cost: Decimal | None) -> None:
+def set_limits(
+    connection: Connection, batch_id: int, *, max_calls: int | None, max_cost: Decimal | None, is_new: bool = False
+) -> None:
     """Set a batch's limits; what it spent before it had any counts.
 
     Args:
@@ -42,10 +44,12 @@ def set_limits(connection: Connection, batch_id: int, *, max_calls: int | None, 
         batch_id: Whose.
         max_calls: Most calls that are sent; None leaves it as it is.
         max_cost: Most that paid and maybe billed calls cost together; None leaves it as it is.
+        is_new: Whether this transaction made it, so that nobody else calls for it yet.
     """
     if max_calls is None and max_cost is None:
         return
-    locks.hold(connection, Space.LIMITS, str(batch_id))
+    if not is_new:
+        locks.hold(connection, Space.LIMITS, str(batch_id))
     had = connection.execute(
         text("SELECT max_calls IS NOT NULL OR max_cost IS NOT NULL FROM batches WHERE id = :id FOR NO KEY UPDATE"),
         {"id": batch_id},

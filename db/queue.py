@@ -107,7 +107,7 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
     of a million jobs and one of ten get the same share. Of a batch whose canary is out only the canary is due.
     """
     by_key(connection)
-    # Three statements: joined in one, a planner that takes the pick for a single row reads the table for it, once a job.
+    # Three statements: in one, a planner that takes the pick for a single row reads the table for it, once a job.
     picked = [int(job_id) for job_id in connection.execute(_PICK, {"lane": lane.value, "room": room}).scalars()]
     # Whoever has locked one has it queued by now, or is about to end it.
     lock = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' FOR NO KEY UPDATE SKIP LOCKED")

@@ -101,7 +101,8 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     if seen == 0:
         raise UsageError(f"No photo found in {name}. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
     key = source_key(source, options)
-    found = batches.find_unfinished(connection, key)
+    gets_limits = not (options.max_calls is None and options.max_cost is None)
+    found = batches.find_unfinished(connection, key, gets_limits=gets_limits)
     kept = json.dumps(options.as_dict() | {"source": source})
     batch_id = found or batches.create(connection, name=name, source_key=key, lane=options.lane, options=kept)
     statement = text(
@@ -111,7 +112,9 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         "ON CONFLICT (batch_id, item_key) DO NOTHING"
     )
     added = connection.execute(statement, {"batch_id": batch_id}).rowcount
-    budgets.set_limits(connection, batch_id, max_calls=options.max_calls, max_cost=options.max_cost)
+    budgets.set_limits(
+        connection, batch_id, max_calls=options.max_calls, max_cost=options.max_cost, is_new=found is None
+    )
     if found is not None and (cancelled := _find_cancelled(connection, batch_id)):
         batches.lock(connection, batch_id)
         added += requeues.revive(connection, cancelled)

@@ -19,6 +19,7 @@ from cli.stack.rooted import remove_moved_below
 from core.buckets import open_bucket_client
 from core.settings import Settings
 from db.session import make_engine
+from tests.locks import locks_in_one_order  # noqa: F401 - a fixture for every test
 from tests.servers import FAST, Servers, make_server_home
 
 TEMPLATE = "template_of_tests"

@@ -3,7 +3,8 @@
 Read from the statements as they are sent: PostgreSQL itself shows locks of rows only while somebody waits for them. So
 a statement counts as locking whatever rows it may find. Left out are locks that nobody waits for in a circle: those
 of foreign keys and `FOR KEY SHARE` (only who ends a batch waits for them, and it holds no job that it waited for), rows
-that a transaction itself inserts, and what triggers lock.
+that a transaction itself inserts, and what triggers lock. Of a statement that does not name its rows it is believed
+that it finds those of its table that are locked already, if there are any. What tests send themselves is not looked at.
 """
 
 import re
@@ -41,12 +42,14 @@ class Lock:
         keys: Which rows or names; None when the statement alone does not tell.
         waits: Whether it waits for others.
         is_ordered: Whether it is one, or several one after the other by id.
+        is_new: Whether it is what is inserted, for which only those wait who insert the same.
     """
 
     what: str | Space
     keys: frozenset[Any] | None
     waits: bool = True
     is_ordered: bool = True
+    is_new: bool = False
 
 
 def locks_of(statement: str, values: Any) -> list[Lock]:
@@ -82,11 +85,10 @@ def _locks_of_part(part: str, values: dict[str, Any]) -> Iterator[Lock]:
         alias = select[1] or next(iter(aliases))
         keys = _keys_of(part, alias, values)
         is_one = "LIMIT 1 " in part or (keys is not None and len(keys) == 1)
-        yield Lock(
-            aliases[alias], keys, not select[2], is_one or "ORDER BY id" in part or f"ORDER BY {alias}.id" in part
-        )
+        is_sorted = "ORDER BY id" in part or f"ORDER BY {alias}.id" in part
+        yield Lock(aliases[alias], keys, waits=not select[2], is_ordered=is_one or is_sorted)
     if insert is not None and "ON CONFLICT" in part:
-        yield Lock(insert[1], None)
+        yield Lock(insert[1], None, is_new="DO NOTHING" in part)
     elif insert is None and write is not None:
         alias = write[2] or write[1]
         keys = _keys_of(part, alias, values)
@@ -110,23 +112,23 @@ class Held:
 
     keys: dict[str | Space, set[Any]] = field(default_factory=dict)
     furthest: int = -1
-    savepoints: list[tuple[str, dict[str | Space, set[Any]], int]] = field(default_factory=list)
+    savepoints: list[tuple[dict[str | Space, set[Any]], int]] = field(default_factory=list)
 
-    def keep(self, name: str) -> None:
+    def keep(self) -> None:
         """Remember what is locked now."""
-        self.savepoints.append((name, {what: set(keys) for what, keys in self.keys.items()}, self.furthest))
+        self.savepoints.append(({what: set(keys) for what, keys in self.keys.items()}, self.furthest))
 
-    def go_back(self, name: str) -> None:
-        """Forget what was locked since."""
-        while self.savepoints:
-            kept, keys, furthest = self.savepoints.pop()
-            if kept == name:
-                self.keys, self.furthest = keys, furthest
+    def go_back(self) -> None:
+        """Forget what was locked since the last savepoint."""
+        self.keys, self.furthest = self.savepoints.pop()
 
     def take(self, lock: Lock) -> str | None:
         """Note a lock; return what is wrong with it."""
         has = self.keys.get(lock.what, set())
         if lock.keys is not None and lock.keys <= has:
+            return None
+        if lock.is_new and lock.what == "jobs" and Space.SOURCE in self.keys:
+            # Whoever inserts the same job has waited for its source.
             return None
         # Which ones one of two statements finds is not known: those of the other, most likely.
         if None in has or (has and lock.keys is None):
@@ -185,18 +187,22 @@ class LockRecorder:
 
     def begin(self, connection: Connection) -> None:
         """A transaction begins or ends here."""
-        self._held[connection.connection.driver_connection] = Held()
+        self._held[connection] = Held()
 
-    def savepoint(self, connection: Connection, name: str) -> None:
+    def savepoint(self, connection: Connection, _name: str | None) -> None:
         """What is locked from here on may be given back."""
-        self._of(connection).keep(name)
+        self._of(connection).keep()
 
-    def go_back(self, connection: Connection, name: str, _context: None) -> None:
+    def go_back(self, connection: Connection, _name: str, _context: None) -> None:
         """What was locked since then is given back."""
-        self._of(connection).go_back(name)
+        self._of(connection).go_back()
+
+    def release(self, connection: Connection, _name: str, _context: None) -> None:
+        """What was locked since then is kept."""
+        self._of(connection).savepoints.pop()
 
     def _of(self, connection: Connection) -> Held:
-        return self._held.setdefault(connection.connection.driver_connection, Held())
+        return self._held.setdefault(connection, Held())
 
 
 @contextmanager
@@ -208,6 +214,7 @@ def recording() -> Iterator[LockRecorder]:
         ("begin", recorder.begin),
         ("savepoint", recorder.savepoint),
         ("rollback_savepoint", recorder.go_back),
+        ("release_savepoint", recorder.release),
     )
     for name, listener in listeners:
         event.listen(Engine, name, listener)

@@ -58,8 +58,8 @@ class Asker:
         return len(due)
 
     def _take_in(self, connection: Connection, lookup: Lookup, photos: tuple[Photo, ...]) -> None:
-        take_photos(connection, lookup.shop, photos, ours=self._ours)
         lookups.note_answered(connection, lookup.id)
+        take_photos(connection, lookup.shop, photos, ours=self._ours)
 
     def _ask(self, lookup: Lookup) -> tuple[Photo, ...]:
         url, headers = bigcommerce.photos_request(lookup.shop, lookup.product)

@@ -30,7 +30,7 @@ def meet(engine: Engine, first: Work, second: Work) -> list[str]:
     with _noting_deadlocks(engine) as deadlocks, ThreadPoolExecutor(2) as pool, ExitStack() as at_end:
         at_end.callback(slow.dispose)
 
-        def stop(connection: Connection, cursor: object, statement: str, values: object, *_: object) -> None:
+        def stop(_connection: Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
             rows = [lock for lock in locks_of(statement, values) if isinstance(lock.what, str)]
             if rows and not stopped.is_set():
                 stopped.set()

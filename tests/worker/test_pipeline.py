@@ -195,6 +195,7 @@ def test_a_probe_that_is_no_photo_makes_room_for_the_next(make_bench: MakeBench,
     bench.submit(photo)
     with bench.engine.begin() as connection:
         circuits.trip(connection, "test", reason="account", code="NoResource", message="no")
+    with bench.engine.begin() as connection:
         probe = circuits.queue_probe(connection, "test")
     assert probe is not None
     assert bench.pipeline.run(probe[0]).state == "dead"

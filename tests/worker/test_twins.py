@@ -150,6 +150,7 @@ def test_probes_of_a_refused_account_spend_no_attempt(make_bench: MakeBench, twi
     for _ in range(3):
         with bench.engine.begin() as connection:
             circuits.probe_now(connection, "test")
+        with bench.engine.begin() as connection:
             probe = circuits.queue_probe(connection, "test")
         assert probe is not None
         assert bench.pipeline.run(probe[0]).code == "http_503"
