@@ -6,8 +6,8 @@ STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
 # What runs for long begins first, so that no process is left with it at the end.
-LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/cli/stack
-FAST := tests/core tests/db tests/removal tests/worker tests/producer
+LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/localstack
+FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer
 # Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install demo test test-fast bench lint lock compose-test screenshots clean

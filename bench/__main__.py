@@ -9,7 +9,7 @@ from pathlib import Path
 from redis import Redis
 
 from bench import fleet, large, limiter
-from cli.stack.embedded import EmbeddedValkey
+from localstack.embedded import EmbeddedValkey
 
 
 def limits() -> Iterator[tuple[str, dict[str, object]]]:

@@ -15,10 +15,10 @@ import httpx
 from sqlalchemy import Engine, text
 
 from bench.console import served
-from cli.stack.embedded import EmbeddedPostgres
 from db import listings, tallies
 from db.migrate import upgrade
 from db.session import make_engine
+from localstack.embedded import EmbeddedPostgres
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 

@@ -22,7 +22,7 @@ import httpx
 from redis import Redis
 
 from bench.counting import most_in_a_second, serve
-from cli.stack.embedded import EmbeddedValkey
+from localstack.embedded import EmbeddedValkey
 from removal.limiter import Limiter, Outcome
 
 MOST_THREADS = 64

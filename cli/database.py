@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
-from cli.stack.local import LocalStack
-from cli.stack.rooted import MARKER
 from core.settings import Settings
 from db import batches
 from db.migrate import upgrade
 from db.session import make_engine, transact
+from localstack.rooted import MARKER
+from localstack.stack import LocalStack
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from sqlalchemy import Engine
 
 from console.api.access import access
 from console.api.batches import batches_router
+from console.api.context import ApiContext
 from console.api.jobs import jobs_router
-from console.api.making import making_router
 from console.api.money import money_router
+from console.api.new_batches import making_router
 from console.api.problems import add_problem_handlers
-from console.api.tools import Tools
 from console.artifacts import artifacts_router
 from console.health import health_router
 from console.limits import BodyLimit
@@ -38,7 +38,7 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
-    tools = Tools(
+    tools = ApiContext(
         engine,
         settings,
         access(engine),

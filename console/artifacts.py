@@ -51,13 +51,13 @@ def artifacts_router(engine: Engine, settings: Settings) -> APIRouter:
         found = transact(engine, lambda connection: artifacts.find(connection, name.partition(".")[0]))
         if found is None or artifact_key(found.sha256, found.format) != key:
             raise HTTPException(404, "There is no such output.")
-        return send(engine, found, Wanted(range_, if_none_match, if_range), cache=FOR_EVER)
+        return send(engine, found, WantedPart(range_, if_none_match, if_range), cache=FOR_EVER)
 
     return router
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedPart:
     """Which part of an output is asked for, and what whoever asks has of it: the request's headers of these names."""
 
     range: str = ""
@@ -65,7 +65,7 @@ class Wanted:
     if_range: str = ""
 
 
-def send(engine: Engine, found: artifacts.ArtifactRow, wanted: Wanted, *, cache: str) -> Response:
+def send(engine: Engine, found: artifacts.ArtifactRow, wanted: WantedPart, *, cache: str) -> Response:
     """Return an output's bytes, a part of them, or 304.
 
     Args:

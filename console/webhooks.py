@@ -13,8 +13,8 @@ from core.settings import Settings
 from db import connections
 from db.session import transact
 from producer.webhooks.delivery import BadDelivery, BadSignature, Incoming
-from producer.webhooks.intake import Ours, Taken, take_in
 from producer.webhooks.platforms import PLATFORMS
+from producer.webhooks.shop_intake import Ours, Taken, take_in
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ _RESERVED = "batch_id, account, price, CAST(created_at AT TIME ZONE 'UTC' AS dat
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptResult:
     """What one execution came to, as it is kept; without `was_sent` its call never left, and is none."""
 
     answer_class: AnswerClass
@@ -99,7 +99,7 @@ def withdraw(connection: Connection, attempt_id: int) -> None:
         _return_call(connection, row, is_limited=is_limited)
 
 
-def settle(connection: Connection, attempt_id: int, outcome: Outcome, *, others: Sequence[int] = ()) -> bool:
+def settle(connection: Connection, attempt_id: int, outcome: AttemptResult, *, others: Sequence[int] = ()) -> bool:
     """Write down how a call ended, and return what was reserved for it and not used; False when already done.
 
     Args:
@@ -135,7 +135,7 @@ def note_received(connection: Connection, attempt_id: int, bytes_received: int, 
     connection.execute(statement, {"id": attempt_id, "bytes": bytes_received, "keep": keep_raw})
 
 
-def note_without_call(connection: Connection, job: ClaimedJob, outcome: Outcome, *, worker: str) -> None:
+def note_without_call(connection: Connection, job: ClaimedJob, outcome: AttemptResult, *, worker: str) -> None:
     """Write a row for an execution that ended before anything was sent (a photo that cannot be used)."""
     statement = text(
         "INSERT INTO attempts (job_id, batch_id, lease_token, worker, answered_at, answer_class, code, message, "
@@ -224,7 +224,7 @@ def _return_call(connection: Connection, row: Row[Any], *, is_limited: bool) -> 
     budgets.withdraw_today(connection, row.account, row.day)
 
 
-def _values(outcome: Outcome) -> dict[str, object]:
+def _values(outcome: AttemptResult) -> dict[str, object]:
     return {
         "answer_class": outcome.answer_class.value,
         "code": outcome.code,

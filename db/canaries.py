@@ -16,7 +16,7 @@ PAUSE_REASON = "canary"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CanaryVerdict:
     """How a canary came out.
 
     Args:
@@ -43,7 +43,7 @@ def choose(connection: Connection, batch_id: int, count: int) -> None:
         connection.execute(text("UPDATE batches SET canary_state = 'running' WHERE id = :id"), {"id": batch_id})
 
 
-def judge(connection: Connection, most_bad: float) -> list[Verdict]:
+def judge(connection: Connection, most_bad: float) -> list[CanaryVerdict]:
     """Let every batch whose canary has ended go on, or pause it; return what was decided.
 
     Where none was called yet nothing is decided and others are chosen, unless none are left.
@@ -63,7 +63,7 @@ def judge(connection: Connection, most_bad: float) -> list[Verdict]:
         )
         if not is_good:
             batches.pause(connection, row.id, PAUSE_REASON)
-        verdicts.append(Verdict(row.id, is_good, row.bad, row.total, row.called_bad, row.called))
+        verdicts.append(CanaryVerdict(row.id, is_good, row.bad, row.total, row.called_bad, row.called))
     return verdicts
 
 

@@ -12,7 +12,7 @@ KEPT_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DraftRow:
     """What would become a batch.
 
     Args:
@@ -29,7 +29,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class DraftFile:
+class DroppedFile:
     """A file as it was dropped."""
 
     name: str
@@ -43,7 +43,7 @@ def create(
     name: str,
     kind: str,
     options: dict[str, Any],
-    files: Iterable[DraftFile],
+    files: Iterable[DroppedFile],
 ) -> UUID:
     """Keep files until somebody says yes; return the draft's id."""
     statement = text(
@@ -58,17 +58,17 @@ def create(
     return draft_id
 
 
-def find(connection: Connection, draft_id: UUID, user_id: int) -> Draft | None:
+def find(connection: Connection, draft_id: UUID, user_id: int) -> DraftRow | None:
     """Return a person's own draft, or None; locked until the transaction ends, so that two clicks make one batch."""
     statement = text("SELECT id, name, kind, options FROM drafts WHERE id = :id AND user_id = :user FOR UPDATE")
     row = connection.execute(statement, {"id": draft_id, "user": user_id}).one_or_none()
-    return Draft(*row) if row else None
+    return DraftRow(*row) if row else None
 
 
-def list_files(connection: Connection, draft_id: UUID) -> list[DraftFile]:
+def list_files(connection: Connection, draft_id: UUID) -> list[DroppedFile]:
     """Return a draft's files in the order they were dropped."""
     statement = text("SELECT name, data FROM draft_files WHERE draft_id = :id ORDER BY id")
-    return [DraftFile(row.name, bytes(row.data)) for row in connection.execute(statement, {"id": draft_id})]
+    return [DroppedFile(row.name, bytes(row.data)) for row in connection.execute(statement, {"id": draft_id})]
 
 
 def remove(connection: Connection, draft_id: UUID) -> None:

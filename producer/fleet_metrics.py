@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from core.settings import Settings
 from db import attempts, budgets, call_rates, canaries, circuits, overview, processes
 from db.session import transact
-from producer.reading import Reading
+from producer.server_reading import ServerReading
 from producer.window import window_size
 from removal.limiter.view import LimiterView, look
 
@@ -35,8 +35,8 @@ class FleetCollector(Collector):
         self._engine = engine
         self._settings = settings
         self._lock = threading.Lock()
-        self._redis = Reading("Redis", self._look_at_redis)
-        self._postgres = Reading("PostgreSQL", self._look_at_postgres)
+        self._redis = ServerReading("Redis", self._look_at_redis)
+        self._postgres = ServerReading("PostgreSQL", self._look_at_postgres)
         self._newest: list[Metric] = []
         self._read_at = float("-inf")
 

@@ -18,7 +18,7 @@ from producer.callbacks.courier import Courier
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.fleet_metrics import FleetCollector
 from producer.publisher import Publisher
-from producer.webhooks.asking import Asker
+from producer.webhooks.lookups import Asker
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from db.history import CleanedUrl, Known
 from db.session import transact
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
-from quote.looking import Looker, Seen, Wish
+from quote.inspection import Looker, PhotoWish, Seen
 
 NO_PHOTOS: Mapping[str, bytes] = {}
 PAGE = 100
@@ -168,7 +168,7 @@ class _Counting:
         self._items: set[bytes] = set()
         self._contents: set[bytes] = set()
 
-    def add(self, page: list[Wish], pool: ThreadPoolExecutor) -> None:
+    def add(self, page: list[PhotoWish], pool: ThreadPoolExecutor) -> None:
         """Count a page of photos."""
         self._quote.photos += len(page)
         page = [wish for wish in page if self._is_new(self._items, wish.item_key)]
@@ -178,7 +178,7 @@ class _Counting:
         self._count_urls(urls)
         self._count_files(files, list(pool.map(self._look, files)))
 
-    def _without_ended(self, page: list[Wish]) -> Iterator[Wish]:
+    def _without_ended(self, page: list[PhotoWish]) -> Iterator[PhotoWish]:
         """Count what the unfinished batch has ended already, and give the rest."""
         known: dict[str, Known] = {}
         engine, batch_id = self._engine, self._batch_id
@@ -191,7 +191,7 @@ class _Counting:
             else:
                 self._count_known(wish, found)
 
-    def _count_urls(self, urls: list[Wish]) -> None:
+    def _count_urls(self, urls: list[PhotoWish]) -> None:
         cleaned: defaultdict[str, list[CleanedUrl]] = defaultdict(list)
         if self._engine is not None and urls and self._only_batch != 0:
             uris = [wish.uri for wish in urls]
@@ -210,15 +210,15 @@ class _Counting:
                 self._quote.to_call += 1
                 self._quote.urls += 1
 
-    def _was_cleaned(self, wish: Wish, before: list[CleanedUrl]) -> bool:
+    def _was_cleaned(self, wish: PhotoWish, before: list[CleanedUrl]) -> bool:
         # A mask's key is made for the photo's size, which only fetching it would tell.
         options = (wish.elements, wish.subject_elements, None)
         return wish.mask is None and any(
             row.content_key == content_key(self._provider, row.sha256, *options) for row in before
         )
 
-    def _count_files(self, files: list[Wish], seen: list[Seen | SourceError]) -> None:
-        fresh: list[tuple[Wish, Seen]] = []
+    def _count_files(self, files: list[PhotoWish], seen: list[Seen | SourceError]) -> None:
+        fresh: list[tuple[PhotoWish, Seen]] = []
         for wish, found in zip(files, seen, strict=True):
             if isinstance(found, SourceError):
                 self._quote.refuse(found.code, wish.name, str(found))
@@ -236,7 +236,7 @@ class _Counting:
             self._quote.fitted += bool(found.steps)
             self._quote.steps.update(found.steps)
 
-    def _count_known(self, wish: Wish, known: Known) -> None:
+    def _count_known(self, wish: PhotoWish, known: Known) -> None:
         if known.state == "succeeded":
             self._quote.cleaned += 1
             return
@@ -248,10 +248,10 @@ class _Counting:
         }
         self._quote.refuse(code, wish.name, message.get(known.state, ""))
 
-    def _is_here(self, wish: Wish) -> bool:
+    def _is_here(self, wish: PhotoWish) -> bool:
         return wish.uri.startswith("file:") or wish.uri in self._photos
 
-    def _look(self, wish: Wish) -> Seen | SourceError:
+    def _look(self, wish: PhotoWish) -> Seen | SourceError:
         try:
             return self._looker.look(wish, self._photos.get(wish.uri))
         except SourceError as error:
@@ -271,10 +271,10 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:_KEPT_BYTES]
 
 
-def _wishes(items: Iterable[Item], options: BatchOptions) -> Iterator[Wish]:
+def _wishes(items: Iterable[Item], options: BatchOptions) -> Iterator[PhotoWish]:
     for item in items:
         elements, subject, mask = what_to_take_off(item, options)
-        yield Wish(item.uri, item.name, elements, subject, mask, item_key(item, elements, subject))
+        yield PhotoWish(item.uri, item.name, elements, subject, mask, item_key(item, elements, subject))
 
 
 def _unfinished(connection: Connection, source: str, options: BatchOptions) -> batches.BatchRow | None:

@@ -12,7 +12,7 @@ from core.errors import UsageError
 from core.states import AnswerClass
 from removal.answers import TEXT_CHARS, Answer, HttpReply, Kind, raw_text
 from removal.contract import RemovalRequest
-from removal.line import Line, Reply
+from removal.line import Line, LineReply
 from removal.provider import Account, PreparedCall, Provider, Signed, find_provider
 
 
@@ -95,7 +95,7 @@ class RemovalClient:
         if failure is not None:
             return failure
         line = self._line()
-        reply = Reply()
+        reply = LineReply()
         began = time.monotonic()
         try:
             signed = self.provider.sign(prepared, time.time())
@@ -123,7 +123,7 @@ class RemovalClient:
                 self._lines[threading.current_thread()] = line
         return line
 
-    def _read(self, line: Line, reply: Reply, began: float) -> Answer:
+    def _read(self, line: Line, reply: LineReply, began: float) -> Answer:
         latency = time.monotonic() - began
         if reply.is_too_long:
             return _failure(
@@ -145,7 +145,7 @@ def _headers(signed: Signed, prepared: PreparedCall) -> list[tuple[bytes, bytes]
     ]
 
 
-def _broken(error: Exception, line: Line, reply: Reply, began: float) -> Answer:
+def _broken(error: Exception, line: Line, reply: LineReply, began: float) -> Answer:
     is_timeout = isinstance(error, httpcore.TimeoutException)
     if not line.is_request_sent:
         code = "send_timeout" if is_timeout else "send_failed"
@@ -161,7 +161,7 @@ def _failure(
     began: float,
     *,
     line: Line | None = None,
-    reply: Reply | None = None,
+    reply: LineReply | None = None,
 ) -> Answer:
     return Answer(
         kind=Kind(answer_class),

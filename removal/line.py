@@ -16,7 +16,7 @@ IDLE_SECONDS = 4.0
 
 
 @dataclass(slots=True)
-class Reply:
+class LineReply:
     """What has come back so far; complete only when `post` returned without raising."""
 
     status: int | None = None
@@ -80,7 +80,7 @@ class Line:
         target: bytes,
         headers: list[tuple[bytes, bytes]],
         body: bytes,
-        reply: Reply,
+        reply: LineReply,
         gate: Callable[[], None] = lambda: None,
     ) -> None:
         """Send a request over the open connection and read its answer into `reply`.

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sandbox.acs_signing import Nonces, signature_error
-from sandbox.answers import Answer, RefusalError, as_json
+from sandbox.answers import HttpAnswer, RefusalError, as_json
 from sandbox.dialects import Received
 from sandbox.masks import read_runs
 from sandbox.photos import PhotoBounds
-from sandbox.requests import RemovalRequest, elements_of, text_of
+from sandbox.requests import ErasureRequest, elements_of, text_of
 from sandbox.settings import SandboxSettings
 
 ACTION = "ImageRemove"
@@ -61,7 +61,7 @@ NAMES_OF_NUMBERS: Mapping[int, str] = {
 }
 
 
-class AlibabaCloud:
+class AlibabaCloudDialect:
     """The dialect with `Success` and named errors."""
 
     bounds = PhotoBounds(min_side=256, max_side=3000, formats=("JPEG", "PNG", "BMP", "WEBP"))
@@ -69,7 +69,7 @@ class AlibabaCloud:
     def __init__(self) -> None:
         self._nonces = Nonces()
 
-    def refuse(self, call: Received, settings: SandboxSettings, now: float) -> Answer | None:
+    def refuse(self, call: Received, settings: SandboxSettings, now: float) -> HttpAnswer | None:
         refused = signature_error(
             call,
             self._nonces,
@@ -84,7 +84,7 @@ class AlibabaCloud:
             refused = "InvalidVersion"
         return _failure(refused) if refused else None
 
-    def read(self, call: Received, body: bytes) -> RemovalRequest:
+    def read(self, call: Received, body: bytes) -> ErasureRequest:
         if hashlib.sha256(body).hexdigest() != call.headers.get("x-acs-content-sha256"):
             raise RefusalError(700, "x-acs-content-sha256 is not the digest of the body")
         unspoken = [name for name in UNSPOKEN if call.query.get(name)]
@@ -97,7 +97,7 @@ class AlibabaCloud:
             raise RefusalError(700, "ImageUrl is required")
         if not (mask or subject or others):
             raise RefusalError(700, f"one of {', '.join((*SELECTORS, *UNSPOKEN))} is required")
-        return RemovalRequest(
+        return ErasureRequest(
             image_url=url,
             image_base64=None,
             subject_elements=subject or frozenset(),
@@ -105,28 +105,28 @@ class AlibabaCloud:
             mask_runs=read_runs(mask) if mask else None,
         )
 
-    def success(self, output_url: str | None, size: tuple[int, int]) -> Answer:
+    def success(self, output_url: str | None, size: tuple[int, int]) -> HttpAnswer:
         data: dict[str, object] = {"Width": size[0], "Height": size[1], "UsageMap": {"ProcessedImageCount": 1}}
         if output_url is not None:
             data["ImageUrl"] = output_url
         answer = {"Code": "200", "Message": "success", "RequestId": _request_id(), "Success": True, "Data": data}
         return as_json(answer, code="200")
 
-    def refusal(self, error: RefusalError) -> Answer:
+    def refusal(self, error: RefusalError) -> HttpAnswer:
         return _failure(NAMES_OF_NUMBERS.get(error.code, "DownstreamUnavailable"), error.detail)
 
-    def throttled(self, settings: SandboxSettings) -> Answer:
+    def throttled(self, settings: SandboxSettings) -> HttpAnswer:
         if settings.throttle_style == "http429":
             answer = replace(_failure("Throttling.User"), status=429, code="http429")
             return replace(answer, headers={"Retry-After": str(settings.ban_seconds)})
         answer = _failure("Throttling.Api" if settings.throttle_style == "gateway" else "Throttling.User")
         return replace(answer, headers={"x-acs-retry-after": str(settings.ban_seconds * 1000)})
 
-    def fault(self, name: str, settings: SandboxSettings) -> Answer:  # noqa: ARG002 - every dialect's signature
+    def fault(self, name: str, settings: SandboxSettings) -> HttpAnswer:  # noqa: ARG002 - every dialect's signature
         return self.refusal(RefusalError(int(name))) if name.isdigit() else _failure(name)
 
 
-def _failure(code: str, detail: str = "") -> Answer:
+def _failure(code: str, detail: str = "") -> HttpAnswer:
     message = MESSAGES.get(code, code)
     fields: dict[str, object] = {
         "Code": code,

@@ -44,7 +44,7 @@ class RefusalError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer: `code` is what the statistics count it under."""
 
     code: str
@@ -54,40 +54,40 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def as_json(value: object, status: int = 200, code: str = "") -> Answer:
+def as_json(value: object, status: int = 200, code: str = "") -> HttpAnswer:
     """Any JSON value as an answer."""
-    return Answer(code or str(status), json.dumps(value, ensure_ascii=False).encode(), status)
+    return HttpAnswer(code or str(status), json.dumps(value, ensure_ascii=False).encode(), status)
 
 
-def success(output_url: str | None) -> Answer:
+def success(output_url: str | None) -> HttpAnswer:
     """The 200 answer; `None` leaves the output's URL out."""
     data = {} if output_url is None else {"imageUrl": output_url}
     return as_json({**_envelope(200), "data": data}, code="200")
 
 
-def refusal(code: int, detail: str = "") -> Answer:
+def refusal(code: int, detail: str = "") -> HttpAnswer:
     """An answer with a resCode other than 200 (HTTP 200, as the API does)."""
     return as_json(_envelope(code, detail), code=str(code))
 
 
-def gateway(code: str, *, ban_seconds: int = 1) -> Answer:
+def gateway(code: str, *, ban_seconds: int = 1) -> HttpAnswer:
     """An error of the gateway before the API (HTTP 200 as well)."""
     message = GATEWAY_MESSAGES.get(code, code).format(ban=ban_seconds)
     return as_json({"type": "ISV", "code": code, "message": message, "request_id": uuid.uuid4().hex}, code=code)
 
 
-def html(status: int) -> Answer:
+def html(status: int) -> HttpAnswer:
     """What a proxy in between would answer."""
     body = f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>proxy</body></html>"
     code = f"http{status}" if status >= 400 else "html"
-    return Answer(code, body.encode(), status, "text/html; charset=utf-8")
+    return HttpAnswer(code, body.encode(), status, "text/html; charset=utf-8")
 
 
-def throttled(style: str, ban_seconds: int) -> Answer:
+def throttled(style: str, ban_seconds: int) -> HttpAnswer:
     """A call over the quota: by resCode, by HTTP status, or by the gateway."""
     if style == "http429":
         body = json.dumps(_envelope(501)).encode()
-        return Answer("http429", body, 429, headers={"Retry-After": str(ban_seconds)})
+        return HttpAnswer("http429", body, 429, headers={"Retry-After": str(ban_seconds)})
     if style == "gateway":
         return gateway("ApiCallLimit", ban_seconds=ban_seconds)
     return refusal(501)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sandbox.answers import Answer, RefusalError
+from sandbox.answers import HttpAnswer, RefusalError
 from sandbox.photos import PhotoBounds
-from sandbox.requests import RemovalRequest
+from sandbox.requests import ErasureRequest
 from sandbox.settings import SandboxSettings
 
 
@@ -38,26 +38,26 @@ class Dialect(Protocol):
 
     bounds: PhotoBounds
 
-    def refuse(self, call: Received, settings: SandboxSettings, now: float) -> Answer | None:
+    def refuse(self, call: Received, settings: SandboxSettings, now: float) -> HttpAnswer | None:
         """The answer to a call that is not signed as it has to be; None when it is. `now`: seconds since 1970."""
         ...
 
-    def read(self, call: Received, body: bytes) -> RemovalRequest:
+    def read(self, call: Received, body: bytes) -> ErasureRequest:
         """What is asked for; raises RefusalError."""
         ...
 
-    def success(self, output_url: str | None, size: tuple[int, int]) -> Answer:
+    def success(self, output_url: str | None, size: tuple[int, int]) -> HttpAnswer:
         """The answer with an output; `None` leaves its URL out."""
         ...
 
-    def refusal(self, error: RefusalError) -> Answer:
+    def refusal(self, error: RefusalError) -> HttpAnswer:
         """The answer to a call that cannot be served."""
         ...
 
-    def throttled(self, settings: SandboxSettings) -> Answer:
+    def throttled(self, settings: SandboxSettings) -> HttpAnswer:
         """The answer to a call over the quota."""
         ...
 
-    def fault(self, name: str, settings: SandboxSettings) -> Answer:
+    def fault(self, name: str, settings: SandboxSettings) -> HttpAnswer:
         """The answer that a fault named by a code stands for."""
         ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sandbox import answers, signing
-from sandbox.answers import Answer, RefusalError
+from sandbox.answers import HttpAnswer, RefusalError
 from sandbox.dialects import Received
 from sandbox.photos import PhotoBounds
-from sandbox.requests import RemovalRequest, read_request
+from sandbox.requests import ErasureRequest, read_request
 from sandbox.settings import SandboxSettings
 
 
@@ -15,7 +15,7 @@ class Gateway:
 
     bounds = PhotoBounds(min_side=512, max_side=3000, formats=("JPEG", "PNG", "BMP"))
 
-    def refuse(self, call: Received, settings: SandboxSettings, now: float) -> Answer | None:
+    def refuse(self, call: Received, settings: SandboxSettings, now: float) -> HttpAnswer | None:
         refused = signing.gateway_error(
             call.query,
             key=settings.key,
@@ -25,19 +25,19 @@ class Gateway:
         )
         return answers.gateway(refused) if refused else None
 
-    def read(self, call: Received, body: bytes) -> RemovalRequest:
+    def read(self, call: Received, body: bytes) -> ErasureRequest:
         return read_request(body, call.query)
 
-    def success(self, output_url: str | None, size: tuple[int, int]) -> Answer:  # noqa: ARG002 - every dialect's signature
+    def success(self, output_url: str | None, size: tuple[int, int]) -> HttpAnswer:  # noqa: ARG002 - every dialect's signature
         return answers.success(output_url)
 
-    def refusal(self, error: RefusalError) -> Answer:
+    def refusal(self, error: RefusalError) -> HttpAnswer:
         return answers.refusal(error.code, error.detail)
 
-    def throttled(self, settings: SandboxSettings) -> Answer:
+    def throttled(self, settings: SandboxSettings) -> HttpAnswer:
         return answers.throttled(settings.throttle_style, settings.ban_seconds)
 
-    def fault(self, name: str, settings: SandboxSettings) -> Answer:
+    def fault(self, name: str, settings: SandboxSettings) -> HttpAnswer:
         if name.isdigit():
             return answers.refusal(int(name))
         return answers.gateway(name, ban_seconds=settings.ban_seconds)

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.answers import Answer, RefusalError, as_json
+from sandbox.answers import HttpAnswer, RefusalError, as_json
 from sandbox.dialects import Dialect, Received
 from sandbox.service import HangUpError, Service
 
@@ -86,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(as_json({"error": "no such output, or it has expired"}, 404))
             return
         self.service.stats.output_served()
-        self._send(Answer("200", found[0], content_type=found[1]))
+        self._send(HttpAnswer("200", found[0], content_type=found[1]))
 
     def _stats(self) -> dict[str, Any]:
         settings = self.service.settings
@@ -132,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
             raise ConnectionResetError("the client went away in mid-request")
         return body
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: HttpAnswer) -> None:
         reason = HTTPStatus(answer.status).phrase if answer.status in HTTPStatus._value2member_map_ else "?"
         lines = [
             f"HTTP/1.1 {answer.status} {reason}",

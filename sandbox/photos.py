@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from sandbox.answers import RefusalError
-from sandbox.requests import RemovalRequest
+from sandbox.requests import ErasureRequest
 
 MAX_BYTES = 10 * 1024 * 1024
 # A phone's JPEG with a second frame in it reads as MPO; it is a JPEG all the same.
@@ -29,7 +29,7 @@ class PhotoBounds:
 
 
 @dataclass(frozen=True)
-class Photo:
+class SentPhoto:
     """The bytes as sent, and what they are."""
 
     data: bytes
@@ -46,7 +46,7 @@ class Photo:
         return image
 
 
-def get_photo(request: RemovalRequest, bounds: PhotoBounds, *, fetch_timeout_seconds: float) -> Photo:
+def get_photo(request: ErasureRequest, bounds: PhotoBounds, *, fetch_timeout_seconds: float) -> SentPhoto:
     """Fetches or decodes the photo and checks size, format and sides.
 
     Raises:
@@ -61,7 +61,7 @@ def get_photo(request: RemovalRequest, bounds: PhotoBounds, *, fetch_timeout_sec
     return inspect(data, bounds)
 
 
-def inspect(data: bytes, bounds: PhotoBounds) -> Photo:
+def inspect(data: bytes, bounds: PhotoBounds) -> SentPhoto:
     """Reads the header only; raises RefusalError 702, 703 or 704."""
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -74,10 +74,10 @@ def inspect(data: bytes, bounds: PhotoBounds) -> Photo:
         raise RefusalError(704, f"{name} is not one of {', '.join(bounds.formats)}")
     if not all(bounds.min_side <= side <= bounds.max_side for side in size):
         raise RefusalError(703, f"{size[0]}x{size[1]} is outside {bounds.min_side} to {bounds.max_side} pixels")
-    return Photo(data, name, size)
+    return SentPhoto(data, name, size)
 
 
-def encode(image: Image.Image, photo: Photo) -> bytes:
+def encode(image: Image.Image, photo: SentPhoto) -> bytes:
     """Writes a picture in the photo's format."""
     buffer = io.BytesIO()
     if photo.format == "JPEG":

@@ -13,7 +13,7 @@ ELEMENTS = frozenset({1, 2, 3, 4})
 
 
 @dataclass(frozen=True)
-class RemovalRequest:
+class ErasureRequest:
     """What a call asks for: either `image_url` or `image_base64` is set; a mask wins over both element sets."""
 
     image_url: str | None
@@ -23,7 +23,7 @@ class RemovalRequest:
     mask_runs: list[tuple[int, int]] | None
 
 
-def read_request(body: bytes, query: Mapping[str, str]) -> RemovalRequest:
+def read_request(body: bytes, query: Mapping[str, str]) -> ErasureRequest:
     """Reads the JSON body, with the query's parameters under it.
 
     Raises:
@@ -53,7 +53,7 @@ def read_request(body: bytes, query: Mapping[str, str]) -> RemovalRequest:
             raise RefusalError(
                 700, "object_remove_elements and non_object_remove_elements cannot be empty at the same time"
             )
-    return RemovalRequest(
+    return ErasureRequest(
         image_url=url or None,
         image_base64=None if url else base64,
         subject_elements=subject or frozenset(),

@@ -15,17 +15,17 @@ from typing import Any
 from PIL import ImageOps
 
 from sandbox import answers, faults
-from sandbox.alibabacloud import AlibabaCloud
-from sandbox.answers import Answer, RefusalError
+from sandbox.alibabacloud import AlibabaCloudDialect
+from sandbox.answers import HttpAnswer, RefusalError
 from sandbox.dialects import Dialect, Received
 from sandbox.erasers import get_eraser
 from sandbox.faults import Faults
 from sandbox.gateway import Gateway
 from sandbox.masks import paint
 from sandbox.outputs import Outputs
-from sandbox.photos import Photo, encode, get_photo
+from sandbox.photos import SentPhoto, encode, get_photo
 from sandbox.quota import Quota
-from sandbox.requests import RemovalRequest
+from sandbox.requests import ErasureRequest
 from sandbox.settings import LIVE, THROTTLE_STYLES, SandboxSettings
 from sandbox.stats import Stats
 from sandbox.wish import Wish
@@ -58,7 +58,7 @@ class Service:
         self.outputs = Outputs(megabytes=settings.output_megabytes)
         self.stopping = threading.Event()
         self.gateway = Gateway()
-        self.alibabacloud = AlibabaCloud()
+        self.alibabacloud = AlibabaCloudDialect()
         self._config_lock = threading.Lock()
         self._easels = threading.BoundedSemaphore(DRAWN_AT_ONCE)
 
@@ -104,7 +104,7 @@ class Service:
             return self.alibabacloud
         return self.gateway if path == REMOVAL_PATH else None
 
-    def call(self, dialect: Dialect, received: Received, read_body: Callable[[], bytes]) -> Answer:
+    def call(self, dialect: Dialect, received: Received, read_body: Callable[[], bytes]) -> HttpAnswer:
         """Serves one removal call and counts it.
 
         Args:
@@ -128,7 +128,7 @@ class Service:
         finally:
             self.stats.left(code)
 
-    def _call(self, dialect: Dialect, received: Received, read_body: Callable[[], bytes]) -> Answer:
+    def _call(self, dialect: Dialect, received: Received, read_body: Callable[[], bytes]) -> HttpAnswer:
         settings, arrived = self.settings, received.arrived
         refused = dialect.refuse(received, settings, time.time())
         if refused:
@@ -162,11 +162,11 @@ class Service:
         self,
         dialect: Dialect,
         fault: str | None,
-        request: RemovalRequest,
-        photo: Photo,
+        request: ErasureRequest,
+        photo: SentPhoto,
         base_url: str,
         settings: SandboxSettings,
-    ) -> Answer:
+    ) -> HttpAnswer:
         if fault == "timeout":
             raise HangUpError("timeout", settings.timeout_seconds)
         if fault == "drop":
@@ -184,7 +184,7 @@ class Service:
         return answer
 
     def _output_url(
-        self, fault: str | None, request: RemovalRequest, photo: Photo, base_url: str, settings: SandboxSettings
+        self, fault: str | None, request: ErasureRequest, photo: SentPhoto, base_url: str, settings: SandboxSettings
     ) -> str | None:
         extension = EXTENSIONS[photo.format]
         if fault == "missing_output":
@@ -206,7 +206,7 @@ class Service:
                 extension = "png"
         return f"{base_url}/output/{self.outputs.add(data, extension, seconds=settings.output_seconds)}"
 
-    def _erased(self, fault: str | None, request: RemovalRequest, photo: Photo, settings: SandboxSettings) -> bytes:
+    def _erased(self, fault: str | None, request: ErasureRequest, photo: SentPhoto, settings: SandboxSettings) -> bytes:
         image = photo.open()
         if fault == "output_small":
             return encode(image.resize((image.width // 2, image.height // 2)), photo)

@@ -14,11 +14,11 @@ from sqlalchemy import Engine, make_url
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
-from cli.stack.rooted import remove_moved_below
 from core.buckets import open_bucket_client
 from core.settings import Settings
 from db.session import make_engine
+from localstack.embedded import EmbeddedPostgres, EmbeddedValkey
+from localstack.rooted import remove_moved_below
 from tests.locks import locks_in_one_order  # noqa: F401 - a fixture for every test
 from tests.servers import FAST, Servers, make_server_home
 

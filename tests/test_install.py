@@ -37,7 +37,7 @@ def pinned(name: str) -> set[str]:
         "cli.main",
         "kombu.transport.redis",
         "celery.backends.redis",
-        "worker.main",
+        "worker.process",
         "producer.main",
         "console.app",
         *(f"cli.commands.{path.stem}" for path in sorted((ROOT / "cli" / "commands").glob("[a-z]*.py"))),

@@ -13,15 +13,15 @@ from core.errors import StoreUnavailable
 from core.states import JobState
 from db import artifacts, attempts, jobs
 from db.artifacts import artifact_key
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.jobs import Changed, ClaimedJob
 from db.session import transact
 from db.store import ArtifactStore
 from db.sweeping import upload
 from db.twins import Twin
-from worker.collect import Output
+from worker.circuit import AccountHealth
 from worker.ending import Ending
-from worker.health import AccountHealth
+from worker.output import Output
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Finisher:
         self._worker = worker
         self._out_of_time = out_of_time
 
-    def note_paid(self, job: ClaimedJob, attempt_id: int, outcome: Outcome, output_url: str) -> None:
+    def note_paid(self, job: ClaimedJob, attempt_id: int, outcome: AttemptResult, output_url: str) -> None:
         """Write down a paid answer before its output is fetched, so that no crash from here on pays again.
 
         Raises:
@@ -187,7 +187,7 @@ class Finisher:
         self,
         job: ClaimedJob,
         attempt_id: int | None,
-        outcome: Outcome,
+        outcome: AttemptResult,
         decision: Decision,
         *,
         forget_output: bool = False,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worker.collect import Output
+from worker.output import Output
 
 HOLD_UNCHANGED_BELOW = 0.00001
 """A photo of 9 megapixels on which no 16×16 pixels changed is below; one with a single word taken off is above."""

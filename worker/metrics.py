@@ -6,7 +6,7 @@ from prometheus_client import Counter, Histogram
 
 from core import counted
 from core.states import JobState, Lane
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 
 # Edges around the usual REMOVAL_TIMEOUT and past it, so that calls that ran into it are told from slower ones.
 CALL_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 25, 30, 35, 45, 60, 90, 120)
@@ -24,7 +24,7 @@ for _lane in Lane:
     REUSED.labels(_lane.value)
 
 
-def note_call(outcome: Outcome) -> None:
+def note_call(outcome: AttemptResult) -> None:
     """Count a call that has ended."""
     if not outcome.was_sent:
         return

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from core import logs, tracing
 from core.states import AnswerClass
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from removal.answers import Answer
-from worker.caller import Call
+from worker.call import Call
 from worker.prepare import Prepared
 
 
@@ -20,12 +20,12 @@ class Drop:
         held: What the job ends with when it would happen again and again, each time for money.
     """
 
-    noted: Outcome
-    held: Outcome
+    noted: AttemptResult
+    held: AttemptResult
 
 
 def _drop(code: str, noted: str, held: str) -> Drop:
-    return Drop(*(Outcome(AnswerClass.SOURCE, code, message, counted=False) for message in (noted, held)))
+    return Drop(*(AttemptResult(AnswerClass.SOURCE, code, message, counted=False) for message in (noted, held)))
 
 
 _ANOTHER_PHOTO = _drop(
@@ -51,10 +51,10 @@ def find_drop(job: ClaimedJob, photo: Prepared) -> Drop | None:
     return _ASKED_ELSE if job.source_sha256 == photo.sha256 else _ANOTHER_PHOTO
 
 
-def outcome_of(call: Call) -> Outcome:
+def outcome_of(call: Call) -> AttemptResult:
     """Return how an attempt is written down that made this call."""
     answer: Answer = call.answer
-    return Outcome(
+    return AttemptResult(
         answer_class=answer.answer_class,
         code=answer.code,
         message=answer.message,
@@ -70,7 +70,7 @@ def outcome_of(call: Call) -> Outcome:
     )
 
 
-def tell(outcome: Outcome) -> None:
+def tell(outcome: AttemptResult) -> None:
     """Say in logs and traces how a call ended."""
     logs.bind(
         answer=outcome.answer_class.value,

@@ -25,25 +25,25 @@ from core.errors import (
 )
 from core.states import AnswerClass, Fit, JobState, Send
 from db import attempts, jobs, twins, uploads
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
 from db.twins import Twin
+from photos.memory import MEMORY, NoRoom
+from photos.source import MAX_SOURCE_BYTES, Source, Take, read_source
 from removal.answers import Kind
 from removal.contract import RemovalRequest
 from removal.limiter import LimiterUnavailable
 from worker import metrics
-from worker.caller import Call, NotCalled
-from worker.collect import Output, collect
+from worker.call import Call, NotCalled
 from worker.ending import GONE, Ending
+from worker.equipment import Equipment
 from worker.judging import doubt_about
-from worker.memory import MEMORY, NoRoom
 from worker.outcomes import find_drop, outcome_of, tell
+from worker.output import Output, collect
 from worker.policy import decide, decide_download, decide_output, decide_unreachable
 from worker.prepare import Prepared, Taking, prepare
 from worker.sending import url_to_send
-from worker.source import MAX_SOURCE_BYTES, Source, Take, read_source
-from worker.tools import Tools
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -62,7 +62,7 @@ class Pipeline:
         tools: What it works with.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Equipment) -> None:
         self._tools = tools
         self._taking = Taking(tools.provider, tools.bounds, tools.takes_bytes, tools.mask_order, tools.mask_origin)
         self._claiming: set[int] = set()
@@ -135,7 +135,7 @@ class Pipeline:
                 raise
             except Exception as error:
                 log.exception("job %s met an error nobody foresaw", job.id)
-                outcome = Outcome(AnswerClass.UNKNOWN, "internal_error", f"{type(error).__name__}: {error}")
+                outcome = AttemptResult(AnswerClass.UNKNOWN, "internal_error", f"{type(error).__name__}: {error}")
                 unknown = Kind(outcome.answer_class)
                 decision = decide(unknown, attempts=job.attempts, same_code=0, rules=tools.rules)
                 return tools.finisher.apply(job, None, outcome, decision)
@@ -265,7 +265,7 @@ class Pipeline:
         except SourceUnreachable as error:
             # The money is spent: the link is kept and only the download is tried again.
             later = decide_download(failed=self._count_failed_fetches(job), rules=self._tools.rules)
-            failed = Outcome(
+            failed = AttemptResult(
                 AnswerClass.PROVIDER_FAULT,
                 f"output_{error.code}",
                 f"The paid output could not be fetched: {error} Its link is kept: `requeue` costs no call.",
@@ -281,7 +281,7 @@ class Pipeline:
             same_code=self._count_code(job, error.code),
             rules=self._tools.rules,
         )
-        failed = Outcome(AnswerClass.PROVIDER_FAULT, error.code, str(error))
+        failed = AttemptResult(AnswerClass.PROVIDER_FAULT, error.code, str(error))
         is_lost = not isinstance(error, OutputRefused)
         return self._tools.finisher.apply(job, None, failed, again, forget_output=is_lost)
 
@@ -306,7 +306,7 @@ class Pipeline:
             self._tools.engine, lambda connection: attempts.count_without_call(connection, job.id), patience_seconds=5
         )
 
-    def _settle_failure(self, job: ClaimedJob, call: Call, outcome: Outcome) -> Ending:
+    def _settle_failure(self, job: ClaimedJob, call: Call, outcome: AttemptResult) -> Ending:
         tools = self._tools
         decision = decide(
             call.answer.kind,
@@ -318,7 +318,7 @@ class Pipeline:
         return tools.finisher.apply(job, call.attempt_id, outcome, decision)
 
     def _refuse(self, job: ClaimedJob, error: SourceError) -> Ending:
-        outcome = Outcome(AnswerClass.SOURCE, error.code, str(error))
+        outcome = AttemptResult(AnswerClass.SOURCE, error.code, str(error))
         decision = Decision(Move.DEAD)
         if isinstance(error, SourceUnreachable):
             decision = decide_unreachable(

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from core.errors import SourceRefused, UsageError
 from core.states import Fit
 from db.jobs import ClaimedJob
+from photos.fitting import Fitted, as_it_is, fit
+from photos.identity import Terms, identify
+from photos.orientation import UPRIGHT, seen_size, turn_back
+from photos.photo import inspect
+from photos.source import Source
 from removal.bounds import Bounds
 from removal.mask import Mask, Order, read_for_photo
-from worker.fitting import Fitted, as_it_is, fit
-from worker.identity import Terms, identify
-from worker.imaging import inspect
-from worker.orientation import UPRIGHT, seen_size, turn_back
-from worker.source import Source
 
 
 @dataclass(frozen=True, slots=True)

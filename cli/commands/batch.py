@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 from actions import batches
 from actions import requeue as send_again
 from actions.batches import Steered
-from cli.acting import actor
-from cli.catalogue_export import export_catalogue
+from cli.actor import actor
 from cli.database import find_batch, open_database
-from cli.export import prepare_folder
+from cli.exporting.catalogue import export_catalogue
+from cli.exporting.folder import prepare_folder
+from cli.exporting.report import write_reports
 from cli.options import batch_argument
-from cli.report import write_reports
 from core.settings import load_settings
 from core.states import JobState
 from db import cancels, requeues

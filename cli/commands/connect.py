@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 
 from actions import connections as shops
 from actions.connections import Connected
-from cli.acting import actor
+from cli.actor import actor
 from cli.database import open_database
 from cli.options import MOST_ID
 from core.settings import load_settings

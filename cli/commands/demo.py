@@ -9,13 +9,13 @@ import click
 from sqlalchemy import Engine
 
 from cli.commands.roles import stop_on_signals
-from cli.commands.run import clean
-from cli.console_link import make_console_link
-from cli.stack.local import RUN_ROLES, LocalStack
-from cli.stack.ports import free_port
-from cli.summary import RunSummary
+from cli.running.clean import clean
+from cli.running.console_link import make_console_link
+from cli.running.summary import RunSummary
 from core.errors import UsageError
 from core.settings import AIDGE, load_settings
+from localstack.ports import free_port
+from localstack.stack import RUN_ROLES, LocalStack
 from producer.intake import BatchOptions
 
 PHOTOS = 24

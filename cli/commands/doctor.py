@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import click
 import httpx
 
-from cli.checks import CONNECT_SECONDS, ping_redis
-from cli.circuit import describe_circuit
+from cli.running.checks import CONNECT_SECONDS, ping_redis
+from cli.running.circuit import describe_circuit
 from core.errors import CleanplateError
 from core.money import money
 from core.net.addresses import AllowList

@@ -2,10 +2,10 @@
 
 import click
 
-from cli.stack.orphan import watch_parent
 from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import load_settings
+from localstack.orphan import watch_parent
 
 
 @click.command()

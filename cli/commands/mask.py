@@ -12,11 +12,11 @@ from PIL import Image
 from PIL.Image import Transpose
 
 from core.errors import UsageError
+from photos.orientation import TURNS, exif_orientation
+from photos.photo import ARTIFACT_FORMATS
+from photos.pictures import Undecodable, encoded, flattened, opened
+from photos.pictures import decode as decode_pixels
 from removal.mask import MAX_CHARACTERS, Mask, Order, check_size, mask_from_boxes, read_box, read_mask
-from worker.imaging import ARTIFACT_FORMATS
-from worker.orientation import TURNS, exif_orientation
-from worker.pictures import Undecodable, encoded, flattened, opened
-from worker.pictures import decode as decode_pixels
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from actions.budgets import describe_budget, set_limits
-from cli.acting import actor
+from cli.actor import actor
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
 from core.money import money

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from actions import review
 from actions.review import Decided
-from cli.acting import actor
+from cli.actor import actor
 from cli.database import open_database
 from cli.options import MOST_ID
 from core.errors import NotFound, Refused

@@ -8,24 +8,24 @@ from functools import partial
 import click
 from pydantic import SecretStr
 
-from cli.console_link import make_console_link
 from cli.database import open_database
-from cli.stack.local import UP_ROLES, LocalStack
-from cli.stack.orphan import watch_parent
-from cli.stack.ports import free_port, why_taken
+from cli.running.console_link import make_console_link
 from core import tracing
 from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from db.migrate import upgrade
 from db.session import make_engine
+from localstack.orphan import watch_parent
+from localstack.ports import free_port, why_taken
+from localstack.stack import UP_ROLES, LocalStack
 from sandbox.erasers import why_plain
 
 
 @click.command()
 def worker() -> None:
     """Run jobs until SIGTERM (needs DATABASE_URL and REDIS_URL)."""
-    from worker.main import run_worker
+    from worker.process import run_worker
 
     run_worker(_role_settings("worker"))
 

@@ -1,32 +1,16 @@
 """`cleanplate run`: photos in, clean photos out, one command."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Connection, Engine
 
-from cli.asking import confirm, tell_quote
-from cli.checks import check_settings
-from cli.export import prepare_folder
+from cli.exporting.folder import prepare_folder
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
-from cli.progress import make_display
-from cli.report import REPORT_NAME, write_reports
-from cli.stack.local import RUN_ROLES, LocalStack
-from cli.stopping import CanaryFailed
-from cli.summary import RunSummary
-from cli.waiting import wait_for_end
-from core.errors import AccountRefused, BudgetReached, UsageError
-from core.settings import Settings, load_settings
-from db import batches, budgets, canaries, circuits, costs, failures, tallies
-from db.budgets import tariff_of
-from db.migrate import upgrade
-from db.session import make_engine, now, transact
-from producer.catalogue.source import identity, is_photo, read_source, title
-from producer.intake import BatchOptions, Intake, submit
-from sandbox.erasers import why_plain
+from cli.quoting.confirm import confirm, tell_quote
+from cli.running.clean import clean, keep_originals
+from core.errors import AccountRefused
+from core.settings import load_settings
 
 
 @click.command()
@@ -58,120 +42,3 @@ def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_ove
     if summary.stopped is not None:
         raise summary.stopped
     return summary.exit_code
-
-
-def keep_originals(source: str, out: Path) -> None:
-    """Refuse to write outputs over the photos they come from.
-
-    Raises:
-        UsageError: `out` is the folder of the source.
-    """
-    path = Path(source).resolve()
-    folder = path if path.is_dir() else path.parent
-    if folder == out and (path.is_dir() or is_photo(path)):
-        raise UsageError(
-            f"--out {out} is where the photos come from; name another folder, so that none is overwritten."
-        )
-
-
-def clean(
-    settings: Settings,
-    source: str,
-    out: Path,
-    options: BatchOptions,
-    *,
-    roles: frozenset[str] = RUN_ROLES,
-    begin: Callable[[Engine], None] = lambda _: None,
-    end: Callable[[RunSummary, LocalStack], None] = lambda *_: None,
-) -> RunSummary:
-    """Submit, wait, export and report; return what came of it.
-
-    Args:
-        settings: Of this process.
-        source: As typed.
-        out: An existing folder.
-        options: What to take off.
-        roles: What runs meanwhile.
-        begin: Called once everything runs.
-        end: Called with what came of it while everything still runs.
-
-    A refused account, a used up budget, a bad canary or Ctrl-C while waiting ends it early, and the summary says so.
-
-    Raises:
-        CleanplateError: It could not be carried to its end; running again goes on.
-    """
-    check_settings(settings)
-    began = time.monotonic()
-    stopped: AccountRefused | BudgetReached | CanaryFailed | KeyboardInterrupt | None = None
-    with LocalStack(settings, roles=roles, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
-        engine = make_engine(stack.endpoints.database_url, pool_size=2)
-        try:
-            begin(engine)
-            since = transact(engine, now)
-            intake = transact(engine, lambda connection: take_in(connection, source, out, options, settings))
-            _say(intake, transact(engine, lambda connection: batches.get(connection, intake.batch_id)))
-            try:
-                wait_for_end(
-                    engine,
-                    intake.batch_id,
-                    since=since,
-                    settings=settings,
-                    display=make_display(),
-                    check=stack.check,
-                )
-            except (AccountRefused, BudgetReached, CanaryFailed, KeyboardInterrupt) as error:
-                stopped = error
-            report = out / REPORT_NAME
-            if not isinstance(stopped, KeyboardInterrupt):
-                report = write_reports(engine, intake.batch_id, out, currency=settings.removal_currency)
-            counts = transact(engine, lambda connection: tallies.counts(connection, intake.batch_id))
-            failed = transact(engine, lambda connection: failures.count_dead_by_code(connection, intake.batch_id))
-            spent = transact(engine, lambda connection: costs.spent(connection, intake.batch_id))
-            summary = RunSummary(
-                batch=intake.batch_id,
-                counts=counts,
-                spent=spent,
-                currency=settings.removal_currency,
-                seconds=time.monotonic() - began,
-                out=out,
-                report=report,
-                failures=failed,
-                stopped=stopped,
-            )
-            end(summary, stack)
-        finally:
-            engine.dispose()
-    return summary
-
-
-def take_in(connection: Connection, source: str, out: Path | None, options: BatchOptions, settings: Settings) -> Intake:
-    """Write the batch and let it run at once, even when an earlier try ended with a refused account.
-
-    A batch that is paused for its canary stays so until a person resumes it; one that is paused for want of budget
-    goes on when there is some.
-    """
-    intake = submit(
-        connection,
-        read_source(source, leave_out=out, reading=options.reading),
-        name=title(source),
-        source=identity(source),
-        options=options,
-    )
-    if intake.resumed:
-        batch = batches.get(connection, intake.batch_id)
-        reason = batch.pause_reason if batch is not None else None
-        if reason == budgets.PAUSE_REASON:
-            budgets.resume_affordable(connection, settings.account, tariff_of(settings))
-        elif reason != canaries.PAUSE_REASON and batch is not None and batch.canary_state != "failed":
-            batches.resume(connection, intake.batch_id)
-    circuits.probe_now(connection, settings.account)
-    return intake
-
-
-def _say(intake: Intake, batch: batches.BatchRow | None) -> None:
-    if batch is not None and batch.state == "paused":
-        click.echo(f"Batch {intake.batch_id} is paused ({batch.pause_reason}).", err=True)
-    elif intake.resumed:
-        click.echo(f"Batch {intake.batch_id} goes on where it stopped ({intake.added} photos are new).", err=True)
-    else:
-        click.echo(f"Batch {intake.batch_id}: {intake.added} photos.", err=True)

@@ -7,13 +7,13 @@ import click
 from sqlalchemy import Connection, Engine
 
 from actions.budgets import describe_budget
-from cli.circuit import as_dict as circuit_as_dict
-from cli.circuit import describe_circuit
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option
-from cli.progress import make_display
-from cli.stopping import why_stopped
-from cli.waiting import wait_for_end
+from cli.running.circuit import as_dict as circuit_as_dict
+from cli.running.circuit import describe_circuit
+from cli.running.progress import make_display
+from cli.running.stops import why_stopped
+from cli.running.wait import wait_for_end
 from core.money import money
 from core.settings import Settings, load_settings
 from db import batches, canaries, circuits, costs, failures, tallies

@@ -6,10 +6,10 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from cli.asking import confirm, tell_quote
-from cli.commands.run import take_in
 from cli.database import open_database
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
+from cli.quoting.confirm import confirm, tell_quote
+from cli.running.clean import take_in
 from core.settings import load_settings
 from db import batches, callbacks
 from db.session import transact

@@ -4,7 +4,7 @@ import click
 
 from actions.tokens import create as create_token
 from actions.tokens import revoke as revoke_token
-from cli.acting import actor
+from cli.actor import actor
 from cli.database import open_database
 from cli.options import MOST_ID
 from core.settings import load_settings

@@ -5,7 +5,7 @@ import sys
 import click
 
 from actions import people
-from cli.acting import actor
+from cli.actor import actor
 from cli.database import open_database
 from console.pages.passwords import flaw_of, hash_password
 from core.errors import UsageError

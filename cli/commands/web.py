@@ -6,12 +6,12 @@ import socket
 import click
 
 from cli.database import open_database
-from cli.stack.orphan import watch_parent
 from core.logs import configure_logs
 from core.metrics import serve_metrics
 from core.settings import load_settings
 from db.heart import heart
 from db.session import now, transact
+from localstack.orphan import watch_parent
 from producer.fleet_metrics import FleetCollector
 
 POOL_SIZE = 10

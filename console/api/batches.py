@@ -11,19 +11,12 @@ from actions import batches as steered
 from actions import requeue as send_again
 from actions.budgets import set_limits
 from console.api.access import actor_of
+from console.api.context import ApiContext, read_cost
+from console.api.fields import BatchId, Words
+from console.api.inputs import BudgetIn, RequeueIn
 from console.api.once import IdempotencyKey, run_once
+from console.api.outputs import BatchesOut, BatchOut, ChangedOut, JobsOut
 from console.api.problems import responses
-from console.api.tools import Tools, read_cost
-from console.api.words import (
-    BatchesOut,
-    BatchId,
-    BatchOut,
-    BudgetIn,
-    ChangedOut,
-    JobsOut,
-    RequeueIn,
-    Words,
-)
 from core.settings import Settings
 from core.states import JobState
 from db import batches, listings, tallies
@@ -34,7 +27,7 @@ Steer = Callable[[Connection, str, int, Settings], int]
 DENIED = responses(401, 403, 422)
 
 
-def batches_router(tools: Tools) -> APIRouter:
+def batches_router(tools: ApiContext) -> APIRouter:
     """Return the routes of batches."""
     router = APIRouter(prefix="/batches", tags=["batches"], responses=DENIED)
     engine = tools.engine

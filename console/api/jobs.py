@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from actions.requeue import requeue_one
 from actions.review import accept, reject
 from console.api.access import actor_of
+from console.api.context import ApiContext
+from console.api.fields import MOST_ID
 from console.api.once import IdempotencyKey, run_once
+from console.api.outputs import AttemptOut, ChangedOut, JobDetailOut
 from console.api.problems import responses
-from console.api.tools import Tools
-from console.api.words import MOST_ID, AttemptOut, ChangedOut, JobDetailOut
-from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, Wanted, send
+from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, WantedPart, send
 from core.settings import Settings
 from db import artifacts, listings
 from db.listings import JobRow
@@ -25,7 +26,7 @@ Decide = Callable[[Connection, str, int, Settings], int]
 JobId = Annotated[int, Path(ge=1, le=MOST_ID)]
 
 
-def jobs_router(tools: Tools) -> APIRouter:
+def jobs_router(tools: ApiContext) -> APIRouter:
     """Return the routes of jobs."""
     router = APIRouter(prefix="/jobs", tags=["jobs"], responses=responses(401, 403, 404, 422))
     engine = tools.engine
@@ -67,7 +68,7 @@ def jobs_router(tools: Tools) -> APIRouter:
         if found is None:
             raise HTTPException(404, f"Job {job_id} has no clean photo; it is {row.state}.")
         # Sent round again, a job may come to another output.
-        return send(engine, found, Wanted(range_, if_none_match, if_range), cache=ASK_EACH_TIME)
+        return send(engine, found, WantedPart(range_, if_none_match, if_range), cache=ASK_EACH_TIME)
 
     def deciding(name: str, what: str, decide: Decide) -> None:
         @router.post(

@@ -7,10 +7,12 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from console.api.context import FROM_ELSEWHERE, ApiContext, read_photos
+from console.api.fields import MOST_ID
+from console.api.inputs import BatchIn
 from console.api.once import IdempotencyKey, run_once
+from console.api.outputs import CostsOut, LedgerLineOut, LimiterOut, QuoteOut
 from console.api.problems import responses
-from console.api.tools import FROM_ELSEWHERE, Tools, read_photos
-from console.api.words import MOST_ID, BatchIn, CostsOut, LedgerLineOut, LimiterOut, QuoteOut
 from core.content import content_key
 from db import costs, history
 from db.session import transact
@@ -20,7 +22,7 @@ from removal.limiter.errors import LimiterUnavailable
 from removal.limiter.view import look
 
 
-def money_router(tools: Tools) -> APIRouter:
+def money_router(tools: ApiContext) -> APIRouter:
     """Return the routes about money and speed."""
     router = APIRouter(tags=["money"], responses=responses(401, 403, 422))
     engine, settings = tools.engine, tools.settings

@@ -9,14 +9,14 @@ MOST_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadedFile:
     """A file as it came."""
 
     data: bytes
     sha256: str
 
 
-async def read_upload(request: Request) -> Upload:
+async def read_upload(request: Request) -> UploadedFile:
     """Return a request's body.
 
     Raises:
@@ -27,4 +27,4 @@ async def read_upload(request: Request) -> Upload:
         data += chunk
         if len(data) > MOST_BYTES:
             raise HTTPException(413, f"The file is over {MOST_BYTES // 1_000_000} MB; split it, or submit it by hand.")
-    return Upload(bytes(data), hashlib.sha256(data).hexdigest())
+    return UploadedFile(bytes(data), hashlib.sha256(data).hexdigest())

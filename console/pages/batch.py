@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 from actions import batches as steered
 from actions import requeue as send_again
 from actions.budgets import set_limits
-from console.api.words import MOST_ID
+from console.api.fields import MOST_ID
 from console.pages.batch_view import (
     PAGE,
     BatchView,

@@ -14,7 +14,7 @@ from console.pages.batch import batches_router
 from console.pages.errors import add_page_errors
 from console.pages.job import jobs_router
 from console.pages.live import live_router
-from console.pages.making import making_router
+from console.pages.new_batch import making_router
 from console.pages.overview import Glances, overview_router
 from console.pages.people import people_router
 from console.pages.photos import Photos

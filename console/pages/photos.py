@@ -13,12 +13,13 @@ from core.settings import Settings
 from db import artifacts, previews, uploads
 from db.listings import JobView
 from db.session import transact
-from worker.fetch import Fetcher
-from worker.imaging import ARTIFACT_FORMATS, thumbnail
-from worker.memory import MEMORY
-from worker.orientation import exif_orientation, seen_size
-from worker.pictures import Undecodable, opened
-from worker.source import MAX_SOURCE_BYTES, read_source
+from photos.fetch import Fetcher
+from photos.memory import MEMORY
+from photos.orientation import exif_orientation, seen_size
+from photos.photo import ARTIFACT_FORMATS
+from photos.pictures import Undecodable, opened
+from photos.source import MAX_SOURCE_BYTES, read_source
+from photos.thumbnails import thumbnail
 
 SMALL, LARGE = 320, 1600
 """Longest sides of pictures, pixels."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
 
-from console.api.words import MOST_ID
+from console.api.fields import MOST_ID
 from console.artifacts import MEDIA_TYPES
 from console.pages.photos import LARGE, SMALL, Photos
 from console.pages.rendering import with_headers

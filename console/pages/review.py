@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 
-from console.api.words import MOST_ID
+from console.api.fields import MOST_ID
 from console.pages.job import look_at_job
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor

@@ -11,7 +11,7 @@ from actions.connections import Connected
 from actions.connections import close as close_connection
 from actions.connections import connect as connect_shop
 from actions.connections import rotate as rotate_secret
-from console.api.words import MOST_ID
+from console.api.fields import MOST_ID
 from console.pages.acts import Made, told
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor, read_form

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 
 from actions.tokens import create as create_token
 from actions.tokens import revoke as revoke_token
-from console.api.words import MOST_ID
+from console.api.fields import MOST_ID
 from console.pages.acts import Made, told
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor, read_form

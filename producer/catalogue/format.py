@@ -10,13 +10,13 @@ from producer.catalogue.failures import FAILURES
 from producer.catalogue.google_table import GOOGLE_TABLE
 from producer.catalogue.item import Item
 from producer.catalogue.jsonl import read_jsonl
-from producer.catalogue.magento import MAGENTO
+from producer.catalogue.magento_table import MAGENTO
 from producer.catalogue.plain_table import PLAIN_TABLE
 from producer.catalogue.shape import Columns, Shape, find_columns
-from producer.catalogue.shopify import SHOPIFY
+from producer.catalogue.shopify_table import SHOPIFY
 from producer.catalogue.table import Table, open_table, read_rows
 from producer.catalogue.url_list import read_url_list
-from producer.catalogue.woocommerce import WOOCOMMERCE
+from producer.catalogue.woocommerce_table import WOOCOMMERCE
 
 JSONL = "jsonl"
 URLS = "urls"

@@ -26,7 +26,7 @@ _PRODUCTS = {"item", "entry"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UrlPlace:
     """A photo's URL in the file.
 
     Args:
@@ -45,7 +45,7 @@ class Product:
     """One product of the feed."""
 
     sku: str | None
-    photos: tuple[Place, ...]
+    photos: tuple[UrlPlace, ...]
 
 
 def read_feed(path: Path) -> Iterator[Item]:
@@ -109,7 +109,7 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._done: deque[Product] = deque()
-        self._photos: list[Place] = []
+        self._photos: list[UrlPlace] = []
         self._sku: str | None = None
         self._open: str | None = None
         self._text: list[str] = []
@@ -164,7 +164,7 @@ class _Reader:
             elif text and self._start is not None:
                 if len(self._photos) >= MOST_PHOTOS:
                     raise UsageError(f"{self._name} has a product with over {MOST_PHOTOS} photos.")
-                self._photos.append(Place(text, self._start, self._parser.CurrentByteIndex))
+                self._photos.append(UrlPlace(text, self._start, self._parser.CurrentByteIndex))
         self._open = None
 
     def _refuse(self, *_: object) -> None:

@@ -6,7 +6,7 @@ What it names is a product, whose photos its API lists; that is asked later, as 
 from collections.abc import Sequence
 
 from db.connections import ShopConnection
-from producer.webhooks.delivery import Delivery, Incoming, Photo, list_of, read_json, text_of
+from producer.webhooks.delivery import Delivery, Incoming, ShopPhoto, list_of, read_json, text_of
 from producer.webhooks.standard import require_standard
 
 SCOPES = ("store/product/created", "store/product/updated")
@@ -48,11 +48,11 @@ def photos_request(shop: ShopConnection, product: str) -> tuple[str, dict[str, s
     return f"{base}/v3/catalog/products/{product}/images?limit=250", headers
 
 
-def photos_of(answer: object, product: str) -> tuple[Photo, ...]:
+def photos_of(answer: object, product: str) -> tuple[ShopPhoto, ...]:
     """Return the photos in an answer of the API, the largest of each."""
     listed = list_of(answer.get("data")) if isinstance(answer, dict) else []
     found = [
-        Photo(
+        ShopPhoto(
             text_of(image.get("url_zoom")) or text_of(image.get("url_standard")),
             text_of(image.get("date_modified")),
             product,

@@ -39,7 +39,7 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class ShopPhoto:
     """A product's photo.
 
     Args:
@@ -66,7 +66,7 @@ class Delivery:
 
     key: str
     topic: str
-    photos: tuple[Photo, ...] = ()
+    photos: tuple[ShopPhoto, ...] = ()
     products: tuple[str, ...] = ()
 
 

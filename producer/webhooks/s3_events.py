@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
 from producer.catalogue.item import storable
-from producer.webhooks.delivery import BadSignature, Delivery, Incoming, Photo, body_key, list_of, read_json, text_of
+from producer.webhooks.delivery import (
+    BadSignature,
+    Delivery,
+    Incoming,
+    ShopPhoto,
+    body_key,
+    list_of,
+    read_json,
+    text_of,
+)
 
 
 class S3Events:
@@ -30,6 +39,6 @@ class S3Events:
             if "ObjectCreated" in name and isinstance(bucket, dict) and isinstance(entry, dict):
                 key = storable(unquote_plus(text_of(entry.get("key"))))
                 if text_of(bucket.get("name")) and key and not key.endswith("/"):
-                    photos.append(Photo(f"s3://{text_of(bucket['name'])}/{key}", text_of(entry.get("eTag"))))
+                    photos.append(ShopPhoto(f"s3://{text_of(bucket['name'])}/{key}", text_of(entry.get("eTag"))))
         told = "\n".join(f"{photo.url} {photo.version}" for photo in photos)
         return Delivery(body_key(told.encode()) if photos else body_key(incoming.body), "ObjectCreated", tuple(photos))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from producer.webhooks.delivery import Delivery, Incoming, Photo, body_key, list_of, read_json, text_of
+from producer.webhooks.delivery import Delivery, Incoming, ShopPhoto, body_key, list_of, read_json, text_of
 from producer.webhooks.hmacs import require
 
 TOPICS = {"products/create", "products/update"}
@@ -36,7 +36,7 @@ def _header(incoming: Incoming, name: str) -> str:
     return incoming.header(f"x-shopify-{name}", f"shopify-{name}")
 
 
-def _photos(product: dict[str, Any]) -> tuple[Photo, ...]:
+def _photos(product: dict[str, Any]) -> tuple[ShopPhoto, ...]:
     skus = [text_of(variant.get("sku")) for variant in list_of(product.get("variants"))]
     sku = next((sku for sku in skus if sku), "") or text_of(product.get("handle")) or None
     found = [_photo(image.get("src"), image.get("updated_at"), sku) for image in list_of(product.get("images"))]
@@ -49,7 +49,7 @@ def _photos(product: dict[str, Any]) -> tuple[Photo, ...]:
     return tuple(once[url] for url in dict.fromkeys(photo.url for photo in found if photo.url))
 
 
-def _photo(url: object, updated_at: object, sku: str | None) -> Photo:
+def _photo(url: object, updated_at: object, sku: str | None) -> ShopPhoto:
     told = text_of(url)
     # `v` in the URL changes with the bytes; the time also with the photo's place and description.
-    return Photo(told, "" if _VERSION.search(told) else text_of(updated_at), sku)
+    return ShopPhoto(told, "" if _VERSION.search(told) else text_of(updated_at), sku)

@@ -9,7 +9,16 @@ with `{"photos": [{"url": "https://…", "sku": "…", "version": "…"}]}`; a p
 from collections.abc import Sequence
 from typing import Any
 
-from producer.webhooks.delivery import BadDelivery, Delivery, Incoming, Photo, body_key, is_web_url, read_json, text_of
+from producer.webhooks.delivery import (
+    BadDelivery,
+    Delivery,
+    Incoming,
+    ShopPhoto,
+    body_key,
+    is_web_url,
+    read_json,
+    text_of,
+)
 from producer.webhooks.hmacs import require
 
 PREFIX = "sha256="
@@ -32,7 +41,7 @@ class SignedJson:
         return Delivery(key, text_of(body.get("type")), photos_in(body))
 
 
-def photos_in(body: dict[str, Any]) -> tuple[Photo, ...]:
+def photos_in(body: dict[str, Any]) -> tuple[ShopPhoto, ...]:
     """Return the photos of a plain body.
 
     Raises:
@@ -46,5 +55,5 @@ def photos_in(body: dict[str, Any]) -> tuple[Photo, ...]:
         photo = {"url": part} if isinstance(part, str) else part
         if not isinstance(photo, dict) or not is_web_url(text_of(photo.get("url"))):
             raise BadDelivery("Each of `photos` must be an http(s) URL, or an object with one as its `url`.")
-        found.append(Photo(text_of(photo["url"]), text_of(photo.get("version")), text_of(photo.get("sku")) or None))
+        found.append(ShopPhoto(text_of(photo["url"]), text_of(photo.get("version")), text_of(photo.get("sku")) or None))
     return tuple(found)

@@ -7,7 +7,7 @@ repeat within one second, so a repetition is told by the body's hash.
 import re
 from collections.abc import Sequence
 
-from producer.webhooks.delivery import Delivery, Incoming, Photo, body_key, list_of, read_json, text_of
+from producer.webhooks.delivery import Delivery, Incoming, ShopPhoto, body_key, list_of, read_json, text_of
 from producer.webhooks.hmacs import require
 
 TOPICS = {"product.created", "product.updated", "product.restored"}
@@ -33,7 +33,7 @@ class WooCommerce:
         product = read_json(incoming.body)
         sku = text_of(product.get("sku")) or text_of(product.get("id")) or None
         photos = [
-            Photo(text_of(image.get("src")), text_of(image.get("date_modified_gmt")), sku)
+            ShopPhoto(text_of(image.get("src")), text_of(image.get("date_modified_gmt")), sku)
             for image in list_of(product.get("images"))
         ]
         return Delivery(

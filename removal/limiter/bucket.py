@@ -21,7 +21,7 @@ def keys_of(account: str) -> tuple[str, str]:
     return f"{prefix}:bucket", f"{prefix}:recent"
 
 
-class Answer(NamedTuple):
+class ScriptAnswer(NamedTuple):
     """What every verb of the script answers; times in µs of Redis' clock."""
 
     now: int
@@ -55,15 +55,15 @@ class Bucket:
         self._head = (repr(float(rate)), str(burst))
         self._clock = clock
 
-    def reserve(self, lane: Lane, now_us: int | None = None) -> Answer:
+    def reserve(self, lane: Lane, now_us: int | None = None) -> ScriptAnswer:
         """Join the queue."""
         return self._run("reserve", now_us, lane.value)
 
-    def grant(self, permit: Permit, ahead_us: int, now_us: int | None = None) -> Answer:
+    def grant(self, permit: Permit, ahead_us: int, now_us: int | None = None) -> ScriptAnswer:
         """Ask for the slot; the answer grants one that is at most `ahead_us` away, or tells when to ask again."""
         return self._run("grant", now_us, *self._name(permit), ahead_us)
 
-    def delay(self, permit: Permit, by_us: int, now_us: int | None = None) -> Answer:
+    def delay(self, permit: Permit, by_us: int, now_us: int | None = None) -> ScriptAnswer:
         """Move a granted slot that was missed to `by_us` from now; where it was void, ask for another."""
         return self._run("late", now_us, *self._name(permit), by_us, permit.epoch)
 
@@ -74,7 +74,7 @@ class Bucket:
         ban_seconds: float | None,
         latency_seconds: float | None,
         now_us: int | None = None,
-    ) -> Answer:
+    ) -> ScriptAnswer:
         """Tell what became of a permit."""
         return self._run(
             "settle",
@@ -93,7 +93,7 @@ class Bucket:
     def _name(permit: Permit) -> tuple[str, int, int, int]:
         return permit.lane.value, permit.number, permit.born, int(permit.waited)
 
-    def _run(self, verb: str, now_us: int | None, *args: str | int) -> Answer:
+    def _run(self, verb: str, now_us: int | None, *args: str | int) -> ScriptAnswer:
         sent = time.monotonic()
         try:
             raw = self._script(keys=self._keys, args=[verb, "" if now_us is None else now_us, *self._head, *args])
@@ -101,7 +101,7 @@ class Bucket:
             raise LimiterUnavailable(
                 f"the limiter cannot use its Redis ({error}); no call is made without it"
             ) from error
-        answer = Answer(*cast(list[int], raw))
+        answer = ScriptAnswer(*cast(list[int], raw))
         if now_us is None:
             self._clock.observe(answer.now, sent, time.monotonic())
         return answer

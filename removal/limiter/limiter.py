@@ -7,7 +7,7 @@ from collections.abc import Callable
 from redis import Redis
 
 from core.states import Lane
-from removal.limiter.bucket import Answer, Bucket
+from removal.limiter.bucket import Bucket, ScriptAnswer
 from removal.limiter.clock import RedisClock
 from removal.limiter.errors import SlotMoved
 from removal.limiter.lineup import Lineup
@@ -131,7 +131,7 @@ class Limiter:
         permit.settled = True
         self._lineup.note(permit.lane, self._bucket.settle(permit, outcome, ban_seconds, latency_seconds))
 
-    def _take_in(self, permit: Permit, answer: Answer) -> None:
+    def _take_in(self, permit: Permit, answer: ScriptAnswer) -> None:
         permit.number, permit.born, permit.at_us = answer.number, answer.born, answer.at
         permit.granted, permit.waited = bool(answer.granted), bool(answer.waited)
         permit.epoch, permit.generation, permit.rate_millis = answer.epoch, answer.generation, answer.rate_millis

@@ -3,7 +3,7 @@
 import threading
 
 from core.states import Lane
-from removal.limiter.bucket import Answer
+from removal.limiter.bucket import ScriptAnswer
 from removal.limiter.permit import Permit
 
 
@@ -12,10 +12,10 @@ class Lineup:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._newest: dict[Lane, Answer] = {}
+        self._newest: dict[Lane, ScriptAnswer] = {}
         self._epoch = (0, 0)
 
-    def note(self, lane: Lane, answer: Answer) -> None:
+    def note(self, lane: Lane, answer: ScriptAnswer) -> None:
         """Take in an answer about a lane; threads may bring them out of order."""
         with self._lock:
             known = self._newest.get(lane)

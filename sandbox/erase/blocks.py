@@ -5,14 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sandbox.erase.engine import Image8, Line
+from sandbox.erase.engine import Image8, TextLine
 from sandbox.erase.glyphs import disc, dominant_colour
 
 TOLERANCE = 14
 LARGEST_SHARE = 0.35
 
 
-def block_mask(picture: Image8, line: Line) -> Image8 | None:
+def block_mask(picture: Image8, line: TextLine) -> Image8 | None:
     """The whole block as a mask, its rounded corners and shadowed rim included, or None when there is no block.
 
     A block is one flat colour that fills most of the line's box, reaches past it, has a straight outline and ends

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sandbox.erase.engine import Line
+from sandbox.erase.engine import TextLine
 from sandbox.erase.glyphs import Strokes
 
 
-def kinds_of(line: Line, strokes: Strokes, names: Iterable[str]) -> frozenset[int]:
+def kinds_of(line: TextLine, strokes: Strokes, names: Iterable[str]) -> frozenset[int]:
     """The elements that the line's letters belong to; a block around them is not looked at."""
     kinds = {1 if strokes.colour is None else 3}
     said = _plain(line.text)

@@ -23,7 +23,7 @@ LEAST_LETTERS = 2
 
 
 @dataclass(frozen=True)
-class Line:
+class TextLine:
     """A line of text: its four corners, clockwise from top left, and what it says."""
 
     corners: Points
@@ -59,13 +59,15 @@ class Engine:
             }
         )
 
-    def read(self, picture: Image8) -> list[Line]:
+    def read(self, picture: Image8) -> list[TextLine]:
         """Finds lines of text and reads them (BGR picture); leaves out what does not read like text."""
         found = self._ocr(picture, use_det=True, use_cls=False, use_rec=True)
         if found.boxes is None or found.txts is None:
             return []
         lines = zip(found.boxes, found.txts, found.scores, strict=True)
-        return [Line(np.asarray(box, np.float32), text) for box, text, score in lines if reads_like_text(text, score)]
+        return [
+            TextLine(np.asarray(box, np.float32), text) for box, text, score in lines if reads_like_text(text, score)
+        ]
 
 
 def reads_like_text(text: str, score: float) -> bool:
@@ -77,7 +79,7 @@ def reads_like_text(text: str, score: float) -> bool:
 _free: SimpleQueue[Engine] = SimpleQueue()
 
 
-def read_lines(picture: Image8) -> list[Line]:
+def read_lines(picture: Image8) -> list[TextLine]:
     """Does what `Engine.read` does, on an engine nobody uses at the moment; loads the models when there is none."""
     try:
         engine = _free.get_nowait()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sandbox.erase.blocks import block_mask
 from sandbox.erase.elements import kinds_of
-from sandbox.erase.engine import Image8, Line, read_lines
+from sandbox.erase.engine import Image8, TextLine, read_lines
 from sandbox.erase.glyphs import Bools, clear_line, find_strokes, line_area, window_of
 from sandbox.erase.repair import repair
 from sandbox.erase.subject import subject_mask
@@ -57,12 +57,12 @@ class Marks:
         self.wish = wish
         self.letters = np.zeros(picture.shape[:2], np.uint8)
         self.blocks = np.zeros(picture.shape[:2], np.uint8)
-        self.solid: list[Line] = []
+        self.solid: list[TextLine] = []
         self.subject = subject
         if subject is None and wish.subject_elements != wish.other_elements:
             self.subject = subject_mask(picture)
 
-    def add(self, lines: Iterable[Line]) -> None:
+    def add(self, lines: Iterable[TextLine]) -> None:
         """Marks those of the lines that are wished gone."""
         least = SMALLEST_LINE * max(self.letters.shape)
         for line in lines:
@@ -99,12 +99,12 @@ class Marks:
             rows, columns = _around(line, bared)
             shift = np.array([columns.start, rows.start], np.float32)
             found = read_lines(np.ascontiguousarray(bared[rows, columns]))
-            below.add(Line(each.corners + shift, each.text) for each in found)
+            below.add(TextLine(each.corners + shift, each.text) for each in found)
         lifted = (below.picture != bared).any(axis=2)
         self.picture[lifted] = below.picture[lifted]
         self.letters |= below.letters
 
-    def _wanted_at(self, line: Line) -> frozenset[int]:
+    def _wanted_at(self, line: TextLine) -> frozenset[int]:
         """A line belongs to the subject when more than half of its box lies over it."""
         if self.subject is None:
             return self.wish.subject_elements
@@ -114,5 +114,5 @@ class Marks:
         return self.wish.subject_elements if over.size and over.mean() > 0.5 else self.wish.other_elements
 
 
-def _around(line: Line, picture: Image8) -> tuple[slice, slice]:
+def _around(line: TextLine, picture: Image8) -> tuple[slice, slice]:
     return window_of(line_area(line, picture.shape[:2], grow=0.3), 8)

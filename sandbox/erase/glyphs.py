@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sandbox.erase.engine import Image8, Line
+from sandbox.erase.engine import Image8, TextLine
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -45,7 +45,7 @@ class Strokes:
     clear: Image8 | None = None
 
 
-def line_area(line: Line, size: tuple[int, int], grow: float = -0.12) -> Image8:
+def line_area(line: TextLine, size: tuple[int, int], grow: float = -0.12) -> Image8:
     """The line's box as a mask, grown on all sides by a share of its height; `size` is (height, width).
 
     The detector leaves a margin of about a quarter of the height above and below the letters, but may cut off the
@@ -95,7 +95,7 @@ def disc(diameter: int) -> Image8:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (odd, odd)), np.uint8)
 
 
-def find_strokes(picture: Image8, line: Line) -> Strokes:
+def find_strokes(picture: Image8, line: TextLine) -> Strokes:
     """Marks what is thin and stands out in any channel, lighter or darker than what is around it.
 
     Top-hats see thin shapes only, so the outline of a sleeve or a shoe under the line is left alone.
@@ -200,7 +200,7 @@ def lift_veil(crop: Image8, strokes: Image8, body: Bools) -> tuple[Bools, Image8
     return np.asarray(middle & (error < VEIL_ERROR) & dim), clear
 
 
-def clear_line(picture: Image8, line: Line, strokes: Strokes) -> Image8:
+def clear_line(picture: Image8, line: TextLine, strokes: Strokes) -> Image8:
     """Takes the veil off in place where that can be done, and returns the mask of what must be painted anew."""
     reach = max(3, round(line.height * (0.022 if strokes.colour is None else 0.04)))
     grown = cv2.dilate(strokes.mask, disc(2 * reach + 1)) * 255

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from sandbox.erase.engine import Image8, Line, read_lines
+from sandbox.erase.engine import Image8, TextLine, read_lines
 from sandbox.erase.eraser import SMALLEST_LINE
 from sandbox.erase.glyphs import Bools
 
@@ -37,7 +37,7 @@ def cleanness(photo: Image.Image, output: Image.Image, plate: Image.Image) -> Cl
     return Cleanness(words, psnr(cleaned, clean), psnr(before, clean))
 
 
-def _lies_on(line: Line, overlaid: Bools) -> bool:
+def _lies_on(line: TextLine, overlaid: Bools) -> bool:
     box = np.zeros(overlaid.shape, np.uint8)
     cv2.fillConvexPoly(box, line.corners.astype(np.int32), 1)
     return bool(overlaid[box > 0].mean() > 0.02)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cli.stack.ports import free_port
 from core.settings import Settings
+from localstack.ports import free_port
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from tests.acceptance.forked import run_forked

@@ -17,7 +17,7 @@ def run_on_terminal(environment: dict[str, str], folder: Path, answer: str, *arg
     try:
         os.write(ours, answer.encode())
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments],
+            [sys.executable, "-P", "-m", "cli.main", *arguments],
             env={**environment, "PYTHONPATH": os.getcwd()},
             cwd=folder,
             stdin=theirs,

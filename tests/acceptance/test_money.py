@@ -119,7 +119,7 @@ def test_an_outage_is_shown_and_waited_out(
     photos = make_photos(tmp_path / "photos", 20)
     sandbox.configure(faults={"801": 1.0})
     with subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "run", str(photos), "--out", "clean", "--json"],
+        [sys.executable, "-P", "-m", "cli.main", "run", str(photos), "--out", "clean", "--json"],
         env={**environment, "PYTHONPATH": os.getcwd(), "OUTAGE_PROBE_SECONDS": "0.5", "REMOVAL_RATE": "10"},
         cwd=tmp_path,
         stdout=subprocess.PIPE,

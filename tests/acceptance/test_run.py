@@ -134,7 +134,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     photos = make_photos(tmp_path / "photos", 150)
     sandbox.configure(latency=0.5)
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "run", str(photos), "--out", "clean"],
+        [sys.executable, "-P", "-m", "cli.main", "run", str(photos), "--out", "clean"],
         env={**environment, "PYTHONPATH": os.getcwd(), "REMOVAL_RATE": "10"},
         cwd=tmp_path,
         stderr=subprocess.PIPE,
@@ -205,7 +205,7 @@ def test_the_stack_that_is_up_is_used(
 ) -> None:
     photos = make_photos(tmp_path / "photos", 5)
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "up"],
+        [sys.executable, "-P", "-m", "cli.main", "up"],
         env={**environment, "PYTHONPATH": os.getcwd()},
         cwd=tmp_path,
         stderr=subprocess.PIPE,

@@ -12,7 +12,7 @@ import httpx
 from click.testing import CliRunner
 from sqlalchemy import Connection, Engine, text
 
-from cli.acting import actor
+from cli.actor import actor
 from cli.group import cleanplate
 from console.app import make_app
 from core.errors import CleanplateError

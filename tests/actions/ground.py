@@ -12,7 +12,7 @@ from db import tokens as token_rows
 from db.tokens import Scope
 from db.users import Role
 from tests.db.rows import make_batch, put
-from tests.worker.photos import drawn, saved
+from tests.photos.pictures import drawn, saved
 
 
 def some(engine: Engine) -> None:

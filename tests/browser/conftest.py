@@ -16,16 +16,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from cli.stack.ports import free_port
-from cli.stack.tail import read_tail
 from core.settings import Settings
+from localstack.ports import free_port
+from localstack.tail import read_tail
 from sandbox import erasers
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from sandbox.wish import Wish
+from tests.photos.pictures import drawn, saved
 from tests.servers import claim_stack
 from tests.worker.eraser import InvertingEraser
-from tests.worker.photos import drawn, saved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NO_CHROMIUM = "the console was not tried in a browser: there is no Chromium here (apt-get install chromium)"

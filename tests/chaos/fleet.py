@@ -16,13 +16,13 @@ from PIL import Image
 from redis import Redis
 from sqlalchemy import text
 
-from cli.stack.embedded import EmbeddedPostgres, EmbeddedValkey
-from cli.stack.place import remove_place
 from db import batches, tallies
 from db.batches import BatchRow
 from db.migrate import upgrade
 from db.session import make_engine, transact
 from db.tallies import BatchCounts
+from localstack.embedded import EmbeddedPostgres, EmbeddedValkey
+from localstack.place import remove_place
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from sandbox.server import SandboxServer
@@ -81,7 +81,7 @@ class Role:
         self.name = name
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", name],
+                [sys.executable, "-P", "-m", "cli.main", name],
                 env=environment,
                 stdout=file,
                 stderr=file,

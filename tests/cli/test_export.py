@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from cli.export import export_photos
-from cli.export_names import Names, Sameness, file_of, find_sameness
-from cli.report import write_reports
+from cli.exporting.folder import export_photos
+from cli.exporting.names import Names, Sameness, file_of, find_sameness
+from cli.exporting.report import write_reports
 from core.states import Lane
 from db import artifacts, batches
 
@@ -151,7 +151,7 @@ def test_a_disk_that_takes_no_more_is_said_and_leaves_no_half_file(
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "export", "1", "--to", str(tmp_path / "out")],
+        [sys.executable, "-P", "-m", "cli.main", "export", "1", "--to", str(tmp_path / "out")],
         env={
             "DATABASE_URL": database_url,
             "CLEANPLATE_HOME": str(tmp_path / "home"),

@@ -14,11 +14,11 @@ from core.errors import BudgetReached
 from core.settings import Settings
 from core.states import AnswerClass, Spend
 from db import attempts, batches, budgets, canaries
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.budgets import Tariff
 from tests.db.rows import call, make_batch, put
 
-PAID = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
+PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
 Say = Callable[..., Result]
 
 

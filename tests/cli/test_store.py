@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from cli.commands.store import move_all, sweep_all
+from cli.exporting.stores import move_all, sweep_all
 from core.errors import CleanplateError, StoreUnavailable, UnavailableError
 from core.settings import Settings
 from db import artifacts, moving, store, sweeping

@@ -20,7 +20,7 @@ from db.users import Role
 from tests.console.conftest import MakeWeb, Web
 from tests.db.reading import rows_read
 from tests.db.rows import OUTPUT, keep_output, make_batch, put
-from tests.worker.photos import drawn, saved
+from tests.photos.pictures import drawn, saved
 
 HTML = {"accept": "text/html,*/*"}
 PASSWORD = "correct horse battery"

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from sqlalchemy import create_engine
 
-from console.api import words
+from console.api import inputs, outputs
 from console.app import make_app
 from core.settings import Settings
 from tests.console.conftest import Web
@@ -52,7 +52,7 @@ def test_every_body_has_an_example_that_it_would_take() -> None:
     # These stand within others, and their fields have examples of their own.
     assert without == {"CallbackIn", "OptionsIn", "PhotoIn"}
     for name in shown.keys() - without:
-        model = getattr(words, name)
+        model = getattr(inputs if name.endswith("In") else outputs, name)
         # In the document itself fields that are null are left out.
         [example] = model.model_config["json_schema_extra"]["examples"]
         assert model.model_validate(example).model_dump(mode="json", exclude_unset=True).keys() == example.keys()

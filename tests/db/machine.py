@@ -14,7 +14,7 @@ from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, JobState, Lane
 from db import attempts, batches, budgets, canaries, cancels, circuits, jobs, outages, queue, redo, requeues, reviews
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.jobs import Changed, ClaimedJob
 from db.outages import Fault, ProbeRules
@@ -22,7 +22,7 @@ from tests.db.rows import ACCOUNT, OUTPUT
 from worker.policy import RetryRules, decide_lost
 
 TARIFF = Tariff(Decimal("0.01"), daily_calls=1_000)
-FAULT = Outcome(AnswerClass.PROVIDER_FAULT, "801", "down", latency_seconds=0.0)
+FAULT = AttemptResult(AnswerClass.PROVIDER_FAULT, "801", "down", latency_seconds=0.0)
 MOST_BATCHES = 12
 
 ANY_FROM = 18

@@ -13,14 +13,14 @@ from sqlalchemy import Connection, Engine, text
 
 from core.states import AnswerClass, Lane, Spend
 from db import attempts, batches, budgets, jobs, queue
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.budgets import Tariff
 from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue, state_of
 
 PRICE = Tariff(Decimal("0.02"))
-PAID = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
-REFUSED = Outcome(AnswerClass.PERMANENT, "700", "", spend=Spend.NONE)
-LOST = Outcome(AnswerClass.MAYBE_BILLED, "read_timeout", "", spend=Spend.MAYBE)
+PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
+REFUSED = AttemptResult(AnswerClass.PERMANENT, "700", "", spend=Spend.NONE)
+LOST = AttemptResult(AnswerClass.MAYBE_BILLED, "read_timeout", "", spend=Spend.MAYBE)
 
 
 def limit(engine: Engine, *, calls: int | None = None, cost: str | None = None, batch_id: int = 1) -> None:
@@ -35,7 +35,7 @@ def batch(engine: Engine, batch_id: int = 1) -> batches.BatchRow:
     return row
 
 
-def settle(engine: Engine, attempt_id: int, outcome: Outcome) -> None:
+def settle(engine: Engine, attempt_id: int, outcome: AttemptResult) -> None:
     with engine.begin() as connection:
         assert attempts.settle(connection, attempt_id, outcome)
 
@@ -114,7 +114,7 @@ def test_a_call_that_could_not_connect_is_no_call(engine: Engine) -> None:
     limit(engine, calls=1, cost="1")
     attempt_id = call(engine, ids[0], Tariff(Decimal("0.02"), daily_calls=5))
     assert attempt_id is not None
-    settle(engine, attempt_id, Outcome(AnswerClass.PROVIDER_FAULT, "connect_error", "", was_sent=False))
+    settle(engine, attempt_id, AttemptResult(AnswerClass.PROVIDER_FAULT, "connect_error", "", was_sent=False))
     row = batch(engine)
     assert (row.calls_made, row.cost_reserved) == (0, Decimal(0))
     with engine.connect() as connection:
@@ -258,7 +258,7 @@ def test_those_who_call_and_those_who_steer_do_not_block_each_other(engine: Engi
     fates=st.lists(st.sampled_from([PAID, REFUSED, LOST, None]), min_size=1, max_size=16),
 )
 def test_whatever_becomes_of_the_calls_no_limit_is_overshot_and_none_is_withheld(
-    engine: Engine, max_calls: int | None, max_cents: int | None, daily: int | None, fates: list[Outcome | None]
+    engine: Engine, max_calls: int | None, max_cents: int | None, daily: int | None, fates: list[AttemptResult | None]
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE batches, jobs, attempts, daily_calls RESTART IDENTITY CASCADE"))

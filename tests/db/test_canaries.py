@@ -30,7 +30,7 @@ def end(engine: Engine, ids: list[int], bad: int, *, called: bool = True) -> Non
                 connection.execute(call, {"id": job_id})
 
 
-def judge(engine: Engine, most_bad: float = 0.2) -> list[canaries.Verdict]:
+def judge(engine: Engine, most_bad: float = 0.2) -> list[canaries.CanaryVerdict]:
     with engine.begin() as connection:
         return canaries.judge(connection, most_bad)
 
@@ -73,7 +73,7 @@ def test_the_rest_follows_a_good_canary(engine: Engine) -> None:
     make_batch(engine, 50)
     choose(engine, 10)
     end(engine, due(engine), bad=2)
-    assert judge(engine) == [canaries.Verdict(1, True, 2, 10, 2, 10)]
+    assert judge(engine) == [canaries.CanaryVerdict(1, True, 2, 10, 2, 10)]
     assert len(due(engine)) == 40
     assert judge(engine) == []
 
@@ -82,7 +82,7 @@ def test_a_bad_canary_pauses_the_batch_until_somebody_lets_it_go_on(engine: Engi
     make_batch(engine, 50)
     choose(engine, 10)
     end(engine, due(engine), bad=3)
-    assert judge(engine) == [canaries.Verdict(1, False, 3, 10, 3, 10)]
+    assert judge(engine) == [canaries.CanaryVerdict(1, False, 3, 10, 3, 10)]
     assert (batch(engine).state, batch(engine).pause_reason) == ("paused", "canary")
     assert due(engine) == []
     with engine.begin() as connection:
@@ -108,7 +108,7 @@ def test_a_canary_of_which_none_was_called_is_followed_by_others_and_more_of_the
     assert min(gaps) > 100 / 6 / 2, "spread over what is left"
     end(engine, third[:5], bad=0, called=False)
     end(engine, third[5:], bad=0)
-    assert judge(engine) == [canaries.Verdict(1, True, 0, 12, 0, 1)]
+    assert judge(engine) == [canaries.CanaryVerdict(1, True, 0, 12, 0, 1)]
     assert len(due(engine)) == len(ids) - 12
 
 
@@ -118,7 +118,7 @@ def test_outputs_that_were_there_before_do_not_outweigh_a_bad_call(engine: Engin
     first = due(engine)
     end(engine, first[:1], bad=1)
     end(engine, first[1:], bad=0, called=False)
-    assert judge(engine) == [canaries.Verdict(1, False, 1, 10, 1, 1)]
+    assert judge(engine) == [canaries.CanaryVerdict(1, False, 1, 10, 1, 1)]
 
 
 def test_a_batch_whose_photos_are_all_there_already_goes_on_without_a_call(engine: Engine) -> None:
@@ -157,7 +157,7 @@ def test_photos_that_are_dead_without_a_call_are_bad_all_the_same(engine: Engine
     make_batch(engine, 50)
     choose(engine, 10)
     end(engine, due(engine), bad=10, called=False)
-    assert judge(engine) == [canaries.Verdict(1, False, 10, 10, 0, 0)]
+    assert judge(engine) == [canaries.CanaryVerdict(1, False, 10, 10, 0, 0)]
     assert batch(engine).pause_reason == "canary"
 
 

@@ -7,15 +7,15 @@ from sqlalchemy import Connection, Engine, text
 
 from core.states import AnswerClass, JobState, Lane, Spend
 from db import attempts, cancels, jobs, queue, requeues, tallies
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.tallies import BatchCounts
 from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue
 
 OUTCOMES = [
-    Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID),
-    Outcome(AnswerClass.MAYBE_BILLED, "read_timeout", "", spend=Spend.MAYBE),
-    Outcome(AnswerClass.THROTTLED, "501", "", counted=False),
-    Outcome(AnswerClass.PROVIDER_FAULT, "connect_error", "", was_sent=False),
+    AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID),
+    AttemptResult(AnswerClass.MAYBE_BILLED, "read_timeout", "", spend=Spend.MAYBE),
+    AttemptResult(AnswerClass.THROTTLED, "501", "", counted=False),
+    AttemptResult(AnswerClass.PROVIDER_FAULT, "connect_error", "", was_sent=False),
 ]
 
 

@@ -11,7 +11,7 @@ from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
 from db import artifacts, attempts, batches, cancels, circuits, jobs, requeues, tallies
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from tests.db.rows import ACCOUNT, HOLD, RULES, claim, make_batch, put, rescue, state_of
 from worker.policy import RetryRules
 
@@ -226,7 +226,7 @@ def test_a_settled_attempt_is_not_settled_again(engine: Engine) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)
     assert job is not None
-    outcome = Outcome(AnswerClass.SUCCESS, "200", "success", spend=Spend.PAID, latency_seconds=1.5)
+    outcome = AttemptResult(AnswerClass.SUCCESS, "200", "success", spend=Spend.PAID, latency_seconds=1.5)
     with engine.begin() as connection:
         attempt_id = attempts.open_call(connection, job, worker="w", account=ACCOUNT)
         assert attempt_id is not None
@@ -269,7 +269,7 @@ def test_a_requeued_job_starts_its_counts_anew(engine: Engine) -> None:
     job = claim(engine, job_id)
     assert job is not None
     with engine.begin() as connection:
-        attempts.note_without_call(connection, job, Outcome(AnswerClass.PROVIDER_FAULT, "1002", "no"), worker="w")
+        attempts.note_without_call(connection, job, AttemptResult(AnswerClass.PROVIDER_FAULT, "1002", "no"), worker="w")
         jobs.stop(connection, job, state="dead", code="1002", message="no", spent=1)
     with engine.begin() as connection:
         assert attempts.count_code(connection, job_id, "1002") == 1

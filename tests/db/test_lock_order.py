@@ -9,28 +9,30 @@ from sqlalchemy import Engine, text
 from core.decision import Decision, Move
 from core.states import AnswerClass
 from db import attempts, budgets, circuits
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.outages import ProbeRules
 from db.store.postgres import PostgresStore
 from removal.providers.aidge import Aidge
 from tests.db.meeting import meet
 from tests.db.rows import ACCOUNT, claim, make_batch, rescue, state_of
+from worker.circuit import AccountHealth
 from worker.finish import Finisher
-from worker.health import AccountHealth
 
 TARIFF = Tariff(Decimal("0.01"), daily_calls=100)
 HEALTH = AccountHealth(ACCOUNT, ProbeRules(), Aidge.kind_of)
-REFUSED = Outcome(AnswerClass.PERMANENT, "703", "no", http_status=200, latency_seconds=0.0)
+REFUSED = AttemptResult(AnswerClass.PERMANENT, "703", "no", http_status=200, latency_seconds=0.0)
 
 
 def finisher(engine: Engine) -> Finisher:
     return Finisher(engine, PostgresStore(), paid=engine, health=HEALTH, worker="w", out_of_time=threading.Event())
 
 
-@pytest.mark.parametrize("outcome", [REFUSED, Outcome(AnswerClass.PROVIDER_FAULT, "801", "down", latency_seconds=0.0)])
+@pytest.mark.parametrize(
+    "outcome", [REFUSED, AttemptResult(AnswerClass.PROVIDER_FAULT, "801", "down", latency_seconds=0.0)]
+)
 def test_an_answer_that_is_written_down_and_a_rescue_of_its_job_do_not_end_each_other(
-    engine: Engine, outcome: Outcome
+    engine: Engine, outcome: AttemptResult
 ) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from core.states import AnswerClass, Lane, Spend
 from db import attempts, cancels, locks, migrate, queue, requeues, tallies
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
 from db.migrate import configuration, is_current, upgrade
@@ -212,7 +212,7 @@ def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine
     first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in job_ids)
     assert first is not None
     assert second is not None
-    paid = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+    paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     with engine.begin() as connection:
         attempts.settle(connection, first, paid)
         tallies.fold(connection)

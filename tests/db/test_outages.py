@@ -7,13 +7,13 @@ from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, Lane, Spend
 from db import attempts, batches, cancels, circuits, jobs, outages, reviews
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.outages import Fault, ProbeRules
 from removal.providers.aidge import Aidge
 from tests.db.rows import ACCOUNT, call, claim, make_batch, put, rescue, state_of
-from worker.health import AccountHealth
+from worker.circuit import AccountHealth
 
-GOOD = Outcome(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+GOOD = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
 RULES = ProbeRules(first_seconds=2.0, cap_seconds=10.0)
 HEALTH = AccountHealth(ACCOUNT, RULES, Aidge.kind_of)
 FAULTS = [
@@ -57,7 +57,7 @@ class Fleet:
         assert opened is not None
         job_id, attempt_id = opened
         fault = Fault(job_id, attempt_id, answer[1], "down", answer[0])
-        outcome = Outcome(*answer, "down", latency_seconds=0.0)
+        outcome = AttemptResult(*answer, "down", latency_seconds=0.0)
         with self.engine.begin() as connection:
             outlook = outages.look(connection, ACCOUNT, fault, HEALTH.is_providers)
             attempts.settle(connection, attempt_id, outcome, others=outlook.others)

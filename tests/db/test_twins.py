@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, JobState
 from db import attempts, jobs, requeues, twins
-from db.attempts import Outcome
+from db.attempts import AttemptResult
 from db.twins import Twin
 from tests.db.rows import ACCOUNT, claim, make_batch, put
 
@@ -27,7 +27,7 @@ def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
     with engine.begin() as connection:
         attempt_id = attempts.open_call(connection, first, worker="w", account=ACCOUNT)
         assert attempt_id is not None
-        attempts.settle(connection, attempt_id, Outcome(AnswerClass.PERMANENT, "1000", "no"))
+        attempts.settle(connection, attempt_id, AttemptResult(AnswerClass.PERMANENT, "1000", "no"))
         jobs.stop(connection, first, state="dead", code="1000", message="no", spent=1)
     twin = note(second)
     assert twin is not None

@@ -66,7 +66,7 @@ def test_a_task_leads_to_its_photo(watched: Watched) -> None:
 @pytest.mark.parametrize("auth", ["", "ops", "ops:", "ops:short", ":long enough a password"])
 def test_it_does_not_start_without_a_password(auth: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "flower"],
+        [sys.executable, "-P", "-m", "cli.main", "flower"],
         env={"REDIS_URL": "redis://127.0.0.1:1/0", "FLOWER_BASIC_AUTH": auth, "PATH": ""},
         capture_output=True,
         text=True,

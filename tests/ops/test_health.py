@@ -34,7 +34,7 @@ def health(watched: Watched, role: str) -> int:
         "FLOWER_PORT": str(watched.ports["flower"]),
         "FLOWER_BASIC_AUTH": "ops:not-to-be-told-3",
     }
-    command = [sys.executable, "-m", "cli.main", "health", role]
+    command = [sys.executable, "-P", "-m", "cli.main", "health", role]
     return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
 
 

@@ -119,7 +119,7 @@ def use_commands(fleet: Fleet, folder: Path) -> None:
         ["doctor"],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *command],
+            [sys.executable, "-P", "-m", "cli.main", *command],
             env=fleet.environment(),
             cwd=folder,
             capture_output=True,

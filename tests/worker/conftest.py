@@ -12,12 +12,13 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, text
 
-from cli.stack.embedded import EmbeddedValkey
 from core.settings import OnMaybeBilled
 from core.states import Lane
 from db import queue
 from db.outages import ProbeRules
 from db.store.postgres import PostgresStore
+from localstack.embedded import EmbeddedValkey
+from photos.fetch import Fetcher
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.client import RemovalClient
@@ -27,16 +28,15 @@ from sandbox import erasers
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from tests.worker.eraser import InvertingEraser
-from worker.caller import Caller
+from worker.call import Caller
+from worker.circuit import AccountHealth
 from worker.connections import Connections
 from worker.ending import Ending
-from worker.fetch import Fetcher
+from worker.equipment import Equipment
 from worker.finish import Finisher
-from worker.health import AccountHealth
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline
 from worker.policy import RetryRules
-from worker.tools import Tools
 
 PATIENT_SECONDS = 60.0
 RATE = 500.0
@@ -145,7 +145,7 @@ def make_bench(
         stopping = threading.Event()
         lines = connections or Connections(engine, engine, engine)
         leases = LeaseKeeper(lines.leases, 30)
-        tools = Tools(
+        tools = Equipment(
             engine=lines.work,
             caller=Caller(lines.work, Limiter(redis, open_account(), RATE), client, account="test", worker="w"),
             fetcher=fetcher,

@@ -49,7 +49,7 @@ def running_worker(database_url: str, redis_url: str, concurrency: int) -> Itera
         "WORKER_CONCURRENCY": str(concurrency),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "worker"],
+        [sys.executable, "-P", "-m", "cli.main", "worker"],
         env={**os.environ, **settings},
         stderr=subprocess.PIPE,
         text=True,

@@ -16,7 +16,7 @@ from producer.intake import BatchOptions
 from removal.limiter import Limiter, Outcome
 from tests.db.rows import rescue
 from tests.worker.conftest import Bench, MakeBench
-from worker import caller
+from worker import call
 
 BAN_SECONDS = 1.0
 
@@ -140,7 +140,7 @@ def test_a_worker_that_is_frozen_before_its_slot_and_rescued_calls_no_more(make_
         frozen.set()
         assert thaws.wait(20)
         # The freeze itself: no lease lapses sooner.
-        time.sleep(caller.MOST_AHEAD_SECONDS)
+        time.sleep(call.MOST_AHEAD_SECONDS)
 
     Meanwhile(bench, nothing, at_the_gate=freeze)
     endings: list[Any] = []
@@ -164,7 +164,7 @@ def test_a_thread_that_was_held_up_long_asks_again(
 ) -> None:
     bench = make_bench()
     bench.submit(photo)
-    monkeypatch.setattr(caller, "MOST_AHEAD_SECONDS", 0.0)
-    seen = Meanwhile(bench, nothing, waits=lambda _: monkeypatch.setattr(caller, "MOST_AHEAD_SECONDS", 10.0))
+    monkeypatch.setattr(call, "MOST_AHEAD_SECONDS", 0.0)
+    seen = Meanwhile(bench, nothing, waits=lambda _: monkeypatch.setattr(call, "MOST_AHEAD_SECONDS", 10.0))
     assert bench.pipeline.run(queue_one(bench)).state == "succeeded"
     assert (seen.times["_open"], len(bench.attempts())) == (2, 1)

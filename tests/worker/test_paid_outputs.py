@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw
 from core.errors import SourceUnreachable
 from core.states import Fit
 from db import artifacts, reviews
+from photos.fetch import Fetcher
 from producer.intake import BatchOptions
+from tests.photos.pictures import drawn, saved
 from tests.worker.conftest import MakeBench
-from tests.worker.photos import drawn, saved
-from worker import collect
-from worker.fetch import Fetcher
+from worker import output
 from worker.policy import OUTPUT_DOWNLOADS
 
 
@@ -32,10 +32,10 @@ class Blips:
     """Downloads of outputs of which the first ones fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
-        self._real, self._failing = collect._download, failing
+        self._real, self._failing = output._download, failing
         self.tries = 0
         self.then: Any = None
-        monkeypatch.setattr(collect, "_download", self)
+        monkeypatch.setattr(output, "_download", self)
 
     def __call__(self, url: str, fetcher: Fetcher) -> bytes:
         self.tries += 1

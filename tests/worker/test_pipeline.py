@@ -17,11 +17,11 @@ from core.errors import SourceRefused, SourceUnreachable
 from core.settings import OnMaybeBilled
 from db import artifacts, batches, circuits, failures, requeues, uploads
 from db.store.postgres import PostgresStore
+from photos.fetch import Fetcher
 from producer.intake import BatchOptions
 from tests.db.rows import HOLD, put, rescue
 from tests.worker.conftest import MakeBench
 from worker import pipeline
-from worker.fetch import Fetcher
 
 
 @pytest.fixture

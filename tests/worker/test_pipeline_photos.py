@@ -11,16 +11,16 @@ from PIL import Image
 
 from core.states import Fit, Send
 from db import artifacts
+from photos.source import Source
 from producer.intake import BatchOptions
 from removal.bounds import Bounds
 from removal.client import RemovalClient
 from removal.contract import RemovalRequest
 from removal.mask import ask_for_drawn, mask_from_boxes, read_mask
+from tests.photos.fitting.kinds import KINDS, flat, psnr
+from tests.photos.pictures import drawn, saved
 from tests.worker.conftest import Bench, MakeBench
-from tests.worker.fitting.kinds import KINDS, flat, psnr
-from tests.worker.photos import drawn, saved
 from worker import pipeline
-from worker.source import Source
 
 JPEG = KINDS["jpeg"](600, 560)
 TURNED = KINDS["jpeg turned 6"](600, 560)

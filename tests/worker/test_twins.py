@@ -12,12 +12,12 @@ from core.net.addresses import AllowList
 from core.states import Lane
 from db import artifacts, circuits, queue, requeues
 from producer.intake import BatchOptions
-from sandbox.answers import Answer
+from sandbox.answers import HttpAnswer
 from sandbox.handler import Handler
 from tests.db.rows import rescue
 from tests.worker.conftest import Bench, MakeBench
 from worker import pipeline
-from worker.collect import collect
+from worker.output import collect
 from worker.policy import OUTPUT_DOWNLOADS
 
 
@@ -74,7 +74,7 @@ def test_a_twin_takes_what_a_killed_worker_has_paid_for(
 
 def let_outputs_answer(patch: pytest.MonkeyPatch, status: int) -> None:
     """Have the host of the outputs answer with this status, whatever it is asked for."""
-    patch.setattr(Handler, "_output", lambda handler, _: handler._send(Answer("", b"not now", status)))
+    patch.setattr(Handler, "_output", lambda handler, _: handler._send(HttpAnswer("", b"not now", status)))
 
 
 def test_no_twin_is_paid_for_while_the_host_of_the_outputs_is_out(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from cli.stack.embedded import EmbeddedValkey
+from localstack.embedded import EmbeddedValkey
 
 _accounts = itertools.count()
 

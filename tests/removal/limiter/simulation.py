@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from core.states import Lane
-from removal.limiter.bucket import Answer, Bucket
+from removal.limiter.bucket import Bucket, ScriptAnswer
 from removal.limiter.clock import RedisClock
 from removal.limiter.lineup import Lineup
 from removal.limiter.permit import Outcome, Permit
@@ -19,7 +19,7 @@ AHEAD_US = 25_000
 LOOK_US = 1_000_000
 
 
-def take_in(permit: Permit, answer: Answer) -> None:
+def take_in(permit: Permit, answer: ScriptAnswer) -> None:
     """Do what the limiter does with an answer."""
     permit.number, permit.born, permit.at_us = answer.number, answer.born, answer.at
     permit.granted, permit.waited = bool(answer.granted), bool(answer.waited)
@@ -100,7 +100,7 @@ class Fleet:
     def _at(self, moment_us: int, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (max(moment_us, self._now), next(self._order), event))
 
-    def _note(self, permit: Permit, answer: Answer) -> None:
+    def _note(self, permit: Permit, answer: ScriptAnswer) -> None:
         self._lineup.note(permit.lane, answer)
         self.rates.append(((self._now - START_US) / 1e6, answer.rate_millis / 1000))
 

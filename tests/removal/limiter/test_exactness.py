@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from bench.counting import SECOND_US, Call, most_in_a_second, serve
-from cli.stack.embedded import EmbeddedValkey
+from localstack.embedded import EmbeddedValkey
 from tests.removal.limiter.crew import call_in_turn
 
 RATE = 50

@@ -11,8 +11,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from cli.stack.embedded import EmbeddedValkey
 from core.states import Lane
+from localstack.embedded import EmbeddedValkey
 from removal.limiter import Limiter, LimiterUnavailable, Outcome, SlotMoved, view
 from removal.limiter.bucket import keys_of
 from removal.limiter.view import present_rate

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from core.settings import load_settings
 from core.states import Lane
 from db import queue
+from photos import fetch
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.limiter import Limiter
@@ -23,7 +24,7 @@ from sandbox import erasers
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
 from tests.worker.eraser import InvertingEraser
-from worker import fetch, main
+from worker import process
 
 pytestmark = pytest.mark.skipif(
     find_spec("alibabacloud_tea_openapi") is None, reason="signing needs the extra `alibabacloud`, not installed here"
@@ -64,7 +65,7 @@ def run(
         listed = tmp_path / "photos.jsonl"
         listed.write_text(json.dumps({"image_url": url}))
         limiter = Limiter(redis_client, settings.account, 500.0, 1)
-        connections, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
+        connections, worker, _ = process._build(settings, limiter, "w", threading.Event(), threading.Event())
         with engine.begin() as connection:
             submit(connection, read_source(listed), name="t", source=str(listed), options=BatchOptions())
         with engine.begin() as connection:

@@ -19,7 +19,7 @@ from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.limiter import Limiter
 from tests.removal.loopback import Talk, serving
-from worker import main
+from worker import process
 
 pytestmark = pytest.mark.usefixtures("another")
 
@@ -62,7 +62,7 @@ def run(engine: Engine, database_url: str, redis_client: Redis, redis_url: str, 
 
         def through(folder: Path) -> list[dict[str, Any]]:
             limiter = Limiter(redis_client, settings.account, 500.0, 1)
-            connections, worker, _ = main._build(settings, limiter, "w", threading.Event(), threading.Event())
+            connections, worker, _ = process._build(settings, limiter, "w", threading.Event(), threading.Event())
             with engine.begin() as connection:
                 submit(connection, read_source(folder), name="t", source=str(folder), options=BatchOptions())
             for _ in range(ROUNDS):

@@ -1,0 +1,166 @@
+"""The report of a batch: `report.jsonl` with every photo, `report.html` to look at."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from sqlalchemy import Engine
+
+from cli.exporting.folder import Exported, export_photos
+from core.errors import CleanplateError, UnavailableError
+from core.money import money
+from core.states import JobState
+from db import artifacts, batches, costs, failures, tallies, uploads
+from db.listings import PhotoRow
+from db.session import transact
+from db.store.folder import write_whole
+from photos.thumbnails import thumbnail
+
+MOST_SHOWN = 400
+THUMBNAIL_SIDE = 420
+THUMBNAILS = "report_files"
+REPORT_NAME = "report.html"
+
+
+def write_reports(engine: Engine, batch_id: int, out: Path, *, currency: str = "USD") -> Path:
+    """Export the photos, write both reports and return the path of the HTML one.
+
+    The page shows at most 400 photos, those that failed first, so that it opens at any size of batch;
+    `report.jsonl` has them all.
+
+    Args:
+        engine: The database.
+        batch_id: Whose.
+        out: An existing folder.
+        currency: Of what calls cost.
+
+    Raises:
+        UnavailableError: The folder's disk is full or refuses.
+    """
+    shown: list[Exported] = []
+    failed: list[Exported] = []
+    try:
+        with (out / "report.jsonl").open("w", encoding="utf-8") as file:
+            for exported in export_photos(engine, batch_id, out):
+                file.write(json.dumps(_row(exported, out), ensure_ascii=False) + "\n")
+                target = shown if exported.path else failed
+                if len(target) < MOST_SHOWN:
+                    target.append(exported)
+        page = _render(engine, batch_id, (failed + shown)[:MOST_SHOWN], out, currency)
+        write_whole(out / REPORT_NAME, page.encode())
+    except OSError as error:
+        raise UnavailableError(
+            f"Cannot write the report into {out}: {error.strerror}. Outputs are safe in the store; make room and run "
+            f"`cleanplate export {batch_id} --to {out}`."
+        ) from error
+    return out / REPORT_NAME
+
+
+def _row(exported: Exported, out: Path) -> dict[str, Any]:
+    row = asdict(exported.photo)
+    row["source"] = row.pop("source_uri")
+    row["job"] = row.pop("job_id")
+    row["file"] = str(exported.path.relative_to(out)) if exported.path else None
+    row["seconds"] = _seconds(exported)
+    row["cost"] = float(exported.photo.cost)
+    for name in ("started_at", "finished_at"):
+        value: datetime | None = row[name]
+        row[name] = value.isoformat() if value else None
+    return row
+
+
+def _seconds(exported: Exported) -> float | None:
+    started, finished = exported.photo.started_at, exported.photo.finished_at
+    return round((finished - started).total_seconds(), 3) if started and finished else None
+
+
+def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path, currency: str) -> str:
+    (out / THUMBNAILS).mkdir(exist_ok=True)
+    batch = transact(engine, lambda connection: batches.get(connection, batch_id))
+    counts = transact(engine, lambda connection: tallies.counts(connection, batch_id))
+    ended = transact(engine, lambda connection: failures.count_dead_by_code(connection, batch_id))
+    spent = transact(engine, lambda connection: costs.spent(connection, batch_id))
+    environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
+    return environment.get_template(REPORT_NAME).render(
+        batch=batch,
+        counts=counts,
+        failures=ended,
+        cost=money(spent.cost, currency) if spent.cost else None,
+        currency=currency,
+        money=money,
+        photos=list(_cards(engine, shown, out)),
+        left_out=counts.total - len(shown),
+        made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    )
+
+
+def _cards(engine: Engine, shown: list[Exported], out: Path) -> Iterator[dict[str, Any]]:
+    for exported in shown:
+        photo = exported.photo
+        before = _thumbnail(
+            out, f"{_key(photo.source_sha256, photo)}-before.jpg", partial(_read_source, engine, photo.source_uri)
+        )
+        after = None
+        if photo.artifact_sha256 is not None:
+            read = partial(_read_output, engine, exported)
+            after = _thumbnail(out, f"{_key(photo.artifact_sha256, photo)}-after.jpg", read)
+        yield {
+            "photo": photo,
+            "before": before,
+            "after": after,
+            "file": quote(exported.path.relative_to(out).as_posix()) if exported.path else None,
+            "seconds": _seconds(exported),
+            "good": photo.state == JobState.SUCCEEDED,
+            "commands": _commands(photo),
+        }
+
+
+def _commands(photo: PhotoRow) -> list[str]:
+    """Return what to type about a photo that waits for a person."""
+    if photo.state != JobState.HELD:
+        return []
+    if photo.artifact_sha256 is None:
+        return [f"cleanplate requeue {photo.batch_id} --held"]
+    return [f"cleanplate accept {photo.job_id}", f"cleanplate reject {photo.job_id}"]
+
+
+def _read_output(engine: Engine, exported: Exported) -> bytes | None:
+    if exported.path is not None:
+        return exported.path.read_bytes()
+    sha256 = exported.photo.artifact_sha256
+    return artifacts.fetch(engine, sha256) if sha256 is not None else None
+
+
+def _key(sha256: str | None, photo: PhotoRow) -> str:
+    # By content: another batch in the same folder must not find the pictures of this one.
+    return sha256[:24] if sha256 else f"{photo.batch_id}-{photo.job_id}"
+
+
+def _thumbnail(out: Path, name: str, read: Callable[[], bytes | None]) -> str | None:
+    path = out / THUMBNAILS / name
+    if not path.exists():
+        try:
+            data = read()
+            if data is None:
+                return None
+            write_whole(path, thumbnail(data, THUMBNAIL_SIDE))
+        except CleanplateError:
+            return None
+    return f"{THUMBNAILS}/{name}"
+
+
+def _read_source(engine: Engine, uri: str) -> bytes | None:
+    if uri.startswith(uploads.SCHEME):
+        return transact(engine, lambda connection: uploads.find(connection, uri))
+    if not uri.startswith("file://"):
+        return None
+    try:
+        return Path(unquote(urlsplit(uri).path)).read_bytes()
+    except OSError:
+        return None

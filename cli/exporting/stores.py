@@ -1,0 +1,81 @@
+"""Outputs on their way from one store to another, and what nobody needs, swept."""
+
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Engine
+
+from core.errors import StoreUnavailable, UnavailableError
+from db import artifacts, moving, sweeping
+from db.artifacts import artifact_key
+from db.moving import Placed
+from db.session import transact
+from db.store import ArtifactStore
+from db.store.s3 import Found, S3Store
+from db.sweeping import upload
+
+SWEEP_PAGE = 500
+UPLOADS = 2
+"""How often an output is uploaded that is swept under our hands."""
+
+
+def move_all(engine: Engine, giver: ArtifactStore, taker: ArtifactStore) -> int:
+    """Move every output from one store to another and return how many; each is there before it is gone here.
+
+    Raises:
+        CleanplateError: Bytes cannot be read.
+        UnavailableError: The target takes nothing.
+    """
+    count, after = 0, ""
+    while page := transact(engine, partial(moving.list_placed, after=after)):
+        for placed in page:
+            if giver.holds(placed.uri) and not taker.holds(placed.uri):
+                count += _move(engine, placed, giver, taker)
+        after = page[-1].sha256
+    return count
+
+
+def _move(engine: Engine, placed: Placed, giver: ArtifactStore, taker: ArtifactStore) -> int:
+    data = artifacts.fetch(engine, placed.sha256)
+    moved = _place(engine, placed, taker, data)
+    if moved and not placed.uri.startswith("postgres:"):
+        sweeping.remove_unused(engine, giver, placed.uri)
+    return int(moved)
+
+
+def _place(engine: Engine, placed: Placed, taker: ArtifactStore, data: bytes) -> bool:
+    key = artifact_key(placed.sha256, placed.format)
+    for _ in range(UPLOADS):
+        try:
+            uploaded = upload(partial(transact, engine), taker, key, data)
+        except OSError as error:
+            raise UnavailableError(f"{error}. What was moved is there; run the same command again to go on.") from error
+        with suppress(StoreUnavailable):
+            return transact(engine, partial(moving.place, placed=placed, uploaded=uploaded, data=data))
+    raise UnavailableError(
+        f"{key} is being swept in the target at this moment. It stays where it is, and what was moved is there; run "
+        "the same command again in a quarter of an hour to go on."
+    )
+
+
+def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:
+    """Delete objects that are older and that no output refers to; return how many.
+
+    Raises:
+        CleanplateError: The bucket does not answer.
+        UnavailableError: PostgreSQL does not answer.
+    """
+    count, page = 0, list[Found]()
+    for found in bucket.list_all():
+        if found.modified_at < before:
+            page.append(found)
+        if len(page) == SWEEP_PAGE:
+            count += _sweep(engine, bucket, page)
+            page = []
+    return count + _sweep(engine, bucket, page)
+
+
+def _sweep(engine: Engine, bucket: S3Store, page: list[Found]) -> int:
+    unused = transact(engine, partial(sweeping.find_unused, uris=[found.uri for found in page])) if page else []
+    return sum(sweeping.remove_unused(engine, bucket, uri) for uri in unused)

@@ -1,0 +1,1 @@
+"""What a batch would cost, told and agreed to before anything is paid for."""

@@ -1,0 +1,100 @@
+"""What is told and asked before anything is paid for."""
+
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from cli.database import existing_database
+from cli.quoting.table import as_json, as_table
+from core.money import money
+from core.settings import Settings
+from producer.catalogue.source import identity, read_source
+from producer.intake import BatchOptions
+from quote import Quote, make_quote
+from removal.limiter.view import present_rate
+
+TELL_EVERY_SECONDS = 0.2
+
+
+def tell_quote(settings: Settings, source: str, out: Path | None, options: BatchOptions, *, json: bool) -> None:
+    """Print what a source would come to; nothing is called or submitted.
+
+    Raises:
+        UsageError: The source cannot be used.
+        DatabaseDown: DATABASE_URL is set and does not answer.
+    """
+    quote = quote_for(settings, source, out, options)
+    click.echo(as_json(quote) if json else as_table(quote))
+
+
+def confirm(settings: Settings, source: str, out: Path | None, options: BatchOptions, *, yes: bool, over: int) -> None:
+    """Find what is wrong with a source at its first photo, and ask before many calls on a terminal.
+
+    Args:
+        settings: Whose account and price.
+        source: What to read.
+        out: A folder that is no part of it.
+        options: What to take off.
+        yes: Do not ask.
+        over: Ask when more calls than this would be made.
+
+    Raises:
+        UsageError: The source cannot be used.
+        click.Abort: The user said no.
+    """
+    asks = not yes and sys.stdin.isatty()
+    most = min(over + 1, options.limit or over + 1) if asks else 1
+    found = sum(1 for _ in islice(read_source(source, leave_out=out, reading=options.reading), most))
+    if not asks or found <= over:
+        return
+    quote = quote_for(settings, source, out, options)
+    if quote.to_call > over:
+        cost = f", about {money(quote.cost, quote.currency)}" if quote.price else ""
+        calls = "calls to the sandbox, which are free" if settings.uses_sandbox else f"paid calls to {settings.api_url}"
+        click.confirm(f"{quote.to_call} {calls}{cost}. Go on?", abort=True, err=True)
+
+
+def quote_for(settings: Settings, source: str, out: Path | None, options: BatchOptions) -> Quote:
+    """Return the quote of a source, with progress on a terminal.
+
+    Raises:
+        UsageError: The source cannot be used.
+        DatabaseDown: DATABASE_URL is set and does not answer.
+    """
+    items = read_source(source, leave_out=out, reading=options.reading)
+    progress = _Progress()
+    with existing_database(settings) as engine:
+        try:
+            return make_quote(
+                engine,
+                settings,
+                items,
+                source=identity(source),
+                options=options,
+                rate=present_rate(settings.redis_url, settings.account, settings.removal_rate),
+                tell=progress.show,
+            )
+        finally:
+            progress.clear()
+
+
+class _Progress:
+    """How many photos were looked at, in one line that is overwritten; nothing where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._next = 0.0
+
+    def show(self, photos: int) -> None:
+        """Show it, unless it was shown just now."""
+        if self._is_shown and time.monotonic() >= self._next:
+            self._next = time.monotonic() + TELL_EVERY_SECONDS
+            click.echo(f"\r{photos:,} photos read…", nl=False, err=True)
+
+    def clear(self) -> None:
+        """Leave the line empty."""
+        if self._is_shown:
+            click.echo("\r\033[K", nl=False, err=True)

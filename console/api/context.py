@@ -1,0 +1,107 @@
+"""What the routes of the REST API work with."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fastapi import HTTPException
+from sqlalchemy import Connection, Engine
+
+from console.api.inputs import OptionsIn, PhotoIn
+from console.api.outputs import BatchOut, JobOut
+from core.money import SMALLEST
+from core.settings import Settings
+from db import batches, tallies
+from db.artifacts import public_url
+from db.listings import JobRow
+from db.tokens import Scope, TokenRow
+from producer.catalogue.format import Reading
+from producer.catalogue.item import Item, name_from_url
+from producer.intake import BatchOptions
+
+Require = Callable[[Scope], Callable[..., TokenRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """What the routes work with.
+
+    Args:
+        engine: The database.
+        settings: Of this process.
+        require: Makes a dependency of a scope.
+        rate: Returns the calls per second the fleet goes at.
+    """
+
+    engine: Engine
+    settings: Settings
+    require: Require
+    rate: Callable[[], float]
+
+    def show_batch(self, connection: Connection, batch_id: int) -> BatchOut:
+        """Return a batch as an answer.
+
+        Raises:
+            NotFound: There is none.
+        """
+        row = batches.require(connection, batch_id)
+        return BatchOut.of(row, tallies.counts(connection, batch_id), self.rate())
+
+    def show_job(self, row: JobRow) -> JobOut:
+        """Return a job as an answer."""
+        return JobOut.of(row, self.artifact_url(row))
+
+    def artifact_url(self, row: JobRow) -> str | None:
+        """Return where a job's output can be fetched, if it has one."""
+        # Whoever asks reaches the web application, which serves outputs itself.
+        base = self.settings.artifacts_url or f"{self.settings.web_url}/artifacts"
+        if row.artifact_sha256 is None or row.artifact_format is None:
+            return None
+        secret = self.settings.artifact_url_secret.get_secret_value()
+        return public_url(base, secret, row.artifact_sha256, row.artifact_format)
+
+    def read_options(self, told: OptionsIn, reading: Reading) -> BatchOptions:
+        """Return a batch's options.
+
+        Raises:
+            HTTPException: 409, when a cost is limited that nobody can know.
+        """
+        if told.max_cost is not None and not self.settings.removal_price:
+            raise HTTPException(409, "max_cost needs REMOVAL_PRICE, the price of one call; or limit with max_calls.")
+        elements = tuple(sorted(set(told.elements)))
+        subject = elements if told.subject_elements is None else tuple(sorted(set(told.subject_elements)))
+        return BatchOptions(
+            elements=elements,
+            subject_elements=subject,
+            lane=told.lane,
+            fit=told.fit,
+            send=told.send,
+            force=told.force,
+            canary=told.canary,
+            max_calls=told.max_calls,
+            max_cost=read_cost(told.max_cost),
+            reading=reading,
+        )
+
+
+FROM_ELSEWHERE = Reading()
+
+
+def read_cost(told: float | None) -> Decimal | None:
+    """Return a limit of the cost as it is kept; None for none."""
+    return None if told is None else Decimal(str(told)).quantize(SMALLEST)
+
+
+def read_photos(photos: Iterable[PhotoIn]) -> list[Item]:
+    """Return photos as a catalogue would name them."""
+    return [
+        Item(
+            uri=photo.image_url,
+            name=name_from_url(photo.image_url),
+            sku=photo.sku,
+            elements=None if photo.elements is None else tuple(sorted(set(photo.elements))),
+            subject_elements=None if photo.subject_elements is None else tuple(sorted(set(photo.subject_elements))),
+            mask=photo.mask,
+        )
+        for photo in photos
+    ]

@@ -1,0 +1,237 @@
+"""What the REST API answers, in words of its own; only what stands here is ever sent."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import BaseModel, Field
+
+from console.api import examples
+from console.api.fields import like
+from core.states import BatchState, JobState, Lane
+from db.batches import BatchRow
+from db.listings import AttemptRow, JobRow
+from db.tallies import BatchCounts
+
+
+class ApiAnswer(BaseModel):
+    """An answer; only what stands here is ever sent."""
+
+
+class CountsOut(ApiAnswer):
+    """How many photos stand where, and what was called."""
+
+    model_config = like(examples.COUNTS)
+
+    total: int
+    pending: int
+    queued: int
+    running: int
+    succeeded: int
+    dead: int
+    held: int
+    cancelled: int
+    reused: int
+    retries: int
+    calls: int
+    throttled: int
+    maybe_billed: int
+
+
+class BatchOut(ApiAnswer):
+    """A batch as it stands."""
+
+    model_config = like(examples.BATCH)
+
+    id: int
+    name: str
+    lane: Lane
+    state: BatchState
+    pause_reason: str | None
+    max_calls: int | None
+    max_cost: Decimal | None
+    counts: CountsOut
+    eta_seconds: float | None = Field(description="Until all that waits is called for, at the present rate")
+
+    @classmethod
+    def of(cls, row: BatchRow, counts: BatchCounts, rate: float) -> "BatchOut":
+        """Return a batch and its counts as an answer."""
+        waits = row.state == BatchState.ACTIVE.value and counts.unsettled
+        return cls(
+            id=row.id,
+            name=row.name,
+            lane=Lane(row.lane),
+            state=BatchState(row.state),
+            pause_reason=row.pause_reason,
+            max_calls=row.max_calls,
+            max_cost=row.max_cost,
+            counts=CountsOut(**counts.as_dict()),
+            eta_seconds=round(counts.unsettled / rate, 1) if waits and rate > 0 else None,
+        )
+
+
+class BatchesOut(ApiAnswer):
+    """A page of batches, newest first."""
+
+    model_config = like({"batches": [examples.BATCH]})
+
+    batches: list[BatchOut]
+
+
+class MadeOut(ApiAnswer):
+    """A batch that was made, or one of the same content that goes on."""
+
+    model_config = like(examples.MADE)
+
+    id: int
+    added: int = Field(description="Jobs that are new; the same photo twice is one job")
+    resumed: bool
+
+
+class JobOut(ApiAnswer):
+    """A job as it stands."""
+
+    model_config = like(examples.JOB)
+
+    id: int
+    batch_id: int
+    state: JobState
+    image_url: str
+    name: str
+    sku: str | None
+    code: str | None
+    message: str | None
+    attempts: int
+    reused_from: int | None
+    changed_ratio: float | None
+    artifact_url: str | None = Field(description="Where the clean photo is; null until there is one")
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, row: JobRow, artifact_url: str | None) -> "JobOut":
+        """Return a job as an answer."""
+        return cls(
+            id=row.id,
+            batch_id=row.batch_id,
+            state=JobState(row.state),
+            image_url=row.source_uri,
+            name=row.name,
+            sku=row.sku,
+            code=row.code,
+            message=row.message,
+            attempts=row.attempts,
+            reused_from=row.reused_from,
+            changed_ratio=row.changed_ratio,
+            artifact_url=artifact_url,
+            created_at=row.created_at,
+            finished_at=row.finished_at,
+        )
+
+
+class JobsOut(ApiAnswer):
+    """A page of jobs."""
+
+    model_config = like({"jobs": [examples.JOB], "next_cursor": "4711"})
+
+    jobs: list[JobOut]
+    next_cursor: str | None = Field(description="For the page after this one; null on the last")
+
+
+class AttemptOut(ApiAnswer):
+    """One attempt of a job."""
+
+    model_config = like(examples.ATTEMPT)
+
+    id: int
+    sent_at: datetime | None
+    answered_at: datetime | None
+    answer_class: str | None
+    code: str | None
+    message: str | None
+    http_status: int | None
+    request_id: str | None
+    latency_seconds: float | None
+    spend: str
+    price: Decimal | None
+    counted: bool
+    worker: str
+    raw: str | None = Field(description="The start of the API's answer, unless it was a plain success")
+
+    @classmethod
+    def of(cls, row: AttemptRow) -> "AttemptOut":
+        """Return an attempt as an answer."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class JobDetailOut(JobOut):
+    """A job with its attempts."""
+
+    model_config = like(examples.JOB | {"history": [examples.ATTEMPT]})
+
+    history: list[AttemptOut]
+
+
+class ChangedOut(ApiAnswer):
+    """What came of a request to change something."""
+
+    model_config = like(examples.CHANGED)
+
+    changed: int = Field(description="How many batches or jobs it changed")
+
+
+class QuoteOut(ApiAnswer):
+    """What photos would come to."""
+
+    model_config = like(examples.QUOTE)
+
+    photos: int
+    unique: int
+    already_cleaned: int = Field(description="By their URLs, if the photos there are still the same")
+    to_call: int
+    price: Decimal
+    currency: str
+    cost: Decimal
+    rate: float = Field(description="Calls per second")
+    seconds: float
+
+
+class LedgerLineOut(ApiAnswer):
+    """One batch on one day (UTC)."""
+
+    model_config = like(examples.LEDGER_LINE)
+
+    day: str
+    batch_id: int
+    calls: int
+    paid: int
+    maybe_paid: int
+    unpaid: int
+    open: int
+    reused: int
+    cost: Decimal
+    codes: dict[str, int]
+
+
+class CostsOut(ApiAnswer):
+    """The ledger, newest day first."""
+
+    model_config = like({"currency": "USD", "lines": [examples.LEDGER_LINE]})
+
+    currency: str
+    lines: list[LedgerLineOut]
+
+
+class LimiterOut(ApiAnswer):
+    """What the limiter is doing."""
+
+    model_config = like(examples.LIMITER)
+
+    configured_rate: float
+    learned_rate: float
+    closed_for_seconds: float
+    reserved_ahead_seconds: float
+    waiting: int
+    ok: int
+    throttled: int
+    failed: int
+    latency_seconds: float | None

@@ -1,0 +1,34 @@
+"""Small upright pictures to look at."""
+
+from core.errors import OutputError
+from photos.comparison import bad_output
+from photos.orientation import TURNS, exif_orientation
+from photos.photo import ARTIFACT_FORMATS
+from photos.pictures import Undecodable, encoded, opened, reduced
+
+MAX_THUMBNAIL_PIXELS = 120_000_000
+_THUMBNAIL_QUALITY = 85
+
+
+def thumbnail(data: bytes, side: int = 320) -> bytes:
+    """Return a small upright JPEG of a photo.
+
+    Args:
+        data: A photo or an artifact, in any format these can have.
+        side: The longer side's length in pixels, at most.
+
+    Raises:
+        OutputError: It is no picture.
+    """
+    try:
+        with opened(data, ARTIFACT_FORMATS) as image:
+            if image.width * image.height > MAX_THUMBNAIL_PIXELS:
+                raise OutputError("output_size", f"The picture unpacks to {image.width}×{image.height}; not decoded.")
+            # Pillow turns TIFFs upright by itself.
+            orientation = 1 if image.format == "TIFF" else exif_orientation(image.info.get("exif"))
+            turn = TURNS.get(orientation)
+            small = reduced(image, data, side)
+            upright = small if turn is None else small.transpose(turn)
+            return encoded(upright, "JPEG", quality=_THUMBNAIL_QUALITY)
+    except Undecodable as error:
+        raise bad_output(error, data) from error

@@ -1,0 +1,231 @@
+"""A webhook becomes jobs, in one transaction with what it brought: the shop is told 200 only when both are kept."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from sqlalchemy import Connection, text
+
+from core.content import content_key
+from core.settings import Settings
+from core.states import Lane
+from db import artifacts, batches, callbacks, connections, history, lookups, requeues
+from db.connections import ShopConnection
+from producer.catalogue.item import Item, item_key, name_from_url, storable
+from producer.catalogue.shape import LONGEST_SKU
+from producer.intake import BatchOptions, what_to_take_off
+from producer.webhooks.delivery import Delivery, ShopPhoto
+from producer.webhooks.s3_events import S3Events
+
+LONGEST_KEY = 200
+LONGEST_TOPIC = 200
+
+_OUTPUT_NAME = re.compile(r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a webhook came to.
+
+    Args:
+        is_new: Whether it came for the first time.
+        jobs: How many jobs it made.
+        batch_id: Theirs; None without any.
+    """
+
+    is_new: bool
+    jobs: int = 0
+    batch_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What tells that a photo needs no work.
+
+    Args:
+        artifacts_url: Where our outputs can be fetched, or nothing.
+        store: Where they are kept.
+        provider: Whose outputs count as clean.
+    """
+
+    artifacts_url: str
+    store: str
+    provider: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return those of an installation."""
+        return cls(settings.artifacts_url, settings.artifact_store.rstrip("/"), settings.provider)
+
+    def hold(self, url: str) -> bool:
+        """Whether a URL is one of our outputs'."""
+        return any(base and url.startswith(f"{base}/") for base in (self.artifacts_url, self.store))
+
+
+def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *, body: bytes, ours: Ours) -> Taken:
+    """Keep a webhook and make a job of each photo that is new.
+
+    A photo makes no job when it is one of our own outputs (its URL is ours, or its name still holds the output's hash
+    after the shop copied it), when this shop told of it before in the same version and its job was not cancelled since,
+    or when what its URL holds was cleaned for anybody before.
+
+    Args:
+        connection: An open transaction; the caller commits.
+        shop: Who sent it.
+        delivery: The webhook, read.
+        body: As it came.
+        ours: What tells that a photo needs no work.
+    """
+    delivery_id = connections.note_delivery(
+        connection,
+        shop.id,
+        key=_short(storable(delivery.key)),
+        topic=storable(delivery.topic)[:LONGEST_TOPIC],
+        body=body,
+    )
+    if delivery_id is None:
+        return Taken(is_new=False)
+    for product in delivery.products:
+        lookups.note(connection, shop.id, product)
+    count, batch_id = take_photos(connection, shop, delivery.photos, ours=ours)
+    if count:
+        connections.note_jobs(connection, delivery_id, count)
+    return Taken(is_new=True, jobs=count, batch_id=batch_id)
+
+
+def take_photos(
+    connection: Connection, shop: ShopConnection, photos: Iterable[ShopPhoto], *, ours: Ours
+) -> tuple[int, int | None]:
+    """Make a job of each photo that is new; return how many, and their batch.
+
+    Args:
+        connection: An open transaction.
+        shop: Whose photos.
+        photos: As the shop told of them.
+        ours: What tells that a photo needs no work.
+    """
+    options = options_of(shop)
+    wanted = _without_clean(connection, _wanted(connection, shop, photos, ours), options, ours.provider)
+    if not wanted:
+        return 0, None
+    batch_id = find_batch(connection, shop, options)
+    count = 0
+    for key, photo in wanted.items():
+        job_id, is_asked = _insert(connection, batch_id, photo, options)
+        connections.note_job(connection, shop.id, key, job_id)
+        count += is_asked
+    return count, batch_id
+
+
+def _short(key: str) -> str:
+    """Return a key that an index takes, however long it came."""
+    return key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
+
+
+def options_of(shop: ShopConnection) -> BatchOptions:
+    """Return what holds for a shop's photos."""
+    told: dict[str, Any] = shop.options
+    elements = tuple(told.get("elements", (1, 2, 3, 4)))
+    return BatchOptions(
+        elements=elements,
+        subject_elements=tuple(told.get("subject_elements", elements)),
+        lane=Lane(told.get("lane") or Lane.INTERACTIVE),
+    )
+
+
+def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptions) -> int:
+    """Return the shop's batch of today (UTC), which goes on if it had ended."""
+    today = datetime.now(UTC).date().isoformat()
+    key = f"connection {shop.id} {today}"
+    found = batches.find_newest(connection, key)
+    if found is None:
+        kept = json.dumps(options.as_dict() | {"connection": shop.id})
+        made = batches.create(connection, name=f"{shop.shop} {today}", source_key=key, lane=options.lane, options=kept)
+        told = shop.options.get("callback_url")
+        if told:
+            callbacks.set_target(connection, made, url=told, secret=shop.options["callback_secret"])
+        return made
+    batches.reopen(connection, found)
+    return found
+
+
+def _wanted(
+    connection: Connection, shop: ShopConnection, photos: Iterable[ShopPhoto], ours: Ours
+) -> dict[str, ShopPhoto]:
+    pattern = shop.options.get("match")
+    # Whoever may name a bucket's objects is told apart by the platform; nobody may name files.
+    schemes = ("s3://",) if shop.platform == S3Events.name else ("https://", "http://")
+    found = {
+        hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(): photo
+        for photo in photos
+        if photo.url.lower().startswith(schemes)
+        and not ours.hold(photo.url)
+        and not (pattern and not re.search(pattern, photo.url))
+    }
+    names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
+    outputs = artifacts.find_known(connection, sorted(names)) if names else set()
+    news = connections.note_seen(connection, shop.id, list(found))
+    return {
+        key: photo
+        for key, photo in found.items()
+        if key in news and not outputs.intersection(_OUTPUT_NAME.findall(photo.url))
+    }
+
+
+def _without_clean(
+    connection: Connection, photos: dict[str, ShopPhoto], options: BatchOptions, provider: str
+) -> dict[str, ShopPhoto]:
+    urls = sorted({storable(photo.url) for photo in photos.values()})
+    if not urls:
+        return {}
+    since: dict[str, datetime] = {}
+    for row in history.find_cleaned_urls(connection, urls, None):
+        if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None):
+            since[row.url] = max(row.since, since.get(row.url, row.since))
+    return {key: photo for key, photo in photos.items() if not _is_clean(photo, since.get(storable(photo.url)))}
+
+
+def _is_clean(photo: ShopPhoto, since: datetime | None) -> bool:
+    """Whether the photo behind a URL is still the one that was fetched and cleaned then."""
+    if since is None or not photo.version:
+        return since is not None
+    try:
+        changed = datetime.fromisoformat(photo.version)
+    except ValueError:
+        # A hash, say: the same URL may hold another photo by now.
+        return False
+    return (changed if changed.tzinfo else changed.replace(tzinfo=UTC)) < since
+
+
+def _insert(connection: Connection, batch_id: int, photo: ShopPhoto, options: BatchOptions) -> tuple[int, bool]:
+    """Return a photo's job, and whether it is to run because of this: it is new, or was cancelled before."""
+    url = storable(photo.url)
+    item = Item(
+        uri=url, name=name_from_url(url), sku=photo.sku and storable(photo.sku)[:LONGEST_SKU], version=photo.version
+    )
+    elements, subject, mask = what_to_take_off(item, options)
+    statement = text(
+        "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "
+        "VALUES (:batch_id, 'pending', :uri, :key, :name, :sku, :elements, :subject, :mask) "
+        "ON CONFLICT (batch_id, item_key) DO NOTHING RETURNING id"
+    )
+    values = {
+        "batch_id": batch_id,
+        "uri": item.uri,
+        "key": item_key(item, elements, subject),
+        "name": storable(item.name),
+        "sku": item.sku,
+        "elements": list(elements),
+        "subject": list(subject),
+        "mask": mask,
+    }
+    made = connection.execute(statement, values).scalar_one_or_none()
+    if made is not None:
+        return made, True
+    there = text("SELECT id FROM jobs WHERE batch_id = :batch_id AND item_key = :key")
+    job_id = int(connection.execute(there, values).scalar_one())
+    return job_id, requeues.revive(connection, [job_id]) == 1
