@@ -1,4 +1,4 @@
-"""One paid call: permit, attempt row, call. Nothing is sent without both."""
+"""One paid call: permit, attempt row, call. Nothing is sent without both. And how it is written down."""
 
 import logging
 import time
@@ -9,10 +9,11 @@ from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
-from core import logs
+from core import logs, tracing
 from core.errors import DatabaseBusy
 from core.states import AnswerClass, Lane
 from db import attempts
+from db.attempts import AttemptResult
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
 from db.session import transact
@@ -195,6 +196,38 @@ class Caller:
             self._limiter.settle(permit, Outcome.UNUSED)
         except LimiterUnavailable as error:
             log.warning("a permit could not be given back: %s", error)
+
+
+def result_of(call: Call) -> AttemptResult:
+    """Return how an attempt is written down that made this call."""
+    answer = call.answer
+    return AttemptResult(
+        answer_class=answer.answer_class,
+        code=answer.code,
+        message=answer.message,
+        spend=answer.spend,
+        counted=answer.answer_class not in {AnswerClass.THROTTLED, AnswerClass.ACCOUNT},
+        was_sent=call.was_sent,
+        http_status=answer.http_status,
+        request_id=answer.request_id,
+        latency_seconds=answer.latency_seconds,
+        permit_wait_seconds=call.permit_wait_seconds,
+        bytes_sent=answer.bytes_sent,
+        raw=answer.raw,
+    )
+
+
+def tell_result(result: AttemptResult) -> None:
+    """Say in logs and traces how a call ended."""
+    logs.bind(
+        answer=result.answer_class.value,
+        http_status=result.http_status,
+        request_id=result.request_id,
+        latency_seconds=result.latency_seconds,
+        permit_wait_seconds=round(result.permit_wait_seconds or 0.0, 3),
+        spend=result.spend.value,
+    )
+    tracing.tell(request_id=result.request_id, answer=result.answer_class.value, code=result.code)
 
 
 def _give_up(why: str) -> NoReturn:

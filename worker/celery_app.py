@@ -6,8 +6,16 @@ from celery.exceptions import Retry
 from core.queues import TASK_NAMES, celery_settings
 from core.states import JobState
 from worker.celery_broker import LosslessEventDispatcher
-from worker.ending import Ending, JobDead, JobHeld
+from worker.finish import Ending
 from worker.pipeline import Pipeline
+
+
+class JobDead(Exception):
+    """The job ended dead; raised so that Flower shows a failure."""
+
+
+class JobHeld(Exception):
+    """The job waits for a person; raised so that Flower does not show a success."""
 
 
 def make_app(redis_url: str, pipeline: Pipeline) -> Celery:

@@ -11,8 +11,8 @@ from removal.bounds import Bounds
 from removal.mask import Order
 from worker.call import Caller
 from worker.finish import Finisher
-from worker.judging import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW
 from worker.leases import LeaseKeeper
+from worker.output import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW
 from worker.policy import RetryRules
 
 

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -20,7 +21,6 @@ from db.store import ArtifactStore
 from db.sweeping import upload
 from db.twins import Twin
 from worker.circuit import AccountHealth
-from worker.ending import Ending
 from worker.output import Output
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,25 @@ log = logging.getLogger(__name__)
 FINISH_PATIENCE_SECONDS = 120.0
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one execution of a job ended.
+
+    Args:
+        state: The job's state now: `succeeded`, `pending` (retry or snooze), `dead`, `held`; `gone` when there was
+            nothing to do for this message.
+        code: The code it ended with.
+        message: For a person.
+    """
+
+    state: str
+    code: str = ""
+    message: str = ""
+
+
+GONE = Ending("gone")
 
 
 class Finisher:

@@ -9,41 +9,27 @@ import threading
 import time
 
 import structlog
-from sqlalchemy import Connection
 
 from core import counted, logs, tracing
 from core.decision import Decision, Move
-from core.errors import (
-    DatabaseDown,
-    LeaseLost,
-    OutputError,
-    OutputRefused,
-    SourceError,
-    SourceRefused,
-    SourceUnreachable,
-    StoreUnavailable,
-)
-from core.states import AnswerClass, Fit, JobState, Send
-from db import attempts, jobs, twins, uploads
+from core.errors import DatabaseDown, LeaseLost, SourceError, SourceUnreachable, StoreUnavailable
+from core.states import AnswerClass, JobState
+from db import jobs
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
-from db.twins import Twin
 from photos.memory import MEMORY, NoRoom
-from photos.source import MAX_SOURCE_BYTES, Source, Take, read_source
+from photos.source import Take
 from removal.answers import Kind
-from removal.contract import RemovalRequest
 from removal.limiter import LimiterUnavailable
-from worker import metrics
-from worker.call import Call, NotCalled
-from worker.ending import GONE, Ending
+from worker import metrics, past_attempts
+from worker.call import Call, NotCalled, result_of, tell_result
 from worker.equipment import Equipment
-from worker.judging import doubt_about
-from worker.outcomes import find_drop, outcome_of, tell
-from worker.output import Output, collect
-from worker.policy import decide, decide_download, decide_output, decide_unreachable
-from worker.prepare import Prepared, Taking, prepare
-from worker.sending import url_to_send
+from worker.finish import GONE, Ending
+from worker.paid_output import PaidOutputs
+from worker.policy import decide, decide_unreachable
+from worker.prepare import Prepared, Preparer, Taking, find_drop
+from worker.request import request_for
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -64,7 +50,9 @@ class Pipeline:
 
     def __init__(self, tools: Equipment) -> None:
         self._tools = tools
-        self._taking = Taking(tools.provider, tools.bounds, tools.takes_bytes, tools.mask_order, tools.mask_origin)
+        taking = Taking(tools.provider, tools.bounds, tools.takes_bytes, tools.mask_order, tools.mask_origin)
+        self._preparer = Preparer(tools.engine, tools.fetcher, taking, kind_of=tools.kind_of, worker=tools.worker)
+        self._paid = PaidOutputs(tools)
         self._claiming: set[int] = set()
 
     def list_claiming(self) -> list[int]:
@@ -147,16 +135,16 @@ class Pipeline:
             return GONE
 
     def _work(self, job: ClaimedJob, lost: threading.Event, take: Take) -> Ending:
-        photo, twin = self._take_in(job, take)
+        photo, twin = self._preparer.take_in(job, take)
         paid_url = job.output_url
         if (drop := find_drop(job, photo)) is not None:
-            if self._count_code(job, drop.noted.code) > 1:
+            if past_attempts.count_code(self._tools.engine, job, drop.noted.code) > 1:
                 return self._tools.finisher.apply(job, None, drop.held, Decision(Move.HELD, counted=False))
             paid_url = None
         if paid_url is not None and (twin is None or twin.state is not JobState.SUCCEEDED):
-            return self._collect(job, None, paid_url, photo)
+            return self._paid.collect(job, None, paid_url, photo)
         if twin is not None and twin.output_url is not None:
-            ending = self._borrow(job, twin.output_url, photo)
+            ending = self._paid.borrow(job, twin.output_url, photo)
             if ending is not None:
                 return ending
         elif twin is not None and twin.state is JobState.RUNNING:
@@ -169,149 +157,28 @@ class Pipeline:
         with tracing.span("call"):
             call = self._call(job, photo, lost)
         tracing.tell(attempt=call.attempt_id)
-        outcome = outcome_of(call)
-        tell(outcome)
+        outcome = result_of(call)
+        tell_result(outcome)
         if call.answer.answer_class is AnswerClass.SUCCESS and call.answer.output_url is not None:
             self._tools.finisher.note_paid(job, call.attempt_id, outcome, call.answer.output_url)
             metrics.note_call(outcome)
-            return self._collect(job, call.attempt_id, call.answer.output_url, photo)
+            return self._paid.collect(job, call.attempt_id, call.answer.output_url, photo)
         ending = self._settle_failure(job, call, outcome)
         # Not before it is written down: a call that is not is counted by who rescues the job.
         metrics.note_call(outcome)
         return ending
 
-    def _take_in(self, job: ClaimedJob, take: Take) -> tuple[Prepared, Twin | None]:
-        most = None if job.fit == Fit.STRICT else MAX_SOURCE_BYTES
-        with tracing.span("fetch"):
-            source = self._read_upload(job) if job.source_uri.startswith(uploads.SCHEME) else None
-            if source is None:
-                source = read_source(job.source_uri, self._tools.fetcher, max_bytes=most, take=take)
-        with tracing.span("fit"):
-            photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
-        found = photo.fitted.photo
-
-        def work(connection: Connection) -> Twin | None:
-            twin = twins.note_source(
-                connection,
-                job,
-                sha256=photo.sha256,
-                content_key=photo.content_key,
-                size_bytes=len(source.data),
-                width=found.width,
-                height=found.height,
-            )
-            if twin is None:
-                twin = twins.find_own_output(connection, job, photo.sha256, self._tools.provider)
-            if (drop := find_drop(job, photo)) is not None:
-                attempts.note_without_call(connection, job, drop.noted, worker=self._tools.worker)
-            return twin
-
-        # Identical photos wait for each other here; a whole catalogue may share one.
-        return photo, transact(self._tools.engine, work, patience_seconds=CLAIM_PATIENCE_SECONDS, repeats_busy=True)
-
-    def _read_upload(self, job: ClaimedJob) -> Source:
-        data = transact(self._tools.engine, lambda connection: uploads.find(connection, job.source_uri))
-        if data is None:
-            raise SourceRefused("upload_missing", "The photo that was uploaded is gone; hand it in again.")
-        return Source(data, None)
-
-    def _was_unreadable(self, job: ClaimedJob) -> bool:
-        """Whether the API could not read the bytes that were sent for this job before."""
-        if not job.attempts or job.send == Send.URL or not self._tools.takes_bytes:
-            return False
-        ended = transact(
-            self._tools.engine, lambda connection: attempts.list_codes(connection, job.id), patience_seconds=5
-        )
-        kinds = (self._tools.kind_of(code, message) for code, message in ended)
-        return any(kind is not None and kind.is_unreadable for kind in kinds)
-
     def _call(self, job: ClaimedJob, photo: Prepared, lost: threading.Event) -> Call:
-        url = url_to_send(job, photo, takes_bytes=self._tools.takes_bytes)
-        request = RemovalRequest(
-            image_url=url,
-            image_bytes=None if url else photo.fitted.sent,
-            subject_elements=job.subject_elements,
-            elements=job.elements,
-            mask=photo.mask_text,
-        )
         stopping = self._tools.stopping
+        request = request_for(job, photo, takes_bytes=self._tools.takes_bytes)
         return self._tools.caller.call(job, request, lambda: stopping.is_set() or lost.is_set())
-
-    def _borrow(self, job: ClaimedJob, url: str, photo: Prepared) -> Ending | None:
-        """Collect the output that a twin has paid for and not fetched yet; None when its link leads nowhere."""
-        try:
-            return self._fetch_paid(job, None, url, photo)
-        except OutputRefused as error:
-            return self._refuse_output(job, error)
-        except OutputError as error:
-            log.info("job %s: the output its twin paid for cannot be had: %s", job.id, error)
-            return None
-
-    def _collect(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: Prepared) -> Ending:
-        try:
-            return self._fetch_paid(job, attempt_id, url, photo)
-        except OutputError as error:
-            return self._refuse_output(job, error)
-
-    def _fetch_paid(self, job: ClaimedJob, attempt_id: int | None, url: str, photo: Prepared) -> Ending:
-        """End the job with an output that is paid for, or let it wait while the output's host does not answer.
-
-        Raises:
-            OutputError: It cannot be used, however often it is fetched.
-        """
-        try:
-            with tracing.span("collect"):
-                output = collect(url, photo, self._tools.fetcher)
-        except SourceUnreachable as error:
-            # The money is spent: the link is kept and only the download is tried again.
-            later = decide_download(failed=self._count_failed_fetches(job), rules=self._tools.rules)
-            failed = AttemptResult(
-                AnswerClass.PROVIDER_FAULT,
-                f"output_{error.code}",
-                f"The paid output could not be fetched: {error} Its link is kept: `requeue` costs no call.",
-                counted=later.counted,
-            )
-            return self._tools.finisher.apply(job, None, failed, later)
-        return self._keep(job, attempt_id, output)
-
-    def _refuse_output(self, job: ClaimedJob, error: OutputError) -> Ending:
-        again = decide_output(
-            is_refused=isinstance(error, OutputRefused),
-            attempts=job.attempts,
-            same_code=self._count_code(job, error.code),
-            rules=self._tools.rules,
-        )
-        failed = AttemptResult(AnswerClass.PROVIDER_FAULT, error.code, str(error))
-        is_lost = not isinstance(error, OutputRefused)
-        return self._tools.finisher.apply(job, None, failed, again, forget_output=is_lost)
-
-    def _keep(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
-        tools = self._tools
-        doubt = doubt_about(output, unchanged_below=tools.hold_unchanged_below, changed_above=tools.hold_changed_above)
-        with tracing.span("store"):
-            if doubt is not None:
-                ending = tools.finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)
-            else:
-                ending = tools.finisher.succeed(job, attempt_id, output)
-        metrics.ARTIFACT_BYTES.inc(len(output.data))
-        return ending
-
-    def _count_code(self, job: ClaimedJob, code: str) -> int:
-        return transact(
-            self._tools.engine, lambda connection: attempts.count_code(connection, job.id, code), patience_seconds=5
-        )
-
-    def _count_failed_fetches(self, job: ClaimedJob) -> int:
-        return transact(
-            self._tools.engine, lambda connection: attempts.count_without_call(connection, job.id), patience_seconds=5
-        )
 
     def _settle_failure(self, job: ClaimedJob, call: Call, outcome: AttemptResult) -> Ending:
         tools = self._tools
         decision = decide(
             call.answer.kind,
             attempts=job.attempts,
-            same_code=self._count_code(job, outcome.code),
+            same_code=past_attempts.count_code(tools.engine, job, outcome.code),
             rules=tools.rules,
             ban_seconds=call.answer.ban_seconds,
         )
@@ -323,7 +190,7 @@ class Pipeline:
         if isinstance(error, SourceUnreachable):
             decision = decide_unreachable(
                 attempts=job.attempts,
-                failed=self._count_failed_fetches(job),
+                failed=past_attempts.count_failed_fetches(self._tools.engine, job),
                 is_final=error.is_final,
                 rules=self._tools.rules,
             )

@@ -1,17 +1,29 @@
-"""From a source's bytes to what is sent for it."""
+"""The first step: a photo is fetched, checked or fitted, and noted; then what is sent for it."""
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection, Engine
+
+from core import tracing
 from core.errors import SourceRefused, UsageError
-from core.states import Fit
+from core.states import AnswerClass, Fit, Send
+from db import attempts, twins, uploads
+from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
+from db.session import transact
+from db.twins import Twin
+from photos.fetch import Fetcher
 from photos.fitting import Fitted, as_it_is, fit
 from photos.identity import Terms, identify
 from photos.orientation import UPRIGHT, seen_size, turn_back
 from photos.photo import inspect
-from photos.source import Source
+from photos.source import MAX_SOURCE_BYTES, Source, Take, read_source
+from removal.answers import KindOf
 from removal.bounds import Bounds
 from removal.mask import Mask, Order, read_for_photo
+from worker import past_attempts
+
+NOTE_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,78 @@ class Prepared:
     mask_text: str | None = field(repr=False)
 
 
+class Preparer:
+    """Takes in the photos of one process' jobs.
+
+    Args:
+        engine: Where photos are noted, and identical ones found.
+        fetcher: Fetches them.
+        taking: What the provider takes.
+        kind_of: What its codes mean.
+        worker: The name of this process in attempts.
+    """
+
+    def __init__(self, engine: Engine, fetcher: Fetcher, taking: Taking, *, kind_of: KindOf, worker: str) -> None:
+        self._engine = engine
+        self._fetcher = fetcher
+        self._taking = taking
+        self._kind_of = kind_of
+        self._worker = worker
+
+    def take_in(self, job: ClaimedJob, take: Take) -> tuple[Prepared, Twin | None]:
+        """Return a job's photo as it may be sent, and a job with the same photo that makes a call needless.
+
+        Args:
+            job: Whose.
+            take: Takes room in memory for so many bytes.
+
+        Raises:
+            SourceError: It could not be read, or cannot be sent.
+            NoRoom: The worker stops before there is room for it.
+            LeaseLost: Another worker owns the job.
+        """
+        most = None if job.fit == Fit.STRICT else MAX_SOURCE_BYTES
+        with tracing.span("fetch"):
+            source = self._read_upload(job) if job.source_uri.startswith(uploads.SCHEME) else None
+            if source is None:
+                source = read_source(job.source_uri, self._fetcher, max_bytes=most, take=take)
+        with tracing.span("fit"):
+            photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
+        found = photo.fitted.photo
+
+        def work(connection: Connection) -> Twin | None:
+            twin = twins.note_source(
+                connection,
+                job,
+                sha256=photo.sha256,
+                content_key=photo.content_key,
+                size_bytes=len(source.data),
+                width=found.width,
+                height=found.height,
+            )
+            if twin is None:
+                twin = twins.find_own_output(connection, job, photo.sha256, self._taking.provider)
+            if (drop := find_drop(job, photo)) is not None:
+                attempts.note_without_call(connection, job, drop.noted, worker=self._worker)
+            return twin
+
+        # Identical photos wait for each other here; a whole catalogue may share one.
+        return photo, transact(self._engine, work, patience_seconds=NOTE_PATIENCE_SECONDS, repeats_busy=True)
+
+    def _read_upload(self, job: ClaimedJob) -> Source:
+        data = transact(self._engine, lambda connection: uploads.find(connection, job.source_uri))
+        if data is None:
+            raise SourceRefused("upload_missing", "The photo that was uploaded is gone; hand it in again.")
+        return Source(data, None)
+
+    def _was_unreadable(self, job: ClaimedJob) -> bool:
+        """Whether the API could not read the bytes that were sent for this job before."""
+        if not job.attempts or job.send == Send.URL or not self._taking.takes_bytes:
+            return False
+        kinds = (self._kind_of(code, message) for code, message in past_attempts.list_codes(self._engine, job))
+        return any(kind is not None and kind.is_unreadable for kind in kinds)
+
+
 def prepare(job: ClaimedJob, source: Source, taking: Taking, *, is_plain: bool) -> Prepared:
     """Check or fit a photo and its mask.
 
@@ -64,7 +148,7 @@ def prepare(job: ClaimedJob, source: Source, taking: Taking, *, is_plain: bool) 
         is_plain: Re-encode it even when it could be sent as it is, because the API could not read it.
 
     Raises:
-        SourceRefused: As `imaging.inspect` and `fitting.fit` do, and `mask_unusable` when the mask does not fit it.
+        SourceRefused: As `inspect` and `fit` do, and `mask_unusable` when the mask does not fit it.
     """
     if job.fit == Fit.STRICT:
         fitted = as_it_is(source.data, inspect(source.data, taking.bounds))
@@ -100,3 +184,43 @@ def _sent_mask(mask: Mask, fitted: Fitted) -> Mask:
     if orientation == UPRIGHT or turn is None:
         return mask
     return Mask.from_image(mask.to_image().transpose(turn))
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Why an output that was paid for is of no use any more.
+
+    Args:
+        noted: How that is written down, the first time.
+        held: What the job ends with when it would happen again and again, each time for money.
+    """
+
+    noted: AttemptResult
+    held: AttemptResult
+
+
+def _drop(code: str, noted: str, held: str) -> Drop:
+    return Drop(*(AttemptResult(AnswerClass.SOURCE, code, message, counted=False) for message in (noted, held)))
+
+
+_ANOTHER_PHOTO = _drop(
+    "source_changed",
+    "The photo was replaced after it was paid for and before its output was fetched. That output is dropped: it shows "
+    "what the photo was before; the new photo is called for.",
+    "Each time this photo is fetched it is another one, so that paid outputs do not fit it. Hand in a copy that stays "
+    "as it is; `requeue --held` tries this one again, which may cost a call.",
+)
+_ASKED_ELSE = _drop(
+    "settings_changed",
+    "Another provider, or another order of masks, was set after this photo was paid for and before its output was "
+    "fetched. That output is dropped: it is not what is asked for now; the photo is called for.",
+    "Workers with different settings (REMOVAL_API_URL, REMOVAL_PROVIDER, REMOVAL_MASK_ORDER) take this photo by turns, "
+    "so that paid outputs do not fit it. Set the same for all, then `requeue --held`, which may cost a call.",
+)
+
+
+def find_drop(job: ClaimedJob, photo: Prepared) -> Drop | None:
+    """Return why the output that was paid for when the job was run before is none of this photo's; None when it is."""
+    if job.output_url is None or job.content_key in {None, photo.content_key}:
+        return None
+    return _ASKED_ELSE if job.source_sha256 == photo.sha256 else _ANOTHER_PHOTO

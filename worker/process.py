@@ -1,7 +1,6 @@
-"""The worker process: builds its tools once, runs Celery's threads pool, and leaves in time when told to."""
+"""The worker process: builds what it works with once, runs Celery's threads pool, and leaves in time when told to."""
 
 import gc
-import logging
 import os
 import secrets
 import socket
@@ -40,8 +39,7 @@ from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline
 from worker.policy import rules_from
 
-log = logging.getLogger(__name__)
-told = structlog.stdlib.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 SWITCH_SECONDS = 0.001
 LEAVE_SECONDS = 4.0
@@ -126,7 +124,7 @@ def _wake(limiter: Limiter, connections: Connections) -> None:
     """Do what is slow the first time, so that the first calls leave in their slots."""
     Image.preinit()
     try:
-        told.info("connected to PostgreSQL", connections=connections.open_all())
+        log.info("connected to PostgreSQL", connections=connections.open_all())
     except SQLAlchemyError as error:
         log.warning("PostgreSQL takes no connections yet: %s", error)
     # A bucket nobody knows lets a second pass first; asking now hides that behind Celery's own start.

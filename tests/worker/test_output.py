@@ -2,8 +2,7 @@
 
 import pytest
 
-from worker.judging import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW, doubt_about
-from worker.output import Output
+from worker.output import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW, Output, doubt_about
 
 
 def output(ratio: float, outside: float | None = None) -> Output:

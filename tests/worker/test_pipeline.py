@@ -21,7 +21,7 @@ from photos.fetch import Fetcher
 from producer.intake import BatchOptions
 from tests.db.rows import HOLD, put, rescue
 from tests.worker.conftest import MakeBench
-from worker import pipeline
+from worker import paid_output, prepare
 
 
 @pytest.fixture
@@ -302,7 +302,7 @@ def test_a_paid_output_is_fetched_again_not_called_again(
         raise SourceUnreachable("fetch_timeout", "did not arrive in time")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "collect", fail)
+        patch.setattr(paid_output, "collect", fail)
         [ending] = bench.run_due()
     assert (ending.state, ending.code) == ("pending", "output_fetch_timeout")
     assert bench.job()["output_url"]
@@ -320,7 +320,7 @@ def test_a_worker_that_dies_after_the_answer_does_not_pay_again(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "collect", die)
+        patch.setattr(paid_output, "collect", die)
         with pytest.raises(SystemExit):
             bench.run_due()
     with bench.engine.begin() as connection:
@@ -358,9 +358,9 @@ def test_an_unreadable_source_does_not_lose_a_paid_output(
     def fail(*_: object, **__: object) -> object:
         raise SourceUnreachable("fetch_timeout", "did not arrive in time")
 
-    for broken in ("collect", "read_source", "read_source"):
+    for module, broken in ((paid_output, "collect"), (prepare, "read_source"), (prepare, "read_source")):
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, broken, fail)
+            patch.setattr(module, broken, fail)
             bench.run_due()
     assert bench.job()["state"] == "dead"
     with bench.engine.begin() as connection:
@@ -464,7 +464,7 @@ def test_a_stopping_worker_calls_nothing_more(make_bench: MakeBench, photo: Path
 def test_a_paused_batch_is_not_called_even_after_the_claim(make_bench: MakeBench, photo: Path) -> None:
     bench = make_bench()
     bench.submit(photo)
-    original = bench.pipeline._take_in
+    original = bench.pipeline._preparer.take_in
 
     def pause_meanwhile(*given: Any) -> object:
         taken = original(*given)
@@ -472,7 +472,7 @@ def test_a_paused_batch_is_not_called_even_after_the_claim(make_bench: MakeBench
             batches.pause(connection, 1, "hand")
         return taken
 
-    bench.pipeline._take_in = pause_meanwhile  # type: ignore[method-assign,assignment]
+    bench.pipeline._preparer.take_in = pause_meanwhile  # type: ignore[method-assign,assignment]
     [ending] = bench.run_due()
     assert ending.state == "pending"
     assert bench.sandbox.stats()["received"] == 0
@@ -486,7 +486,7 @@ def test_an_error_nobody_foresaw_is_a_counted_attempt(make_bench: MakeBench, pho
     def break_down(*_: object) -> object:
         raise RuntimeError("surprise")
 
-    bench.pipeline._take_in = break_down  # type: ignore[method-assign,assignment]
+    bench.pipeline._preparer.take_in = break_down  # type: ignore[method-assign,assignment]
     bench.run_out()
     job = bench.job()
     assert (job["state"], job["code"], job["attempts"]) == ("dead", "internal_error", 2)

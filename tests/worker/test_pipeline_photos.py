@@ -20,7 +20,7 @@ from removal.mask import ask_for_drawn, mask_from_boxes, read_mask
 from tests.photos.fitting.kinds import KINDS, flat, psnr
 from tests.photos.pictures import drawn, saved
 from tests.worker.conftest import Bench, MakeBench
-from worker import pipeline
+from worker import paid_output, prepare
 
 JPEG = KINDS["jpeg"](600, 560)
 TURNED = KINDS["jpeg turned 6"](600, 560)
@@ -69,7 +69,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bench, bytes], None]
     def publish(bench: Bench, data: bytes) -> None:
         name = bench.sandbox.service.outputs.add(data, "jpg", seconds=60)
         source = Source(data, f"{bench.sandbox.url}/output/{name}")
-        monkeypatch.setattr(pipeline, "read_source", lambda *_, **__: source)
+        monkeypatch.setattr(prepare, "read_source", lambda *_, **__: source)
 
     return publish
 
@@ -174,7 +174,7 @@ def test_a_paid_output_of_a_re_encoded_photo_is_put_back_later(submit: Submit, m
         raise RuntimeError("surprise")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "collect", die)
+        patch.setattr(paid_output, "collect", die)
         bench.run_due()
     assert bench.job()["output_url"]
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
@@ -403,7 +403,7 @@ def test_the_limits_of_doubt_can_be_switched_off(submit: Submit) -> None:
 
 
 def test_a_file_over_the_most_that_is_read(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "MAX_SOURCE_BYTES", len(JPEG) - 1)
+    monkeypatch.setattr(prepare, "MAX_SOURCE_BYTES", len(JPEG) - 1)
     bench = submit(JPEG)
     bench.run_out()
     assert (bench.job()["state"], bench.job()["code"]) == ("dead", "too_many_bytes")

@@ -16,7 +16,7 @@ from sandbox.answers import HttpAnswer
 from sandbox.handler import Handler
 from tests.db.rows import rescue
 from tests.worker.conftest import Bench, MakeBench
-from worker import pipeline
+from worker import paid_output
 from worker.output import collect
 from worker.policy import OUTPUT_DOWNLOADS
 
@@ -41,7 +41,7 @@ def pay_without_fetching(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: B
         return collect(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "collect", fail_once)
+        patch.setattr(paid_output, "collect", fail_once)
         bench.run_due()
 
 

@@ -1,9 +1,31 @@
-"""Whether a photo goes to the API as its URL or as its bytes."""
+"""What is sent for a photo, and whether it goes to the API as its URL or as its bytes."""
 
 from core.errors import SourceRefused
 from core.states import Send
 from db.jobs import ClaimedJob
+from removal.contract import RemovalRequest
 from worker.prepare import Prepared
+
+
+def request_for(job: ClaimedJob, photo: Prepared, *, takes_bytes: bool) -> RemovalRequest:
+    """Return what is sent for a photo.
+
+    Args:
+        job: What is to be taken off, and how it wants its photo sent.
+        photo: As it may be sent.
+        takes_bytes: Whether the provider takes bytes.
+
+    Raises:
+        SourceRefused: As `url_to_send` does.
+    """
+    url = url_to_send(job, photo, takes_bytes=takes_bytes)
+    return RemovalRequest(
+        image_url=url,
+        image_bytes=None if url else photo.fitted.sent,
+        subject_elements=job.subject_elements,
+        elements=job.elements,
+        mask=photo.mask_text,
+    )
 
 
 def url_to_send(job: ClaimedJob, photo: Prepared, *, takes_bytes: bool) -> str | None:
