@@ -71,13 +71,14 @@ def _decide(
     connection: Connection, job_ids: list[int], statement: TextClause, values: dict[str, object], *, needs_output: bool
 ) -> list[Review]:
     job_ids = list(dict.fromkeys(job_ids)) + _find_twins(connection, job_ids)
-    # In one order, so that two people who decide about the same jobs do not wait for each other.
+    # In one order, with the originals of redos, which end with them: so nobody waits in a circle.
     before = {
         row.id: row
         for row in connection.execute(
             text(
                 "SELECT id, batch_id, state, artifact_sha256 IS NOT NULL AS has_output FROM jobs "
-                "WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
+                "WHERE id = ANY(CAST(:ids AS bigint[]) || ARRAY(SELECT redo_of FROM jobs WHERE id = ANY(:ids) "
+                "AND redo_of IS NOT NULL)) ORDER BY id FOR UPDATE"
             ),
             {"ids": job_ids},
         )

@@ -8,14 +8,14 @@ from sqlalchemy import Engine, text
 
 from core.decision import Decision, Move
 from core.states import AnswerClass
-from db import attempts, budgets, circuits
+from db import attempts, budgets, circuits, jobs, redo, reviews
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.outages import ProbeRules
 from db.store.postgres import PostgresStore
 from removal.providers.aidge import Aidge
 from tests.db.meeting import meet
-from tests.db.rows import ACCOUNT, claim, make_batch, rescue, state_of
+from tests.db.rows import ACCOUNT, OUTPUT, claim, keep_output, make_batch, put, rescue, state_of
 from worker.circuit import AccountHealth
 from worker.finish import Finisher
 
@@ -76,3 +76,24 @@ def test_a_probe_that_is_reserved_and_a_refund_that_closes_the_circuit_do_not_en
         assert circuits.find_open(connection, ACCOUNT) is None
         left = connection.execute(text("SELECT calls_made, cost_reserved FROM batches")).one()
     assert tuple(left) == (2, Decimal("0.01"))
+
+
+def test_a_redo_that_is_accepted_and_a_requeue_of_its_batch_do_not_end_each_other(engine: Engine) -> None:
+    [original] = make_batch(engine, 1)
+    with engine.begin() as connection:
+        made = redo.add(connection, original, mask="1 2", input_uri=None, item_key="key").job_id
+    with engine.begin() as connection:
+        keep_output(connection)
+        put(connection, "held", artifact_sha256=OUTPUT)
+
+    def requeue(engine: Engine) -> None:
+        with engine.begin() as connection:
+            jobs.lock(connection, original)
+            jobs.lock(connection, made)
+
+    def accept(engine: Engine) -> None:
+        with engine.begin() as connection:
+            reviews.accept(connection, [made])
+
+    assert meet(engine, requeue, accept) == []
+    assert state_of(engine, original) == "succeeded"
