@@ -18,6 +18,9 @@ from db.cancels import CANCELLED
 from producer.catalogue.format import AS_IT_IS, Reading
 from producer.catalogue.item import Item, item_key, storable
 
+ANALYZED_FROM = 10_000
+"""So many new rows may change what is the best plan."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
@@ -120,6 +123,9 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         added += requeues.revive(connection, cancelled)
     if options.canary and found is None:
         canaries.choose(connection, batch_id, options.canary)
+    if added >= ANALYZED_FROM:
+        # Else PostgreSQL plans with what was there before, until it looks by itself a minute or more later.
+        connection.execute(text("ANALYZE (SKIP_LOCKED) jobs"))
     return Intake(batch_id=batch_id, added=added, resumed=found is not None)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from core.errors import UsageError
 from db import batches
 from producer.catalogue.item import Item
-from producer.intake import BatchOptions, Intake, submit
+from producer.intake import ANALYZED_FROM, BatchOptions, Intake, submit
 from tests.db.rows import put
 
 
@@ -93,3 +93,13 @@ def test_names_that_are_no_text_are_made_text(engine: Engine) -> None:
     with engine.connect() as connection:
         row = connection.execute(text("SELECT name, sku FROM jobs")).one()
     assert tuple(row) == ("a?.jpg", "x\ufffdy")
+
+
+@pytest.mark.parametrize(("photos", "is_known"), [(ANALYZED_FROM - 1, False), (ANALYZED_FROM, True)])
+def test_a_large_intake_is_known_to_the_planner_at_once(engine: Engine, photos: int, is_known: bool) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs SET (autovacuum_enabled = false)"))
+    hand_in(engine, items(*(f"{number}.jpg" for number in range(photos))))
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'jobs'")).scalar_one()
+    assert (rows == photos) is is_known
