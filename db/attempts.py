@@ -99,6 +99,11 @@ def withdraw(connection: Connection, attempt_id: int) -> None:
         _return_call(connection, row, is_limited=is_limited)
 
 
+def settle_paid(connection: Connection, attempt_id: int, outcome: AttemptResult) -> bool:
+    """Write down how a paid call ended whose job this transaction has written already; False when already done."""
+    return _settle(connection, attempt_id, outcome) is not None
+
+
 def settle(connection: Connection, attempt_id: int, outcome: AttemptResult, *, others: Sequence[int] = ()) -> bool:
     """Write down how a call ended, and return what was reserved for it and not used; False when already done.
 
@@ -110,6 +115,15 @@ def settle(connection: Connection, attempt_id: int, outcome: AttemptResult, *, o
     """
     is_refunded = outcome.spend is Spend.NONE
     is_limited = _lock(connection, attempt_id, others, returns_price=is_refunded, returns_call=not outcome.was_sent)
+    row = _settle(connection, attempt_id, outcome)
+    if row is not None and not outcome.was_sent:
+        _return_call(connection, row, is_limited=is_limited)
+    elif row is not None and is_refunded and is_limited:
+        budgets.refund(connection, row.batch_id, row.price)
+    return row is not None
+
+
+def _settle(connection: Connection, attempt_id: int, outcome: AttemptResult) -> Row[Any] | None:
     statement = text(
         "UPDATE attempts SET answered_at = clock_timestamp(), answer_class = :answer_class, code = :code, "  # noqa: S608
         "message = :message, spend = :spend, counted = :counted, http_status = :http_status, "
@@ -121,12 +135,7 @@ def settle(connection: Connection, attempt_id: int, outcome: AttemptResult, *, o
         f"WHERE id = :id AND answered_at IS NULL RETURNING {_RESERVED}"
     )
     values = _values(outcome) | {"id": attempt_id, "was_sent": outcome.was_sent}
-    row = connection.execute(statement, values).one_or_none()
-    if row is not None and not outcome.was_sent:
-        _return_call(connection, row, is_limited=is_limited)
-    elif row is not None and is_refunded and is_limited:
-        budgets.refund(connection, row.batch_id, row.price)
-    return row is not None
+    return connection.execute(statement, values).one_or_none()
 
 
 def note_received(connection: Connection, attempt_id: int, bytes_received: int, *, keep_raw: bool) -> None:

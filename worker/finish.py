@@ -87,7 +87,7 @@ class Finisher:
 
         def work(connection: Connection) -> None:
             jobs.note_paid(connection, job, output_url)
-            attempts.settle(connection, attempt_id, outcome)
+            attempts.settle_paid(connection, attempt_id, outcome)
             self._health.note_success(connection, attempt_id)
 
         self._write(work, self._paid)
