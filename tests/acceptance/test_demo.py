@@ -15,7 +15,7 @@ import pytest
 
 from core.settings import Settings
 
-pytestmark = [pytest.mark.ocr, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.ocr
 
 PHOTOS = 2
 DEMO = f"import cli.commands.demo as demo; demo.PHOTOS = {PHOTOS}; from cli.main import main; main()"

@@ -15,7 +15,7 @@ from tests.servers import Servers
 QUOTA_TO_SPARE = 1000
 """A call that a busy machine delivers late must not be throttled here: it would count, and clean nothing."""
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.chaos
 
 
 def test_three_processes_share_a_budget_of_a_hundred_calls(tmp_path: Path, servers: Servers) -> None:

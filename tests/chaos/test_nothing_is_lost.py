@@ -16,7 +16,7 @@ LATENCY = 0.5
 THREADS = 64
 """Of one worker: no more calls than this are lost with it."""
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.chaos
 
 
 def kill_worker(fleet: Fleet) -> None:

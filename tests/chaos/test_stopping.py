@@ -13,7 +13,7 @@ from core.queues import celery_settings
 from tests.chaos.fleet import Fleet, make_photos
 from tests.servers import Servers
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.chaos
 
 
 def states(fleet: Fleet) -> set[str]:

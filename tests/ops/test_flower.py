@@ -10,8 +10,6 @@ from celery.states import READY_STATES
 
 from tests.ops.conftest import FLOWER_AUTH, PHOTOS, Watched
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def flower(watched: Watched, *, signed_in: bool = True) -> httpx.Client:
     name, _, password = FLOWER_AUTH.partition(":")

@@ -22,8 +22,6 @@ from db.heart import heart
 from tests.ops.conftest import Watched
 from tests.ops.hanging import Hanging
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def health(watched: Watched, role: str) -> int:
     environment = {

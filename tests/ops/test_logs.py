@@ -14,8 +14,6 @@ from core import logs
 from tests.console.conftest import Web
 from tests.ops.conftest import FLOWER_AUTH, PHOTOS, SECRETS, Watched
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def told(watched: Watched, role: str) -> list[dict[str, Any]]:
     """Return every line of a process, each one object."""

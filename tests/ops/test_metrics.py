@@ -36,8 +36,6 @@ DASHBOARD = ROOT / "deploy/grafana/dashboards/cleanplate.json"
 NO_PROMETHEUS = "Prometheus did not really scrape: it is not here (apt-get install prometheus)"
 NAME = re.compile(r"\bcleanplate_[a-z_]+")
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def samples(shown: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Return every value, by name and labels."""

@@ -5,13 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.chaos.fleet import Fleet, make_photos
 from tests.ops.conftest import free_ports
 from tests.servers import Servers
-
-pytestmark = pytest.mark.timeout(600)
 
 
 def test_a_collector_that_is_gone_keeps_no_role_from_ending(tmp_path: Path, servers: Servers) -> None:

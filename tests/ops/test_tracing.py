@@ -13,8 +13,6 @@ from core import tracing
 from db import requeues
 from tests.ops.conftest import PHOTOS, Watched
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def by_trace(watched: Watched) -> dict[bytes, list[Any]]:
     found: defaultdict[bytes, list[Any]] = defaultdict(list)

@@ -19,8 +19,6 @@ from producer.publisher import Publisher
 from tests.db.rows import make_batch, state_of
 from tests.worker.running import RunningWorker, running_worker
 
-pytestmark = pytest.mark.timeout(120)
-
 HELD_UP_SECONDS = 8.0
 LOOK_SECONDS = 0.25
 BULK = KEY_PREFIX + Lane.BULK.value

@@ -6,7 +6,6 @@ from tests.worker.running import running_worker
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("concurrency", "connections"), [(1, 3), (8, 12), (64, 16)])
 def test_nothing_is_waited_for(database_url: str, redis_url: str, concurrency: int, connections: int) -> None:
     with running_worker(database_url, redis_url, concurrency) as worker:
