@@ -216,7 +216,7 @@ def test_a_requeue_that_waited_for_a_cancel_comes_after_it(engine: Engine) -> No
             cancels.cancel(cancelling, 1)
             waiting = pool.submit(requeues.requeue_one, requeueing, ids[0])
             assert wait_for_lock(engine, waiting)
-        assert waiting.result(timeout=10)
+        assert waiting.result(timeout=120)
         requeueing.commit()
     assert due(engine) == [ids[0]]
     assert clear(engine) == []
@@ -231,7 +231,7 @@ def test_a_cancel_that_waited_for_a_requeue_comes_after_it(engine: Engine) -> No
             assert requeues.requeue_one(requeueing, ids[0])
             waiting = pool.submit(cancels.cancel, cancelling, 1)
             assert wait_for_lock(engine, waiting)
-        assert waiting.result(timeout=10) == 3
+        assert waiting.result(timeout=120) == 3
         cancelling.commit()
     clear(engine)
     assert states(engine, ids) == ["cancelled"] * 3

@@ -111,7 +111,7 @@ def test_two_who_go_on_at_once_send_each_photo_once(engine: Engine) -> None:
             assert requeues.go_on(first)
             second = pool.submit(go_on, engine)
             assert wait_for_lock(engine, second)
-        second.result(timeout=10)
+        second.result(timeout=120)
     with engine.connect() as connection:
         sent = connection.execute(text("SELECT requeues FROM jobs ORDER BY id")).scalars()
         assert list(sent) == [1] * 11

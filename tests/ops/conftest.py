@@ -87,7 +87,7 @@ class Watched:
 
     def metrics(self, role: str) -> str:
         """Return what a process shows now."""
-        return httpx.get(f"http://127.0.0.1:{self.ports[role]}/metrics", timeout=20).raise_for_status().text
+        return httpx.get(f"http://127.0.0.1:{self.ports[role]}/metrics", timeout=120).raise_for_status().text
 
     def lines(self, role: str) -> list[str]:
         """Return the log of the first process with a role."""

@@ -14,7 +14,7 @@ from tests.ops.conftest import FLOWER_AUTH, PHOTOS, Watched
 def flower(watched: Watched, *, signed_in: bool = True) -> httpx.Client:
     name, _, password = FLOWER_AUTH.partition(":")
     auth = (name, password) if signed_in else None
-    return httpx.Client(base_url=f"http://127.0.0.1:{watched.ports['flower']}", auth=auth, timeout=20)
+    return httpx.Client(base_url=f"http://127.0.0.1:{watched.ports['flower']}", auth=auth, timeout=120)
 
 
 def tasks(watched: Watched) -> dict[str, dict[str, Any]]:

@@ -179,7 +179,7 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[httpx.Client]:
         start_new_session=True,
     )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=10) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=120) as client:
             yield client
     finally:
         process.terminate()

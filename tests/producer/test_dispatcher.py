@@ -246,7 +246,7 @@ class Running:
 
     def end(self) -> None:
         self._stop.set()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=120)
         assert not self._thread.is_alive()
         self._publisher.close()
         self._engine.dispose()
@@ -261,7 +261,7 @@ def leaders(engine: Engine) -> int:
         return int(connection.execute(statement).scalar_one())
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     pause, left = threading.Event(), seconds
     while not condition():
         left -= 0.02

@@ -47,7 +47,7 @@ def count_lost() -> float:
     return REGISTRY.get_sample_value("cleanplate_lost_messages_total") or 0.0
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     pause, left = threading.Event(), seconds
     while not condition():
         left -= 0.05
@@ -63,7 +63,7 @@ def look(lost: LostMessages, seconds: float) -> None:
         pause.wait(LOOK_SECONDS)
 
 
-def look_until(lost: LostMessages, condition: Callable[[], bool], seconds: float = 15) -> None:
+def look_until(lost: LostMessages, condition: Callable[[], bool], seconds: float = 120) -> None:
     """Look again and again until something comes true."""
     for _ in range(round(seconds / LOOK_SECONDS)):
         look(lost, LOOK_SECONDS)
