@@ -112,31 +112,6 @@ def must_hold(rows: int, job: ClaimedJob) -> None:
         raise LeaseLost(f"job {job.id} is no longer ours; what this worker did was not written")
 
 
-def succeed(
-    connection: Connection,
-    job: ClaimedJob,
-    *,
-    artifact_sha256: str,
-    changed: Changed = NOT_COMPARED,
-    reused_from: int | None = None,
-) -> None:
-    """End a job with its artifact.
-
-    Raises:
-        LeaseLost: Another worker owns the job.
-    """
-    statement = text(
-        "UPDATE jobs SET state = 'succeeded', artifact_sha256 = :sha256, changed_ratio = :ratio, "
-        "changed_inside = :inside, changed_outside = :outside, code = '200', "
-        "reused_from = :reused_from, message = NULL, "
-        "attempts = attempts + CASE WHEN CAST(:reused_from AS bigint) IS NULL THEN 1 ELSE 0 END, "
-        "lease_token = NULL, lease_expires_at = NULL, output_url = NULL, finished_at = now() "
-        "WHERE id = :id AND lease_token = :token AND state = 'running'"
-    )
-    values = {"sha256": artifact_sha256, "reused_from": reused_from, **asdict(changed)}
-    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
-
-
 def hold(
     connection: Connection,
     job: ClaimedJob,

@@ -1,10 +1,12 @@
 """What people decide about held jobs: their outputs are good after all, or they are not."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
+
+from db import success
 
 REJECTED = "rejected"
 
@@ -40,11 +42,7 @@ def accept(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
 
     Held jobs of the same photo, which have the same output, come after them: one look decides about all.
     """
-    statement = text(
-        "UPDATE jobs SET state = 'succeeded', code = '200', message = NULL, finished_at = now() "
-        "WHERE id = ANY(:ids) AND state = 'held' AND artifact_sha256 IS NOT NULL RETURNING id"
-    )
-    return _decide(connection, list(job_ids), statement, {}, needs_output=True)
+    return _decide(connection, list(job_ids), success.accept, needs_output=True)
 
 
 def reject(connection: Connection, job_ids: Iterable[int], reason: str = "") -> list[Review]:
@@ -64,11 +62,19 @@ def reject(connection: Connection, job_ids: Iterable[int], reason: str = "") -> 
         "WHERE id = ANY(:ids) AND state = 'held' RETURNING id"
     )
     why = f": {reason.strip().rstrip('.')[:500]}" if reason.strip() else ""
-    return _decide(connection, list(job_ids), statement, {"code": REJECTED, "why": why}, needs_output=False)
+
+    def end(connection: Connection, job_ids: list[int]) -> set[int]:
+        return set(connection.execute(statement, {"ids": job_ids, "code": REJECTED, "why": why}).scalars())
+
+    return _decide(connection, list(job_ids), end, needs_output=False)
 
 
 def _decide(
-    connection: Connection, job_ids: list[int], statement: TextClause, values: dict[str, object], *, needs_output: bool
+    connection: Connection,
+    job_ids: list[int],
+    end: Callable[[Connection, list[int]], set[int]],
+    *,
+    needs_output: bool,
 ) -> list[Review]:
     job_ids = list(dict.fromkeys(job_ids)) + _find_twins(connection, job_ids)
     # In one order, with the originals of redos, which end with them: so nobody waits in a circle.
@@ -83,7 +89,7 @@ def _decide(
             {"ids": job_ids},
         )
     }
-    changed = set(connection.execute(statement, {"ids": job_ids, **values}).scalars())
+    changed = end(connection, job_ids)
     reviews = []
     for job_id in job_ids:
         row = before.get(job_id)

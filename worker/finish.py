@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from core.decision import Decision, Move
 from core.errors import StoreUnavailable
 from core.states import JobState
-from db import artifacts, attempts, jobs
+from db import artifacts, attempts, jobs, success
 from db.artifacts import artifact_key
 from db.attempts import AttemptResult
 from db.jobs import Changed, ClaimedJob
@@ -109,7 +109,7 @@ class Finisher:
             job,
             attempt_id,
             output,
-            lambda connection, sha256: jobs.succeed(
+            lambda connection, sha256: success.succeed(
                 connection, job, artifact_sha256=sha256, changed=_changed_of(output)
             ),
             keep_raw=False,
@@ -184,7 +184,7 @@ class Finisher:
         if twin.state is JobState.SUCCEEDED and twin.artifact_sha256 is not None:
             artifact, ending = twin.artifact_sha256, Ending(JobState.SUCCEEDED, "reused")
             self._write(
-                lambda connection: jobs.succeed(connection, job, artifact_sha256=artifact, reused_from=twin.job_id)
+                lambda connection: success.succeed(connection, job, artifact_sha256=artifact, reused_from=twin.job_id)
             )
         else:
             why = f"{twin.message or ''} (the same photo as job {twin.job_id}, which is {twin.state}; not called again)"

@@ -13,7 +13,21 @@ from sqlalchemy import Connection, text
 from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, JobState, Lane
-from db import attempts, batches, budgets, canaries, cancels, circuits, jobs, outages, queue, redo, requeues, reviews
+from db import (
+    attempts,
+    batches,
+    budgets,
+    canaries,
+    cancels,
+    circuits,
+    jobs,
+    outages,
+    queue,
+    redo,
+    requeues,
+    reviews,
+    success,
+)
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.jobs import Changed, ClaimedJob
@@ -130,8 +144,8 @@ def give_back_to_a_cancelled_batch(connection: Connection, job: ClaimedJob) -> N
 
 
 ENDS: dict[str, Callable[[Connection, ClaimedJob], object]] = {
-    "succeed": lambda connection, job: jobs.succeed(connection, job, artifact_sha256=OUTPUT),
-    "reuse": lambda connection, job: jobs.succeed(connection, job, artifact_sha256=OUTPUT, reused_from=1),
+    "succeed": lambda connection, job: success.succeed(connection, job, artifact_sha256=OUTPUT),
+    "reuse": lambda connection, job: success.succeed(connection, job, artifact_sha256=OUTPUT, reused_from=1),
     "hold": hold,
     "hold like its twin": hold_like_its_twin,
     "hold without output": lambda connection, job: jobs.stop(
@@ -228,7 +242,7 @@ def do_again(rows: Rows, connection: Connection, number: int) -> None:
     queue.queue_due(connection, Lane.INTERACTIVE, 100)
     job = jobs.claim(connection, made, worker="w", lease_seconds=30) if number % 3 else None
     if job is not None:
-        jobs.succeed(connection, job, artifact_sha256=OUTPUT)
+        success.succeed(connection, job, artifact_sha256=OUTPUT)
 
 
 STEPS: dict[str, Step] = {

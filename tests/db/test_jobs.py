@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
-from db import artifacts, attempts, batches, cancels, circuits, jobs, requeues, tallies
+from db import artifacts, attempts, batches, cancels, circuits, jobs, requeues, success, tallies
 from db.attempts import AttemptResult
 from tests.db.rows import ACCOUNT, HOLD, RULES, claim, make_batch, put, rescue, state_of
 from worker.policy import RetryRules
@@ -44,7 +44,7 @@ def test_whoever_lost_the_lease_writes_nothing(engine: Engine) -> None:
     with engine.begin() as connection:
         sha256 = artifacts.keep(connection, b"x", image_format="JPEG", width=1, height=1)
         with pytest.raises(LeaseLost):
-            jobs.succeed(connection, job, artifact_sha256=sha256)
+            success.succeed(connection, job, artifact_sha256=sha256)
         with pytest.raises(LeaseLost):
             jobs.stop(connection, job, state="dead", code="1", message="", spent=1)
         with pytest.raises(LeaseLost):

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from db import artifacts, cancels, jobs, redo, requeues
+from db import artifacts, cancels, jobs, redo, requeues, success
 from db.jobs import ClaimedJob
 from tests.db.rows import claim, make_batch
 
@@ -41,7 +41,7 @@ def held(engine: Engine, job_id: int) -> ClaimedJob:
 
 def finish(connection: Connection, job: ClaimedJob, data: bytes) -> None:
     sha256 = artifacts.keep(connection, data, image_format="PNG", width=1, height=1)
-    jobs.succeed(connection, job, artifact_sha256=sha256)
+    success.succeed(connection, job, artifact_sha256=sha256)
 
 
 def run(engine: Engine, job_id: int, data: bytes) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from standardwebhooks.webhooks import Webhook
 
 from core.settings import Settings
-from db import artifacts, batches, callbacks, jobs, redo, requeues, reviews
+from db import artifacts, batches, callbacks, jobs, redo, requeues, reviews, success
 from producer import rounds as rounds_module
 from producer.callbacks import courier as courier_module
 from producer.callbacks.courier import Courier
@@ -86,7 +86,7 @@ def end(engine: Engine, job_id: int, state: str) -> None:
     with engine.begin() as connection:
         if state == "succeeded":
             sha256 = artifacts.keep(connection, b"x", image_format="PNG", width=1, height=1)
-            jobs.succeed(connection, job, artifact_sha256=sha256)
+            success.succeed(connection, job, artifact_sha256=sha256)
         else:
             jobs.stop(connection, job, state=state, code="801", message="model failed", spent=1)
 
@@ -141,7 +141,7 @@ def test_an_output_that_is_made_again_is_told_too(engine: Engine, shop: Shop) ->
         assert job is not None
         with engine.begin() as connection:
             sha256 = artifacts.keep(connection, b"better", image_format="PNG", width=1, height=1)
-            jobs.succeed(connection, job, artifact_sha256=sha256)
+            success.succeed(connection, job, artifact_sha256=sha256)
         assert sender.send_due() == tries
     assert [(event, data["job_id"]) for event, data in shop.told()] == [("job.succeeded", job_id)] * 2
     first, second = (data["artifact_url"] for _, data in shop.told())
