@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from cli.commands.roles import stop_on_signals
 from cli.running.clean import clean
 from cli.running.console_link import make_console_link
+from cli.running.role import stop_on_signals
 from cli.running.summary import RunSummary
 from core.errors import UsageError
 from core.settings import AIDGE, load_settings

@@ -1,23 +1,17 @@
 """Single roles for real deployments, and `up`, the whole local stack in the foreground."""
 
-import secrets
-import signal
-import threading
 from functools import partial
 
 import click
-from pydantic import SecretStr
 
 from cli.database import open_database
+from cli.flower.address import with_flower
 from cli.running.console_link import make_console_link
-from core import tracing
-from core.errors import UsageError
-from core.logs import configure_logs
-from core.settings import Settings, load_settings
+from cli.running.role import role_settings, stop_on_signals
+from core.settings import load_settings
 from db.migrate import upgrade
 from db.session import make_engine
 from localstack.orphan import watch_parent
-from localstack.ports import free_port, why_taken
 from localstack.stack import UP_ROLES, LocalStack
 from sandbox.erasers import why_plain
 
@@ -27,7 +21,7 @@ def worker() -> None:
     """Run jobs until SIGTERM (needs DATABASE_URL and REDIS_URL)."""
     from worker.process import run_worker
 
-    run_worker(_role_settings("worker"))
+    run_worker(role_settings("worker"))
 
 
 @click.command()
@@ -36,7 +30,7 @@ def dispatcher() -> None:
     from producer.main import run_dispatcher
     from worker.policy import decide_lost, rules_from
 
-    settings = _role_settings("dispatcher")
+    settings = role_settings("dispatcher")
     # What a worker would decide about its job is decided by the same table when the worker is gone.
     run_dispatcher(settings, stop_on_signals(), partial(decide_lost, rules=rules_from(settings)))
 
@@ -79,40 +73,3 @@ def up() -> None:
         while not stop.wait(1.0):
             stack.check()
     click.echo("Stopped. Photos that wait go on when it is up again.", err=True)
-
-
-def with_flower(settings: Settings) -> Settings:
-    """Return settings under which Flower can be started here: with a password, and with a port that is free."""
-    auth = settings.flower_basic_auth.get_secret_value() or f"cleanplate:{secrets.token_urlsafe(12)}"
-    port = settings.flower_port
-    if why_taken(settings.flower_host, port):
-        port = free_port()
-    url = settings.flower_public_url or f"http://{settings.flower_host}:{port}"
-    told = {"flower_basic_auth": SecretStr(auth), "flower_port": port, "flower_public_url": url}
-    return settings.model_copy(update=told)
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
-def _role_settings(role: str) -> Settings:
-    watch_parent()
-    settings = load_settings()
-    configure_logs(settings.log_level, role)
-    tracing.start(role, settings.account)
-    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not getattr(settings, name.lower())]
-    if missing:
-        raise UsageError(
-            f"`cleanplate {role}` needs {' and '.join(missing)}. For everything on this machine use `cleanplate up`."
-        )
-    if not settings.api_url:
-        raise UsageError(
-            f"`cleanplate {role}` needs to know whose quota it shares: set REMOVAL_API_KEY (or REMOVAL_API_URL), the "
-            "same for the dispatcher and all workers."
-        )
-    return settings

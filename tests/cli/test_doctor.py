@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from cli.commands.doctor import Finding, examine
 from cli.running.circuit import as_dict, describe_circuit
+from cli.running.findings import Finding, examine
 from core.settings import Settings
 from db import circuits, outages
 from tests.db.rows import ACCOUNT

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from cli.commands.roles import with_flower
+from cli.flower.address import with_flower
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings, load_settings
 from db.migrate import is_current, upgrade

@@ -1,0 +1,150 @@
+"""What is configured, what answers, and what would be called: what `cleanplate doctor` finds."""
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from cli.running.checks import CONNECT_SECONDS, ping_redis
+from cli.running.circuit import describe_circuit
+from core.errors import CleanplateError
+from core.money import money
+from core.net.addresses import AllowList
+from core.settings import Settings
+from db import budgets, circuits
+from db.migrate import is_current
+from db.session import make_engine, transact
+from db.store import open_store
+from removal.provider import Account, find_provider
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's answer."""
+
+    name: str
+    is_good: bool
+    text: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what was found, in the order a photo takes; secrets are never in it."""
+    yield _check("database", lambda: _database(settings))
+    yield _check("redis", lambda: _redis(settings))
+    yield _check("api", lambda: _api(settings))
+    yield _check("account", lambda: _account(settings))
+    yield _check("budget", lambda: _budget(settings))
+    yield _check("outputs", lambda: _store(settings))
+    yield _check("home", lambda: _home(settings.cleanplate_home))
+    yield Finding(
+        "workers",
+        True,
+        f"`run` and `up` start {settings.worker_processes} × {settings.worker_concurrency} calls in flight",
+    )
+
+
+def _check(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except CleanplateError as error:
+        return Finding(name, False, str(error))
+
+
+def _database(settings: Settings) -> str:
+    if not settings.database_url:
+        return "embedded PostgreSQL, started when needed (DATABASE_URL is not set)"
+    engine = make_engine(settings.database_url, pooled=False)
+    if not is_current(engine):
+        raise CleanplateError("answers, but its schema is not the newest: run `cleanplate db upgrade`")
+    return f"PostgreSQL answers at {_where(settings.database_url)}, schema is current"
+
+
+def _redis(settings: Settings) -> str:
+    if not settings.redis_url:
+        return "embedded Valkey, started when needed (REDIS_URL is not set)"
+    ping_redis(settings.redis_url)
+    return f"Redis answers at {_where(settings.redis_url)}"
+
+
+def _api(settings: Settings) -> str:
+    # Tells of a provider that is not there, or of its package that is not.
+    account = Account(settings.account, settings.api_secret, settings.removal_trial)
+    provider = find_provider(settings.removal_provider)(httpx.URL("http://localhost/"), account)
+    if settings.uses_sandbox:
+        extra = "erases for real" if find_spec("rapidocr") and find_spec("cv2") else "echoes only (no sandbox extra)"
+        return f"the sandbox on this machine, {extra}; no paid call (REMOVAL_API_KEY is not set)"
+    if not settings.api_secret:
+        raise CleanplateError("REMOVAL_API_KEY is set but REMOVAL_API_SECRET is not: calls would be refused")
+    parts = urlsplit(settings.api_url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise CleanplateError("REMOVAL_API_URL has no usable port") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise CleanplateError("REMOVAL_API_URL is no http(s) URL")
+    try:
+        socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise CleanplateError(
+            f"nothing takes connections at {parts.hostname}:{port} ({error}); check REMOVAL_API_URL"
+        ) from error
+    quota = "trial quota" if settings.removal_trial else "paid calls"
+    sent = "" if provider.takes_bytes else ", photos by their URLs only"
+    return f"POST {_where(settings.api_url)}{parts.path}, {quota}, at most {settings.removal_rate:g} calls/s{sent}"
+
+
+def _account(settings: Settings) -> str:
+    if not settings.database_url:
+        return "no circuit known (no DATABASE_URL)"
+    engine = make_engine(settings.database_url, pooled=False)
+    if not is_current(engine):
+        return "no circuit known (schema is not current)"
+    found = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
+    if found is not None:
+        raise CleanplateError(f"no calls are made: {describe_circuit(found)}")
+    return "may be called"
+
+
+def _budget(settings: Settings) -> str:
+    price = settings.removal_price
+    cost = f"{money(price, settings.removal_currency)} a call" if price else "no price (REMOVAL_PRICE is not set)"
+    if settings.removal_daily_calls is None:
+        return f"{cost}, no daily limit (REMOVAL_DAILY_CALLS is not set)"
+    limit = f"{settings.removal_daily_calls} calls a day (UTC)"
+    if not settings.database_url:
+        return f"{cost}, {limit}"
+    engine = make_engine(settings.database_url, pooled=False)
+    if not is_current(engine):
+        return f"{cost}, {limit}"
+    made = transact(engine, lambda connection: budgets.used_today(connection, settings.account))
+    if made >= settings.removal_daily_calls:
+        raise CleanplateError(f"all {limit} are used up ({made}); it goes on after midnight UTC (REMOVAL_DAILY_CALLS)")
+    return f"{cost}, {made} of {limit} made"
+
+
+def _store(settings: Settings) -> str:
+    open_store(settings.artifact_store, settings).check()
+    AllowList(settings.fetch_allow_private)
+    return f"kept in {settings.artifact_store}"
+
+
+def _home(home: Path) -> str:
+    existing = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < 500_000_000:
+        raise CleanplateError(f"{home} has only {free / 1e6:.0f} MB free")
+    return f"{home}, {free / 1e9:.0f} GB free"
+
+
+def _where(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or "a local socket"
+    try:
+        return f"{host}:{parts.port}" if parts.port else host
+    except ValueError:
+        return host
