@@ -23,11 +23,9 @@ class Decision:
         delay_seconds: When it is due again, for a retry or a snooze.
         counted: Whether this execution spends one of its attempts.
         send_bytes: Whether it must be sent as Base64 from now on.
-        opens_circuit: Whether the whole account has to stop calling.
     """
 
     move: Move
     delay_seconds: float = 0.0
     counted: bool = True
     send_bytes: bool = False
-    opens_circuit: bool = False

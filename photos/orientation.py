@@ -4,7 +4,7 @@ Pillow's own reader parses every tag and warns about broken ones; one number is 
 break EXIF in many ways.
 """
 
-from PIL.Image import Transpose
+from PIL.Image import Image, Transpose
 
 UPRIGHT = 1
 _ORIENTATION_TAG = 0x0112
@@ -34,6 +34,12 @@ def turn_back(orientation: int) -> Transpose | None:
 def seen_size(width: int, height: int, orientation: int) -> tuple[int, int]:
     """Return the size of a picture as it is seen; also that of an upright one as it is stored."""
     return (height, width) if orientation >= _FIRST_QUARTER_TURN else (width, height)
+
+
+def orientation_of(image: Image) -> int:
+    """Return the orientation, 1 to 8, of an opened picture."""
+    # Pillow turns TIFFs upright by itself.
+    return UPRIGHT if image.format == "TIFF" else exif_orientation(image.info.get("exif"))
 
 
 def exif_orientation(exif: object) -> int:

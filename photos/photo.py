@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from core.errors import SourceRefused
-from photos.orientation import exif_orientation
+from photos.orientation import orientation_of
 from photos.pictures import (
     ALPHA_MODES,
     Undecodable,
@@ -89,7 +89,7 @@ def _describe(image: Image.Image) -> Photo:
         animated=image.format == "PNG" and getattr(image, "n_frames", 1) > 1,
         has_alpha=has_alpha(image),
         icc=icc_profile(image),
-        exif_orientation=exif_orientation(image.info.get("exif")),
+        exif_orientation=orientation_of(image),
     )
 
 

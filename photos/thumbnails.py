@@ -2,7 +2,7 @@
 
 from core.errors import OutputError
 from photos.comparison import bad_output
-from photos.orientation import TURNS, exif_orientation
+from photos.orientation import TURNS, orientation_of
 from photos.photo import ARTIFACT_FORMATS
 from photos.pictures import Undecodable, encoded, opened, reduced
 
@@ -24,9 +24,7 @@ def thumbnail(data: bytes, side: int = 320) -> bytes:
         with opened(data, ARTIFACT_FORMATS) as image:
             if image.width * image.height > MAX_THUMBNAIL_PIXELS:
                 raise OutputError("output_size", f"The picture unpacks to {image.width}×{image.height}; not decoded.")
-            # Pillow turns TIFFs upright by itself.
-            orientation = 1 if image.format == "TIFF" else exif_orientation(image.info.get("exif"))
-            turn = TURNS.get(orientation)
+            turn = TURNS.get(orientation_of(image))
             small = reduced(image, data, side)
             upright = small if turn is None else small.transpose(turn)
             return encoded(upright, "JPEG", quality=_THUMBNAIL_QUALITY)

@@ -78,7 +78,7 @@ def decide(
         case AnswerClass.THROTTLED:
             return Decision(Move.SNOOZE, ban_seconds or THROTTLE_SNOOZE_SECONDS, counted=False)
         case AnswerClass.ACCOUNT:
-            return Decision(Move.SNOOZE, counted=False, opens_circuit=True)
+            return Decision(Move.SNOOZE, counted=False)
         case AnswerClass.PERMANENT:
             return Decision(Move.DEAD)
         case AnswerClass.SOURCE:

@@ -104,9 +104,3 @@ BATCH_IN: dict[str, Any] = {
     ],
     "options": {"lane": "interactive", "max_calls": 1000},
 }
-PROBLEM: dict[str, Any] = {
-    "type": "about:blank",
-    "title": "Not Found",
-    "status": 404,
-    "detail": "There is no batch 7.",
-}

@@ -15,7 +15,7 @@ from db.listings import JobView
 from db.session import transact
 from photos.fetch import Fetcher
 from photos.memory import MEMORY
-from photos.orientation import exif_orientation, seen_size
+from photos.orientation import orientation_of, seen_size
 from photos.photo import ARTIFACT_FORMATS
 from photos.pictures import Undecodable, opened
 from photos.source import MAX_SOURCE_BYTES, read_source
@@ -144,8 +144,6 @@ def seen_size_of(data: bytes) -> tuple[int, int]:
     """
     try:
         with opened(data, ARTIFACT_FORMATS) as image:
-            # Pillow turns TIFFs upright by itself.
-            turn = 1 if image.format == "TIFF" else exif_orientation(image.info.get("exif"))
-            return seen_size(*image.size, turn)
+            return seen_size(*image.size, orientation_of(image))
     except Undecodable as error:
         raise PageError(502, f"The photo cannot be read: {error}.") from error

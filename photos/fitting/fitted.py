@@ -10,7 +10,7 @@ from photos.fitting.original import MAX_PIXELS, check_pixels, describe, load, so
 from photos.fitting.plan import Plan
 from photos.fitting.rendering import rendered
 from photos.memory import MEMORY
-from photos.orientation import UPRIGHT, exif_orientation, seen_size
+from photos.orientation import UPRIGHT, orientation_of, seen_size
 from photos.photo import Photo
 from removal.bounds import Bounds
 
@@ -57,7 +57,7 @@ def fit(data: bytes, bounds: Bounds | None = None, *, max_pixels: int = MAX_PIXE
         photo = describe(image)
         if not is_plain and is_acceptable(photo, len(data), bounds):
             seen = check_pixels(image, data)
-            if exif_orientation(image.info.get("exif")) == UPRIGHT:
+            if orientation_of(image) == UPRIGHT:
                 return replace(as_it_is(data, photo), tiles=seen)
     with MEMORY.hold_pixels(photo.width * photo.height), source(data, max_pixels) as image:
         return _fitted(image, data, bounds, is_plain=is_plain)

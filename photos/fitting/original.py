@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from core.errors import SourceRefused
-from photos.orientation import exif_orientation
+from photos.orientation import orientation_of
 from photos.photo import ARTIFACT_FORMATS, Photo
 from photos.pictures import DEEP_MODES, Undecodable, decode, format_family, has_alpha, icc_profile, opened, tiles
 from photos.sniffing import kind_of
@@ -74,8 +74,7 @@ def describe(image: Image.Image) -> Photo:
         animated=format_name in {"PNG", "WEBP", "AVIF"} and getattr(image, "n_frames", 1) > 1,
         has_alpha=has_alpha(image) and image.mode not in DEEP_MODES,
         icc=icc_profile(image),
-        # Pillow turns TIFFs upright by itself.
-        exif_orientation=1 if format_name == "TIFF" else exif_orientation(image.info.get("exif")),
+        exif_orientation=orientation_of(image),
     )
 
 

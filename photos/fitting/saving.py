@@ -8,7 +8,7 @@ from PIL.JpegImagePlugin import get_sampling
 from PIL.TiffImagePlugin import COMPRESSION_INFO
 
 from photos.fitting.plan import Plan
-from photos.orientation import UPRIGHT, exif_orientation
+from photos.orientation import UPRIGHT, orientation_of
 from photos.pictures import icc_profile
 
 _ORIENTATION_TAG = 0x0112
@@ -41,7 +41,7 @@ def options_of(image: Image.Image, data: bytes, plan: Plan) -> dict[str, Any]:
     icc = icc_profile(image)
     if icc is not None and plan.source_format != "BMP":
         options["icc_profile"] = icc
-    orientation = exif_orientation(image.info.get("exif"))
+    orientation = orientation_of(image)
     if orientation != UPRIGHT and plan.source_format != "TIFF":
         exif = Image.Exif()
         exif[_ORIENTATION_TAG] = orientation

@@ -98,7 +98,7 @@ def test_nothing_to_remove_is_an_echo(start: Start) -> None:
 @pytest.mark.ocr
 def test_samples_come_out_clean(start: Start, tmp_path: Path) -> None:
     from sandbox.catalogue import make_catalogue
-    from sandbox.erase.measure import cleanness
+    from tests.sandbox.measure import cleanness
 
     server, client = start(echo=False)
     for sample in make_catalogue(tmp_path, count=3):

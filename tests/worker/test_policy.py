@@ -57,15 +57,6 @@ def test_error_table(
     assert (decision.move, decision.counted) == (move, counted)
 
 
-def test_only_an_account_answer_opens_the_circuit() -> None:
-    opened = {
-        answer_class
-        for answer_class in AnswerClass
-        if decide(Kind(answer_class), attempts=0, same_code=0, rules=RULES).opens_circuit
-    }
-    assert opened == {AnswerClass.ACCOUNT}
-
-
 def test_a_ban_is_slept_out() -> None:
     decision = decide(Kind(AnswerClass.THROTTLED), attempts=0, same_code=0, rules=RULES, ban_seconds=7)
     assert decision.delay_seconds == 7
