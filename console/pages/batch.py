@@ -21,8 +21,9 @@ from console.pages.batch_view import (
     look_at_batch,
     look_at_batches,
 )
+from console.pages.forms import Sent
 from console.pages.rendering import Pages
-from console.pages.visitor import Guard, PageError, Visitor, read_form
+from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import Refused
 from core.settings import Settings
 from core.states import BatchState, JobState
@@ -42,7 +43,6 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
     router = APIRouter(prefix="/batches")
     Viewer = Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]
     Operator = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
-    Sent = Annotated[FormData, Depends(read_form)]
 
     @router.get("")
     def show_all(

@@ -12,10 +12,10 @@ from starlette.datastructures import FormData
 from actions.redo import RUNNING
 from actions.requeue import requeue_one
 from actions.review import accept, reject
-from console.pages.acts import told
+from console.pages.forms import Sent, field_of
 from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import Pages
-from console.pages.visitor import Guard, PageError, Visitor, read_form
+from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import Refused
 from core.settings import Settings
 from db import listings, redo
@@ -50,7 +50,6 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
     router = APIRouter(prefix="/jobs")
     Viewer = Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]
     Acting = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
-    Sent = Annotated[FormData, Depends(read_form)]
 
     @router.get("/{job_id}")
     def show(request: Request, job_id: JobId, visitor: Viewer) -> Response:
@@ -66,7 +65,7 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
 
     @router.post("/{job_id}/{verdict}")
     def decide(job_id: JobId, verdict: str, visitor: Acting, sent: Sent) -> Response:
-        reason = told(sent, "reason")[:500]
+        reason = field_of(sent, "reason")[:500]
 
         def work(connection: Connection) -> str:
             if verdict == "accept":

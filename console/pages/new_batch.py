@@ -12,8 +12,9 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData, UploadFile
 
+from console.pages.forms import Sent
 from console.pages.rendering import Pages
-from console.pages.visitor import Guard, PageError, Visitor, read_form
+from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import UsageError
 from core.settings import Settings
 from core.states import Lane
@@ -42,7 +43,6 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
     router = APIRouter(prefix="/batches/new")
     Operator = Annotated[Visitor, Depends(guard.needs(Role.OPERATOR))]
     Acting = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
-    Sent = Annotated[FormData, Depends(read_form)]
 
     def show_form(request: Request, visitor: Visitor, typed: Typed, *, wrong: str = "") -> Response:
         status = 422 if wrong else 200

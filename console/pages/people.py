@@ -5,13 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
-from starlette.datastructures import FormData
 
 from actions import people
-from console.pages.acts import Made, told
+from console.pages.forms import Sent, field_of
 from console.pages.passwords import flaw_of, hash_password
-from console.pages.rendering import Pages
-from console.pages.visitor import Guard, PageError, Visitor, read_form
+from console.pages.rendering import Pages, ShownOnce
+from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import UsageError
 from core.settings import Settings
 from db import users
@@ -24,9 +23,8 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
     router = APIRouter(prefix="/people")
     Admin = Annotated[Visitor, Depends(guard.needs(Role.ADMIN))]
     Acting = Annotated[Visitor, Depends(guard.acting(Role.ADMIN))]
-    Sent = Annotated[FormData, Depends(read_form)]
 
-    def show_people(request: Request, visitor: Visitor, *, wrong: str = "", made: Made | None = None) -> Response:
+    def show_people(request: Request, visitor: Visitor, *, wrong: str = "", made: ShownOnce | None = None) -> Response:
         found = transact(engine, users.list_all)
         return pages.show(
             request,
@@ -45,7 +43,7 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
 
     @router.post("")
     def add_person(request: Request, visitor: Acting, sent: Sent) -> Response:
-        name, role = told(sent, "name"), str(sent.get("role") or "")
+        name, role = field_of(sent, "name"), str(sent.get("role") or "")
         password = str(sent.get("password") or "")
         if role not in set(Role):
             return show_people(request, visitor, wrong="There is no such role.")

@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
-from starlette.datastructures import FormData
 
 from actions.redo import do_again, refuse_running
+from console.pages.forms import Sent
 from console.pages.job import way_back
 from console.pages.photos import Photos, seen_size_of
 from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import Pages
-from console.pages.visitor import Guard, Visitor, read_form
+from console.pages.visitor import Guard, Visitor
 from core.settings import Settings
 from db.listings import JobView
 from db.redo import Added
@@ -27,7 +27,6 @@ def redo_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, sett
     router = APIRouter(prefix="/jobs/{job_id}/redo")
     Operator = Annotated[Visitor, Depends(guard.needs(Role.OPERATOR))]
     Acting = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
-    Sent = Annotated[FormData, Depends(read_form)]
 
     @router.get("")
     def draw(request: Request, job_id: JobId, visitor: Operator, ground: str = "", then: str = "") -> Response:

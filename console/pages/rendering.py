@@ -29,6 +29,9 @@ HEADERS = {
 }
 SAID = "cleanplate_said"
 
+ShownOnce = list[tuple[str, str]]
+"""What is shown this once: what it is, and its text."""
+
 
 class Pages:
     """Renders pages.

@@ -12,9 +12,9 @@ from actions.connections import close as close_connection
 from actions.connections import connect as connect_shop
 from actions.connections import rotate as rotate_secret
 from console.api.fields import MOST_ID
-from console.pages.acts import Made, told
-from console.pages.rendering import Pages
-from console.pages.visitor import Guard, Visitor, read_form
+from console.pages.forms import Sent, field_of
+from console.pages.rendering import Pages, ShownOnce
+from console.pages.visitor import Guard, Visitor
 from core.errors import UsageError
 from core.settings import Settings
 from core.states import Lane
@@ -32,9 +32,10 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
     router = APIRouter(prefix="/connections")
     Admin = Annotated[Visitor, Depends(guard.needs(Role.ADMIN))]
     Acting = Annotated[Visitor, Depends(guard.acting(Role.ADMIN))]
-    Sent = Annotated[FormData, Depends(read_form)]
 
-    def show_connections(request: Request, visitor: Visitor, *, wrong: str = "", made: Made | None = None) -> Response:
+    def show_connections(
+        request: Request, visitor: Visitor, *, wrong: str = "", made: ShownOnce | None = None
+    ) -> Response:
         found = transact(engine, connections.list_open)
         return pages.show(
             request,
@@ -60,7 +61,7 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
         except UsageError as error:
             return show_connections(request, visitor, wrong=str(error))
         shown = [("URL to give to the shop", f"{settings.web_url}/webhooks/{made.shop.slug}")]
-        if not told(sent, "secret"):
+        if not field_of(sent, "secret"):
             shown.append(("Secret", made.secret))
         if made.callback_secret is not None:
             shown.append(("Secret of callbacks", made.callback_secret))
@@ -89,12 +90,12 @@ def _connect(connection: Connection, actor: str, sent: FormData) -> Connected:
         connection,
         actor,
         platform=str(sent.get("platform") or ""),
-        shop=told(sent, "shop"),
+        shop=field_of(sent, "shop"),
         elements=elements,
         lane=Lane(lane),
-        secret=told(sent, "secret") or None,
-        api_url=told(sent, "api_url"),
-        api_token=told(sent, "api_token"),
-        match=told(sent, "match") or None,
-        callback_url=told(sent, "callback_url") or None,
+        secret=field_of(sent, "secret") or None,
+        api_url=field_of(sent, "api_url"),
+        api_token=field_of(sent, "api_token"),
+        match=field_of(sent, "match") or None,
+        callback_url=field_of(sent, "callback_url") or None,
     )

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
-from starlette.datastructures import FormData
 
+from console.pages.forms import Sent
 from console.pages.passwords import Guesses, hash_password, is_dated, is_right
 from console.pages.rendering import Pages, duration
-from console.pages.visitor import COOKIE, CSRF_FIELD, Guard, PageError, Visitor, check_origin, form_token, read_form
+from console.pages.visitor import COOKIE, CSRF_FIELD, Guard, PageError, Visitor, check_origin, form_token
 from db import audit, users
 from db.session import transact
 from db.users import Role, UserRow
@@ -50,7 +50,7 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
         return show_form(request, then=local(then))
 
     @router.post("/sign-in")
-    def sign_in(request: Request, sent: Annotated[FormData, Depends(read_form)]) -> Response:
+    def sign_in(request: Request, sent: Sent) -> Response:
         check_origin(request)
         name, password, then = (str(sent.get(each) or "") for each in ("name", "password", "then"))
         token, cookie = str(sent.get(CSRF_FIELD) or ""), request.cookies.get(FORM_COOKIE, "")

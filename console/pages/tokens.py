@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
-from starlette.datastructures import FormData
 
 from actions.tokens import create as create_token
 from actions.tokens import revoke as revoke_token
 from console.api.fields import MOST_ID
-from console.pages.acts import Made, told
-from console.pages.rendering import Pages
-from console.pages.visitor import Guard, Visitor, read_form
+from console.pages.forms import Sent, field_of
+from console.pages.rendering import Pages, ShownOnce
+from console.pages.visitor import Guard, Visitor
 from core.errors import UsageError
 from db import tokens
 from db.session import transact
@@ -27,9 +26,8 @@ def tokens_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
     router = APIRouter(prefix="/tokens")
     Admin = Annotated[Visitor, Depends(guard.needs(Role.ADMIN))]
     Acting = Annotated[Visitor, Depends(guard.acting(Role.ADMIN))]
-    Sent = Annotated[FormData, Depends(read_form)]
 
-    def show_tokens(request: Request, visitor: Visitor, *, wrong: str = "", made: Made | None = None) -> Response:
+    def show_tokens(request: Request, visitor: Visitor, *, wrong: str = "", made: ShownOnce | None = None) -> Response:
         found = transact(engine, tokens.list_valid)
         return pages.show(
             request,
@@ -48,7 +46,7 @@ def tokens_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
 
     @router.post("")
     def make_token(request: Request, visitor: Acting, sent: Sent) -> Response:
-        name = told(sent, "name")
+        name = field_of(sent, "name")
         scopes = [scope for scope in Scope if scope.value in {str(each) for each in sent.getlist("scope")}]
         try:
             _, text = transact(engine, lambda connection: create_token(connection, visitor.user.name, name, scopes))

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 from starlette.datastructures import FormData
 
+from console.pages.forms import Sent
 from core.errors import UsageError
 from core.settings import Settings
 from db import users
@@ -20,10 +21,6 @@ from db.users import Role, UserRow
 COOKIE = "cleanplate_session"
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
-MOST_FILES = 2000
-MOST_FIELDS = 100
-MOST_FIELD_BYTES = 16_000_000
-"""A mask of a large photo, drawn by hand, has megabytes of run lengths."""
 
 
 class SignInNeeded(Exception):
@@ -71,12 +68,6 @@ class Visitor:
 
 
 Require = Callable[[Request], Visitor]
-
-
-async def read_form(request: Request) -> AsyncIterator[FormData]:
-    """Yield a request's form; its files are closed when the request is answered."""
-    async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MOST_FIELD_BYTES) as form:
-        yield form
 
 
 class Guard:
@@ -141,7 +132,7 @@ class Guard:
         def check(
             request: Request,
             visitor: Annotated[Visitor, Depends(ask)],
-            form: Annotated[FormData, Depends(read_form)],
+            form: Sent,
         ) -> Visitor:
             told = request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD)
             if not isinstance(told, str) or not hmac.compare_digest(told.encode(), visitor.csrf.encode()):
