@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 .DEFAULT_GOAL := help
 # What runs for long begins first, so that no process is left with it at the end.
 LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/localstack
-FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer
+FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer tests/quote tests/actions
 # Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install demo test test-fast bench lint lock compose-test screenshots clean
@@ -23,7 +23,7 @@ demo: $(STAMP)-demo ## Clean a sample catalogue of 24 photos on embedded servers
 test: $(STAMP)-dev ## Run the whole test suite on embedded servers, four processes at a time
 	@$(BIN)/python -m pytest $(LONG_FIRST) tests -n 4
 
-test-fast: $(STAMP)-dev ## Run what one runs while working: rules, queries, and the pipeline against the sandbox in-process
+test-fast: $(STAMP)-dev ## Run what one runs while working: rules, queries, actions, and the pipeline against the sandbox in-process
 	@$(BIN)/python -m pytest $(FAST) -n 2 -m "not slow"
 
 bench: $(STAMP)-dev ## Measure quota, latency, rows/s and CPU on this machine; prints figures, and never fails

@@ -9,7 +9,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from console.app import make_app
-from console.serving import OPTIONS
+from console.uvicorn_options import OPTIONS
 from core.settings import Settings
 from db import users
 from db.users import Role

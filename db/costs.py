@@ -1,6 +1,7 @@
 """The ledger: what was called, paid and saved, per batch and day."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -83,6 +84,16 @@ def ledger(connection: Connection, *, batch_id: int | None, days: int | None) ->
         line = lines.setdefault((row.batch_id, row.day), LedgerLine(row.batch_id, row.day))
         line.reused += row.reused
     return sorted(lines.values(), key=lambda line: (line.day, line.batch_id), reverse=True)
+
+
+def total(lines: Iterable[LedgerLine]) -> LedgerLine:
+    """Return what lines come to together; it is no batch's and no day's."""
+    summed = LedgerLine(0, date.min)
+    for line in lines:
+        for name in ("calls", "paid", "maybe_paid", "unpaid", "open", "reused", "cost", "maybe_cost"):
+            setattr(summed, name, getattr(summed, name) + getattr(line, name))
+        summed.codes.update(line.codes)
+    return summed
 
 
 def _calls(batch_id: int | None, days: int | None) -> TextClause:

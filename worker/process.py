@@ -34,10 +34,10 @@ from worker.circuit import AccountHealth
 from worker.connections import Connections, connect
 from worker.equipment import Equipment
 from worker.finish import Finisher
-from worker.holding import telling_what_is_held
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline
 from worker.policy import rules_from
+from worker.taken_messages import telling_what_is_held
 
 log = structlog.stdlib.get_logger(__name__)
 

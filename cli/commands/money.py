@@ -1,7 +1,6 @@
 """`cleanplate budget` and `cleanplate costs`: what may be spent, and what was."""
 
 import json
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -102,7 +101,7 @@ def _ledger_as_dict(lines: list[LedgerLine], settings: Settings) -> dict[str, An
         }
         for line in lines
     ]
-    total = _total(lines)
+    total = costs.total(lines)
     return {
         "currency": settings.removal_currency,
         "calls": total.calls,
@@ -120,7 +119,7 @@ def _ledger_as_dict(lines: list[LedgerLine], settings: Settings) -> dict[str, An
 def _table(lines: list[LedgerLine], settings: Settings) -> list[str]:
     head = "day         batch   calls    paid  maybe  unpaid  reused           cost  codes"
     rows = [_row(line.day.isoformat(), str(line.batch_id), line, settings) for line in lines]
-    return [head, *rows, _row("all", "", _total(lines), settings)]
+    return [head, *rows, _row("all", "", costs.total(lines), settings)]
 
 
 def _row(day: str, batch: str, line: LedgerLine, settings: Settings) -> str:
@@ -130,12 +129,3 @@ def _row(day: str, batch: str, line: LedgerLine, settings: Settings) -> str:
         f"{day:<10} {batch:>6} {line.calls:>7} {line.paid:>7} {line.maybe_paid:>6} {line.unpaid:>7} {line.reused:>7} "
         f"{money(line.cost, settings.removal_currency):>14}  {codes}{f', {more} more' if more > 0 else ''}"
     ).rstrip()
-
-
-def _total(lines: list[LedgerLine]) -> LedgerLine:
-    total = LedgerLine(0, date.min)
-    for line in lines:
-        for name in ("calls", "paid", "maybe_paid", "unpaid", "open", "reused", "cost", "maybe_cost"):
-            setattr(total, name, getattr(total, name) + getattr(line, name))
-        total.codes.update(line.codes)
-    return total

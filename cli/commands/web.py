@@ -25,7 +25,7 @@ def web(host: str | None, port: int | None) -> None:
     import uvicorn
 
     from console.app import make_app
-    from console.serving import OPTIONS
+    from console.uvicorn_options import OPTIONS
 
     watch_parent()
     settings = load_settings()

@@ -7,9 +7,9 @@ from functools import partial
 from sqlalchemy import Engine
 
 from core.errors import StoreUnavailable, UnavailableError
-from db import artifacts, moving, sweeping
+from db import artifacts, placements, sweeping
 from db.artifacts import artifact_key
-from db.moving import Placed
+from db.placements import Placed
 from db.session import transact
 from db.store import ArtifactStore
 from db.store.s3 import Found, S3Store
@@ -28,7 +28,7 @@ def move_all(engine: Engine, giver: ArtifactStore, taker: ArtifactStore) -> int:
         UnavailableError: The target takes nothing.
     """
     count, after = 0, ""
-    while page := transact(engine, partial(moving.list_placed, after=after)):
+    while page := transact(engine, partial(placements.list_placed, after=after)):
         for placed in page:
             if giver.holds(placed.uri) and not taker.holds(placed.uri):
                 count += _move(engine, placed, giver, taker)
@@ -52,7 +52,7 @@ def _place(engine: Engine, placed: Placed, taker: ArtifactStore, data: bytes) ->
         except OSError as error:
             raise UnavailableError(f"{error}. What was moved is there; run the same command again to go on.") from error
         with suppress(StoreUnavailable):
-            return transact(engine, partial(moving.place, placed=placed, uploaded=uploaded, data=data))
+            return transact(engine, partial(placements.place, placed=placed, uploaded=uploaded, data=data))
     raise UnavailableError(
         f"{key} is being swept in the target at this moment. It stays where it is, and what was moved is there; run "
         "the same command again in a quarter of an hour to go on."

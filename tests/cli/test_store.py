@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from cli.exporting.stores import move_all, sweep_all
 from core.errors import CleanplateError, StoreUnavailable, UnavailableError
 from core.settings import Settings
-from db import artifacts, moving, store, sweeping
+from db import artifacts, placements, store, sweeping
 from db.artifacts import artifact_key
 from db.session import transact
 from db.store import open_store
@@ -204,15 +204,15 @@ def test_what_an_interrupted_move_left_is_swept_under_the_next_and_not_lost(
     monkeypatch.setattr(artifacts, "process_settings", lambda: s3_settings)
     sha256s = fill(engine)
     giver, taker = open_store("postgres", s3_settings), S3Store(s3_settings, BUCKET, "interrupted")
-    place, put = moving.place, taker.upload
+    place, put = placements.place, taker.upload
 
     def interrupt(*_: object, **__: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(moving, "place", interrupt)
+    monkeypatch.setattr(placements, "place", interrupt)
     with pytest.raises(KeyboardInterrupt):
         move_all(engine, giver, taker)
-    monkeypatch.setattr(moving, "place", place)
+    monkeypatch.setattr(placements, "place", place)
 
     def upload_and_sweep(key: str, data: bytes) -> str:
         uri = put(key, data)

@@ -11,7 +11,7 @@ import uvicorn
 from sqlalchemy import Engine, text
 
 from console.app import make_app
-from console.serving import OPTIONS
+from console.uvicorn_options import OPTIONS
 from core.settings import Settings
 from db import connections
 from db.connections import ShopConnection

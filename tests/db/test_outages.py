@@ -248,8 +248,8 @@ def test_an_outage_does_not_revive_what_a_person_rejected(engine: Engine) -> Non
     assert state_of(engine, fleet.ids[0]) == "dead"
 
 
-@pytest.mark.parametrize("how", ["its time is over", "somebody came to look"])
-def test_while_a_probe_is_out_there_is_no_other(engine: Engine, how: str) -> None:
+def in_outage(engine: Engine) -> tuple[Fleet, int]:
+    """Return a fleet whose provider is out, and the job whose call is to find out whether it still is."""
     fleet = Fleet(engine, 8)
     for _ in range(5):
         fleet.fail()
@@ -258,7 +258,13 @@ def test_while_a_probe_is_out_there_is_no_other(engine: Engine, how: str) -> Non
     with engine.begin() as connection:
         probe = circuits.queue_probe(connection, ACCOUNT)
     assert probe is not None
-    attempt_id = call(engine, probe[0])
+    return fleet, probe[0]
+
+
+@pytest.mark.parametrize("how", ["its time is over", "somebody came to look"])
+def test_while_a_probe_is_out_there_is_no_other(engine: Engine, how: str) -> None:
+    fleet, probe = in_outage(engine)
+    attempt_id = call(engine, probe)
     assert attempt_id is not None
     with engine.begin() as connection:
         if how == "somebody came to look":
@@ -268,22 +274,15 @@ def test_while_a_probe_is_out_there_is_no_other(engine: Engine, how: str) -> Non
     assert circuit is not None
     assert not circuit.probe_due
     assert fleet.open() is None
-    fleet.fail((probe[0], attempt_id), answer=(AnswerClass.MAYBE_BILLED, "read_timeout"))
+    fleet.fail((probe, attempt_id), answer=(AnswerClass.MAYBE_BILLED, "read_timeout"))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT failed_probes FROM circuits")).scalar_one() == 1
 
 
 @pytest.mark.parametrize("how", ["its batch is paused", "it is withdrawn", "its worker fell silent"])
 def test_a_probe_that_ends_without_an_answer_makes_room_within_a_second(engine: Engine, how: str) -> None:
-    fleet = Fleet(engine, 8)
-    for _ in range(5):
-        fleet.fail()
-    with engine.begin() as connection:
-        circuits.probe_now(connection, ACCOUNT)
-    with engine.begin() as connection:
-        probe = circuits.queue_probe(connection, ACCOUNT)
-    assert probe is not None
-    job = claim(engine, probe[0])
+    fleet, probe = in_outage(engine)
+    job = claim(engine, probe)
     assert job is not None
     with engine.begin() as connection:
         if how == "its batch is paused":

@@ -135,6 +135,7 @@ def make_folder(folder: Path, count: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_all_photos_are_in_one_count(tmp_path: Path) -> None:
     folder = make_folder(tmp_path, 230)
     (folder / "again.png").write_bytes((folder / "007.png").read_bytes())

@@ -1,4 +1,4 @@
-"""Queries about where bytes are: moving them between stores."""
+"""Queries about where bytes are, and writing down that they are elsewhere now."""
 
 from dataclasses import dataclass
 
