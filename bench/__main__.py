@@ -1,6 +1,5 @@
 """All measurements one after the other: `python -m bench`. What cannot be measured is said; it never fails."""
 
-import json
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -9,10 +8,11 @@ from pathlib import Path
 from redis import Redis
 
 from bench import fleet, large, limiter
+from bench.figures import Figures, tell
 from localstack.embedded import EmbeddedValkey
 
 
-def limits() -> Iterator[tuple[str, dict[str, object]]]:
+def limits() -> Iterator[tuple[str, Figures]]:
     """Yield how exact the limiter is, with one process and with three."""
     with tempfile.TemporaryDirectory() as home, EmbeddedValkey(Path(home)) as redis:
         for processes in (1, 3):
@@ -26,8 +26,7 @@ def main() -> None:
     """Print each measurement as one JSON object a line."""
     for measure in (limits, fleet.measure, large.measure):
         try:
-            for name, figures in measure():
-                print(json.dumps({"measurement": name, **figures}), flush=True)
+            tell(measure())
         except Exception:
             print(f"{measure.__module__} did not get to its end: {traceback.format_exc()}", flush=True)
 

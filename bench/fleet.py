@@ -6,7 +6,6 @@ against the quota; `refused_share` is how many of all calls were throttled; `cpu
 workers took, their start not left out.
 """
 
-import json
 import resource
 import tempfile
 import time
@@ -14,19 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.figures import Figures, tell
 from tests.chaos.fleet import Fleet, make_photos
 
 RATE = 50.0
 PHOTOS = 1000
 PATIENCE_SECONDS = 600.0
 
-Figures = dict[str, object]
-
 
 def main() -> None:
     """Run every measurement and print it."""
-    for name, figures in measure():
-        print(json.dumps({"measurement": name, **figures}), flush=True)
+    tell(measure())
 
 
 def measure() -> Iterator[tuple[str, Figures]]:

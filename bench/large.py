@@ -4,7 +4,6 @@ Rows handed in a second; the slowest page of the console and of a batch's photos
 while sixty people watch; what thousands of made-up signatures cost. Prints one JSON object a line.
 """
 
-import json
 import tempfile
 import threading
 import time
@@ -15,6 +14,7 @@ import httpx
 from sqlalchemy import Engine, text
 
 from bench.console import served
+from bench.figures import Figures, tell
 from db import listings, tallies
 from db.migrate import upgrade
 from db.session import make_engine
@@ -39,13 +39,10 @@ PATHS = (
     "/audit",
 )
 
-Figures = dict[str, object]
-
 
 def main() -> None:
     """Run every measurement and print it."""
-    for name, figures in measure():
-        print(json.dumps({"measurement": name, **figures}), flush=True)
+    tell(measure())
 
 
 def measure() -> Iterator[tuple[str, Figures]]:

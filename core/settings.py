@@ -12,10 +12,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UsageError
 
-G1_GATEWAY = "https://api.aidc-ai.com/rest/ai/image/removal"
+AIDGE_GATEWAY = "https://api.aidc-ai.com/rest/ai/image/removal"
 AIDGE = "aidge"
 PROVIDER_URLS = {
-    AIDGE: G1_GATEWAY,
+    AIDGE: AIDGE_GATEWAY,
     # The one region in the endpoint maps of the vendor's SDKs; others are made alike, and set by REMOVAL_API_URL.
     "alibabacloud": "https://aidge.cn-beijing.aliyuncs.com/",
 }
@@ -192,4 +192,4 @@ def _explain(error: ValidationError) -> str:
     return "These settings cannot be used: " + "; ".join(lines)
 
 
-__all__ = ["G1_GATEWAY", "OnMaybeBilled", "Settings", "load_settings", "process_settings"]
+__all__ = ["AIDGE_GATEWAY", "OnMaybeBilled", "Settings", "load_settings", "process_settings"]

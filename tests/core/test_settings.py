@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UsageError
-from core.settings import G1_GATEWAY, Settings, load_settings
+from core.settings import AIDGE_GATEWAY, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def test_with_a_key_the_gateway_is_called(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("REMOVAL_API_KEY", "k")
     settings = load_settings()
     assert not settings.uses_sandbox
-    assert settings.api_url == G1_GATEWAY
+    assert settings.api_url == AIDGE_GATEWAY
 
 
 def test_dot_env_is_read(tmp_path: Path) -> None:
