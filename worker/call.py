@@ -22,6 +22,7 @@ from removal.client import RemovalClient
 from removal.contract import RemovalRequest
 from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit, SlotMoved
 from removal.provider import PreparedCall
+from worker.policy import UNCOUNTED
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ def result_of(call: Call) -> AttemptResult:
         code=answer.code,
         message=answer.message,
         spend=answer.spend,
-        counted=answer.answer_class not in {AnswerClass.THROTTLED, AnswerClass.ACCOUNT},
+        counted=answer.answer_class not in UNCOUNTED,
         was_sent=call.was_sent,
         http_status=answer.http_status,
         request_id=answer.request_id,

@@ -11,7 +11,6 @@ import time
 import structlog
 
 from core import counted, logs, tracing
-from core.decision import Decision, Move
 from core.errors import DatabaseDown, LeaseLost, SourceError, SourceUnreachable, StoreUnavailable
 from core.states import AnswerClass, JobState
 from db import jobs
@@ -27,7 +26,7 @@ from worker.call import Call, NotCalled, result_of, tell_result
 from worker.equipment import Equipment
 from worker.finish import GONE, Ending
 from worker.paid_output import PaidOutputs
-from worker.policy import decide, decide_unreachable
+from worker.policy import PHOTO_REFUSED, decide, decide_dropped, decide_unreachable
 from worker.prepare import Prepared, Preparer, Taking, find_drop
 from worker.request import request_for
 
@@ -138,8 +137,9 @@ class Pipeline:
         photo, twin = self._preparer.take_in(job, take)
         paid_url = job.output_url
         if (drop := find_drop(job, photo)) is not None:
-            if past_attempts.count_code(self._tools.engine, job, drop.noted.code) > 1:
-                return self._tools.finisher.apply(job, None, drop.held, Decision(Move.HELD, counted=False))
+            held = decide_dropped(past_attempts.count_code(self._tools.engine, job, drop.noted.code))
+            if held is not None:
+                return self._tools.finisher.apply(job, None, drop.held, held)
             paid_url = None
         if paid_url is not None and (twin is None or twin.state is not JobState.SUCCEEDED):
             return self._paid.collect(job, None, paid_url, photo)
@@ -186,7 +186,7 @@ class Pipeline:
 
     def _refuse(self, job: ClaimedJob, error: SourceError) -> Ending:
         outcome = AttemptResult(AnswerClass.SOURCE, error.code, str(error))
-        decision = Decision(Move.DEAD)
+        decision = PHOTO_REFUSED
         if isinstance(error, SourceUnreachable):
             decision = decide_unreachable(
                 attempts=job.attempts,

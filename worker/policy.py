@@ -12,7 +12,13 @@ from removal.answers import Kind
 SOURCE_TRIES = 3
 OUTPUT_RETRIES = 1
 OUTPUT_DOWNLOADS = 10
+OUTPUT_DROPS = 2
 THROTTLE_SNOOZE_SECONDS = 0.25
+
+UNCOUNTED = frozenset({AnswerClass.THROTTLED, AnswerClass.ACCOUNT})
+"""What such a call found out says nothing about its job, which spends no attempt."""
+PHOTO_REFUSED = Decision(Move.DEAD)
+"""A photo that cannot be sent would be refused again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,15 @@ def decide_unreachable(*, attempts: int, failed: int, is_final: bool, rules: Ret
     if is_final or failed + 1 >= SOURCE_TRIES or attempts + 1 >= rules.max_attempts:
         return Decision(Move.DEAD)
     return Decision(Move.RETRY, backoff_seconds(failed + 1, rules))
+
+
+def decide_dropped(dropped: int) -> Decision | None:
+    """Return what happens to a job whose paid output is not its photo's any more; None when it is called for again.
+
+    Args:
+        dropped: How many of its outputs were dropped for this before.
+    """
+    return Decision(Move.HELD, counted=False) if dropped >= OUTPUT_DROPS else None
 
 
 def decide_download(*, failed: int, rules: RetryRules) -> Decision:

@@ -4,17 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.decision import Move
+from core.decision import Decision, Move
 from core.states import AnswerClass, Spend
 from removal.answers import Answer, Kind
 from removal.providers.aidge import Aidge
 from tests.db.rows import HOLD, RULES
 from worker.policy import (
     OUTPUT_DOWNLOADS,
+    UNCOUNTED,
     RetryRules,
     backoff_seconds,
     decide,
     decide_download,
+    decide_dropped,
     decide_unreachable,
 )
 
@@ -55,6 +57,17 @@ def test_error_table(
     assert kind.answer_class is answer_class
     decision = decide(kind, attempts=attempts, same_code=same_code, rules=rules)
     assert (decision.move, decision.counted) == (move, counted)
+
+
+@pytest.mark.parametrize("answer_class", AnswerClass)
+def test_what_spends_no_attempt_is_the_same_for_the_job_and_for_the_attempt(answer_class: AnswerClass) -> None:
+    decision = decide(Kind(answer_class), attempts=0, same_code=0, rules=RULES)
+    assert decision.counted == (answer_class not in UNCOUNTED)
+
+
+def test_a_photo_that_changes_each_time_is_paid_for_twice_and_then_waits_for_a_person() -> None:
+    made = [decide_dropped(dropped) for dropped in range(3)]
+    assert made == [None, None, Decision(Move.HELD, counted=False)]
 
 
 def test_a_ban_is_slept_out() -> None:
