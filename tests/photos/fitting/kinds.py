@@ -11,7 +11,6 @@ from tests.photos.pictures import drawn, saved
 Make = Callable[[int, int], bytes]
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-GREY = b"stands for a grey profile" * 10
 
 
 def seen(data: bytes) -> Image.Image:
