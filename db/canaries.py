@@ -1,8 +1,9 @@
 """Some photos of a batch go first; whether the rest follows depends on how they came out.
 
-A photo whose output was there already, or that was cancelled, tells nothing of the calls that the rest would make.
-While none of those that went first was called, as many again go first: where so many needed no call, few of the next
-will, and a batch that needs none is through after a few rounds.
+A photo whose output was there already, or that was cancelled, tells nothing of the calls that the rest would make, even
+if one was made for it before and was throttled or failed. While none of those that went first ended by a call, as
+many again go first: where so many needed no call, few of the next will, and a batch that needs none is through after
+a few rounds.
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ class CanaryVerdict:
         is_good: Whether the rest may follow.
         bad: How many are dead or held.
         total: How many there are.
-        called_bad: How many of those that were called are dead or held.
-        called: How many were called.
+        called_bad: How many of those that ended by calls are dead or held.
+        called: How many ended by calls of their own.
     """
 
     batch_id: int
@@ -90,8 +91,11 @@ _ENDED = text(
     "SELECT b.id, canary.* FROM batches AS b CROSS JOIN LATERAL (SELECT count(*) AS total, "
     "count(*) FILTER (WHERE is_bad) AS bad, count(*) FILTER (WHERE was_called) AS called, "
     "count(*) FILTER (WHERE is_bad AND was_called) AS called_bad FROM ("
-    "SELECT j.state IN ('dead', 'held') AS is_bad, EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id "
-    "AND a.sent_at IS NOT NULL) AS was_called FROM jobs AS j WHERE j.batch_id = b.id AND j.is_canary) AS each"
+    "SELECT j.state IN ('dead', 'held') AS is_bad, j.state <> 'cancelled' AND j.reused_from IS NULL "
+    # What is refused for everybody's sake says nothing of a photo.
+    "AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.sent_at IS NOT NULL "
+    "AND a.answer_class NOT IN ('throttled', 'account')) AS was_called "
+    "FROM jobs AS j WHERE j.batch_id = b.id AND j.is_canary) AS each"
     ") AS canary WHERE b.canary_state = 'running' AND b.state = 'active' AND NOT EXISTS (SELECT 1 FROM jobs "
     "WHERE batch_id = b.id AND is_canary AND state IN ('pending', 'queued', 'running')) "
     "FOR UPDATE OF b SKIP LOCKED"

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from core.states import Lane
+from core.states import AnswerClass, Lane
 from db import batches, canaries, cancels, queue, requeues
 from tests.db.rows import make_batch, put, state_of
 
@@ -18,16 +18,22 @@ def due(engine: Engine) -> list[int]:
         return [job.id for job in queue.queue_due(connection, Lane.BULK, 1000)]
 
 
-def end(engine: Engine, ids: list[int], bad: int, *, called: bool = True) -> None:
-    call = text(
+def call(engine: Engine, ids: list[int], answer_class: AnswerClass) -> None:
+    statement = text(
         "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, sent_at, answered_at, answer_class) "
-        "VALUES (:id, 1, gen_random_uuid(), 'w', 'a', now(), now(), 'success')"
+        "VALUES (:id, 1, gen_random_uuid(), 'w', 'a', now(), now(), :class)"
     )
+    with engine.begin() as connection:
+        for job_id in ids:
+            connection.execute(statement, {"id": job_id, "class": answer_class.value})
+
+
+def end(engine: Engine, ids: list[int], bad: int, *, called: bool = True) -> None:
+    if called:
+        call(engine, ids, AnswerClass.SUCCESS)
     with engine.begin() as connection:
         for place, job_id in enumerate(ids):
             put(connection, ("dead", "held")[place % 2] if place < bad else "succeeded", f"id = {job_id}")
-            if called:
-                connection.execute(call, {"id": job_id})
 
 
 def judge(engine: Engine, most_bad: float = 0.2) -> list[canaries.CanaryVerdict]:
@@ -151,6 +157,35 @@ def test_a_cancelled_canary_tells_nothing_of_what_is_requeued_after_it(engine: E
     assert set(second) <= set(asked)
     end(engine, second, bad=2)
     assert [verdict.is_good for verdict in judge(engine)] == [False]
+
+
+@pytest.mark.parametrize("answer", [AnswerClass.THROTTLED, AnswerClass.ACCOUNT, AnswerClass.PROVIDER_FAULT])
+def test_calls_that_came_to_nothing_do_not_make_outputs_that_were_there_a_good_canary(
+    engine: Engine, answer: AnswerClass
+) -> None:
+    ids = make_batch(engine, 50)
+    choose(engine, 2)
+    first = due(engine)
+    call(engine, first, answer)
+    with engine.begin() as connection:
+        put(connection, "succeeded", f"id IN ({first[0]}, {first[1]})", reused_from=ids[-1])
+    assert judge(engine) == []
+    assert len(due(engine)) == 2
+
+
+def test_a_canary_whose_call_failed_and_that_was_cancelled_then_is_no_good_one(engine: Engine) -> None:
+    ids = make_batch(engine, 10)
+    choose(engine, 1)
+    first = due(engine)
+    call(engine, first, AnswerClass.PROVIDER_FAULT)
+    with engine.begin() as connection:
+        cancels.cancel(connection, 1)
+    asked = [job_id for job_id in ids if job_id not in first][:3]
+    for job_id in asked:
+        with engine.begin() as connection:
+            assert requeues.requeue_one(connection, job_id)
+    assert judge(engine) == []
+    assert len(due(engine)) == 1
 
 
 def test_photos_that_are_dead_without_a_call_are_bad_all_the_same(engine: Engine) -> None:
