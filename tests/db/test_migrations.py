@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,14 +16,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, cancels, locks, migrate, queue, requeues, tallies
+from db import attempts, cancels, jobs, locks, migrate, queue, requeues, tallies
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
 from db.migrate import configuration, is_current, newest_revision, upgrade
 from db.models import Base
 from db.session import make_engine
-from tests.db.rows import call, make_batch, state_of
+from tests.db.rows import call, claim, make_batch, state_of
+from tests.db.waiting import wait_for_lock
 
 
 @pytest.fixture
@@ -242,6 +244,47 @@ def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine
         worker.commit()
         migrating.join(60)
     with engine.connect() as connection:
+        assert tallies.tally(connection, [1])[1].cost == Decimal("0.10")
+
+
+def test_a_call_that_is_being_settled_and_the_summing_of_costs_do_not_end_each_other(engine: Engine) -> None:
+    migrate_to(engine, before("0009"))
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        called = attempts.open_call(connection, job, worker="w", account="a", tariff=Tariff(Decimal("0.05")))
+    assert called is not None
+    paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            jobs.note_paid(connection, job, "http://127.0.0.1/output")
+            migrating = pool.submit(migrate_to, engine, "0009")
+            wait_for_lock(engine, migrating)
+            attempts.settle(connection, called, paid)
+        migrating.result(60)
+    with engine.begin() as connection:
+        tallies.fold(connection)
+        assert tallies.tally(connection, [1])[1].cost == Decimal("0.05")
+
+
+def test_costs_are_summed_up_right_while_others_add_up_changes(engine: Engine) -> None:
+    migrate_to(engine, before("0009"))
+    first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in make_batch(engine, 2, queued=True))
+    assert first is not None
+    assert second is not None
+    paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+    with engine.begin() as connection:
+        attempts.settle(connection, first, paid)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            tallies.fold(connection)
+            migrating = pool.submit(migrate_to, engine, "0009")
+            assert wait_for_lock(engine, migrating)
+        migrating.result(60)
+    with engine.begin() as connection:
+        attempts.settle(connection, second, paid)
+        tallies.fold(connection)
         assert tallies.tally(connection, [1])[1].cost == Decimal("0.10")
 
 

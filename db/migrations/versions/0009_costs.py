@@ -15,8 +15,10 @@ FROM attempts WHERE answered_at IS NOT NULL AND sent_at IS NOT NULL AND spend <>
 
 
 def upgrade() -> None:
-    # In the order in which a settled call, and who adds up its change, lock them.
-    op.execute("LOCK TABLE attempts, batch_count_changes, batch_counts IN SHARE ROW EXCLUSIVE MODE")
+    # Nobody else changes a cost. Whoever ends a job has written changes of other counts before it comes to its attempt,
+    # so a lock on those would be waited for in a circle; who adds changes up meanwhile waits for the rows deleted here,
+    # or is waited for.
+    op.execute("LOCK TABLE attempts IN SHARE ROW EXCLUSIVE MODE")
     op.execute("DELETE FROM batch_count_changes WHERE what LIKE 'cost:%'")
     op.execute("DELETE FROM batch_counts WHERE what LIKE 'cost:%'")
     op.execute(SUM)
