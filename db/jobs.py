@@ -34,6 +34,7 @@ class ClaimedJob:
     fit: str
     send: str
     force: bool
+    redo_of: int | None = None
     age_seconds: float = 0.0
 
 
@@ -63,7 +64,7 @@ def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: fl
         "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, j.source_sha256, "
         "j.content_key, "
         "coalesce(b.options ->> 'fit', 'fit') AS fit, coalesce(b.options ->> 'send', 'auto') AS send, "
-        "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force, "
+        "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force, j.redo_of, "
         "CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds"
     )
     row = connection.execute(statement, {"id": job_id, "worker": worker, "lease": lease_seconds}).one_or_none()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from core.states import Lane
-from db import batches, requeues
+from db import batches, jobs, requeues
 
 SOURCE = "redo"
 
@@ -63,6 +63,9 @@ def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None
         options = f'{{"fit": "fit", "send": "auto", "force": false, "source": "{SOURCE}"}}'
         name = f"Done again on {day}"
         batch_id = batches.create(connection, name=name, source_key=key, lane=Lane.INTERACTIVE, options=options)
+    # It ends with a redo that is done already, and comes before it.
+    original = text("SELECT coalesce(redo_of, id) FROM jobs WHERE id = :id")
+    jobs.lock(connection, connection.execute(original, {"id": job_id}).scalar_one())
     statement = text(
         "INSERT INTO jobs (batch_id, state, source_uri, input_uri, item_key, name, sku, elements, subject_elements, "
         "mask, redo_of, redo_asked_at) SELECT :batch, 'pending', source_uri, :input, :key, name, sku, elements, "

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, text
 
-from db.jobs import NOT_COMPARED, Changed, ClaimedJob, must_hold, whose
+from db.jobs import NOT_COMPARED, Changed, ClaimedJob, lock, must_hold, whose
 
 
 def succeed(
@@ -24,6 +24,9 @@ def succeed(
     Raises:
         LeaseLost: Another worker owns the job.
     """
+    if job.redo_of is not None:
+        # Which ends with it, and comes before it.
+        lock(connection, job.redo_of, job.id)
     also = (
         ", artifact_sha256 = :sha256, changed_ratio = :ratio, changed_inside = :inside, changed_outside = :outside, "
         "reused_from = :reused_from, "

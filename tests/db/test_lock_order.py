@@ -78,22 +78,63 @@ def test_a_probe_that_is_reserved_and_a_refund_that_closes_the_circuit_do_not_en
     assert tuple(left) == (2, Decimal("0.01"))
 
 
-def test_a_redo_that_is_accepted_and_a_requeue_of_its_batch_do_not_end_each_other(engine: Engine) -> None:
+@pytest.fixture
+def redone(engine: Engine) -> tuple[int, int]:
+    """A photo and the job that does it again; both wait for a person."""
     [original] = make_batch(engine, 1)
-    with engine.begin() as connection:
-        made = redo.add(connection, original, mask="1 2", input_uri=None, item_key="key").job_id
+    made = ask_again(engine, original)
     with engine.begin() as connection:
         keep_output(connection)
         put(connection, "held", artifact_sha256=OUTPUT)
+    return original, made
 
-    def requeue(engine: Engine) -> None:
-        with engine.begin() as connection:
-            jobs.lock(connection, original)
-            jobs.lock(connection, made)
+
+def ask_again(engine: Engine, original: int) -> int:
+    with engine.begin() as connection:
+        return redo.add(connection, original, mask="1 2", input_uri=None, item_key="key").job_id
+
+
+def lock_both(engine: Engine, redone: tuple[int, int]) -> None:
+    """Lock a photo and its redo as a requeue, or whoever finds an outage, does."""
+    with engine.begin() as connection:
+        for job_id in redone:
+            jobs.lock(connection, job_id)
+
+
+def test_a_redo_that_is_accepted_and_a_requeue_of_its_batch_do_not_end_each_other(
+    engine: Engine, redone: tuple[int, int]
+) -> None:
+    original, made = redone
 
     def accept(engine: Engine) -> None:
         with engine.begin() as connection:
             reviews.accept(connection, [made])
 
-    assert meet(engine, requeue, accept) == []
+    assert meet(engine, lambda slow: lock_both(slow, redone), accept) == []
     assert state_of(engine, original) == "succeeded"
+
+
+def test_a_redo_that_succeeds_and_an_outage_that_is_found_by_it_do_not_end_each_other(
+    engine: Engine, redone: tuple[int, int]
+) -> None:
+    original, made = redone
+    with engine.begin() as connection:
+        put(connection, "queued", f"id = {made}")
+    job = claim(engine, made)
+    assert job is not None
+
+    def succeed(engine: Engine) -> None:
+        with engine.begin() as connection:
+            jobs.succeed(connection, job, artifact_sha256=OUTPUT)
+
+    assert meet(engine, lambda slow: lock_both(slow, redone), succeed) == []
+    assert state_of(engine, original) == "succeeded"
+
+
+def test_a_redo_that_is_asked_for_again_and_a_requeue_of_its_batch_do_not_end_each_other(
+    engine: Engine, redone: tuple[int, int]
+) -> None:
+    original, made = redone
+    with engine.begin() as connection:
+        put(connection, "succeeded", f"id = {made}")
+    assert meet(engine, lambda slow: lock_both(slow, redone), lambda other: ask_again(other, original)) == []
