@@ -65,11 +65,9 @@ def requeue(
     # A message is compared with every row's, which may be more than other statements may take.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     wanted = Wanted(batch_id, state.value, code, message)
-    kept = 0
-    if state is JobState.CANCELLED:
-        # Before any is looked for: one that runs and comes back in this moment is among them.
-        batches.lock(connection, batch_id)
-        kept = _keep_running(connection, _ALIKE, asdict(wanted))
+    # Before others are looked for: one that comes back meanwhile is among them. Nothing is locked yet, as looking takes
+    # its time: while somebody keeps the row of one that runs, nobody prolongs its lease.
+    running = _find_running(connection, wanted) if state is JobState.CANCELLED else []
     ids = _find_next(connection, wanted)
     rest = 0
     if len(ids) == AT_ONCE:
@@ -82,7 +80,7 @@ def requeue(
             "VALUES (:batch_id, :state, :code, :message, :after_id)"
         )
         connection.execute(statement, asdict(wanted))
-    count = kept + _send(connection, _STANDS[state], ids)
+    count = revive(connection, running + ids) if running else _send(connection, _STANDS[state], ids)
     if count:
         batches.reopen(connection, batch_id)
     return count + rest
@@ -129,8 +127,13 @@ def requeue_one(connection: Connection, job_id: int) -> bool:
 
 def revive(connection: Connection, job_ids: list[int]) -> int:
     """Ask again for jobs of a batch that is active and locked; return how many had been cancelled, and go on now."""
-    kept = _keep_running(connection, "j.id = ANY(:ids)", {"ids": job_ids})
-    return kept + _send(connection, _STANDS[JobState.CANCELLED], job_ids)
+    jobs.lock(connection, *job_ids)
+    statement = text(
+        "UPDATE jobs AS j SET requeued_at = clock_timestamp() FROM batches AS b "  # noqa: S608
+        f"WHERE j.id = ANY(:ids) AND b.id = j.batch_id AND {_RUNS_CALLED_OFF}"
+    )
+    kept = connection.execute(statement, {"ids": job_ids}).rowcount
+    return kept + _write(connection, _STANDS[JobState.CANCELLED], job_ids)
 
 
 def shape_of(message: str) -> str:
@@ -143,6 +146,7 @@ _STANDS = {
     JobState.HELD: "j.state = 'held'",
     JobState.CANCELLED: f"(j.state <> 'running' AND {CANCELLED})",
 }
+_RUNS_CALLED_OFF = f"j.state = 'running' AND {CALLED_OFF}"
 _ALIKE = (
     "j.batch_id = :batch_id AND (CAST(:code AS text) IS NULL OR j.code = :code) "
     f"AND (CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')})"
@@ -152,6 +156,15 @@ _ALIKE = (
 def _found(wanted: Wanted) -> str:
     stands = _STANDS[JobState(wanted.state)]
     return f"FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id WHERE {_ALIKE} AND {stands} AND j.id > :after_id"
+
+
+def _find_running(connection: Connection, wanted: Wanted) -> list[int]:
+    """Return the jobs that a cancel found running."""
+    statement = text(
+        "SELECT j.id FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "  # noqa: S608
+        f"WHERE {_ALIKE} AND {_RUNS_CALLED_OFF} ORDER BY j.id"
+    )
+    return list(connection.execute(statement, asdict(wanted)).scalars())
 
 
 def _find_next(connection: Connection, wanted: Wanted, request: int | None = None) -> list[int]:
@@ -171,21 +184,15 @@ def _count(connection: Connection, wanted: Wanted) -> int:
 
 def _send(connection: Connection, stands: str, ids: list[int]) -> int:
     jobs.lock(connection, *ids)
+    return _write(connection, stands, ids)
+
+
+def _write(connection: Connection, stands: str, ids: list[int]) -> int:
     statement = text(
         f"UPDATE jobs AS j SET {_AGAIN} FROM batches AS b "  # noqa: S608
         f"WHERE j.id = ANY(:ids) AND b.id = j.batch_id AND {stands}"
     )
     return connection.execute(statement, {"ids": ids}).rowcount
-
-
-def _keep_running(connection: Connection, which: str, values: dict[str, object]) -> int:
-    """Let jobs that a cancel found running go on when they come back."""
-    statement = text(
-        "WITH running AS MATERIALIZED (SELECT j.id FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "  # noqa: S608
-        f"WHERE j.state = 'running' AND {CALLED_OFF} AND {which} ORDER BY j.id FOR NO KEY UPDATE OF j) "
-        "UPDATE jobs AS j SET requeued_at = clock_timestamp() FROM running WHERE j.id = running.id"
-    )
-    return connection.execute(statement, values).rowcount
 
 
 def _read(connection: Connection, request: int) -> Wanted | None:

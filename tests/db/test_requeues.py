@@ -1,10 +1,11 @@
 """Many photos go round again bit by bit, each once, and nobody waits for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from core.states import JobState, Lane
 from db import batches, cancels, jobs, queue, redo, requeues
@@ -37,6 +38,21 @@ def go_on(engine: Engine, between: Callable[[], None] = lambda: None) -> int:
             if not requeues.go_on(connection):
                 return rounds
         rounds += 1
+
+
+@contextmanager
+def before(engine: Engine, beginning: str, act: Callable[[], None]) -> Iterator[list[str]]:
+    """Do something right before each statement that begins so; yield these."""
+    seen: list[str] = []
+
+    def look(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith(beginning):
+            seen.append(statement)
+            act()
+
+    event.listen(engine, "before_cursor_execute", look)
+    yield seen
+    event.remove(engine, "before_cursor_execute", look)
 
 
 def in_state(engine: Engine, ids: list[int], state: str) -> list[int]:
@@ -153,6 +169,45 @@ def test_a_photo_in_a_call_when_its_batch_was_cancelled_and_requeued_goes_on(eng
         assert jobs.give_back(connection, job, delay_seconds=0, spent=0) == "pending"
     with engine.begin() as connection:
         assert [each.id for each in queue.queue_due(connection, Lane.BULK, 10)] == [job_id]
+
+
+def test_a_photo_that_comes_back_while_the_cancelled_ones_are_looked_for_goes_round_again(engine: Engine) -> None:
+    ids = make_batch(engine, 8, queued=True)
+    job = claim(engine, ids[5])
+    assert job is not None
+    with engine.begin() as connection:
+        cancels.cancel(connection, 1)
+
+    def come_back() -> None:
+        with engine.begin() as connection:
+            assert jobs.give_back(connection, job, delay_seconds=0, spent=0) == "cancelled"
+
+    with before(engine, "SELECT count(*) FROM jobs", come_back):
+        requeue(engine, state=JobState.CANCELLED)
+    assert state_of(engine, ids[5]) == "pending"
+    go_on(engine)
+    assert in_state(engine, ids, "pending") == ids
+
+
+def test_the_lease_of_a_photo_in_a_call_is_prolonged_while_those_to_requeue_are_looked_for(engine: Engine) -> None:
+    ids = make_batch(engine, 8, queued=True)
+    job = claim(engine, ids[0])
+    assert job is not None
+    with engine.begin() as connection:
+        cancels.cancel(connection, 1)
+    left = text("SELECT extract(epoch FROM lease_expires_at - now()) FROM jobs WHERE id = :id")
+
+    def prolong() -> None:
+        with engine.begin() as connection:
+            assert jobs.renew(connection, [job.lease_token], lease_seconds=1000) == {job.lease_token}
+        with engine.begin() as connection:
+            assert connection.execute(left, {"id": job.id}).scalar_one() > 900
+
+    with before(engine, "SELECT count(*) FROM jobs", prolong) as times:
+        assert requeue(engine, state=JobState.CANCELLED) == 8
+    assert len(times) == 1
+    with engine.begin() as connection:
+        assert jobs.give_back(connection, job, delay_seconds=0, spent=0) == "pending"
 
 
 def test_a_redo_that_was_cancelled_is_done_when_it_is_asked_for_again(engine: Engine) -> None:
