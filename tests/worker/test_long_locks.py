@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from sqlalchemy import Connection, text
+from sqlalchemy.pool import QueuePool
 
 from core.states import Lane
 from db import budgets, queue, requeues
@@ -100,6 +102,27 @@ def test_leases_are_kept_and_paid_answers_written_while_others_wait_for_the_batc
     assert bench.rows("SELECT calls_made FROM batches") == [{"calls_made": 1}]
     assert [ending.state for ending in bench.run_out()] == ["succeeded"] * 4
     assert bench.rows("SELECT calls_made FROM batches") == [{"calls_made": 5}]
+
+
+def test_leases_are_kept_and_paid_answers_written_though_all_other_connections_are_taken(
+    make_bench: MakeBench, connections: Connections, photos: Path
+) -> None:
+    bench = make_bench(connections=connections)
+    bench.submit(photos)
+    first, *_ = queue_all(bench)
+    stopped = Stopped(bench)
+    others = connections.work.pool
+    assert isinstance(others, QueuePool)
+    with ThreadPoolExecutor(1) as pool, ExitStack() as taken:
+        calling = pool.submit(bench.pipeline.run, first)
+        assert stopped.has_answer.wait(PATIENCE)
+        for _ in range(others.size()):
+            taken.enter_context(connections.work.connect())
+        before = lease_of(bench, first)
+        bench.leases.renew()
+        assert lease_of(bench, first) > before
+        stopped.goes_on.set()
+        assert calling.result(PATIENCE).state == "succeeded"
 
 
 def test_a_call_that_waits_too_long_for_its_batch_gives_its_place_to_others(
