@@ -48,6 +48,9 @@ def take_due(
 ) -> list[Callback]:
     """Lease callbacks that are due, oldest first.
 
+    What is told of a job that has ended in another way since is overtaken, and not told any more: a later callback says
+    how it ended, and may have been taken while this one was not.
+
     Args:
         connection: An open transaction.
         most: How many.
@@ -60,9 +63,14 @@ def take_due(
             SELECT id FROM callbacks WHERE ended_at IS NULL AND available_at <= now()
             AND (CAST(:only AS bigint) IS NULL OR batch_id = :only) AND batch_id <> ALL(CAST(:not AS bigint[]))
             ORDER BY available_at, id LIMIT :most FOR UPDATE SKIP LOCKED
+        ), overtaken AS (
+            UPDATE callbacks AS c SET ended_at = now(), last_error = 'overtaken by a later one'
+            FROM due, jobs AS j WHERE c.id = due.id AND j.id = c.job_id
+            AND j.state IN ('succeeded', 'dead', 'held') AND c.event <> 'job.' || j.state RETURNING c.id
         ), taken AS (
             UPDATE callbacks AS c SET available_at = now() + make_interval(secs => :lease), tries = tries + 1
-            FROM due WHERE c.id = due.id RETURNING c.id, c.batch_id, c.job_id, c.event, c.tries, c.created_at
+            FROM due WHERE c.id = due.id AND c.id NOT IN (SELECT id FROM overtaken)
+            RETURNING c.id, c.batch_id, c.job_id, c.event, c.tries, c.created_at
         )
         SELECT t.id, t.batch_id, t.created_at, b.callback_url AS url, b.callback_secret AS secret, t.event,
                t.tries - 1 AS tries,
