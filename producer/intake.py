@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.errors import UsageError
-from core.states import Fit, Lane, Send
+from core.states import Fit, JobState, Lane, Send
 from db import batches, budgets, canaries, requeues
 from db.cancels import CANCELLED
 from producer.catalogue.format import AS_IT_IS, Reading
@@ -118,9 +118,8 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     budgets.set_limits(
         connection, batch_id, max_calls=options.max_calls, max_cost=options.max_cost, is_new=found is None
     )
-    if found is not None and (cancelled := _find_cancelled(connection, batch_id)):
-        batches.lock(connection, batch_id)
-        added += requeues.revive(connection, cancelled)
+    if found is not None:
+        added += _revive(connection, batch_id)
     if options.canary and found is None:
         canaries.choose(connection, batch_id, options.canary)
     if added >= ANALYZED_FROM:
@@ -143,6 +142,28 @@ def what_to_take_off(item: Item, options: BatchOptions) -> tuple[tuple[int, ...]
     if not elements and not subject and mask is None:
         raise UsageError(f"{item.name}: no element and no mask, so there is nothing to take off.")
     return elements, subject, mask
+
+
+def _revive(connection: Connection, batch_id: int) -> int:
+    """Ask again for what is handed in and was cancelled; return how many that are.
+
+    Of many the first go at once and the rest bit by bit, unless there are others in the batch that were cancelled and
+    are not handed in.
+    """
+    cancelled = _find_cancelled(connection, batch_id)
+    if not cancelled:
+        return 0
+    if len(cancelled) > requeues.AT_ONCE and len(cancelled) == _count_cancelled(connection, batch_id):
+        return requeues.requeue(connection, batch_id, state=JobState.CANCELLED)
+    batches.lock(connection, batch_id)
+    return requeues.revive(connection, cancelled)
+
+
+def _count_cancelled(connection: Connection, batch_id: int) -> int:
+    statement = text(
+        f"SELECT count(*) FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id WHERE b.id = :id AND {CANCELLED}"  # noqa: S608
+    )
+    return int(connection.execute(statement, {"id": batch_id}).scalar_one())
 
 
 def _find_cancelled(connection: Connection, batch_id: int) -> list[int]:

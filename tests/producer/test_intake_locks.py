@@ -14,7 +14,7 @@ from db import batches, cancels, queue, requeues
 from db.budgets import Tariff
 from producer.catalogue.item import Item
 from producer.intake import BatchOptions, Intake, submit
-from tests.db.rows import call, make_batch, state_of
+from tests.db.rows import call, make_batch, put, state_of
 
 OPTIONS = BatchOptions(max_calls=100)
 
@@ -107,6 +107,31 @@ def test_a_cancelled_photo_that_is_handed_in_again_goes_on_in_its_batch(engine: 
         assert requeues.requeue_one(connection, 1)
     assert hand_in(engine, "a", "b", "d") == Intake(1, 2, True)
     assert [state_of(engine, job_id) for job_id in (1, 2, 3)] == ["pending", "pending", "cancelled"]
+
+
+@pytest.mark.parametrize(("names", "at_once"), [("abcdefgh", 3), ("abcdefg", 7)])
+def test_many_cancelled_photos_that_are_all_handed_in_again_go_on_bit_by_bit(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, names: str, at_once: int
+) -> None:
+    monkeypatch.setattr(requeues, "AT_ONCE", 3)
+    hand_in(engine, *"abcdefgh")
+    with engine.begin() as connection:
+        put(connection, "dead", "id = 1")
+    with engine.begin() as connection:
+        cancels.cancel(connection, 1)
+    with engine.begin() as connection:
+        assert requeues.requeue_one(connection, 1)
+    # Of seven that were cancelled, all or all but the last.
+    again = hand_in(engine, *names)
+    assert (again.batch_id, again.added) == (1, len(names) - 1)
+    waiting = text("SELECT count(*) FROM jobs WHERE state = 'pending' AND id > 1")
+    with engine.begin() as connection:
+        assert connection.execute(waiting).scalar_one() == min(at_once, len(names) - 1)
+    for _ in range(3):
+        with engine.begin() as connection:
+            requeues.go_on(connection)
+    with engine.begin() as connection:
+        assert connection.execute(waiting).scalar_one() == len(names) - 1
 
 
 @pytest.mark.parametrize("state", ["active", "finished"])
