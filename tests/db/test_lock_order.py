@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from core.decision import Decision, Move
 from core.states import AnswerClass
-from db import attempts, budgets, circuits, jobs, redo, reviews
+from db import attempts, budgets, circuits, jobs, redo, reviews, success
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.outages import ProbeRules
@@ -125,7 +125,7 @@ def test_a_redo_that_succeeds_and_an_outage_that_is_found_by_it_do_not_end_each_
 
     def succeed(engine: Engine) -> None:
         with engine.begin() as connection:
-            jobs.succeed(connection, job, artifact_sha256=OUTPUT)
+            success.succeed(connection, job, artifact_sha256=OUTPUT)
 
     assert meet(engine, lambda slow: lock_both(slow, redone), succeed) == []
     assert state_of(engine, original) == "succeeded"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from db import callbacks, jobs, requeues
+from db import callbacks, jobs, requeues, success
 from db.callbacks import Callback
 from tests.db.rows import OUTPUT, claim, keep_output, make_batch
 
@@ -15,7 +15,7 @@ def end(engine: Engine, job_id: int, *, is_good: bool) -> None:
     with engine.begin() as connection:
         if is_good:
             keep_output(connection)
-            jobs.succeed(connection, job, artifact_sha256=OUTPUT)
+            success.succeed(connection, job, artifact_sha256=OUTPUT)
         else:
             jobs.stop(connection, job, state="dead", code="801", message="model failed", spent=1)
 
