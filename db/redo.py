@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from core.states import Lane
+from core.states import JobState, Lane
 from db import batches, jobs, requeues
+from db.twins import Twin
 
 SOURCE = "redo"
 
@@ -31,6 +32,17 @@ def find_newest(connection: Connection, job_id: int) -> Redo | None:
     )
     row = connection.execute(statement, {"id": job_id}).one_or_none()
     return Redo(row.id, row.state) if row else None
+
+
+def find_done(connection: Connection, job_id: int) -> Twin | None:
+    """Return the job whose output takes the place of whatever this one comes to, or None."""
+    # As the database's own `find_redone`.
+    statement = text(
+        "SELECT id, artifact_sha256 FROM jobs WHERE redo_of = :id AND state = 'succeeded' "
+        "ORDER BY redo_asked_at DESC NULLS LAST, id DESC LIMIT 1"
+    )
+    row = connection.execute(statement, {"id": job_id}).one_or_none()
+    return Twin(row.id, JobState.SUCCEEDED, None, None, row.artifact_sha256) if row else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 from core import tracing
 from core.errors import SourceRefused, UsageError
 from core.states import AnswerClass, Fit, Send
-from db import attempts, twins, uploads
+from db import attempts, redo, twins, uploads
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
@@ -85,7 +85,7 @@ class Preparer:
         self._worker = worker
 
     def take_in(self, job: ClaimedJob, take: Take) -> tuple[Prepared, Twin | None]:
-        """Return a job's photo as it may be sent, and a job with the same photo that makes a call needless.
+        """Return a job's photo as it may be sent, and a job (the same photo, or its redo) that makes a call needless.
 
         Args:
             job: Whose.
@@ -117,6 +117,8 @@ class Preparer:
             )
             if twin is None:
                 twin = twins.find_own_output(connection, job, photo.sha256, self._taking.provider)
+            # Requeued while it was done again: a call would be paid for nothing.
+            twin = redo.find_done(connection, job.id) or twin
             if (drop := find_drop(job, photo)) is not None:
                 attempts.note_without_call(connection, job, drop.noted, worker=self._worker)
             return twin

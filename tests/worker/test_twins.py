@@ -10,11 +10,11 @@ from sqlalchemy import text
 from core.errors import SourceUnreachable
 from core.net.addresses import AllowList
 from core.states import Lane
-from db import artifacts, circuits, queue, requeues
+from db import artifacts, circuits, queue, redo, requeues
 from producer.intake import BatchOptions
 from sandbox.answers import HttpAnswer
 from sandbox.handler import Handler
-from tests.db.rows import rescue
+from tests.db.rows import OUTPUT, put, rescue
 from tests.worker.conftest import Bench, MakeBench
 from worker import paid_output
 from worker.output import collect
@@ -138,6 +138,20 @@ def test_a_link_of_a_twin_that_leads_nowhere_is_not_waited_for(make_bench: MakeB
         connection.execute(url, {"url": f"{bench.sandbox.url}/nothing", "id": first})
     assert bench.pipeline.run(second).state == "succeeded"
     assert bench.sandbox.stats()["accepted"] == 2
+
+
+def test_a_photo_that_was_done_again_before_it_ran_is_not_called_for(make_bench: MakeBench, twins: Path) -> None:
+    (twins / "b.jpg").unlink()
+    bench = make_bench()
+    bench.submit(twins)
+    original = bench.job()["id"]
+    with bench.engine.begin() as connection:
+        made = redo.add(connection, original, mask="box 0,0,9,9", input_uri=None, item_key="key").job_id
+    with bench.engine.begin() as connection:
+        put(connection, "succeeded", f"id = {made}")
+    assert [(ending.state, ending.code) for ending in bench.run_out()] == [("succeeded", "reused")]
+    assert (bench.job()["artifact_sha256"], bench.job()["reused_from"]) == (OUTPUT, made)
+    assert bench.sandbox.stats()["received"] == 0
 
 
 def test_probes_of_a_refused_account_spend_no_attempt(make_bench: MakeBench, twins: Path) -> None:
