@@ -16,6 +16,8 @@ from localstack.processes import Child
 
 SANDBOX_PATH = "/rest/ai/image/removal"
 SANDBOX_CALLS = min(8, 2 * (os.cpu_count() or 1))
+SANDBOX_CALL_SECONDS = 120.0
+"""A call of the sandbox is worked on by this very machine, which may have other things to do."""
 AFTER_CALLS_SECONDS = 15.0
 
 
@@ -36,7 +38,14 @@ class Endpoints:
 
 def stop_seconds(settings: Settings) -> float:
     """Return how long a worker may take to finish the calls that are in flight, with some room."""
-    return settings.removal_timeout + AFTER_CALLS_SECONDS
+    return call_seconds(settings) + AFTER_CALLS_SECONDS
+
+
+def call_seconds(settings: Settings) -> float:
+    """Return how many seconds a call may take: as set, or when nothing is, long enough for a sandbox started here."""
+    if settings.uses_sandbox and "removal_timeout" not in settings.model_fields_set:
+        return max(settings.removal_timeout, SANDBOX_CALL_SECONDS)
+    return settings.removal_timeout
 
 
 def make_children(
@@ -61,8 +70,8 @@ def make_children(
             "REMOVAL_API_URL": api_url,
             # A secret without a key would sign calls with something the sandbox does not know.
             "REMOVAL_API_SECRET": "",
-            # It erases on this machine's own processors: more calls at once only make each wait longer, in the end for
-            # longer than a call may take.
+            "REMOVAL_TIMEOUT": str(call_seconds(settings)),
+            # It erases on this machine's own processors: more calls at once only make each wait longer.
             "WORKER_CONCURRENCY": str(min(settings.worker_concurrency, SANDBOX_CALLS)),
             "FETCH_ALLOW_PRIVATE": ",".join(filter(None, (settings.fetch_allow_private, f"{LOOPBACK}:{port}"))),
         }

@@ -20,8 +20,6 @@ from producer.intake import BatchOptions
 
 PHOTOS = 24
 DEMO_RATE = 10.0
-DEMO_TIMEOUT = 120.0
-"""A call is drawn on this very machine, which may have other things to do."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -46,7 +44,6 @@ def demo(to: Path | None, stay: bool) -> int:
         removal_provider=AIDGE,
         artifact_store="postgres",
         removal_rate=DEMO_RATE,
-        removal_timeout=DEMO_TIMEOUT,
         removal_price=0,
         removal_daily_calls=None,
     )

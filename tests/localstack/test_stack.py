@@ -21,7 +21,7 @@ from db.session import make_engine
 from localstack.found import find_processes, is_running
 from localstack.place import find_place
 from localstack.ports import free_port
-from localstack.roles import Endpoints, make_children
+from localstack.roles import Endpoints, make_children, stop_seconds
 from localstack.stack import RUN_ROLES, UP_ROLES, LocalStack
 from sandbox import erasers
 from tests.localstack.conftest import wait_until
@@ -207,6 +207,21 @@ def test_children_get_everything_by_environment(home: Path, monkeypatch: pytest.
         monkeypatch.setenv(name, value)
     read = load_settings()
     assert (read.removal_rate, read.api_secret, read.on_maybe_billed) == (7.5, "sandbox", settings.on_maybe_billed)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, 120.0), ({"removal_timeout": 4.0}, 4.0), ({"removal_api_key": "k"}, 30.0)],
+    ids=["nothing set", "set", "no sandbox"],
+)
+def test_calls_wait_longer_for_a_sandbox_on_this_machine_unless_told(
+    home: Path, given: dict[str, object], seconds: float
+) -> None:
+    settings = load_settings(cleanplate_home=home, **given)
+    children, _ = make_children(settings, RUN_ROLES, Endpoints("", "", settings.api_url), home=home, keeps=())
+    assert {child.env["REMOVAL_TIMEOUT"] for child in children} == {str(seconds)}
+    assert stop_seconds(settings) > seconds
+    assert children[-1].orphan_seconds == stop_seconds(settings)
 
 
 def test_a_folder_of_the_users_is_not_imported_for_ours(settings: Settings, tmp_path: Path) -> None:
