@@ -15,12 +15,17 @@ DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
 DEPTH = 257
 """A byte goes to two equal ones: 255 becomes 65535, and back."""
 
+MAX_PIXELS = 120_000_000
+"""More is not decoded, and of some formats less: `most_pixels`."""
+
 TILE = 8
 """Pixels of a side. Also the blocks of JPEG, whose means its decoder gives without decoding the pixels."""
 
 _JPEG_SCAN = b"\xff\xda"
 _MOST_SCANNED = 5_000_000_000
 """Pixels times scans: two seconds of decoding, and four times what the largest photos of cameras come to."""
+# The coders of the first two hold the whole picture several times over; a TIFF is copied to be painted on.
+_GREEDY = {"WEBP": 3, "AVIF": 5, "TIFF": 2}
 _PNG_END = b"IEND\xaeB`\x82"
 
 # Callers compare pixel counts with their bound before decoding; Pillow's own check warns through process-wide filters.
@@ -155,6 +160,11 @@ def encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, format_name, **options)
     return file.getvalue()
+
+
+def most_pixels(image: Image.Image, at_most: int = MAX_PIXELS) -> int:
+    """Return how many pixels an opened picture may have to be decoded, by how much memory its format needs for one."""
+    return at_most // _GREEDY.get(format_family(image), 1)
 
 
 def format_family(image: Image.Image) -> str:

@@ -6,12 +6,13 @@ from PIL import Image
 
 from photos.fitting.colours import Colours, background_for
 from photos.fitting.encoding import encode_within
-from photos.fitting.original import MAX_PIXELS, check_pixels, describe, load, source
+from photos.fitting.original import check_pixels, describe, load, source
 from photos.fitting.plan import Plan
 from photos.fitting.rendering import rendered
 from photos.memory import MEMORY
 from photos.orientation import UPRIGHT, orientation_of, seen_size
 from photos.photo import Photo
+from photos.pictures import MAX_PIXELS
 from removal.bounds import Bounds
 
 _SENT_MODES = {"RGB", "L"}

@@ -8,16 +8,23 @@ from PIL import Image
 from core.errors import SourceRefused
 from photos.orientation import orientation_of
 from photos.photo import ARTIFACT_FORMATS, Photo
-from photos.pictures import DEEP_MODES, Undecodable, decode, format_family, has_alpha, icc_profile, opened, tiles
+from photos.pictures import (
+    DEEP_MODES,
+    MAX_PIXELS,
+    Undecodable,
+    decode,
+    format_family,
+    has_alpha,
+    icc_profile,
+    most_pixels,
+    opened,
+    tiles,
+)
 from photos.sniffing import kind_of
-
-MAX_PIXELS = 120_000_000
 
 _MODES = {"1", "L", "P", "RGB", "RGBA", "RGBX", "RGBa", "LA", "La", "PA", "CMYK", "YCbCr", *DEEP_MODES}
 _READABLE = {"a JPEG", "a PNG", "a BMP", "a WebP", "a GIF", "a TIFF", "an AVIF"}
 _TAKEN = "JPEG, PNG, BMP, WebP, GIF, TIFF and AVIF"
-# The coders of the first two hold the whole picture several times over; a TIFF is copied to be painted on.
-_GREEDY = {"WEBP": 3, "AVIF": 5, "TIFF": 2}
 
 
 @contextmanager
@@ -80,7 +87,7 @@ def describe(image: Image.Image) -> Photo:
 
 def _check(image: Image.Image, max_pixels: int) -> None:
     format_name = format_family(image)
-    limit = max_pixels // _GREEDY.get(format_name, 1)
+    limit = most_pixels(image, max_pixels)
     size = f"{image.width}×{image.height} pixels"
     if image.width * image.height > limit:
         raise SourceRefused("bomb", f"The file unpacks to {size}, more than {limit:,} in all; it was not decoded.")

@@ -11,7 +11,7 @@ from photos.fitting.changes import changed_area, is_same
 from photos.fitting.colours import Colours
 from photos.fitting.encoding import encode
 from photos.fitting.fitted import Fitted
-from photos.fitting.original import MAX_PIXELS, load, source
+from photos.fitting.original import load, source
 from photos.fitting.patching import editable, patch
 from photos.fitting.plan import Plan
 from photos.fitting.profiles import with_profile
@@ -19,7 +19,7 @@ from photos.fitting.rendering import rendered
 from photos.fitting.saving import fallback_options, options_of, saved
 from photos.memory import MEMORY
 from photos.orientation import UPRIGHT, turn_back
-from photos.pictures import Undecodable, decode, encoded, format_family, icc_profile, opened
+from photos.pictures import MAX_PIXELS, Undecodable, decode, encoded, format_family, icc_profile, opened
 
 _EXACT_FORMATS = {"PNG", "BMP"}
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, ImageCms
 
 from core.errors import OutputError, SourceRefused
 from photos.comparison import compare
+from photos.fitting import fit
 from photos.photo import ANY_PHOTO, inspect
 from photos.thumbnails import thumbnail
 from removal.bounds import Bounds
@@ -195,6 +196,17 @@ def read(data: bytes) -> Image.Image:
 def test_what_is_no_picture_has_no_thumbnail(data: bytes) -> None:
     with pytest.raises(OutputError):
         thumbnail(data)
+
+
+@pytest.mark.parametrize("format_name", ["WEBP", "TIFF", "AVIF"])
+def test_a_photo_that_is_too_large_to_be_fitted_is_not_decoded_for_its_thumbnail(
+    format_name: str,
+) -> None:
+    data = saved(drawn(600, 640), format_name)
+    with pytest.raises(SourceRefused, match="not decoded"):
+        fit(data, max_pixels=600 * 640)
+    with pytest.raises(OutputError, match="not decoded"):
+        thumbnail(data, max_pixels=600 * 640)
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "AVIF"])
