@@ -49,7 +49,7 @@ class SandboxProcess:
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
         assert self._process.stdout is not None
         self._process.stdout.close()
 
@@ -91,7 +91,7 @@ class Role:
     def kill(self) -> None:
         """SIGKILL the whole group."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """SIGTERM, wait, and return its exit code."""

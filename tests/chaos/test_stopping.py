@@ -71,7 +71,7 @@ class Listener:
 
     def close(self) -> None:
         self._is_done = True
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _listen(self) -> None:
         with self._app.connection_for_read() as connection:

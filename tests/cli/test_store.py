@@ -94,7 +94,7 @@ def test_what_is_swept_while_it_is_uploaded_again_is_noticed(engine: Engine, s3_
             with pytest.raises(TimeoutError):
                 swept.result(0.3)
             worker.commit()
-            assert swept.result(10) == 0
+            assert swept.result(60) == 0
     other = upload(partial(transact, engine), bucket, artifact_key("d" * 64, "PNG"), b"y")
     assert sweep_now(engine, bucket) == 1
     with engine.begin() as worker:

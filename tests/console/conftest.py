@@ -68,7 +68,7 @@ def make_web(engine: Engine) -> Iterator[MakeWeb]:
             for each in (client, *web.clients):
                 each.close()
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)
 
         stops.append(stop)
         return web

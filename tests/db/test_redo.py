@@ -143,7 +143,7 @@ def test_two_that_end_at_once_do_not_miss_each_other(
         finish(connection, first, first_data)
         ending = pool.submit(end_second)
         wait_for_a_lock(engine, ending)
-    ending.result(10)
+    ending.result(60)
     assert come_to(engine, original) == ("succeeded", b"again")
 
 
@@ -160,7 +160,7 @@ def test_two_that_are_done_again_at_once_end_in_any_order(
         finish(connection, newer, b"newer")
         ending = pool.submit(end_older)
         wait_for_a_lock(engine, ending)
-    ending.result(10)
+    ending.result(60)
     assert come_to(engine, original) == ("succeeded", b"newer")
 
 

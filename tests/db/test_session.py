@@ -35,7 +35,7 @@ def test_two_that_wait_for_each_other_both_come_through(engine: Engine) -> None:
     other = threading.Thread(target=lock, args=(ids[1], ids[0]))
     other.start()
     lock(*ids)
-    other.join(20)
+    other.join(60)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT sum(snoozes) FROM jobs")).scalar_one() == 4
     assert len(tries) == 3

@@ -71,7 +71,7 @@ def test_threads_do_not_mix_what_they_are_about(capsys: pytest.CaptureFixture[st
             for turn in range(20):
                 with logs.bound(job=number, batch=turn):
                     logs.bind(attempt=number * 100 + turn, request_id=None)
-                    barrier.wait(5)
+                    barrier.wait(60)
                     logging.getLogger("other").info("from a library: %s", number)
                 structlog.stdlib.get_logger("ours").info("about %s of %s", "nothing", number, number=number)
 

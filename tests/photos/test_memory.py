@@ -21,8 +21,8 @@ def test_room_is_waited_for_and_given_back() -> None:
         late.start()
         assert not got.wait(0.1)
         take(40)
-        assert got.wait(5)
-    late.join(5)
+        assert got.wait(60)
+    late.join(60)
     with room.hold_files() as take:
         take(100)
 
@@ -49,8 +49,8 @@ def test_more_photos_than_there_are_turns_wait() -> None:
     with memory.hold_pixels():
         late.start()
         assert not got.wait(0.1)
-    assert got.wait(5)
-    late.join(5)
+    assert got.wait(60)
+    late.join(60)
 
 
 def test_a_thread_never_waits_for_itself() -> None:
@@ -63,7 +63,7 @@ def test_a_thread_never_waits_for_itself() -> None:
 
 def test_big_photos_do_not_wait_for_each_other_for_ever() -> None:
     memory = Memory(0, 2)
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
 
     def work() -> None:
         with memory.hold_pixels():
@@ -76,5 +76,5 @@ def test_big_photos_do_not_wait_for_each_other_for_ever() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in threads)

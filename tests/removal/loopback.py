@@ -85,7 +85,7 @@ class Loopback:
     def wait_for_connections(self, count: int) -> bool:
         """Return whether that many connections were accepted within seconds."""
         with self._accepted:
-            return self._accepted.wait_for(lambda: self.connections >= count, timeout=5)
+            return self._accepted.wait_for(lambda: self.connections >= count, timeout=60)
 
     def close(self) -> None:
         """Stop listening and end every connection."""

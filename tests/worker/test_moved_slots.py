@@ -145,7 +145,7 @@ def test_a_worker_that_is_frozen_before_its_slot_and_rescued_calls_no_more(make_
 
     def freeze(_: Bench) -> None:
         frozen.set()
-        assert thaws.wait(20)
+        assert thaws.wait(60)
         # The freeze itself: no lease lapses sooner.
         time.sleep(call.MOST_AHEAD_SECONDS)
 
@@ -155,13 +155,13 @@ def test_a_worker_that_is_frozen_before_its_slot_and_rescued_calls_no_more(make_
         target=lambda job_id: endings.append(bench.pipeline.run(job_id)), args=(queue_one(bench),)
     )
     thread.start()
-    assert frozen.wait(20)
+    assert frozen.wait(60)
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s'"))
         assert [each.state for each in rescue(connection)] == ["pending"]
     assert [ending.state for ending in other.run_out()] == ["succeeded"]
     thaws.set()
-    thread.join(20)
+    thread.join(60)
     assert [ending.state for ending in endings] == ["gone"]
     assert bench.sandbox.stats()["received"] == 1
 

@@ -14,7 +14,7 @@ _accounts = itertools.count()
 @pytest.fixture
 def redis(valkey: EmbeddedValkey) -> Iterator[Redis]:
     """A client of this test process' server."""
-    with Redis.from_url(valkey.url, socket_timeout=5) as client:
+    with Redis.from_url(valkey.url, socket_timeout=60) as client:
         yield client
 
 
