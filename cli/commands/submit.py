@@ -11,7 +11,7 @@ from cli.options import asking_options, batch_options, json_option, read_batch_o
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import take_in
 from core.settings import load_settings
-from db import batches, callbacks
+from db import batches, callbacks, tallies
 from db.session import transact
 from producer.catalogue.url_list import check_url
 from producer.intake import Intake
@@ -51,6 +51,7 @@ def submit(
     with open_database(settings) as engine:
         intake, is_told = transact(engine, work)
         batch = transact(engine, lambda connection: batches.get(connection, intake.batch_id))
+        counts = transact(engine, lambda connection: tallies.counts(connection, intake.batch_id))
     if is_told:
         click.echo(f"Secret of callbacks (shown this once): {secret}", err=True)
     if as_json:
@@ -60,4 +61,4 @@ def submit(
     if batch is not None and batch.state == "paused":
         click.echo(f"Batch {batch.id} is paused ({batch.pause_reason}); see `cleanplate status {batch.id}`.", err=True)
     else:
-        click.echo(f"{intake.added} photos wait in batch {intake.batch_id}; `cleanplate up` runs them.", err=True)
+        click.echo(f"{counts.unsettled} photos wait in batch {intake.batch_id}; `cleanplate up` runs them.", err=True)

@@ -130,6 +130,14 @@ def test_a_bad_canary_is_said_and_resumed(engine: Engine, say: Say) -> None:
     assert json.loads(say("status", "1", "--json").stdout)["canary"]["state"] == "passed"
 
 
+def test_who_submits_again_is_told_how_many_photos_wait(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("https://shop.example/a.jpg\nhttps://shop.example/b.jpg\n")
+    first, again = say("submit", "urls.txt", "--yes"), say("submit", "urls.txt", "--yes")
+    assert first.stdout == again.stdout
+    assert first.stderr == again.stderr
+    assert "2 photos wait" in again.stderr
+
+
 def test_a_batch_tells_what_becomes_of_it_with_one_secret(say: Say, engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("https://shop.example/a.jpg\n")
     words = ("submit", "urls.txt", "--yes", "--callback-url", "https://shop.example/hook")
