@@ -33,7 +33,7 @@ LOOPBACK = "127.0.0.1"
 def demo(to: Path | None, stay: bool) -> int:
     """Clean a sample catalogue of 24 drawn products on embedded servers; costs nothing, calls nobody."""
     try:
-        from sandbox.catalogue import make_catalogue
+        from sandbox.catalogue import is_kept, keep, make_catalogue
     except ImportError as error:
         raise UsageError("The demo needs the sandbox extra: pip install 'cleanplate[sandbox]'.") from error
     settings = load_settings(
@@ -49,7 +49,8 @@ def demo(to: Path | None, stay: bool) -> int:
     )
     folder = (to or settings.cleanplate_home / "demo").resolve()
     photos, out, home = folder / "catalogue", folder / "clean", folder / "home"
-    for old in (photos, out, home):
+    is_drawn = is_kept(photos, count=PHOTOS)
+    for old in (out, home) if is_drawn else (photos, out, home):
         shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     out.mkdir()
@@ -67,9 +68,15 @@ def demo(to: Path | None, stay: bool) -> int:
             while not stop.wait(1.0):
                 stack.check()
 
-    click.echo(f"Drawing a sample catalogue of {PHOTOS} product photos while the servers start…", err=True)
+    def draw() -> None:
+        if not is_drawn:
+            make_catalogue(photos, count=PHOTOS)
+            keep(photos, count=PHOTOS)
+
+    how = "Using the sample catalogue drawn before:" if is_drawn else "Drawing a sample catalogue of"
+    click.echo(f"{how} {PHOTOS} product photos, while the servers start…", err=True)
     with ThreadPoolExecutor(1) as beside:
-        drawn = beside.submit(make_catalogue, photos, count=PHOTOS)
+        drawn = beside.submit(draw)
 
         def begin(engine: Engine) -> None:
             if stay:

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from sandbox.catalogue import make_catalogue
+from sandbox.catalogue import is_kept, keep, make_catalogue
 
 
 def digests(directory: Path) -> dict[str, str]:
@@ -38,3 +39,26 @@ def test_photos_plates_and_manifest(tmp_path: Path) -> None:
             assert min(photo.size) >= 512
             changed = np.abs(np.asarray(photo, np.int16) - np.asarray(plate, np.int16)).max(axis=2) > 12
             assert 0.002 < changed.mean() < 0.2
+
+
+def test_what_is_drawn_is_kept_for_the_next_demo_and_whatever_differs_is_not(tmp_path: Path) -> None:
+    assert not is_kept(tmp_path, count=1)
+    photo = tmp_path / make_catalogue(tmp_path, count=1)[0].path
+    assert not is_kept(tmp_path, count=1)
+    keep(tmp_path, count=1)
+    assert is_kept(tmp_path, count=1)
+    assert not is_kept(tmp_path, count=2)
+    before = photo.read_bytes()
+    photo.write_bytes(before[:-1])
+    assert not is_kept(tmp_path, count=1)
+    photo.write_bytes(before)
+    assert is_kept(tmp_path, count=1)
+    (photo.parent / "another.jpg").write_bytes(before)
+    assert not is_kept(tmp_path, count=1)
+
+
+def test_what_another_version_drew_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_catalogue(tmp_path, count=1)
+    keep(tmp_path, count=1)
+    monkeypatch.setattr("sandbox.catalogue.kept.SOURCES", tmp_path / "nowhere")
+    assert not is_kept(tmp_path, count=1)
