@@ -63,8 +63,9 @@ def demo(to: Path | None, stay: bool) -> int:
             return
         summary.print(command=f"CLEANPLATE_HOME={home} cleanplate")
         if stay:
-            click.echo("The console stays open until Ctrl-C.", err=True)
+            # Before it is said: who answers at once must not interrupt what is done.
             stop = stop_on_signals()
+            click.echo("The console stays open until Ctrl-C.", err=True)
             while not stop.wait(1.0):
                 stack.check()
 
