@@ -75,7 +75,7 @@ def test_an_outage_costs_a_handful_of_calls_and_no_attempt_and_ends_by_itself(tm
         fleet.wait_until(lambda: failed() >= 1, 120)
         assert circuit_of(fleet) == "outage"
         # Eight of ten failed; a good answer that was still on the way among them makes room for another bad one.
-        good = one(fleet, f"{CALLS} answered_at <= opened_at AND attempts.code = '200' AND answered_at > ({FIRST_FAILURE})")
+        good = one(fleet, f"{CALLS} attempts.code = '200' AND answered_at <= opened_at AND {AFTER_FIRST}")
         assert 5 <= one(fleet, f"{FAILURES} answered_at <= opened_at") <= 10 + good
         # Who began to open a call before the circuit's row was written may still do so; that is over by now.
         first, asked_by_then = failed(), one(fleet, CALLED)
@@ -90,7 +90,7 @@ def test_an_outage_costs_a_handful_of_calls_and_no_attempt_and_ends_by_itself(tm
 
 
 CALLED = "SELECT count(*) FROM attempts WHERE sent_at IS NOT NULL"
-FIRST_FAILURE = "SELECT min(a.answered_at) FROM attempts AS a WHERE a.code = '801'"
+AFTER_FIRST = "answered_at > (SELECT min(a.answered_at) FROM attempts AS a WHERE a.code = '801')"
 CALLS = "SELECT count(*) FROM attempts CROSS JOIN circuits WHERE sent_at IS NOT NULL AND"
 FAILURES = f"{CALLS} attempts.code = '801' AND"
 
