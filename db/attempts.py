@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
@@ -15,6 +16,8 @@ from db.jobs import ClaimedJob
 # Leases are renewed when a third of them is gone. One with less than a third left belongs to a worker that was frozen,
 # and would lapse in the middle of the call: the job would be rescued, and called and paid for once more.
 _LEASE_SHARE_LEFT = 1 / 3
+
+MESSAGE_CHARS = 2000
 
 # The row and its reservation are of one transaction, and so of one day.
 _RESERVED = "batch_id, account, price, CAST(created_at AT TIME ZONE 'UTC' AS date) AS day"
@@ -69,6 +72,38 @@ def open_call(
     return attempt_id
 
 
+def open_calls(
+    connection: Connection, jobs_to_call: Sequence[ClaimedJob], *, worker: str, account: str, price: Decimal
+) -> dict[int, int]:
+    """Write such rows for many jobs in one round trip; return their ids by job.
+
+    Missing are those whose call must not be made, and those that `open_call` has to be asked about one by one: their
+    batch has a limit, or the circuit is open. An account with a daily limit is not for this.
+
+    Args:
+        connection: An open transaction.
+        jobs_to_call: Whose calls.
+        worker: Who calls.
+        account: For whom.
+        price: Of a call.
+    """
+    statement = text(
+        "SELECT * FROM open_calls(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:batch_ids AS bigint[]), "
+        ":worker, :account, :price, CAST(:left AS double precision[]))"
+    )
+    each = sorted(jobs_to_call, key=lambda job: job.id)
+    values = {
+        "ids": [job.id for job in each],
+        "tokens": [job.lease_token for job in each],
+        "batch_ids": [job.batch_id for job in each],
+        "worker": worker,
+        "account": account,
+        "price": price,
+        "left": [job.lease_seconds * _LEASE_SHARE_LEFT for job in each],
+    }
+    return {row.job_id: row.attempt_id for row in connection.execute(statement, values)}
+
+
 def _insert_open(connection: Connection, job: ClaimedJob, *, worker: str, account: str, tariff: Tariff) -> int | None:
     statement = text(
         "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) "  # noqa: S608
@@ -97,11 +132,6 @@ def withdraw(connection: Connection, attempt_id: int) -> None:
     row = connection.execute(statement, {"id": attempt_id}).one_or_none()
     if row is not None:
         _return_call(connection, row, is_limited=is_limited)
-
-
-def settle_paid(connection: Connection, attempt_id: int, outcome: AttemptResult) -> bool:
-    """Write down how a paid call ended whose job this transaction has written already; False when already done."""
-    return _settle(connection, attempt_id, outcome) is not None
 
 
 def settle(connection: Connection, attempt_id: int, outcome: AttemptResult, *, others: Sequence[int] = ()) -> bool:
@@ -237,7 +267,7 @@ def _values(outcome: AttemptResult) -> dict[str, object]:
     return {
         "answer_class": outcome.answer_class.value,
         "code": outcome.code,
-        "message": outcome.message[:2000],
+        "message": outcome.message[:MESSAGE_CHARS],
         "spend": outcome.spend.value,
         "counted": outcome.counted,
         "http_status": outcome.http_status,

@@ -1,10 +1,11 @@
 """Queries of one job's life on a worker: claim, renew, finish, give back. Every write carries the lease token."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from core.errors import LeaseLost
 from db.cancels import CALLED_OFF
@@ -50,26 +51,58 @@ class Changed:
 NOT_COMPARED = Changed()
 
 
-def claim(connection: Connection, job_id: int, *, worker: str, lease_seconds: float) -> ClaimedJob | None:
-    """Take a queued job of an active batch; None when there is nothing to take (already claimed, paused, gone)."""
+def claim(
+    connection: Connection, job_id: int, *, worker: str, lease_seconds: float, token: UUID | None = None
+) -> ClaimedJob | None:
+    """Take a queued job of an active batch; None when there is nothing to take (already claimed, paused, gone).
+
+    Args:
+        connection: An open transaction.
+        job_id: Which.
+        worker: Who takes it.
+        lease_seconds: For how long.
+        token: Of the lease. Whoever asks with the same one again, because an answer was lost, gets the same job again.
+    """
+    asked = {job_id: token or uuid4()}
+    return claim_each(connection, asked, worker=worker, lease_seconds=lease_seconds).get(job_id)
+
+
+def claim_each(
+    connection: Connection, asked: Mapping[int, UUID], *, worker: str, lease_seconds: float, waits: bool = True
+) -> dict[int, ClaimedJob]:
+    """Take many jobs in one statement, each with a token of its own, and return those that were to be had, by id.
+
+    Args:
+        connection: An open transaction.
+        asked: The tokens, by job.
+        worker: Who takes them.
+        lease_seconds: For how long.
+        waits: Whether one that somebody else has locked is waited for, or left out.
+    """
     statement = text(
-        "UPDATE jobs AS j SET state = 'running', lease_token = gen_random_uuid(), "  # noqa: S608
+        "WITH free AS MATERIALIZED (SELECT j.id, asked.token, b.lane, b.options "  # noqa: S608
+        "FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS asked (id, token) "
+        "JOIN jobs AS j ON j.id = asked.id JOIN batches AS b ON b.id = j.batch_id "
+        "WHERE (j.state = 'queued' OR (j.state = 'running' AND j.lease_token = asked.token)) AND b.state = 'active' "
+        f"AND NOT {CALLED_OFF} ORDER BY j.id FOR NO KEY UPDATE OF j{'' if waits else ' SKIP LOCKED'}) "
+        "UPDATE jobs AS j SET state = 'running', lease_token = free.token, "
         "worker = :worker, queued_at = NULL, lease_expires_at = now() + make_interval(secs => :lease), "
-        "started_at = coalesce(j.started_at, now()) "
-        "FROM batches AS b WHERE j.id = :id AND j.state = 'queued' AND b.id = j.batch_id AND b.state = 'active' "
-        f"AND NOT {CALLED_OFF} "
-        "RETURNING j.id, j.batch_id, b.lane, j.lease_token, CAST(:lease AS double precision) AS lease_seconds, "
+        "started_at = coalesce(j.started_at, now()) FROM free WHERE j.id = free.id "
+        "RETURNING j.id, j.batch_id, free.lane, j.lease_token, CAST(:lease AS double precision) AS lease_seconds, "
         "coalesce(j.input_uri, j.source_uri) AS source_uri, j.name, "
         "j.elements, j.subject_elements, "
         "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, j.source_sha256, "
         "j.content_key, "
-        "coalesce(b.options ->> 'fit', 'fit') AS fit, coalesce(b.options ->> 'send', 'auto') AS send, "
-        "coalesce(CAST(b.options ->> 'force' AS boolean), false) AS force, j.redo_of, "
+        "coalesce(free.options ->> 'fit', 'fit') AS fit, coalesce(free.options ->> 'send', 'auto') AS send, "
+        "coalesce(CAST(free.options ->> 'force' AS boolean), false) AS force, j.redo_of, "
         "CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds"
     )
-    row = connection.execute(statement, {"id": job_id, "worker": worker, "lease": lease_seconds}).one_or_none()
-    if row is None:
-        return None
+    ids = sorted(asked)
+    values = {"ids": ids, "tokens": [asked[job_id] for job_id in ids], "worker": worker, "lease": lease_seconds}
+    return {row.id: _claimed(row) for row in connection.execute(statement, values)}
+
+
+def _claimed(row: Row[Any]) -> ClaimedJob:
     values = row._asdict()
     values["elements"] = tuple(values["elements"])
     values["subject_elements"] = tuple(values["subject_elements"])
@@ -230,18 +263,6 @@ def give_back(
     states = list(connection.execute(statement, values | whose(job)).scalars())
     must_hold(len(states), job)
     return str(states[0])
-
-
-def note_paid(connection: Connection, job: ClaimedJob, output_url: str) -> None:
-    """Keep the link of an output that is paid for, until it is collected.
-
-    Raises:
-        LeaseLost: Another worker owns the job.
-    """
-    statement = text(
-        "UPDATE jobs SET output_url = :output_url WHERE id = :id AND lease_token = :token AND state = 'running'"
-    )
-    must_hold(connection.execute(statement, whose(job) | {"output_url": output_url}).rowcount, job)
 
 
 def has_artifact(connection: Connection, job_id: int, sha256: str) -> bool:

@@ -1,14 +1,13 @@
 """Jobs with the same photo and the same options: of those, one calls, and the others take what it came to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from core import content
 from core.states import JobState
-from db import locks
-from db.jobs import ClaimedJob, must_hold, whose
-from db.locks import Space
+from db.jobs import ClaimedJob, must_hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,67 +25,83 @@ class Twin:
     output_url: str | None = None
 
 
-def note_source(
-    connection: Connection,
-    job: ClaimedJob,
-    *,
-    sha256: str,
-    content_key: str,
-    size_bytes: int,
-    width: int,
-    height: int,
-) -> Twin | None:
-    """Write down what the source is; return another job of the same content that makes a call needless, if any.
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a job's source is.
 
-    The link of an output that was paid for under another content key (the source held another photo before, or another
-    provider was asked) is dropped.
+    Args:
+        job: Whose.
+        sha256: Of the file.
+        content_key: The same for the same file, options and provider.
+        size_bytes: Of the file.
+        width: Pixels.
+        height: Pixels.
+    """
 
-    The lock on the content makes two workers with identical photos ask one after the other, so that only one of
-    them calls. A job that is forced looks only at its own batch.
+    job: ClaimedJob
+    sha256: str
+    content_key: str
+    size_bytes: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a source that was just noted.
+
+    Args:
+        twin: Another job of the same content that makes a call needless, if any.
+        is_output: Whether its bytes are an output of ours.
+        is_redone: Whether a redo of this job has succeeded.
+    """
+
+    twin: Twin | None
+    is_output: bool
+    is_redone: bool
+
+
+def note_source(connection: Connection, noted: Noted) -> Seen:
+    """Write down what a source is, and return what is known of it.
 
     Raises:
         LeaseLost: Another worker owns the job.
     """
-    locks.hold(connection, Space.CONTENT, content_key)
+    found = note_sources(connection, [noted])
+    must_hold(len(found), noted.job)
+    return found[noted.job.id]
+
+
+def note_sources(connection: Connection, noted: Sequence[Noted]) -> dict[int, Seen]:
+    """Write down what some sources are, no two of the same content; return what is known of each, by its job.
+
+    Missing are jobs that another worker owns. The link of an output that was paid for under another content key (the
+    source held another photo before, or another provider was asked) is dropped.
+
+    The lock on the content makes two workers with identical photos ask one after the other, so that only one of
+    them calls. A job that is forced looks only at its own batch.
+    """
     statement = text(
-        "UPDATE jobs SET source_sha256 = :sha256, content_key = :content_key, content_lease = :token, "
-        "source_bytes = :size_bytes, width = :width, height = :height, "
-        # The output of what the source was before, or of whom another was asked, must never pass for that of now.
-        "output_url = CASE WHEN content_key = :content_key THEN output_url END "
-        "WHERE id = :id AND lease_token = :token AND state = 'running'"
+        "SELECT * FROM note_sources(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:sha256s AS text[]), "
+        "CAST(:content_keys AS text[]), CAST(:sizes AS bigint[]), CAST(:widths AS bigint[]), "
+        "CAST(:heights AS bigint[]), CAST(:forces AS boolean[]))"
     )
+    each = sorted(noted, key=lambda one: one.job.id)
     values = {
-        "sha256": sha256,
-        "content_key": content_key,
-        "size_bytes": size_bytes,
-        "width": width,
-        "height": height,
+        "ids": [one.job.id for one in each],
+        "tokens": [one.job.lease_token for one in each],
+        "sha256s": [one.sha256 for one in each],
+        "content_keys": [one.content_key for one in each],
+        "sizes": [one.size_bytes for one in each],
+        "widths": [one.width for one in each],
+        "heights": [one.height for one in each],
+        "forces": [one.job.force for one in each],
     }
-    must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
-    row = connection.execute(
-        text(
-            "SELECT j.id, j.state, j.code, j.message, j.artifact_sha256, "
-            "CASE WHEN j.state <> 'running' THEN j.output_url END AS output_url FROM jobs AS j "
-            "WHERE j.content_key = :key AND j.id <> :id AND (NOT :force OR j.batch_id = :batch_id) "
-            "AND (j.state = 'succeeded' "
-            # Only one that noted its source in this very run is waited for: of identical photos the first one calls.
-            "OR (j.state = 'running' AND j.content_lease = j.lease_token) "
-            "OR (j.state <> 'running' AND j.output_url IS NOT NULL) "
-            "OR (:first_time AND (j.state = 'held' OR (j.state = 'dead' AND (j.code = 'rejected' "
-            "OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.code = j.code "
-            "AND a.answer_class = 'permanent')))))) "
-            "ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.output_url IS NOT NULL DESC, "
-            "j.state = 'held' DESC, j.id LIMIT 1"
-        ),
-        {
-            "key": content_key,
-            "id": job.id,
-            "batch_id": job.batch_id,
-            "force": job.force,
-            "first_time": job.requeues == 0,
-        },
-    ).one_or_none()
-    return Twin(row.id, JobState(row.state), *row[2:]) if row else None
+    found = {}
+    for job_id, twin_id, state, *rest, is_output, is_redone in connection.execute(statement, values):
+        twin = Twin(twin_id, JobState(state), *rest) if twin_id is not None else None
+        found[job_id] = Seen(twin, is_output, is_redone)
+    return found
 
 
 def find_own_output(connection: Connection, job: ClaimedJob, sha256: str, provider: str) -> Twin | None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,9 +21,13 @@ from weakref import WeakKeyDictionary
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from db.functions import FUNCTIONS
 from db.locks import IN_ORDER_OF_ID, ORDER, Space
 
 _HOME = Path(__file__).parents[1]
+_COMMENT = re.compile(r"--[^\n]*")
+_CALL = re.compile(r"SELECT \* FROM (\w+)\(")
+_SPACE = re.compile(r"hashtextextended\(.*, (\d+)\)")
 _GROUP = re.compile(r"\(([^()]*)\)")
 _PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+(?:\[\])?)?")
 _ANY = re.compile(r"ANY ?\((?:CAST\()?(:\w+)(?: AS \w+\[\]\))?\)")
@@ -55,6 +60,11 @@ class Lock:
 def locks_of(statement: str, values: Any) -> list[Lock]:
     """Return what a statement locks, in the order in which it does."""
     given = values if isinstance(values, dict) else {}
+    if statement.lstrip().startswith("CREATE "):
+        return []
+    called = _CALL.match(statement)
+    if called is not None and called[1] in FUNCTIONS:
+        return _locks_of_function(called[1])
     if _ADVISORY.search(statement):
         return [Lock(Space(given["space"]), frozenset([given["name"]]))]
     found: list[Lock] = []
@@ -66,9 +76,22 @@ def locks_of(statement: str, values: Any) -> list[Lock]:
     return found
 
 
+@cache
+def _locks_of_function(name: str) -> list[Lock]:
+    """Return what the statements of a function of the database lock, one after the other."""
+    found: list[Lock] = []
+    body = _COMMENT.sub("", FUNCTIONS[name]).partition("BEGIN")[2]
+    for statement in body.split(";"):
+        spaces = _SPACE.findall(statement) if _ADVISORY.search(statement) else []
+        found.extend(Lock(Space(int(space)), None) for space in spaces)
+        if not spaces:
+            found.extend(locks_of(statement, {}))
+    return found
+
+
 def _parts(statement: str) -> Iterator[str]:
     """Yield a statement without its comments bracket by bracket, the inner ones and the earlier ones first."""
-    text = re.sub(r"--[^\n]*", "", statement)
+    text = _COMMENT.sub("", statement)
     text = re.sub(r"'(?:[^']|'')*'", "''", text)
     text = _ANY.sub(r"ANY \1", _PARAMETER.sub(r":\1", text))
     text = re.sub(r"\s+", " ", text)

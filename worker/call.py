@@ -23,6 +23,7 @@ from removal.contract import RemovalRequest
 from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit, SlotMoved
 from removal.provider import PreparedCall
 from worker.policy import UNCOUNTED
+from worker.writes import Opened, Writes
 
 log = logging.getLogger(__name__)
 
@@ -53,19 +54,12 @@ class Call:
     was_sent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """An attempt's row, and when (local monotonic seconds) it was asked whether the call may be made."""
-
-    attempt_id: int
-    asked_at: float
-
-
 class Caller:
     """Makes the calls of one process.
 
     Args:
         engine: Where attempts are written.
+        writes: Writes them with those of others.
         limiter: The fleet's token bucket.
         client: The removal API.
         account: Whose circuit decides whether calls may be made.
@@ -76,6 +70,7 @@ class Caller:
     def __init__(
         self,
         engine: Engine,
+        writes: Writes,
         limiter: Limiter,
         client: RemovalClient,
         *,
@@ -84,6 +79,7 @@ class Caller:
         tariff: Tariff = FREE,
     ) -> None:
         self._engine = engine
+        self._writes = writes
         self._limiter = limiter
         self._client = client
         self._account = account
@@ -126,7 +122,7 @@ class Caller:
             SlotMoved: Too much time went by before the slot came. Nothing was sent, and nothing is left of the attempt:
                 all that was asked (batch, budget, circuit, lease, connection) has to be asked again.
         """
-        opened: _Opened | None = None
+        opened: Opened | None = None
         sent_at: float | None = None
 
         def gate() -> None:
@@ -157,7 +153,14 @@ class Caller:
         self._report(permit, answer)
         return Call(opened.attempt_id, answer, sent_at - began, was_sent=True)
 
-    def _open(self, job: ClaimedJob) -> _Opened:
+    def _open(self, job: ClaimedJob) -> Opened:
+        opened = self._writes.open(job) if self._tariff.daily_calls is None else None
+        if opened is None:
+            opened = self._open_alone(job)
+        logs.bind(attempt=opened.attempt_id)
+        return opened
+
+    def _open_alone(self, job: ClaimedJob) -> Opened:
         def work(connection: Connection) -> tuple[int | None, float]:
             attempt_id = attempts.open_call(
                 connection, job, worker=self._worker, account=self._account, tariff=self._tariff
@@ -170,10 +173,9 @@ class Caller:
         except DatabaseBusy as error:
             log.info("job %s gives its place to others: %s", job.id, error)
             _give_up("somebody else keeps the batch or the account's day for longer than a call can wait")
-        logs.bind(attempt=attempt_id)
         if attempt_id is None:
             _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is (nearly) lost")
-        return _Opened(attempt_id, asked_at)
+        return Opened(attempt_id, asked_at)
 
     def _withdraw(self, attempt_id: int) -> None:
         transact(

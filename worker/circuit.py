@@ -28,10 +28,6 @@ class AccountHealth:
     probes: ProbeRules
     kind_of: KindOf
 
-    def note_success(self, connection: Connection, attempt_id: int) -> None:
-        """Close the circuit: a call that was sent since it opened was good."""
-        circuits.close(connection, self.account, attempt_id=attempt_id)
-
     def look(self, connection: Connection, job: ClaimedJob, attempt_id: int, outcome: AttemptResult) -> Outlook:
         """Return what a call that did not succeed tells of the provider, before it is settled.
 

@@ -50,7 +50,7 @@ def connect(database_url: str, concurrency: int) -> Connections:
     """
 
     def pool(size: int) -> Engine:
-        return make_engine(database_url, pool_size=size, is_strict=True, lock_seconds=LOCK_SECONDS)
+        return make_engine(database_url, pool_size=size, is_strict=True, lock_seconds=LOCK_SECONDS, is_by_key=True)
 
     return Connections(
         work=pool(min(MOST_CONNECTIONS - PAID_CONNECTIONS - 1, concurrency)),

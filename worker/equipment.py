@@ -14,6 +14,7 @@ from worker.finish import Finisher
 from worker.leases import LeaseKeeper
 from worker.output import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW
 from worker.policy import RetryRules
+from worker.writes import Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Equipment:
 
     Args:
         engine: The database.
+        writes: Writes what goes right, for many jobs at once.
         caller: Makes the calls.
         fetcher: Fetches photos and outputs.
         finisher: Writes how executions ended.
@@ -41,6 +43,7 @@ class Equipment:
     """
 
     engine: Engine
+    writes: Writes
     caller: Caller
     fetcher: Fetcher
     finisher: Finisher

@@ -12,16 +12,19 @@ from sqlalchemy import Connection, Engine
 from core.decision import Decision, Move
 from core.errors import StoreUnavailable
 from core.states import JobState
-from db import artifacts, attempts, jobs, success
+from db import artifacts, attempts, jobs, paid, success
 from db.artifacts import artifact_key
 from db.attempts import AttemptResult
 from db.jobs import Changed, ClaimedJob
+from db.paid import Paid
 from db.session import transact
 from db.store import ArtifactStore
+from db.success import Clean
 from db.sweeping import upload
 from db.twins import Twin
 from worker.circuit import AccountHealth
 from worker.output import Output
+from worker.writes import Writes
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Finisher:
         engine: The database.
         store: Where artifacts go.
         paid: Connections to it for what is paid for, on which nothing else waits.
+        writes: Writes what goes right with what others do.
         health: The account's circuit.
         worker: The name of this process in attempts.
         out_of_time: Ends the patience, when the process has to go.
@@ -67,12 +71,14 @@ class Finisher:
         store: ArtifactStore,
         *,
         paid: Engine,
+        writes: Writes,
         health: AccountHealth,
         worker: str,
         out_of_time: threading.Event,
     ) -> None:
         self._engine = engine
         self._paid = paid
+        self._writes = writes
         self._store = store
         self._health = health
         self._worker = worker
@@ -85,12 +91,9 @@ class Finisher:
             LeaseLost: Another worker owns the job.
         """
 
-        def work(connection: Connection) -> None:
-            jobs.note_paid(connection, job, output_url)
-            attempts.settle_paid(connection, attempt_id, outcome)
-            self._health.note_success(connection, attempt_id)
-
-        self._write(work, self._paid)
+        answer = Paid(job, attempt_id, outcome, output_url)
+        if not self._writes.note_paid(answer):
+            self._write(lambda connection: paid.note(connection, answer, self._health.account), self._paid)
 
     def succeed(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
         """Keep the output and end the job.
@@ -105,16 +108,37 @@ class Finisher:
             StoreUnavailable: The store takes nothing; the link of the output stays with the job.
         """
 
-        self._keep(
-            job,
-            attempt_id,
-            output,
-            lambda connection, sha256: success.succeed(
-                connection, job, artifact_sha256=sha256, changed=_changed_of(output)
-            ),
-            keep_raw=False,
-        )
+        if not self._succeed_with_others(job, attempt_id, output):
+            self._keep(
+                job,
+                attempt_id,
+                output,
+                lambda connection, sha256: success.succeed(
+                    connection, job, artifact_sha256=sha256, changed=_changed_of(output)
+                ),
+                keep_raw=False,
+            )
         return Ending(JobState.SUCCEEDED, "200")
+
+    def _succeed_with_others(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> bool:
+        sha256 = hashlib.sha256(output.data).hexdigest()
+        is_elsewhere = bool(self._store.place_of(artifact_key(sha256, output.format)))
+        # An original ends with its redo, and comes before it.
+        if attempt_id is None or job.redo_of is not None or is_elsewhere:
+            return False
+        return self._writes.succeed(
+            Clean(
+                job,
+                attempt_id,
+                sha256,
+                output.data,
+                output.format,
+                output.width,
+                output.height,
+                _changed_of(output),
+                output.bytes_received,
+            )
+        )
 
     def hold(self, job: ClaimedJob, attempt_id: int | None, output: Output, *, code: str, message: str) -> Ending:
         """Keep the output and let a person decide about it.

@@ -7,6 +7,7 @@ it, so a crash leaves a trace that says "maybe billed".
 import random
 import threading
 import time
+from uuid import uuid4
 
 import structlog
 
@@ -50,7 +51,9 @@ class Pipeline:
     def __init__(self, tools: Equipment) -> None:
         self._tools = tools
         taking = Taking(tools.provider, tools.bounds, tools.takes_bytes, tools.mask_order, tools.mask_origin)
-        self._preparer = Preparer(tools.engine, tools.fetcher, taking, kind_of=tools.kind_of, worker=tools.worker)
+        self._preparer = Preparer(
+            tools.engine, tools.writes, tools.fetcher, taking, kind_of=tools.kind_of, worker=tools.worker
+        )
         self._paid = PaidOutputs(tools)
         self._claiming: set[int] = set()
 
@@ -63,10 +66,12 @@ class Pipeline:
         tools = self._tools
         self._claiming.add(job_id)
         try:
-            job = transact(
+            # The same for all tries: one whose answer is lost has taken the job, and the next finds it.
+            token = uuid4()
+            job = tools.writes.claim(job_id, token) or transact(
                 tools.engine,
                 lambda connection: jobs.claim(
-                    connection, job_id, worker=tools.worker, lease_seconds=tools.lease_seconds
+                    connection, job_id, worker=tools.worker, lease_seconds=tools.lease_seconds, token=token
                 ),
                 patience_seconds=CLAIM_PATIENCE_SECONDS,
                 give_up=tools.stopping.is_set,

@@ -11,7 +11,7 @@ from db import attempts, redo, twins, uploads
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
-from db.twins import Twin
+from db.twins import Noted, Seen, Twin
 from photos.fetch import Fetcher
 from photos.fitting import Fitted, as_it_is, fit
 from photos.identity import Terms, identify
@@ -22,6 +22,7 @@ from removal.answers import KindOf
 from removal.bounds import Bounds
 from removal.mask import Mask, Order, read_for_photo
 from worker import past_attempts
+from worker.writes import Writes
 
 NOTE_PATIENCE_SECONDS = 10.0
 
@@ -70,15 +71,19 @@ class Preparer:
     """Takes in the photos of one process' jobs.
 
     Args:
-        engine: Where photos are noted, and identical ones found.
+        engine: The database.
+        writes: Where photos are noted, and identical ones found.
         fetcher: Fetches them.
         taking: What the provider takes.
         kind_of: What its codes mean.
         worker: The name of this process in attempts.
     """
 
-    def __init__(self, engine: Engine, fetcher: Fetcher, taking: Taking, *, kind_of: KindOf, worker: str) -> None:
+    def __init__(
+        self, engine: Engine, writes: Writes, fetcher: Fetcher, taking: Taking, *, kind_of: KindOf, worker: str
+    ) -> None:
         self._engine = engine
+        self._writes = writes
         self._fetcher = fetcher
         self._taking = taking
         self._kind_of = kind_of
@@ -103,28 +108,31 @@ class Preparer:
                 source = read_source(job.source_uri, self._fetcher, max_bytes=most, take=take)
         with tracing.span("fit"):
             photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
-        found = photo.fitted.photo
+        return photo, self._note(job, photo)
 
-        def work(connection: Connection) -> Twin | None:
-            twin = twins.note_source(
-                connection,
-                job,
-                sha256=photo.sha256,
-                content_key=photo.content_key,
-                size_bytes=len(source.data),
-                width=found.width,
-                height=found.height,
-            )
-            if twin is None:
-                twin = twins.find_own_output(connection, job, photo.sha256, self._taking.provider)
-            # Requeued while it was done again: a call would be paid for nothing.
-            twin = redo.find_done(connection, job.id) or twin
-            if (drop := find_drop(job, photo)) is not None:
+    def _note(self, job: ClaimedJob, photo: Prepared) -> Twin | None:
+        found, drop = photo.fitted.photo, find_drop(job, photo)
+        noted = Noted(job, photo.sha256, photo.content_key, len(photo.source.data), found.width, found.height)
+
+        def write(connection: Connection) -> Seen:
+            seen = twins.note_source(connection, noted)
+            if drop is not None:
                 attempts.note_without_call(connection, job, drop.noted, worker=self._worker)
-            return twin
+            return seen
 
-        # Identical photos wait for each other here; a whole catalogue may share one.
-        return photo, transact(self._engine, work, patience_seconds=NOTE_PATIENCE_SECONDS, repeats_busy=True)
+        seen = self._writes.note(noted) if drop is None else None
+        if seen is None:
+            # Identical photos wait for each other here; a whole catalogue may share one.
+            seen = transact(self._engine, write, patience_seconds=NOTE_PATIENCE_SECONDS, repeats_busy=True)
+        return self._find_better(job, photo, seen) if seen.is_redone or seen.is_output else seen.twin
+
+    def _find_better(self, job: ClaimedJob, photo: Prepared, seen: Seen) -> Twin | None:
+        def look(connection: Connection) -> Twin | None:
+            # Requeued while it was done again: a call would be paid for nothing.
+            done = redo.find_done(connection, job.id) if seen.is_redone else None
+            return done or seen.twin or twins.find_own_output(connection, job, photo.sha256, self._taking.provider)
+
+        return transact(self._engine, look, patience_seconds=NOTE_PATIENCE_SECONDS, repeats_busy=True)
 
     def _read_upload(self, job: ClaimedJob) -> Source:
         data = transact(self._engine, lambda connection: uploads.find(connection, job.source_uri))

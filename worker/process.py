@@ -38,6 +38,7 @@ from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline
 from worker.policy import rules_from
 from worker.taken_messages import telling_what_is_held
+from worker.writes import Writes
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -153,9 +154,17 @@ def _build(
     tariff = tariff_of(settings)
     if tariff.daily_calls is not None:
         transact(engine, lambda connection: budgets.count_today(connection, settings.account), patience_seconds=60)
+    writes = Writes(
+        connections,
+        worker=name,
+        lease_seconds=settings.lease_seconds,
+        account=settings.account,
+        price=tariff.price,
+    )
     tools = Equipment(
         engine=engine,
-        caller=Caller(engine, limiter, client, account=settings.account, worker=name, tariff=tariff),
+        writes=writes,
+        caller=Caller(engine, writes, limiter, client, account=settings.account, worker=name, tariff=tariff),
         fetcher=Fetcher(
             timeout_seconds=settings.fetch_timeout,
             max_bytes=MAX_FETCH_BYTES,
@@ -165,6 +174,7 @@ def _build(
             engine,
             open_store(settings.artifact_store, settings),
             paid=connections.paid,
+            writes=writes,
             health=AccountHealth(
                 settings.account,
                 ProbeRules(settings.outage_probe_seconds, settings.outage_probe_cap_seconds),

@@ -6,9 +6,10 @@ from sqlalchemy import Connection, Engine, text
 
 from core.settings import OnMaybeBilled
 from core.states import Lane
-from db import attempts, batches, jobs, queue
+from db import attempts, batches, jobs, queue, twins
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
+from db.twins import Noted, Twin
 from worker.policy import RetryRules, decide_lost
 
 ACCOUNT = "test-account"
@@ -70,6 +71,11 @@ def claim(engine: Engine, job_id: int) -> ClaimedJob | None:
     """Claim a job as a worker would."""
     with engine.begin() as connection:
         return jobs.claim(connection, job_id, worker="w", lease_seconds=30)
+
+
+def note_source(connection: Connection, job: ClaimedJob, sha256: str, content_key: str) -> Twin | None:
+    """Write down what a job's source is, and return its twin, if it has one."""
+    return twins.note_source(connection, Noted(job, sha256, content_key, 1, 600, 600)).twin
 
 
 def call(engine: Engine, job_id: int, tariff: Tariff = FREE) -> int | None:

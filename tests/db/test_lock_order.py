@@ -17,7 +17,9 @@ from removal.providers.aidge import Aidge
 from tests.db.meeting import meet
 from tests.db.rows import ACCOUNT, OUTPUT, claim, keep_output, make_batch, put, rescue, state_of
 from worker.circuit import AccountHealth
+from worker.connections import Connections
 from worker.finish import Finisher
+from worker.writes import Writes
 
 TARIFF = Tariff(Decimal("0.01"), daily_calls=100)
 HEALTH = AccountHealth(ACCOUNT, ProbeRules(), Aidge.kind_of)
@@ -25,7 +27,16 @@ REFUSED = AttemptResult(AnswerClass.PERMANENT, "703", "no", http_status=200, lat
 
 
 def finisher(engine: Engine) -> Finisher:
-    return Finisher(engine, PostgresStore(), paid=engine, health=HEALTH, worker="w", out_of_time=threading.Event())
+    lines = Connections(engine, engine, engine)
+    return Finisher(
+        engine,
+        PostgresStore(),
+        paid=engine,
+        writes=Writes(lines, worker="w", lease_seconds=30, account=ACCOUNT, price=Decimal(0)),
+        health=HEALTH,
+        worker="w",
+        out_of_time=threading.Event(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,6 +155,7 @@ def test_no_trigger_but_that_of_redos_locks_rows_that_its_statement_does_not(eng
     # The recorder does not see what triggers lock: whoever adds one looks after its order by hand.
     locking = text(
         "SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace('public') "
+        "AND prorettype = CAST('trigger' AS regtype) "
         "AND prosrc ~* '(update|delete from|for share|for key share|lock table|pg_advisory)'"
     )
     with engine.connect() as connection:

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, cancels, jobs, locks, migrate, queue, requeues, tallies
+from db import attempts, cancels, locks, migrate, queue, requeues, tallies
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
@@ -258,7 +258,9 @@ def test_a_call_that_is_being_settled_and_the_summing_of_costs_do_not_end_each_o
     paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
-            jobs.note_paid(connection, job, "http://127.0.0.1/output")
+            connection.execute(
+                text("UPDATE jobs SET output_url = 'http://127.0.0.1/output' WHERE id = :id"), {"id": job_id}
+            )
             migrating = pool.submit(migrate_to, engine, "0009")
             wait_for_lock(engine, migrating)
             attempts.settle(connection, called, paid)

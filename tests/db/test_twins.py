@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, JobState
-from db import attempts, jobs, requeues, twins
+from db import attempts, jobs, requeues
 from db.attempts import AttemptResult
 from db.twins import Twin
-from tests.db.rows import ACCOUNT, claim, make_batch, put
+from tests.db.rows import ACCOUNT, claim, make_batch, note_source, put
 
 
 def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
@@ -18,7 +18,7 @@ def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
 
     def note(job: jobs.ClaimedJob) -> Twin | None:
         with engine.begin() as connection:
-            return twins.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=600, height=600)
+            return note_source(connection, job, "s", "k")
 
     assert note(first) is None
     twin = note(second)
@@ -49,9 +49,7 @@ def test_identical_photos_that_all_come_back_do_not_wait_for_each_other(engine: 
         for job in claimed:
             assert job is not None
             with engine.begin() as connection:
-                found.append(
-                    twins.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
-                )
+                found.append(note_source(connection, job, "s", "k"))
         return found
 
     for _ in range(2):
@@ -68,7 +66,7 @@ def test_a_held_twin_holds_until_a_person_says_otherwise(engine: Engine) -> None
 
     def note(job: jobs.ClaimedJob) -> Twin | None:
         with engine.begin() as connection:
-            return twins.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
+            return note_source(connection, job, "s", "k")
 
     note(first)
     with engine.begin() as connection:
@@ -94,9 +92,9 @@ def test_a_link_is_kept_under_its_own_content_key_only(
     job = claim(engine, job_id)
     assert job is not None
     with engine.begin() as connection:
-        twins.note_source(connection, job, sha256="s", content_key="k", size_bytes=1, width=9, height=9)
-        jobs.note_paid(connection, job, "https://outputs.example/1")
+        note_source(connection, job, "s", "k")
+        connection.execute(text("UPDATE jobs SET output_url = 'https://outputs.example/1'"))
     with engine.begin() as connection:
-        twins.note_source(connection, job, sha256=sha256, content_key=content_key, size_bytes=1, width=9, height=9)
+        note_source(connection, job, sha256, content_key)
         found = connection.execute(text("SELECT output_url FROM jobs")).scalar_one()
     assert found == kept

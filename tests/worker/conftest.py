@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from worker.finish import Ending, Finisher
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline
 from worker.policy import RetryRules
+from worker.writes import Writes
 
 PATIENT_SECONDS = 60.0
 RATE = 500.0
@@ -144,14 +146,17 @@ def make_bench(
         stopping = threading.Event()
         lines = connections or Connections(engine, engine, engine)
         leases = LeaseKeeper(lines.leases, 30)
+        writes = Writes(lines, worker="w", lease_seconds=30, account="test", price=Decimal(0))
         tools = Equipment(
             engine=lines.work,
-            caller=Caller(lines.work, Limiter(redis, open_account(), RATE), client, account="test", worker="w"),
+            writes=writes,
+            caller=Caller(lines.work, writes, Limiter(redis, open_account(), RATE), client, account="test", worker="w"),
             fetcher=fetcher,
             finisher=Finisher(
                 lines.work,
                 PostgresStore(),
                 paid=lines.paid,
+                writes=writes,
                 health=AccountHealth("test", ProbeRules(first_seconds=0.05, cap_seconds=0.2), client.provider.kind_of),
                 worker="w",
                 out_of_time=threading.Event(),

@@ -14,6 +14,7 @@ from tests.db.rows import put, rescue
 from tests.worker.conftest import MakeBench
 from worker import metrics
 from worker.finish import Finisher
+from worker.writes import Writes
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def test_bytes_of_outputs_are_counted_once_they_are_stored(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
+        patch.setattr(PostgresStore, "place_of", lambda *_: "file:///full")
         patch.setattr(PostgresStore, "upload", refuse)
         for _ in range(3):
             bench.run_due()
@@ -86,6 +88,7 @@ def test_a_call_that_could_not_be_written_down_is_left_to_the_rescue(
         raise DatabaseDown("PostgreSQL cannot be reached")
 
     with monkeypatch.context() as patch:
+        patch.setattr(Writes, "note_paid", lambda *_: False)
         patch.setattr(Finisher, "_write", down)
         bench.run_due()
     assert bench.rows("SELECT count(*) AS n FROM attempts WHERE answered_at IS NULL")[0]["n"] == 1

@@ -1,0 +1,107 @@
+"""What a worker does to many jobs at once and in several steps, as functions of the database.
+
+Each is one round trip and one transaction. In a function every statement sees what was committed before it began, so
+that what it reads is read under the locks that it took before; a single statement with the same steps would read what
+was there before it waited. What needs no lock before it reads is plain SQL beside its neighbours.
+
+`install` brings a database to the texts in this file; a migration calls it whenever one of them changes. A function
+whose arguments or columns change gets a new name, as workers of the version before go on calling the old one.
+"""
+
+from sqlalchemy import Connection
+
+from db.cancels import CALLED_OFF
+from db.locks import Space
+
+NOTE_SOURCES = f"""
+CREATE OR REPLACE FUNCTION note_sources(
+    ids bigint[], tokens uuid[], sha256s text[], keys text[], sizes bigint[], widths bigint[], heights bigint[],
+    forces boolean[]
+) RETURNS TABLE (
+    job_id bigint, twin_id bigint, twin_state text, twin_code text, twin_message text, twin_artifact text,
+    twin_output_url text, is_output boolean, is_redone boolean
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(number) FROM (
+        SELECT DISTINCT hashtextextended(key, {Space.CONTENT.value}) AS number FROM unnest(keys) AS key ORDER BY 1
+    ) AS numbers;
+    IF cardinality(ids) > 1 THEN
+        PERFORM 1 FROM jobs WHERE id = ANY(ids) ORDER BY id FOR NO KEY UPDATE;
+    END IF;
+    UPDATE jobs AS j SET source_sha256 = n.sha256, content_key = n.key, content_lease = n.token, source_bytes = n.size,
+        width = n.width, height = n.height,
+        -- The output of what the source was before, or of whom another was asked, must never pass for that of now.
+        output_url = CASE WHEN j.content_key = n.key THEN j.output_url END
+    FROM unnest(ids, tokens, sha256s, keys, sizes, widths, heights) AS n (id, token, sha256, key, size, width, height)
+    WHERE j.id = n.id AND j.lease_token = n.token AND j.state = 'running';
+    RETURN QUERY
+    SELECT own.id, t.id, t.state, t.code, t.message, t.artifact_sha256, t.output_url,
+        EXISTS (SELECT 1 FROM jobs AS o WHERE o.artifact_sha256 = n.sha256 AND o.state = 'succeeded'),
+        EXISTS (SELECT 1 FROM jobs AS r WHERE r.redo_of = own.id AND r.state = 'succeeded')
+    FROM unnest(ids, tokens, sha256s, keys, forces) AS n (id, token, sha256, key, force)
+    JOIN jobs AS own ON own.id = n.id AND own.lease_token = n.token AND own.content_lease = n.token
+        AND own.state = 'running'
+    LEFT JOIN LATERAL (
+        SELECT j.id, j.state, j.code, j.message, j.artifact_sha256,
+            CASE WHEN j.state <> 'running' THEN j.output_url END AS output_url
+        FROM jobs AS j
+        WHERE j.content_key = n.key AND j.id <> n.id AND (NOT n.force OR j.batch_id = own.batch_id)
+            AND (
+                j.state = 'succeeded'
+                -- Only one that noted its source in this very run is waited for: of identical photos the first calls.
+                OR (j.state = 'running' AND j.content_lease = j.lease_token)
+                OR (j.state <> 'running' AND j.output_url IS NOT NULL)
+                OR (
+                    own.requeues = 0 AND (
+                        j.state = 'held' OR (
+                            j.state = 'dead' AND (
+                                j.code = 'rejected' OR EXISTS (
+                                    SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.code = j.code
+                                    AND a.answer_class = 'permanent'
+                                )
+                            )
+                        )
+                    )
+                )
+            )
+        ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.output_url IS NOT NULL DESC,
+            j.state = 'held' DESC, j.id
+        LIMIT 1
+    ) AS t ON true;
+END $$
+"""  # noqa: S608
+
+OPEN_CALLS = f"""
+CREATE OR REPLACE FUNCTION open_calls(
+    ids bigint[], tokens uuid[], batch_ids bigint[], workers text, accounts text, prices numeric,
+    left_seconds double precision[]
+) RETURNS TABLE (job_id bigint, attempt_id bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(number) FROM (
+        SELECT DISTINCT hashtextextended(CAST(batch_id AS text), {Space.LIMITS.value}) AS number
+        FROM unnest(batch_ids) AS batch_id ORDER BY 1
+    ) AS numbers;
+    RETURN QUERY
+    INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend)
+    SELECT j.id, j.batch_id, j.lease_token, workers, accounts, prices, clock_timestamp(), 'maybe'
+    FROM unnest(ids, tokens, left_seconds) AS n (id, token, seconds)
+    JOIN jobs AS j ON j.id = n.id JOIN batches AS b ON b.id = j.batch_id
+    WHERE j.lease_token = n.token AND j.state = 'running' AND b.state = 'active'
+        AND b.max_calls IS NULL AND b.max_cost IS NULL
+        AND NOT {CALLED_OFF} AND j.lease_expires_at > now() + make_interval(secs => n.seconds)
+        AND NOT EXISTS (SELECT 1 FROM circuits WHERE account = accounts AND is_open)
+    -- A rescue that is under way is waited for; after it the token is another.
+    ORDER BY j.id FOR NO KEY UPDATE OF j
+    RETURNING attempts.job_id, attempts.id;
+END $$
+"""  # noqa: S608
+
+FUNCTIONS = {"note_sources": NOTE_SOURCES, "open_calls": OPEN_CALLS}
+
+
+def install(connection: Connection) -> None:
+    """Make the functions what they are in this file."""
+    for statement in FUNCTIONS.values():
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,136 @@
+"""What many threads want to write at about the same time is written by one of them, in one transaction for all.
+
+Nobody waits for others to come: while one transaction is on its way, those that arrive meanwhile are the next group. So
+a single job costs one round trip, and many at once share one. Each thread goes on when its own part is committed.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+MOST_AT_ONCE = 64
+MOST_BYTES = 8_000_000
+"""Of one group: what is bound to one statement is in memory several times."""
+
+
+class NotGrouped(Exception):
+    """A group was not written, for one of its members' sake, or it is not known whether it was; ask alone.
+
+    Args:
+        cause: What PostgreSQL, or the way to it, said.
+    """
+
+    def __init__(self, cause: DBAPIError | PoolTimeout) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class _Place(Generic[Item, Answer]):
+    """One thread's part of a group."""
+
+    __slots__ = ("answer", "failed", "is_done", "item", "turn")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.answer: Answer | None = None
+        self.is_done = False
+        self.failed: DBAPIError | PoolTimeout | None = None
+        # Cheaper than an event: taken here, let go when it is this thread's turn or its part is done.
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+
+class GroupCommit(Generic[Item, Answer]):
+    """Writes one kind of thing.
+
+    Args:
+        engine: In autocommit: a group is one statement.
+        work: Writes some and answers each, in their order; None for one that has to be asked about alone.
+        key: Of which no two may be in one group; None when any may.
+        weigh: How many bytes one binds.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        work: Callable[[Connection, Sequence[Item]], Sequence[Answer | None]],
+        *,
+        key: Callable[[Item], Hashable] | None = None,
+        weigh: Callable[[Item], int] = lambda _: 0,
+    ) -> None:
+        self._engine = engine
+        self._work = work
+        self._key = key
+        self._weigh = weigh
+        self._lock = threading.Lock()
+        self._waiting: list[_Place[Item, Answer]] = []
+        self._is_led = False
+
+    def ask(self, item: Item) -> Answer | None:
+        """Write one with those that others want to write now, and return the answer; None when it is to be asked alone.
+
+        Raises:
+            NotGrouped: The group failed, for whosever sake.
+        """
+        mine: _Place[Item, Answer] = _Place(item)
+        with self._lock:
+            self._waiting.append(mine)
+            leads = not self._is_led
+            self._is_led = True
+        if not leads:
+            mine.turn.acquire()
+        if not mine.is_done:
+            self._lead()
+        if mine.failed is not None:
+            raise NotGrouped(mine.failed) from mine.failed
+        return mine.answer
+
+    def _lead(self) -> None:
+        """Write the group that this thread is the first of, and hand the lead on."""
+        with self._lock:
+            group = self._take_group()
+        failed: DBAPIError | PoolTimeout | None = None
+        answers: Sequence[Answer | None] = [None] * len(group)
+        try:
+            with self._engine.connect() as connection:
+                answers = self._work(connection, [place.item for place in group])
+        except (DBAPIError, PoolTimeout) as error:
+            failed = error
+        finally:
+            with self._lock:
+                following = self._waiting[0] if self._waiting else None
+                self._is_led = following is not None
+            for place, answer in zip(group, answers, strict=True):
+                place.answer, place.failed, place.is_done = answer, failed, True
+            if following is not None:
+                following.turn.release()
+            for place in group[1:]:
+                place.turn.release()
+
+    def _take_group(self) -> list[_Place[Item, Answer]]:
+        """Take as many as go together, the first in any case; those left keep their order."""
+        group: list[_Place[Item, Answer]] = []
+        left: list[_Place[Item, Answer]] = []
+        keys: set[Hashable] = set()
+        weight = 0
+        for place in self._waiting:
+            key = self._key(place.item) if self._key else None
+            weight += self._weigh(place.item)
+            fits = not group or (len(group) < MOST_AT_ONCE and weight <= MOST_BYTES)
+            if fits and not (self._key and key in keys):
+                group.append(place)
+                keys.add(key)
+            else:
+                left.append(place)
+        self._waiting = left
+        return group

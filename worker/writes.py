@@ -1,0 +1,127 @@
+"""What every photo's way writes: claim, source, opened call, paid answer, output; each for many jobs at once.
+
+What cannot be written together (a limit has to be reserved, somebody holds a row, a lease is lost, PostgreSQL went
+away) is told, and whoever asked does it alone, with patience and words for what is wrong.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from db import attempts, jobs, paid, success, twins
+from db.jobs import ClaimedJob
+from db.paid import Paid
+from db.session import as_unavailable, is_down
+from db.success import Clean
+from db.twins import Noted, Seen
+from worker.connections import Connections
+from worker.group_commit import GroupCommit, NotGrouped
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An attempt's row, and when (local monotonic seconds) it was asked whether the call may be made."""
+
+    attempt_id: int
+    asked_at: float
+
+
+class Writes:
+    """The writes of one process.
+
+    Args:
+        connections: To PostgreSQL.
+        worker: The name of this process.
+        lease_seconds: How long a silent worker keeps a job.
+        account: Whose calls are made.
+        price: Of a call.
+    """
+
+    def __init__(
+        self, connections: Connections, *, worker: str, lease_seconds: float, account: str, price: Decimal
+    ) -> None:
+        self._worker = worker
+        self._lease_seconds = lease_seconds
+        self._account = account
+        self._price = price
+        work = connections.work.execution_options(isolation_level="AUTOCOMMIT")
+        safe = connections.paid.execution_options(isolation_level="AUTOCOMMIT")
+        self._claims = GroupCommit(work, self._claim_each, key=lambda asked: asked[0])
+        self._notes = GroupCommit(work, _note_each, key=lambda noted: noted.content_key)
+        self._opens = GroupCommit(work, self._open_each)
+        self._paid = GroupCommit(safe, self._note_paid_each)
+        self._ends = GroupCommit(
+            safe, _succeed_each, key=lambda clean: clean.sha256, weigh=lambda clean: len(clean.data)
+        )
+
+    def claim(self, job_id: int, token: UUID) -> ClaimedJob | None:
+        """Take a queued job; None when it has to be asked for alone."""
+        return _ask(self._claims, (job_id, token))
+
+    def note(self, noted: Noted) -> Seen | None:
+        """Write down what a source is, and return what is known of it; None when it has to be written alone."""
+        return _ask(self._notes, noted)
+
+    def open(self, job: ClaimedJob) -> Opened | None:
+        """Write the row that says "a call is about to be sent"; None when it has to be written alone, if at all.
+
+        Raises:
+            DatabaseDown: It is not known whether the row was written.
+        """
+        try:
+            return self._opens.ask(job)
+        except NotGrouped as error:
+            if is_down(error.cause):
+                raise as_unavailable(error.cause) from error
+            return None
+
+    def note_paid(self, answer: Paid) -> bool:
+        """Write down a paid answer; False when it has to be written alone."""
+        return _ask(self._paid, answer) is not None
+
+    def succeed(self, clean: Clean) -> bool:
+        """Keep an output in the database and end its job; False when it has to be ended alone."""
+        return _ask(self._ends, clean) is not None
+
+    def _claim_each(self, connection: Connection, asked: Sequence[tuple[int, UUID]]) -> list[ClaimedJob | None]:
+        found = jobs.claim_each(
+            connection, dict(asked), worker=self._worker, lease_seconds=self._lease_seconds, waits=False
+        )
+        return [found.get(job_id) for job_id, _ in asked]
+
+    def _open_each(self, connection: Connection, asked: Sequence[ClaimedJob]) -> list[Opened | None]:
+        # Before it is asked: a process that is frozen in it must not take for new what it asked before.
+        asked_at = time.monotonic()
+        found = attempts.open_calls(connection, asked, worker=self._worker, account=self._account, price=self._price)
+        return [Opened(found[job.id], asked_at) if job.id in found else None for job in asked]
+
+    def _note_paid_each(self, connection: Connection, answers: Sequence[Paid]) -> list[bool | None]:
+        return _those_of(paid.note_each(connection, answers, self._account), answers)
+
+
+def _note_each(connection: Connection, noted: Sequence[Noted]) -> list[Seen | None]:
+    found = twins.note_sources(connection, noted)
+    return [found.get(one.job.id) for one in noted]
+
+
+def _succeed_each(connection: Connection, clean: Sequence[Clean]) -> list[bool | None]:
+    return _those_of(success.succeed_each(connection, clean), clean)
+
+
+def _those_of(done: set[int], asked: Sequence[Paid | Clean]) -> list[bool | None]:
+    return [True if one.job.id in done else None for one in asked]
+
+
+def _ask(group: GroupCommit[Item, Answer], item: Item) -> Answer | None:
+    try:
+        return group.ask(item)
+    except NotGrouped:
+        return None
