@@ -1,0 +1,197 @@
+"""What is measured on: one PostgreSQL, one Valkey and one stand-in API, and what they counted."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import psycopg
+from redis import Redis
+
+from bench import usage
+from bench.usage import Usage
+from db.migrate import upgrade
+from localstack.embedded import EmbeddedPostgres, EmbeddedValkey
+from localstack.place import remove_place
+from tests.chaos.fleet import SandboxProcess
+from tests.servers import FAST, Servers, make_server_home
+
+# What backends have counted is told to others after ten seconds of quiet at the latest.
+STATISTICS_SECONDS = 10.5
+_DATABASE = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+_JOBS = "SELECT n_tup_upd, n_tup_hot_upd, n_tup_newpage_upd FROM pg_stat_user_tables WHERE relname = 'jobs'"
+
+
+class StandIn(SandboxProcess):
+    """The stand-in API in a process of its own.
+
+    Args:
+        rate: Calls that any second may hold; 0 for any number.
+        latency: Seconds that a call takes.
+    """
+
+    def __init__(self, rate: float, latency: float) -> None:
+        self._argv = [sys.executable, "-m", "bench.standin", "--rate", str(rate), "--latency", str(latency)]
+        self.url = ""
+
+    @property
+    def api_url(self) -> str:
+        """Where calls go."""
+        return f"{self.url}/rest/ai/image/removal"
+
+    def configure(self, **changes: Any) -> None:
+        """Change its quota or its latency."""
+        httpx.get(f"{self.url}/admin/config", params=changes, timeout=30).raise_for_status()
+
+    def reset(self) -> None:
+        """Let it count from nothing."""
+        httpx.get(f"{self.url}/admin/reset", timeout=30).raise_for_status()
+
+    def outputs(self) -> int:
+        """Return how many outputs were fetched."""
+        return int(httpx.get(f"{self.url}/admin/outputs", timeout=30).json()["outputs"])
+
+    def photo_urls(self, first: int, count: int) -> list[str]:
+        """Return so many photos' URLs."""
+        return [f"{self.url}/photo/{number}.jpg" for number in range(first, first + count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What servers have counted up to a moment."""
+
+    transactions: int
+    updates: int
+    hot_updates: int
+    limiter_calls: int
+    limiter_us: int
+    redis_commands: int
+
+    def since(self, before: "Counted", photos: int) -> dict[str, float]:
+        """Return what came to a photo since then."""
+        calls, updates = self.limiter_calls - before.limiter_calls, self.updates - before.updates
+        return {
+            "transactions": round((self.transactions - before.transactions) / photos, 2),
+            "jobs_updates": round(updates / photos, 2),
+            "jobs_hot_share": round((self.hot_updates - before.hot_updates) / max(1, updates), 3),
+            "limiter_calls": round(calls / photos, 2),
+            "limiter_us_per_call": round((self.limiter_us - before.limiter_us) / max(1, calls), 1),
+            "redis_commands": round((self.redis_commands - before.redis_commands) / photos, 1),
+        }
+
+
+class Ground:
+    """The servers, started with it and gone with it.
+
+    Args:
+        rate: The quota; 0 for none.
+        latency: Seconds that a call takes.
+        is_durable: Let PostgreSQL wait for its disk, as it does in earnest.
+    """
+
+    def __init__(self, rate: float, latency: float, *, is_durable: bool = False) -> None:
+        home = make_server_home()
+        settings = {} if is_durable else dict(FAST)
+        self.postgres = EmbeddedPostgres(
+            home, settings={**settings, "max_connections": "200", "log_line_prefix": "@%p "}
+        )
+        self.valkey = EmbeddedValkey(home)
+        self.api = StandIn(rate, latency)
+
+    def __enter__(self) -> Self:
+        self.api.start()
+        self.servers = Servers(self.postgres.start(), self.valkey.start())
+        upgrade(self.postgres.url)
+        self.redis = Redis.from_url(self.valkey.url)
+        self.dsn = self.postgres.url.replace("+psycopg", "")
+        self.database = psycopg.connect(self.dsn, autocommit=True)
+        self._postmaster = int((self.postgres.data / "postmaster.pid").read_text().splitlines()[0])
+        self._valkey_pid = int(self.redis.info("server")["process_id"])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.database.close()
+        self.redis.close()
+        self.api.stop()
+        self.valkey.stop()
+        self.postgres.stop()
+        remove_place(self.postgres.home)
+
+    def postgres_usage(self) -> Usage:
+        """Return what PostgreSQL took so far."""
+        return usage.of_tree(self._postmaster)
+
+    def redis_usage(self) -> Usage:
+        """Return what Redis took so far."""
+        return usage.of_tree(self._valkey_pid)
+
+    def counted(self) -> Counted:
+        """Return what the servers have counted; what backends did a moment ago may be missing."""
+        transactions = self._row(_DATABASE)
+        updates = self._row(_JOBS)
+        commands: Any = self.redis.info("commandstats")
+        scripts = [commands.get(f"cmdstat_{name}", {}) for name in ("evalsha", "eval", "fcall")]
+        return Counted(
+            transactions[0],
+            updates[0],
+            updates[1],
+            sum(each.get("calls", 0) for each in scripts),
+            sum(each.get("usec", 0) for each in scripts),
+            int(self.redis.info("stats")["total_commands_processed"]),
+        )
+
+    def log_statements(self, *, wanted: bool) -> None:
+        """Let PostgreSQL write every statement into its log, or no longer."""
+        self.database.execute(f"ALTER SYSTEM SET log_statement = '{'all' if wanted else 'none'}'")
+        self.database.execute("SELECT pg_reload_conf()")
+        time.sleep(0.2)
+
+    def statements_in(self, work: Callable[[], None]) -> tuple[int, int]:
+        """Return how many statements PostgreSQL was sent meanwhile, and how many round trips with BEGIN and COMMIT."""
+        self.log_statements(wanted=True)
+        start = self.postgres.log_path.stat().st_size
+        work()
+        self.log_statements(wanted=False)
+        with self.postgres.log_path.open("rb") as log:
+            log.seek(start)
+            lines = [line for line in log if line.startswith(b"@") and _is_statement(line)]
+        return sum(not _is_frame(line) for line in lines), len(lines)
+
+    def _row(self, query: str) -> tuple[int, ...]:
+        row = self.database.execute(query.encode()).fetchone()
+        assert row is not None
+        return row
+
+
+def quiet(usage_now: Callable[[], Usage], *, seconds: float = 60.0) -> None:
+    """Wait until processes take less than a tenth of a core."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    before = usage_now().seconds
+    while time.monotonic() < deadline:
+        pause.wait(1.0)
+        now = usage_now().seconds
+        if now - before < 0.1:
+            return
+        before = now
+
+
+def start_process(argv: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start a process that writes into a log."""
+    with log.open("ab") as file:
+        return subprocess.Popen(argv, env=environment, stdout=file, stderr=file, start_new_session=True)
+
+
+def _is_statement(line: bytes) -> bool:
+    return b" LOG:  execute " in line or b" LOG:  statement: " in line
+
+
+def _is_frame(line: bytes) -> bool:
+    return line.rstrip().endswith((b": BEGIN", b": COMMIT", b": ROLLBACK"))
