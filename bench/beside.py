@@ -115,7 +115,7 @@ class Ours(Side):
         states = self.ground.database.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall()
         ended = {state: count for state, count in states if state not in {"pending", "queued", "running"}}
         assert set(ended) <= {"succeeded"}, f"not all went well: {ended}"
-        return ended.get("succeeded", 0) >= photos
+        return bool(ended.get("succeeded", 0) >= photos)
 
     def worker_pids(self) -> list[int]:
         """Return the ids of the processes that clean photos."""
