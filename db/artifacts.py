@@ -28,6 +28,11 @@ def artifact_key(sha256: str, image_format: str) -> str:
     return f"{sha256[:2]}/{sha256}.{SUFFIXES.get(image_format, 'bin')}"
 
 
+def uri_in_database(sha256: str) -> str:
+    """Return where an output is whose bytes PostgreSQL keeps."""
+    return f"postgres:{sha256}"
+
+
 def signature(secret: str, key: str) -> str:
     """Return what shows that the URL of an output came from us."""
     return hmac.new(secret.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
@@ -78,7 +83,7 @@ def keep(
         ),
         {
             "sha256": sha256,
-            "uri": uploaded.uri or f"postgres:{sha256}",
+            "uri": uploaded.uri or uri_in_database(sha256),
             "size_bytes": len(data),
             "format": image_format,
             "width": width,

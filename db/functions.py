@@ -98,7 +98,58 @@ BEGIN
 END $$
 """  # noqa: S608
 
-FUNCTIONS = {"note_sources": NOTE_SOURCES, "open_calls": OPEN_CALLS}
+SUCCEED_JOBS = rf"""
+CREATE OR REPLACE FUNCTION succeed_jobs(
+    ids bigint[], tokens uuid[], attempt_ids bigint[], sha256s text[], uris text[], contents bytea[], sizes bigint[],
+    formats text[], widths bigint[], heights bigint[], ratios double precision[], insides double precision[],
+    outsides double precision[], received bigint[], swept timestamptz[], grace double precision
+) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    added text[];
+    ended bigint[];
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(number) FROM (
+        SELECT DISTINCT hashtextextended(uri, {Space.PLACE.value}) AS number FROM unnest(uris) AS uri
+        WHERE NOT starts_with(uri, 'postgres:') ORDER BY 1
+    ) AS numbers;
+    WITH kept AS (
+        INSERT INTO artifacts (sha256, uri, size_bytes, format, width, height)
+        SELECT n.* FROM unnest(sha256s, uris, sizes, formats, widths, heights) AS n (sha256) ORDER BY n.sha256
+        ON CONFLICT (sha256) DO NOTHING RETURNING sha256
+    ) SELECT coalesce(array_agg(sha256), '{{}}') FROM kept INTO added;
+    -- As `db.sweeping.must_stand`: what was swept since it was uploaded has to be uploaded again.
+    PERFORM 1 FROM unnest(sha256s, uris, swept) AS n (sha256, uri, swept_at) JOIN swept_objects AS s ON s.uri = n.uri
+    WHERE n.sha256 = ANY(added) AND (
+        s.swept_at IS DISTINCT FROM n.swept_at
+        OR (s.ended_at IS NULL AND s.swept_at > clock_timestamp() - make_interval(secs => grace))
+    );
+    IF FOUND THEN
+        RAISE EXCEPTION 'an output was swept while it was uploaded';
+    END IF;
+    INSERT INTO artifact_bytes (sha256, data)
+    SELECT n.sha256, n.content FROM unnest(sha256s, contents) AS n (sha256, content)
+    WHERE n.content IS NOT NULL AND n.sha256 = ANY(added) ON CONFLICT (sha256) DO NOTHING;
+    IF cardinality(ids) > 1 THEN
+        PERFORM 1 FROM jobs WHERE id = ANY(ids) ORDER BY id FOR NO KEY UPDATE;
+    END IF;
+    WITH done AS (
+        UPDATE jobs AS j SET state = 'succeeded', code = '200', message = NULL, finished_at = now(),
+            artifact_sha256 = n.sha256, changed_ratio = n.ratio, changed_inside = n.inside,
+            changed_outside = n.outside, reused_from = NULL, attempts = j.attempts + 1,
+            lease_token = NULL, lease_expires_at = NULL, output_url = NULL
+        FROM unnest(ids, tokens, sha256s, ratios, insides, outsides) AS n (id, token, sha256, ratio, inside, outside)
+        WHERE j.id = n.id AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id
+    ) SELECT coalesce(array_agg(id), '{{}}') FROM done INTO ended;
+    -- The raw answer is kept only when something was wrong with it.
+    UPDATE attempts AS a SET bytes_received = n.size, raw = NULL
+    FROM unnest(ids, attempt_ids, received) AS n (id, attempt_id, size)
+    WHERE a.id = n.attempt_id AND n.id = ANY(ended);
+    RETURN QUERY SELECT unnest(ended);
+END $$
+"""  # noqa: S608
+
+FUNCTIONS = {"note_sources": NOTE_SOURCES, "open_calls": OPEN_CALLS, "succeed_jobs": SUCCEED_JOBS}
 
 
 def install(connection: Connection) -> None:

@@ -5,10 +5,13 @@ What was made again takes the place of its original's output by the triggers tha
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from db import artifacts
 from db.jobs import NOT_COMPARED, Changed, ClaimedJob, lock, must_hold, whose
+from db.sweeping import GRACE_SECONDS, Uploaded
 
 
 def succeed(
@@ -47,6 +50,7 @@ class Clean:
         attempt_id: The call it came from.
         sha256: Of the output.
         data: The output.
+        uploaded: Where a store keeps it already.
         format: Pillow's name.
         width: Pixels.
         height: Pixels.
@@ -58,6 +62,7 @@ class Clean:
     attempt_id: int
     sha256: str
     data: bytes = field(repr=False)
+    uploaded: Uploaded
     format: str
     width: int
     height: int
@@ -66,47 +71,20 @@ class Clean:
 
 
 def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
-    """Keep many outputs in the database and end their jobs, in one statement; return the jobs that it ended.
+    """Write down many outputs and end their jobs, in one round trip; return the jobs that it ended.
 
     No two may be the same output, and none a redo's, which ends its original too. Missing are jobs that another worker
     owns, and those that ended before.
+
+    Raises:
+        DBAPIError: One of them was swept since it was uploaded, among other things.
     """
     statement = text(
-        """
-        WITH clean AS MATERIALIZED (
-            SELECT * FROM unnest(
-                CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:attempt_ids AS bigint[]),
-                CAST(:sha256s AS text[]), CAST(:sizes AS bigint[]), CAST(:formats AS text[]),
-                CAST(:widths AS bigint[]), CAST(:heights AS bigint[]), CAST(:ratios AS double precision[]),
-                CAST(:insides AS double precision[]), CAST(:outsides AS double precision[]),
-                CAST(:received AS bigint[])
-            ) AS t (id, token, attempt_id, sha256, size, format, width, height, ratio, inside, outside, received)
-        ), kept AS (
-            INSERT INTO artifacts (sha256, uri, size_bytes, format, width, height)
-            SELECT sha256, 'postgres:' || sha256, size, format, width, height FROM clean ORDER BY sha256
-            ON CONFLICT (sha256) DO NOTHING RETURNING sha256
-        ), bytes AS (
-            INSERT INTO artifact_bytes (sha256, data)
-            SELECT sha256, data FROM unnest(CAST(:sha256s AS text[]), CAST(:data AS bytea[])) AS t (sha256, data)
-            WHERE sha256 IN (SELECT sha256 FROM kept) ON CONFLICT (sha256) DO NOTHING RETURNING sha256
-        ), ours AS MATERIALIZED (
-            SELECT j.id FROM jobs AS j JOIN clean ON clean.id = j.id
-            -- Outputs come before jobs.
-            WHERE j.lease_token = clean.token AND j.state = 'running' AND (SELECT count(*) FROM bytes) >= 0
-            ORDER BY j.id FOR NO KEY UPDATE OF j
-        ), ended AS (
-            UPDATE jobs AS j SET state = 'succeeded', code = '200', message = NULL, finished_at = now(),
-                artifact_sha256 = clean.sha256, changed_ratio = clean.ratio, changed_inside = clean.inside,
-                changed_outside = clean.outside, reused_from = NULL, attempts = attempts + 1,
-                lease_token = NULL, lease_expires_at = NULL, output_url = NULL
-            FROM clean JOIN ours ON ours.id = clean.id WHERE j.id = ours.id RETURNING j.id
-        ), told AS (
-            -- The raw answer is kept only when something was wrong with it.
-            UPDATE attempts AS a SET bytes_received = clean.received, raw = NULL
-            FROM clean JOIN ended ON ended.id = clean.id WHERE a.id = clean.attempt_id
-        )
-        SELECT id FROM ended
-        """
+        "SELECT * FROM succeed_jobs(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:attempt_ids AS bigint[]), "
+        "CAST(:sha256s AS text[]), CAST(:uris AS text[]), CAST(:contents AS bytea[]), CAST(:sizes AS bigint[]), "
+        "CAST(:formats AS text[]), CAST(:widths AS bigint[]), CAST(:heights AS bigint[]), "
+        "CAST(:ratios AS double precision[]), CAST(:insides AS double precision[]), "
+        "CAST(:outsides AS double precision[]), CAST(:received AS bigint[]), CAST(:swept AS timestamptz[]), :grace)"
     )
     each = sorted(clean, key=lambda one: one.job.id)
     values: dict[str, object] = {
@@ -114,7 +92,8 @@ def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
         "tokens": [one.job.lease_token for one in each],
         "attempt_ids": [one.attempt_id for one in each],
         "sha256s": [one.sha256 for one in each],
-        "data": [one.data for one in each],
+        "uris": [one.uploaded.uri or artifacts.uri_in_database(one.sha256) for one in each],
+        "contents": [None if one.uploaded.uri else one.data for one in each],
         "sizes": [len(one.data) for one in each],
         "formats": [one.format for one in each],
         "widths": [one.width for one in each],
@@ -123,8 +102,16 @@ def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
         "insides": [one.changed.inside for one in each],
         "outsides": [one.changed.outside for one in each],
         "received": [one.bytes_received for one in each],
+        "swept": [_swept_before(one.uploaded) for one in each],
+        "grace": GRACE_SECONDS,
     }
     return set(connection.execute(statement, values).scalars())
+
+
+def _swept_before(uploaded: Uploaded) -> datetime | None:
+    """Return when an object was deleted before it was uploaded; what was still being deleted may go at any moment."""
+    tombstone = uploaded.tombstone
+    return tombstone.swept_at if tombstone is not None and not tombstone.is_open else None
 
 
 def accept(connection: Connection, job_ids: Iterable[int]) -> set[int]:

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -20,7 +21,7 @@ from db.paid import Paid
 from db.session import transact
 from db.store import ArtifactStore
 from db.success import Clean
-from db.sweeping import upload
+from db.sweeping import Uploaded, upload
 from db.twins import Twin
 from worker.circuit import AccountHealth
 from worker.output import Output
@@ -77,6 +78,8 @@ class Finisher:
         out_of_time: threading.Event,
     ) -> None:
         self._engine = engine
+        # For single statements: no round trips for BEGIN and COMMIT.
+        self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._paid = paid
         self._writes = writes
         self._store = store
@@ -121,17 +124,17 @@ class Finisher:
         return Ending(JobState.SUCCEEDED, "200")
 
     def _succeed_with_others(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> bool:
-        sha256 = hashlib.sha256(output.data).hexdigest()
-        is_elsewhere = bool(self._store.place_of(artifact_key(sha256, output.format)))
         # An original ends with its redo, and comes before it.
-        if attempt_id is None or job.redo_of is not None or is_elsewhere:
+        if attempt_id is None or job.redo_of is not None:
             return False
+        sha256 = hashlib.sha256(output.data).hexdigest()
         return self._writes.succeed(
             Clean(
                 job,
                 attempt_id,
                 sha256,
                 output.data,
+                self._upload(artifact_key(sha256, output.format), output.data),
                 output.format,
                 output.width,
                 output.height,
@@ -197,11 +200,14 @@ class Finisher:
             if attempt_id is not None:
                 attempts.note_received(connection, attempt_id, output.bytes_received, keep_raw=keep_raw)
 
+        uploaded = self._upload(key, output.data)
+        self._write(work, self._paid)
+
+    def _upload(self, key: str, data: bytes) -> Uploaded:
         try:
-            uploaded = upload(self._write, self._store, key, output.data)
+            return upload(partial(self._write, engine=self._looks), self._store, key, data)
         except OSError as error:
             raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
-        self._write(work, self._paid)
 
     def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
         """End a job with what the same photo came to before."""

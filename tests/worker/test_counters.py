@@ -35,7 +35,6 @@ def test_bytes_of_outputs_are_counted_once_they_are_stored(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(PostgresStore, "place_of", lambda *_: "file:///full")
         patch.setattr(PostgresStore, "upload", refuse)
         for _ in range(3):
             bench.run_due()

@@ -338,7 +338,6 @@ def test_a_full_store_does_not_pay_again(make_bench: MakeBench, photo: Path, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(PostgresStore, "place_of", lambda *_: "file:///full")
         patch.setattr(PostgresStore, "upload", refuse)
         endings = [ending for _ in range(3) for ending in bench.run_due()]
     assert [(ending.state, ending.code) for ending in endings] == [("pending", "snoozed")] * 3
