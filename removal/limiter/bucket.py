@@ -1,15 +1,16 @@
 """The bucket in Redis: its keys, its script, its answers."""
 
+import json
 import time
+from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple, cast
 
 from redis import Redis, RedisError
 
-from core.states import Lane
 from removal.limiter.clock import RedisClock
 from removal.limiter.errors import LimiterUnavailable
-from removal.limiter.permit import Outcome, Permit
+from removal.limiter.verbs import Verb
 
 _PARTS = ("state.lua", "learning.lua", "verbs.lua")
 _SCRIPT = "\n".join(resources.files("removal.limiter").joinpath(part).read_text(encoding="utf-8") for part in _PARTS)
@@ -36,6 +37,7 @@ class ScriptAnswer(NamedTuple):
     head: int
     head_at: int
     gap_ns: int
+    tail: int
 
 
 class Bucket:
@@ -55,53 +57,29 @@ class Bucket:
         self._head = (repr(float(rate)), str(burst))
         self._clock = clock
 
-    def reserve(self, lane: Lane, now_us: int | None = None) -> ScriptAnswer:
-        """Join the queue."""
-        return self._run("reserve", now_us, lane.value)
+    def talk(self, verbs: Sequence[Verb], now_us: int | None = None) -> list[ScriptAnswer]:
+        """Say all of these in one go, and return what each is answered.
 
-    def grant(self, permit: Permit, ahead_us: int, now_us: int | None = None) -> ScriptAnswer:
-        """Ask for the slot; the answer grants one that is at most `ahead_us` away, or tells when to ask again."""
-        return self._run("grant", now_us, *self._name(permit), ahead_us)
+        Args:
+            verbs: In the order in which they hold.
+            now_us: Redis' time, for tests; None for what it is.
 
-    def delay(self, permit: Permit, by_us: int, now_us: int | None = None) -> ScriptAnswer:
-        """Move a granted slot that was missed to `by_us` from now; where it was void, ask for another."""
-        return self._run("late", now_us, *self._name(permit), by_us, permit.epoch)
-
-    def settle(
-        self,
-        permit: Permit,
-        outcome: Outcome,
-        ban_seconds: float | None,
-        latency_seconds: float | None,
-        now_us: int | None = None,
-    ) -> ScriptAnswer:
-        """Tell what became of a permit."""
-        return self._run(
-            "settle",
-            now_us,
-            *self._name(permit),
-            0,
-            permit.epoch,
-            permit.generation,
-            permit.rate_millis,
-            outcome.value,
-            "" if ban_seconds is None else int(max(0.0, ban_seconds) * 1e6),
-            "" if latency_seconds is None else repr(float(latency_seconds)),
-        )
-
-    @staticmethod
-    def _name(permit: Permit) -> tuple[str, int, int, int]:
-        return permit.lane.value, permit.number, permit.born, int(permit.waited)
-
-    def _run(self, verb: str, now_us: int | None, *args: str | int) -> ScriptAnswer:
+        Raises:
+            LimiterUnavailable: Redis does not answer; whether it heard is not known.
+        """
         sent = time.monotonic()
         try:
-            raw = self._script(keys=self._keys, args=[verb, "" if now_us is None else now_us, *self._head, *args])
+            # One string each way: the client spends more on many small ones than the bucket does.
+            raw = self._script(
+                keys=self._keys,
+                args=["" if now_us is None else now_us, *self._head, json.dumps(verbs, separators=(",", ":"))],
+            )
         except (RedisError, OSError) as error:
             raise LimiterUnavailable(
                 f"the limiter cannot use its Redis ({error}); no call is made without it"
             ) from error
-        answer = ScriptAnswer(*cast(list[int], raw))
+        received = time.monotonic()
+        answers = [ScriptAnswer(*map(int, line.split())) for line in cast(bytes, raw).splitlines()]
         if now_us is None:
-            self._clock.observe(answer.now, sent, time.monotonic())
-        return answer
+            self._clock.observe(answers[0].now, sent, received)
+        return answers

@@ -60,3 +60,8 @@ class RedisClock:
         if best is None:
             raise RuntimeError("Redis has not been asked yet")
         return redis_us / 1e6 - best.offset
+
+    def to_redis(self, local: float) -> int:
+        """Return a local monotonic moment in µs of Redis' clock; 0 before Redis has been asked."""
+        best = self._best
+        return int((local + best.offset) * 1e6) if best else 0

@@ -7,14 +7,24 @@ from collections.abc import Callable
 from redis import Redis
 
 from core.states import Lane
+from removal.limiter import verbs
 from removal.limiter.bucket import Bucket, ScriptAnswer
 from removal.limiter.clock import RedisClock
+from removal.limiter.conversation import Conversation, Stage, Word
 from removal.limiter.errors import SlotMoved
 from removal.limiter.lineup import Lineup
 from removal.limiter.permit import Outcome, Permit
 
 AHEAD_SECONDS = 0.025
 """How long before its slot a permit is granted: early enough to take the place of one that was given up."""
+TOGETHER_SECONDS, MOST_TOGETHER_SECONDS = 0.05, 0.08
+"""Who asks for a slot asks for the others of this process as well that are due so soon, or are the next one then."""
+RIDE_SECONDS = 0.12
+"""How long what is of no hurry may wait to be told with something else."""
+LONG_QUEUE_SECONDS = 0.4
+"""Whoever joins a queue that is longer than this is in no hurry to be placed."""
+FRESH_SECONDS = 0.25
+"""How old what is known of a queue may be for that."""
 LATE_SECONDS = 0.0015
 """A call that goes out later than this after its slot is told to the bucket first, which counts it from then on."""
 LOOK_SECONDS = 1.0
@@ -40,11 +50,15 @@ class Limiter:
         if not account or rate <= 0 or burst < 1:
             raise ValueError("the limiter needs an account, a rate above 0 and a burst of at least 1")
         self._clock = RedisClock()
-        self._bucket = Bucket(client, account, rate, burst, self._clock)
         self._lineup = Lineup()
+        self._conversation = Conversation(Bucket(client, account, rate, burst, self._clock).talk, self._gather)
+        self._joining: dict[Permit, Word] = {}
+        self._wanted: dict[Permit, Word] = {}
 
     def reserve(self, lane: Lane = Lane.BULK) -> Permit:
         """Join the queue and return the place in it.
+
+        In a long queue the bucket is told with what others ask, within a tenth of a second.
 
         Args:
             lane: Interactive permits go before all bulk ones that have no slot yet.
@@ -53,7 +67,14 @@ class Limiter:
             LimiterUnavailable: Redis does not answer.
         """
         permit = Permit(lane)
-        self._take_in(permit, self._bucket.reserve(lane))
+        word = self._joining[permit] = self._join_word(permit)
+        now_us = self._clock.to_redis(time.monotonic())
+        permit.at_us = self._lineup.foresee_us(lane, len(self._joining) - 1)
+        is_long = permit.at_us - now_us > LONG_QUEUE_SECONDS * 1e6
+        if lane is Lane.BULK and is_long and self._lineup.age_us(lane, now_us) < FRESH_SECONDS * 1e6:
+            self._conversation.tell(word, RIDE_SECONDS)
+        else:
+            self._place(permit)
         return permit
 
     def due_in(self, permit: Permit) -> float:
@@ -70,8 +91,16 @@ class Limiter:
 
         Returns:
             Whether it was cancelled.
+
+        Raises:
+            LimiterUnavailable: Redis does not answer; the permit is void.
         """
-        return self._pause(permit, ahead_seconds, cancelled, None)
+        while True:
+            is_cancelled = self._pause(permit, ahead_seconds, cancelled, None)
+            if is_cancelled or permit.is_placed:
+                self._conversation.look()
+                return is_cancelled
+            self._place(permit)
 
     def wait_until_due(self, permit: Permit, *, cancelled: Cancelled, latest: float | None = None) -> Permit:
         """Sleep until the permit's exact slot; the call must be sent at once then.
@@ -92,20 +121,29 @@ class Limiter:
         """
         delay = LATE_SECONDS
         while True:
-            if self._pause(permit, 0.0 if permit.granted else self._ahead(), cancelled, latest):
+            had_slot = self._has_slot(permit)
+            if not had_slot and permit.is_placed:
+                self._want(permit)
+            if self._pause(permit, 0.0 if had_slot else self._ahead(), cancelled, latest):
                 self.settle(permit, Outcome.UNUSED)
                 return permit
-            if not permit.granted or self._lineup.is_void(permit):
+            if not permit.is_placed:
+                self._place(permit)
+            elif not self._has_slot(permit):
                 self._grant(permit)
-                continue
-            late = -self.due_in(permit)
-            if 0 <= late <= LATE_SECONDS:
-                return permit
-            if late > 0:
-                # The machine held this thread up. The more often it does, the more time the next answer gets.
-                by_us = int((self._clock.way_seconds + delay) * 1e6)
-                self._take_in(permit, self._bucket.delay(permit, by_us))
-                delay = min(MOST_DELAY_SECONDS, delay * 2)
+            elif not had_slot:
+                # Somebody else asked for it.
+                self._wanted.pop(permit, None)
+                self._conversation.look()
+            else:
+                late = -self.due_in(permit)
+                if 0 <= late <= LATE_SECONDS:
+                    return permit
+                if late > 0:
+                    # The machine held this thread up. The more often it does, the more time the next answer gets.
+                    by_us = int((self._clock.way_seconds + delay) * 1e6)
+                    self._conversation.ask(self._word(permit, verbs.delay(permit, by_us)))
+                    delay = min(MOST_DELAY_SECONDS, delay * 2)
 
     def settle(
         self,
@@ -119,7 +157,8 @@ class Limiter:
 
         Args:
             permit: From `reserve` or `wait_until_due`.
-            outcome: `unused` gives the slot back; `throttled` closes the bucket for all.
+            outcome: `unused` gives the slot back; `throttled` closes the bucket for all. Both are told at once, the
+                others within a tenth of a second.
             ban_seconds: How long the API said that it would refuse, if it did; at most an hour is believed.
             latency_seconds: How long the call took; feeds the mean that the view tells.
 
@@ -129,35 +168,111 @@ class Limiter:
         if permit.settled:
             return
         permit.settled = True
-        self._lineup.note(permit.lane, self._bucket.settle(permit, outcome, ban_seconds, latency_seconds))
+        self._want_no_more(permit)
+        joining = self._joining.pop(permit, None)
+        if joining is not None and (self._conversation.retract(joining) or not permit.is_placed):
+            self._conversation.look()
+            return
+        verb = verbs.settle(permit, outcome, ban_seconds, latency_seconds)
+        word = Word(lambda: verb, lambda answer: self._lineup.note(permit.lane, answer))
+        if outcome in (Outcome.OK, Outcome.FAILED):
+            self._conversation.tell(word, RIDE_SECONDS)
+        else:
+            self._conversation.ask(word)
 
     def _take_in(self, permit: Permit, answer: ScriptAnswer) -> None:
-        permit.number, permit.born, permit.at_us = answer.number, answer.born, answer.at
-        permit.granted, permit.waited = bool(answer.granted), bool(answer.waited)
+        """Do what an answer says; its thread may read the permit meanwhile, so what tells it to look comes last."""
+        permit.born, permit.at_us, permit.waited = answer.born, answer.at, bool(answer.waited)
         permit.epoch, permit.generation, permit.rate_millis = answer.epoch, answer.generation, answer.rate_millis
         self._lineup.note(permit.lane, answer)
+        permit.number, permit.granted = answer.number, bool(answer.granted)
 
     def _ahead(self) -> float:
         return AHEAD_SECONDS + 2 * self._clock.way_seconds
 
+    def _together(self, lane: Lane) -> float:
+        two = AHEAD_SECONDS + 1.05 * self._lineup.gap_seconds(lane)
+        return max(self._ahead(), min(MOST_TOGETHER_SECONDS, max(TOGETHER_SECONDS, two)))
+
+    def _word(self, permit: Permit, verb: verbs.Verb) -> Word:
+        return Word(lambda: verb, lambda answer: self._take_in(permit, answer))
+
+    def _join_word(self, permit: Permit) -> Word:
+        def take(answer: ScriptAnswer) -> None:
+            self._take_in(permit, answer)
+            self._joining.pop(permit, None)
+
+        return Word(lambda: verbs.reserve(permit.lane), take)
+
+    def _place(self, permit: Permit) -> None:
+        word = self._joining.pop(permit, None)
+        if word is None or word.stage is Stage.ANSWERED:
+            if permit.is_placed:
+                return
+            word = self._join_word(permit)
+        self._conversation.ask(word)
+
+    def _has_slot(self, permit: Permit) -> bool:
+        return permit.granted and not self._lineup.is_void(permit)
+
+    def _grant_word(self, permit: Permit) -> Word:
+        return Word(
+            lambda: verbs.grant(permit, int(self._together(permit.lane) * 1e6)),
+            lambda answer: self._take_in(permit, answer),
+            rank=(1, permit.lane is not Lane.INTERACTIVE, permit.number),
+        )
+
+    def _want(self, permit: Permit) -> None:
+        word = self._wanted.get(permit)
+        if word is None or word.stage is Stage.ANSWERED:
+            self._wanted[permit] = self._grant_word(permit)
+
     def _grant(self, permit: Permit) -> None:
-        self._take_in(permit, self._bucket.grant(permit, int(self._ahead() * 1e6)))
+        word = self._wanted.pop(permit, None)
+        if word is None or word.stage is Stage.ANSWERED:
+            word = self._grant_word(permit)
+        self._conversation.ask(word)
+
+    def _gather(self) -> list[Word]:
+        """Return the requests for slots that are due soon, of threads that sleep until they would ask themselves."""
+        now = time.monotonic()
+        return [
+            word
+            for permit, word in list(self._wanted.items())
+            if word.stage is Stage.UNSAID
+            and self._clock.to_local(self._lineup.due_us(permit)) - now <= self._together(permit.lane)
+        ]
+
+    def _want_no_more(self, permit: Permit) -> None:
+        word = self._wanted.pop(permit, None)
+        if word is not None:
+            self._conversation.retract(word)
 
     def _pause(self, permit: Permit, ahead_seconds: float, cancelled: Cancelled, latest: float | None) -> bool:
         """Sleep until that long before the permit is due; return True as soon as `cancelled` is seen."""
         is_cancelled = cancelled.is_set if isinstance(cancelled, threading.Event) else cancelled
+        is_awake = False
         while not is_cancelled():
             due_in = self.due_in(permit)
             if latest is not None and time.monotonic() + max(0.0, due_in) > latest:
                 # A slot that it has is given to the next, and asked for anew when the permit is waited for again.
+                self._want_no_more(permit)
                 permit.granted = False
+                self._conversation.look()
                 raise SlotMoved(f"the slot is {due_in:.3f} s away")
             left = due_in - ahead_seconds
             if left <= 0:
                 return False
             nap = min(left, LOOK_SECONDS)
+            if ahead_seconds:
+                self._conversation.plan(time.monotonic() + nap)
+                if is_awake:
+                    self._conversation.look()
             if isinstance(cancelled, threading.Event) and nap > AHEAD_SECONDS:
                 cancelled.wait(nap)
             else:
                 time.sleep(nap)
+            if ahead_seconds:
+                self._conversation.wake()
+                is_awake = True
         return True

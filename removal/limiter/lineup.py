@@ -27,9 +27,24 @@ class Lineup:
     def due_us(self, permit: Permit) -> int:
         """Return when a permit is due, in µs of Redis' clock: an estimate until it is granted."""
         newest = self._newest.get(permit.lane)
-        if permit.granted or newest is None or newest.born != permit.born:
+        if permit.granted or not permit.is_placed or newest is None or newest.born != permit.born:
             return permit.at_us
         return newest.head_at + max(0, permit.number - newest.head) * newest.gap_ns // 1000
+
+    def foresee_us(self, lane: Lane, behind: int) -> int:
+        """Return when whoever joins a lane now would be due, `behind` others who have not joined yet; 0 if not known."""
+        newest = self._newest.get(lane)
+        return newest.head_at + (newest.tail - newest.head + behind) * newest.gap_ns // 1000 if newest else 0
+
+    def age_us(self, lane: Lane, now_us: int) -> int:
+        """Return how old the newest answer about a lane is."""
+        newest = self._newest.get(lane)
+        return now_us - newest.now if newest else now_us
+
+    def gap_seconds(self, lane: Lane) -> float:
+        """Return the time between two slots."""
+        newest = self._newest.get(lane)
+        return newest.gap_ns / 1e9 if newest else 0.0
 
     def is_void(self, permit: Permit) -> bool:
         """Return whether a granted slot is known to be void: the bucket closed or was lost since."""

@@ -25,7 +25,7 @@ class Permit:
 
     Attributes:
         lane: Which queue it stands in.
-        number: Its place, counted from the bucket's birth.
+        number: Its place, counted from the bucket's birth; below 0 while it has none.
         born: Names the bucket; one that Redis lost and that was made anew has another name.
         at_us: When it is due, in µs of Redis' clock: an estimate until it is granted, exact from then on.
         granted: Whether `at_us` is a slot that only this permit has.
@@ -46,3 +46,8 @@ class Permit:
     epoch: int = 0
     generation: int = 0
     rate_millis: int = 0
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the bucket has given it its place."""
+        return self.number >= 0

@@ -1,9 +1,10 @@
--- One account's bucket: who may call, and when. Every verb is one atomic step on Redis' own clock.
+-- One account's bucket: who may call, and when. What is said in one go is one atomic step on Redis' own clock.
 --
 -- KEYS  the bucket (hash); the recent calls (sorted set: permit -> µs it may be sent at)
--- ARGV  verb, now in µs ('' = Redis' clock), configured rate (calls/s), burst, then what the verb needs
--- All answer {now, born, epoch, gen, granted (0|1), at, number, waited (0|1), rate in calls/1000 s,
--- head, at of head, gap in ns}: with the last three a process knows when any number of the lane is due.
+-- ARGV  now in µs ('' = Redis' clock), configured rate (calls/s), burst, verbs as JSON: a list of lists, each a verb
+--       and what it needs
+-- Answers a line for each verb: now, born, epoch, gen, granted (0|1), at, number, waited (0|1), rate in calls/1000 s,
+-- head, at of head, gap in ns, tail: with the last four a process knows when any number of the lane is due.
 --
 -- A queue of numbers decides whose turn it is, roughly; the slot itself is given out a moment before it is
 -- due. So a number that is never used, or a closure, moves everybody behind it.
@@ -13,7 +14,7 @@
 local SECOND = 1000000
 local PACE = 1.0085 -- a quota's worth of slots spans this many windows
 local GUARD = 1.006 -- and never less than this many, whatever the delays: what is left for the way to the server
-local GRANTED = 50000 -- no slot is granted longer (µs) than this before it is due
+local GRANTED = 80000 -- no slot is granted longer (µs) than this before it is due
 local CATCH_UP = 20000 -- a slot taken up to this late (µs) does not delay those behind it
 local FLOOR = 0.2 -- learned rate never falls below this (or a quarter of the configured rate)
 local STEP = 0.02 -- share of the rate, a careful step up or down
@@ -37,9 +38,9 @@ local DEAD_AFTER = 250000 -- an interactive number this overdue (µs) no longer 
 local LANES = { 'interactive', 'bulk' }
 
 local bucket, recent = KEYS[1], KEYS[2]
-local verb, asked, burst = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local asked, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
 local configured = asked
-local now = tonumber(ARGV[2])
+local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * SECOND + time[2]

@@ -19,10 +19,14 @@ local function interactive_waiting()
   return tail - head
 end
 
+local ANSWER = string.rep('%.0f ', 12) .. '%.0f'
+
 local function answer(lane, granted, at, number, waited)
   local rate = math.floor(s.learned * 1000 + 0.5)
-  local queue = { s[lane .. ':head'], math.ceil(s[lane .. ':at']), math.floor(gap * 1000) }
-  return { now, s.born, s.epoch, s.gen, granted, math.ceil(at), number, waited, rate, unpack(queue) }
+  local head, tail = s[lane .. ':head'], s[lane .. ':tail']
+  local head_at = math.ceil(s[lane .. ':at'])
+  return string.format(ANSWER, now, s.born, s.epoch, s.gen, granted, math.ceil(at), number, waited, rate,
+    head, head_at, math.floor(gap * 1000), tail)
 end
 
 local function reserve(lane)
@@ -141,20 +145,23 @@ local function settle(lane, number, born, waited, epoch, gen, rate, outcome, ban
   return answer(lane, 0, now, number, waited)
 end
 
-local lane, number, born = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-local waited, ahead = tonumber(ARGV[8]), tonumber(ARGV[9])
-local epoch, gen, rate = tonumber(ARGV[10]), tonumber(ARGV[11]), (tonumber(ARGV[12]) or 0) / 1000
-local result
-if verb == 'reserve' then
-  result = reserve(lane)
-elseif verb == 'grant' then
-  result = grant(lane, number, born, waited, ahead)
-elseif verb == 'late' then
-  result = late(lane, number, born, epoch, waited, ahead)
-elseif verb == 'settle' then
-  result = settle(lane, number, born, waited, epoch, gen, rate, ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15]))
-else
-  return redis.error_reply('unknown verb ' .. verb)
+-- Each answers for itself, as the bucket was after it; all of them at one moment.
+local function apply(verb, lane, number, born, waited, ahead, epoch, gen, rate, outcome, ban, latency)
+  if verb == 'reserve' then
+    return reserve(lane)
+  elseif verb == 'grant' then
+    return grant(lane, number, born, waited, ahead)
+  elseif verb == 'late' then
+    return late(lane, number, born, epoch, waited, ahead)
+  elseif verb == 'settle' then
+    return settle(lane, number, born, waited, epoch, gen, rate / 1000, outcome, ban, latency)
+  end
+  error('unknown verb ' .. verb)
+end
+
+local answers = {}
+for i, words in ipairs(cjson.decode(ARGV[4])) do
+  answers[i] = apply(unpack(words))
 end
 
 s.gap = gap
@@ -169,4 +176,4 @@ if #changed > 0 then
   redis.call('HSET', bucket, unpack(changed))
 end
 redis.call('EXPIRE', bucket, KEPT_SECONDS)
-return result
+return table.concat(answers, '\n')

@@ -8,10 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from redis import Redis
 
 from core.states import Lane
-from removal.limiter.bucket import Bucket, keys_of
+from removal.limiter.bucket import keys_of
 from removal.limiter.clock import RedisClock
 from removal.limiter.permit import Outcome, Permit
-from tests.removal.limiter.simulation import AHEAD_US, START_US, take_in
+from tests.removal.limiter.simulation import AHEAD_US, START_US, OneByOne, take_in
 
 LATE_US = 1_500
 _accounts = itertools.count()
@@ -27,7 +27,7 @@ class BucketMachine(RuleBasedStateMachine):
         super().__init__()
         self.account = f"machine-{next(_accounts)}"
         self.now = START_US
-        self.buckets: list[Bucket] = []
+        self.buckets: list[OneByOne] = []
         self.rates: list[float] = []
         self.queued: list[Permit] = []
         self.granted: list[Permit] = []
@@ -40,10 +40,10 @@ class BucketMachine(RuleBasedStateMachine):
     def configure(self, rate: float, burst: int) -> None:
         """A process joins the fleet, with a rate of its own while another one is rolled out."""
         self.rates.append(rate)
-        self.buckets.append(Bucket(self.client, self.account, rate, burst, RedisClock()))
+        self.buckets.append(OneByOne(self.client, self.account, rate, burst, RedisClock()))
 
     @property
-    def bucket(self) -> Bucket:
+    def bucket(self) -> OneByOne:
         """One process after the other: that is when they differ most often."""
         self.buckets.append(self.buckets.pop(0))
         return self.buckets[-1]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from core.states import Lane
+from removal.limiter import verbs
 from removal.limiter.bucket import Bucket, ScriptAnswer
 from removal.limiter.clock import RedisClock
 from removal.limiter.lineup import Lineup
@@ -17,6 +18,24 @@ from removal.limiter.permit import Outcome, Permit
 START_US = 1_000_000_000_000
 AHEAD_US = 25_000
 LOOK_US = 1_000_000
+
+
+class OneByOne(Bucket):
+    """A bucket that is told one thing at a time, at a time of the test's own."""
+
+    def reserve(self, lane: Lane, now_us: int) -> ScriptAnswer:
+        return self.talk([verbs.reserve(lane)], now_us)[0]
+
+    def grant(self, permit: Permit, ahead_us: int, now_us: int) -> ScriptAnswer:
+        return self.talk([verbs.grant(permit, ahead_us)], now_us)[0]
+
+    def delay(self, permit: Permit, by_us: int, now_us: int) -> ScriptAnswer:
+        return self.talk([verbs.delay(permit, by_us)], now_us)[0]
+
+    def settle(
+        self, permit: Permit, outcome: Outcome, ban_seconds: float | None, latency_seconds: float | None, now_us: int
+    ) -> ScriptAnswer:
+        return self.talk([verbs.settle(permit, outcome, ban_seconds, latency_seconds)], now_us)[0]
 
 
 def take_in(permit: Permit, answer: ScriptAnswer) -> None:
@@ -69,7 +88,7 @@ class Fleet:
     """
 
     def __init__(self, client: Redis, account: str, rate: float, api: Api, others: Sequence[float] = ()) -> None:
-        self._buckets = itertools.cycle([Bucket(client, account, each, 1, RedisClock()) for each in (rate, *others)])
+        self._buckets = itertools.cycle([OneByOne(client, account, each, 1, RedisClock()) for each in (rate, *others)])
         self._lineup = Lineup()
         self._api = api
         self._now = START_US
@@ -111,7 +130,7 @@ class Fleet:
         self._note(permit, answer)
         self._sleep(permit, bucket)
 
-    def _sleep(self, permit: Permit, bucket: Bucket) -> None:
+    def _sleep(self, permit: Permit, bucket: OneByOne) -> None:
         left = self._lineup.due_us(permit) - AHEAD_US - self._now
         if left > 0:
             self._at(self._now + min(left, LOOK_US), lambda: self._sleep(permit, bucket))
@@ -124,7 +143,7 @@ class Fleet:
         else:
             self._at(self._now + 1, lambda: self._sleep(permit, bucket))
 
-    def _call(self, permit: Permit, bucket: Bucket) -> None:
+    def _call(self, permit: Permit, bucket: OneByOne) -> None:
         fits = self._api.call(self._now)
         seconds = self._api.latency_seconds if fits else self._api.refusal_seconds
         self._at(self._now + int(seconds * 1e6), lambda: self._settle(permit, bucket, fits))

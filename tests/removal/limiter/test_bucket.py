@@ -8,11 +8,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis import Redis
 
 from core.states import Lane
-from removal.limiter.bucket import Bucket
 from removal.limiter.clock import RedisClock
 from removal.limiter.permit import Outcome, Permit
 from tests.removal.limiter.machine import LATE_US, BucketMachine
-from tests.removal.limiter.simulation import AHEAD_US, START_US, take_in
+from tests.removal.limiter.simulation import AHEAD_US, START_US, OneByOne, take_in
 
 
 @pytest.mark.slow
@@ -32,7 +31,7 @@ class Line:
     """A few callers by hand, on a bucket whose first closure is over."""
 
     def __init__(self, client: Redis, account: str, rate: float = 10, burst: int = 1) -> None:
-        self.bucket = Bucket(client, account, rate, burst, RedisClock())
+        self.bucket = OneByOne(client, account, rate, burst, RedisClock())
         self.settle(self.reserve(START_US), Outcome.UNUSED, START_US)
         self.start = START_US + 10_000_000
 
@@ -162,7 +161,7 @@ def test_idle_time_does_not_raise_the_rate(redis: Redis, account: str) -> None:
 def test_the_lowest_configured_rate_of_a_fleet_counts_at_once_and_until_nobody_asks_for_it(
     redis: Redis, account: str
 ) -> None:
-    slow, fast = (Bucket(redis, account, rate, 1, RedisClock()) for rate in (100, 200))
+    slow, fast = (OneByOne(redis, account, rate, 1, RedisClock()) for rate in (100, 200))
     rates = [
         bucket.reserve(Lane.BULK, START_US + int(seconds * 1e6)).rate_millis / 1000
         for bucket, seconds in [(fast, 0), (slow, 1), (fast, 2), (slow, 9), (fast, 18.9), (fast, 19.1), (slow, 20)]
@@ -176,7 +175,7 @@ def test_what_was_learned_outlives_another_configured_rate(redis: Redis, account
     line.settle(permit, Outcome.THROTTLED, line.start)
     learned = line.reserve(line.start).rate_millis
     assert learned < 100_000
-    faster = Bucket(redis, account, 200, 1, RedisClock())
+    faster = OneByOne(redis, account, 200, 1, RedisClock())
     assert faster.reserve(Lane.BULK, line.start + 60_000_000).rate_millis == learned
-    slower = Bucket(redis, account, 20, 1, RedisClock())
+    slower = OneByOne(redis, account, 20, 1, RedisClock())
     assert slower.reserve(Lane.BULK, line.start + 60_000_000).rate_millis == 20_000
