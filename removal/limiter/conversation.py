@@ -52,7 +52,7 @@ class Word:
 
     verb: Callable[[], Verb]
     take: Callable[[ScriptAnswer], None]
-    rank: tuple[int, ...] = (0,)
+    rank: Callable[[], tuple[int, ...]] = lambda: (0,)
     deadline: float | None = None
     stage: Stage = Stage.UNSAID
     error: LimiterUnavailable | None = None
@@ -104,10 +104,17 @@ class Conversation:
                 return
         self.ask(word)
 
-    def plan(self, wake_at: float) -> None:
-        """Note that this thread wakes at a moment, in local monotonic seconds, and then asks something or looks."""
+    def plan(self, wake_at: float, sooner: float) -> float:
+        """Note that this thread wakes at a moment, in local monotonic seconds, and then asks something or looks.
+
+        Returns:
+            When it shall wake: earlier, at `sooner`, when nobody else wakes until then.
+        """
         with self._lock:
+            if sooner < wake_at and not self._somebody_looks_by(sooner):
+                wake_at = sooner
             self._looks[threading.get_ident()] = wake_at
+        return wake_at
 
     def wake(self) -> None:
         """Note that this thread is awake; it asks something or looks soon."""
@@ -121,7 +128,7 @@ class Conversation:
         with self._lock:
             deadline = min((word.deadline for word in self._words if word.deadline is not None), default=None)
             # What somebody waits for is said in the next round, and all the rest with it.
-            if deadline is None or self._is_talking and any(word.waiters for word in self._words):
+            if deadline is None or (self._is_talking and any(word.waiters for word in self._words)):
                 return
             if self._somebody_looks_by(deadline):
                 return
@@ -170,7 +177,7 @@ class Conversation:
     def _hold_round(self) -> None:
         with self._lock:
             words = [*self._words, *self._gather()]
-            words.sort(key=lambda word: word.rank)
+            words.sort(key=lambda word: word.rank())
             self._words = []
             for word in words:
                 word.stage = Stage.SAID

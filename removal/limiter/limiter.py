@@ -20,8 +20,10 @@ AHEAD_SECONDS = 0.025
 TOGETHER_SECONDS, MOST_TOGETHER_SECONDS = 0.05, 0.08
 """Who asks for a slot asks for the others of this process as well that are due so soon, or are the next one then."""
 RIDE_SECONDS = 0.12
-"""How long what is of no hurry may wait to be told with something else."""
-LONG_QUEUE_SECONDS = 0.4
+"""How long the end of a call, and a new place in a long queue, may wait to be told with something else."""
+WATCH_SECONDS = 0.05
+"""While calls are frequent, one thread wakes as often as this to see to that, if none does anyway."""
+LONG_QUEUE_SECONDS = 0.25
 """Whoever joins a queue that is longer than this is in no hurry to be placed."""
 FRESH_SECONDS = 0.25
 """How old what is known of a queue may be for that."""
@@ -122,7 +124,7 @@ class Limiter:
         delay = LATE_SECONDS
         while True:
             had_slot = self._has_slot(permit)
-            if not had_slot and permit.is_placed:
+            if not had_slot:
                 self._want(permit)
             if self._pause(permit, 0.0 if had_slot else self._ahead(), cancelled, latest):
                 self.settle(permit, Outcome.UNUSED)
@@ -219,7 +221,7 @@ class Limiter:
         return Word(
             lambda: verbs.grant(permit, int(self._together(permit.lane) * 1e6)),
             lambda answer: self._take_in(permit, answer),
-            rank=(1, permit.lane is not Lane.INTERACTIVE, permit.number),
+            rank=lambda: (1, permit.lane is not Lane.INTERACTIVE, permit.number),
         )
 
     def _want(self, permit: Permit) -> None:
@@ -240,6 +242,7 @@ class Limiter:
             word
             for permit, word in list(self._wanted.items())
             if word.stage is Stage.UNSAID
+            and permit.is_placed
             and self._clock.to_local(self._lineup.due_us(permit)) - now <= self._together(permit.lane)
         ]
 
@@ -265,7 +268,7 @@ class Limiter:
                 return False
             nap = min(left, LOOK_SECONDS)
             if ahead_seconds:
-                self._conversation.plan(time.monotonic() + nap)
+                nap = self._plan(permit.lane, nap)
                 if is_awake:
                     self._conversation.look()
             if isinstance(cancelled, threading.Event) and nap > AHEAD_SECONDS:
@@ -276,3 +279,8 @@ class Limiter:
                 self._conversation.wake()
                 is_awake = True
         return True
+
+    def _plan(self, lane: Lane, nap: float) -> float:
+        now = time.monotonic()
+        is_busy = self._lineup.gap_seconds(lane) < RIDE_SECONDS
+        return self._conversation.plan(now + nap, now + (WATCH_SECONDS if is_busy else nap)) - now

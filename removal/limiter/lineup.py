@@ -32,7 +32,7 @@ class Lineup:
         return newest.head_at + max(0, permit.number - newest.head) * newest.gap_ns // 1000
 
     def foresee_us(self, lane: Lane, behind: int) -> int:
-        """Return when whoever joins a lane now would be due, `behind` others who have not joined yet; 0 if not known."""
+        """Return when whoever joins a lane now, `behind` others who have yet to join, would be due; 0 if not known."""
         newest = self._newest.get(lane)
         return newest.head_at + (newest.tail - newest.head + behind) * newest.gap_ns // 1000 if newest else 0
 

@@ -8,12 +8,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from redis import Redis
 
 from core.states import Lane
+from removal.limiter import verbs
 from removal.limiter.bucket import keys_of
 from removal.limiter.clock import RedisClock
+from removal.limiter.limiter import MOST_TOGETHER_SECONDS
 from removal.limiter.permit import Outcome, Permit
 from tests.removal.limiter.simulation import AHEAD_US, START_US, OneByOne, take_in
 
 LATE_US = 1_500
+TOGETHER_US = int(MOST_TOGETHER_SECONDS * 1e6)
 _accounts = itertools.count()
 picks = st.integers(min_value=0, max_value=10**6)
 
@@ -77,11 +80,36 @@ class BucketMachine(RuleBasedStateMachine):
         for permit in sorted(self.queued, key=lambda permit: permit.at_us)[:count]:
             self.ask(permit)
 
+    @precondition(lambda self: self.queued)
+    @rule(count=st.integers(2, 12), joining=st.integers(0, 3), ok=st.integers(0, 3))
+    def talk_together(self, count: int, joining: int, ok: int) -> None:
+        """One process says in one go that calls ended, that it wants places, and slots for some that are due soon."""
+        earliest = sorted(self.queued, key=lambda permit: permit.at_us)[:count]
+        self.now = max(self.now, earliest[0].at_us - AHEAD_US)
+        ended = [self.open.pop(0) for _ in range(min(ok, len(self.open)))]
+        joined = [Permit(Lane.BULK) for _ in range(joining)]
+        answers = self.bucket.talk(
+            [
+                *(verbs.settle(permit, Outcome.OK, None, 0.5) for permit in ended),
+                *(verbs.reserve(permit.lane) for permit in joined),
+                *(verbs.grant(permit, TOGETHER_US) for permit in earliest),
+            ],
+            self.now,
+        )
+        for permit, answer in zip([*joined, *earliest], answers[len(ended) :], strict=True):
+            take_in(permit, answer)
+        self.queued += joined
+        for permit in earliest:
+            self.note_grant(permit, TOGETHER_US)
+
     def ask(self, permit: Permit) -> None:
         self.now = max(self.now, permit.at_us - AHEAD_US)
         take_in(permit, self.bucket.grant(permit, AHEAD_US, self.now))
+        self.note_grant(permit, AHEAD_US)
+
+    def note_grant(self, permit: Permit, ahead_us: int) -> None:
         if permit.granted:
-            assert self.now <= permit.at_us <= self.now + AHEAD_US
+            assert self.now <= permit.at_us <= self.now + ahead_us
             assert permit.at_us >= self.closed_until
             self.queued.remove(permit)
             self.granted.append(permit)

@@ -148,7 +148,7 @@ class Fleet:
         seconds = self._api.latency_seconds if fits else self._api.refusal_seconds
         self._at(self._now + int(seconds * 1e6), lambda: self._settle(permit, bucket, fits))
 
-    def _settle(self, permit: Permit, bucket: Bucket, fits: bool) -> None:
+    def _settle(self, permit: Permit, bucket: OneByOne, fits: bool) -> None:
         outcome = Outcome.OK if fits else Outcome.THROTTLED
         self._note(permit, bucket.settle(permit, outcome, None, None, self._now))
         self._at(self._now, self._reserve)
