@@ -83,13 +83,19 @@ class RemovalClient:
         """Prepare and send."""
         return self.send(self.prepare(request))
 
-    def send(self, prepared: PreparedCall, gate: Callable[[], None] = lambda: None) -> Answer:
+    def send(
+        self,
+        prepared: PreparedCall,
+        gate: Callable[[], None] = lambda: None,
+        left: Callable[[], None] = lambda: None,
+    ) -> Answer:
         """Sign, send, and return what came of it; whatever the network or the server does ends here.
 
         Args:
             prepared: From `prepare`.
             gate: Called once everything is ready, right before the first byte leaves; returns at the slot. What it
                 raises is raised here, and nothing was sent.
+            left: Called as soon as the system has taken what is sent first; must not raise.
         """
         failure = self.connect()
         if failure is not None:
@@ -99,7 +105,7 @@ class RemovalClient:
         began = time.monotonic()
         try:
             signed = self.provider.sign(prepared, time.time())
-            line.post(signed.target, _headers(signed, prepared), prepared.body, reply, gate)
+            line.post(signed.target, _headers(signed, prepared), prepared.body, reply, gate, left)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             if reply.status is None or reply.status < 400:
                 return _broken(error, line, reply, reply.sent_at or began)

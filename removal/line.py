@@ -82,6 +82,7 @@ class Line:
         body: bytes,
         reply: LineReply,
         gate: Callable[[], None] = lambda: None,
+        left: Callable[[], None] = lambda: None,
     ) -> None:
         """Send a request over the open connection and read its answer into `reply`.
 
@@ -91,6 +92,7 @@ class Line:
             body: The whole body.
             reply: Filled as things arrive, so that what came before a failure is known.
             gate: Called at the last moment before the first byte leaves; what it raises ends the exchange unsent.
+            left: Called as soon as the system has taken that; must not raise.
 
         Raises:
             httpcore.TimeoutException: The answer was not complete within the read timeout.
@@ -107,7 +109,7 @@ class Line:
             reply.sent_at = time.monotonic()
             self._deadline.start(self._read_timeout)
 
-        self._stream.hold_first_write(open_gate)
+        self._stream.hold_first_write(open_gate, left)
         port = self._url.port or (443 if self._tls else 80)
         request = httpcore.Request(
             b"POST",

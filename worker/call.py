@@ -138,7 +138,7 @@ class Caller:
                 _give_up("the worker stops, or lost its lease")
             failure = self._client.connect()
             opened = self._open(job)
-            answer = failure or self._client.send(prepared, gate)
+            answer = failure or self._client.send(prepared, gate, lambda: self._limiter.note_sent(permit))
         except BaseException as error:
             if sent_at is None:
                 if not isinstance(error, SlotMoved):

@@ -49,14 +49,15 @@ class WireStream(httpcore.NetworkStream):
         self.bytes_written = 0
         self.write_failed = False
         self._gate: Callable[[], None] | None = None
+        self._left: Callable[[], None] = lambda: None
         self._held = b""
 
-    def hold_first_write(self, gate: Callable[[], None]) -> None:
-        """Keep back the head of a request until its body comes, then ask `gate` and send both in one go.
+    def hold_first_write(self, gate: Callable[[], None], left: Callable[[], None] = lambda: None) -> None:
+        """Keep back the head of a request until its body comes, then ask `gate`, send both in one go and call `left`.
 
         Everything that costs time is done by then, so the request leaves the moment the gate opens.
         """
-        self._gate, self._held = gate, b""
+        self._gate, self._left, self._held = gate, left, b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - httpcore's signature
         """Return what arrives first, at most `max_bytes`; the deadline alone bounds the wait."""
@@ -107,6 +108,7 @@ class WireStream(httpcore.NetworkStream):
             self.write_failed = True
             raise httpcore.WriteError(str(error)) from error
         self.bytes_written += sent
+        self._left()
         return sent
 
     def close(self) -> None:

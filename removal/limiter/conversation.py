@@ -104,6 +104,12 @@ class Conversation:
                 return
         self.ask(word)
 
+    def leave(self, word: Word, patience_seconds: float) -> None:
+        """Leave it to whoever next asks, or looks when its time is up; says nothing itself."""
+        word.deadline = time.monotonic() + patience_seconds
+        with self._lock:
+            self._queue(word)
+
     def plan(self, wake_at: float, sooner: float) -> float:
         """Note that this thread wakes at a moment, in local monotonic seconds, and then asks something or looks.
 

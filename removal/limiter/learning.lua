@@ -69,11 +69,25 @@ local function is_stray(rate, seen)
   return s.strikes <= math.min(MOST_STRAYS, math.floor(rate / STRAY_RATE))
 end
 
+-- Whether a refusal is put down to calls that left late, as their senders say, and not to the quota. Where it is the
+-- quota after all, more of them come than late calls can explain.
+local function is_of_late_calls(score)
+  if score < s.late_from or score > s.late_until then
+    return false
+  end
+  s.excused, s.calm = s.excused + 1, 0
+  return s.excused <= math.max(LEAST_EXCUSED, math.floor(calls * EXCUSED))
+end
+
 local function succeed(epoch, gen, waited)
   s.oks_since = s.oks_since + 1
   s.clean = s.clean + window / SECOND / calls
   if s.clean >= STRAY_PROOF then
     s.strikes = 0
+  end
+  s.calm = s.calm + window / SECOND / calls
+  if s.calm >= STRAY_PROOF then
+    s.excused = 0
   end
   if epoch ~= s.epoch or gen ~= s.gen or waited ~= 1 then
     return -- says nothing about the rate of now

@@ -1,8 +1,6 @@
 """The fleet-wide limiter: one queue and one pace for all workers of an account."""
 
-import threading
 import time
-from collections.abc import Callable
 
 from redis import Redis
 
@@ -14,6 +12,7 @@ from removal.limiter.conversation import Conversation, Stage, Word
 from removal.limiter.errors import SlotMoved
 from removal.limiter.lineup import Lineup
 from removal.limiter.permit import Outcome, Permit
+from removal.limiter.sleeper import Cancelled, Sleeper
 
 AHEAD_SECONDS = 0.025
 """How long before its slot a permit is granted: early enough to take the place of one that was given up."""
@@ -21,19 +20,16 @@ TOGETHER_SECONDS, MOST_TOGETHER_SECONDS = 0.05, 0.08
 """Who asks for a slot asks for the others of this process as well that are due so soon, or are the next one then."""
 RIDE_SECONDS = 0.12
 """How long the end of a call, and a new place in a long queue, may wait to be told with something else."""
-WATCH_SECONDS = 0.05
-"""While calls are frequent, one thread wakes as often as this to see to that, if none does anyway."""
 LONG_QUEUE_SECONDS = 0.25
 """Whoever joins a queue that is longer than this is in no hurry to be placed."""
 FRESH_SECONDS = 0.25
 """How old what is known of a queue may be for that."""
 LATE_SECONDS = 0.0015
 """A call that goes out later than this after its slot is told to the bucket first, which counts it from then on."""
-LOOK_SECONDS = 1.0
-"""How often a sleeper looks whether it was cancelled, or its turn has moved."""
 MOST_DELAY_SECONDS = 0.2
-
-Cancelled = Callable[[], bool] | threading.Event
+SLIP_SECONDS = 0.003
+"""A call that left later than this, as is seen when it has, counts from when it left, and excuses refusals after it."""
+TELL_SLIP_SECONDS = 0.02
 
 
 class Limiter:
@@ -54,6 +50,7 @@ class Limiter:
         self._clock = RedisClock()
         self._lineup = Lineup()
         self._conversation = Conversation(Bucket(client, account, rate, burst, self._clock).talk, self._gather)
+        self._sleeper = Sleeper(self._clock, self._lineup, self._conversation)
         self._joining: dict[Permit, Word] = {}
         self._wanted: dict[Permit, Word] = {}
 
@@ -81,7 +78,7 @@ class Limiter:
 
     def due_in(self, permit: Permit) -> float:
         """Return the seconds until a permit is due, as far as is known; negative when that has passed."""
-        return self._clock.to_local(self._lineup.due_us(permit)) - time.monotonic()
+        return self._sleeper.due_in(permit)
 
     def sleep_until(self, permit: Permit, *, ahead_seconds: float, cancelled: Cancelled) -> bool:
         """Sleep until some time before a permit is due, for what must be done between that and the call.
@@ -98,7 +95,7 @@ class Limiter:
             LimiterUnavailable: Redis does not answer; the permit is void.
         """
         while True:
-            is_cancelled = self._pause(permit, ahead_seconds, cancelled, None)
+            is_cancelled = self._sleeper.sleep(permit, ahead_seconds, cancelled)
             if is_cancelled or permit.is_placed:
                 self._conversation.look()
                 return is_cancelled
@@ -126,7 +123,15 @@ class Limiter:
             had_slot = self._has_slot(permit)
             if not had_slot:
                 self._want(permit)
-            if self._pause(permit, 0.0 if had_slot else self._ahead(), cancelled, latest):
+            try:
+                is_cancelled = self._sleeper.sleep(permit, 0.0 if had_slot else self._ahead(), cancelled, latest)
+            except SlotMoved:
+                # A slot that it has is given to the next, and asked for anew when the permit is waited for again.
+                self._want_no_more(permit)
+                permit.granted = False
+                self._conversation.look()
+                raise
+            if is_cancelled:
                 self.settle(permit, Outcome.UNUSED)
                 return permit
             if not permit.is_placed:
@@ -146,6 +151,18 @@ class Limiter:
                     by_us = int((self._clock.way_seconds + delay) * 1e6)
                     self._conversation.ask(self._word(permit, verbs.delay(permit, by_us)))
                     delay = min(MOST_DELAY_SECONDS, delay * 2)
+
+    def note_sent(self, permit: Permit) -> None:
+        """Note that the call of a permit has left just now; waits for nobody and never raises.
+
+        Args:
+            permit: From `wait_until_due`.
+        """
+        late = -self.due_in(permit)
+        if late > SLIP_SECONDS:
+            verb = verbs.slip(permit, int(late * 1e6))
+            word = Word(lambda: verb, lambda answer: self._lineup.note(permit.lane, answer))
+            self._conversation.leave(word, TELL_SLIP_SECONDS)
 
     def settle(
         self,
@@ -237,50 +254,13 @@ class Limiter:
 
     def _gather(self) -> list[Word]:
         """Return the requests for slots that are due soon, of threads that sleep until they would ask themselves."""
-        now = time.monotonic()
         return [
             word
             for permit, word in list(self._wanted.items())
-            if word.stage is Stage.UNSAID
-            and permit.is_placed
-            and self._clock.to_local(self._lineup.due_us(permit)) - now <= self._together(permit.lane)
+            if word.stage is Stage.UNSAID and permit.is_placed and self.due_in(permit) <= self._together(permit.lane)
         ]
 
     def _want_no_more(self, permit: Permit) -> None:
         word = self._wanted.pop(permit, None)
         if word is not None:
             self._conversation.retract(word)
-
-    def _pause(self, permit: Permit, ahead_seconds: float, cancelled: Cancelled, latest: float | None) -> bool:
-        """Sleep until that long before the permit is due; return True as soon as `cancelled` is seen."""
-        is_cancelled = cancelled.is_set if isinstance(cancelled, threading.Event) else cancelled
-        is_awake = False
-        while not is_cancelled():
-            due_in = self.due_in(permit)
-            if latest is not None and time.monotonic() + max(0.0, due_in) > latest:
-                # A slot that it has is given to the next, and asked for anew when the permit is waited for again.
-                self._want_no_more(permit)
-                permit.granted = False
-                self._conversation.look()
-                raise SlotMoved(f"the slot is {due_in:.3f} s away")
-            left = due_in - ahead_seconds
-            if left <= 0:
-                return False
-            nap = min(left, LOOK_SECONDS)
-            if ahead_seconds:
-                nap = self._plan(permit.lane, nap)
-                if is_awake:
-                    self._conversation.look()
-            if isinstance(cancelled, threading.Event) and nap > AHEAD_SECONDS:
-                cancelled.wait(nap)
-            else:
-                time.sleep(nap)
-            if ahead_seconds:
-                self._conversation.wake()
-                is_awake = True
-        return True
-
-    def _plan(self, lane: Lane, nap: float) -> float:
-        now = time.monotonic()
-        is_busy = self._lineup.gap_seconds(lane) < RIDE_SECONDS
-        return self._conversation.plan(now + nap, now + (WATCH_SECONDS if is_busy else nap)) - now

@@ -88,6 +88,18 @@ local function late(lane, number, born, epoch, waited, delay)
   return answer(lane, 1, now + delay, number, waited)
 end
 
+-- A call that left late before anybody knew counts from when it left; seconds that hold it may hold one too many.
+local function slip(lane, number, born, waited, by)
+  local score = born == s.born and tonumber(redis.call('ZSCORE', recent, lane .. number) or '')
+  if score then
+    local left = score + by
+    redis.call('ZADD', recent, string.format('%.0f', left), lane .. number)
+    s.late_from = score > s.late_until and score or math.min(s.late_from, score)
+    s.late_until = math.max(s.late_until, left + window)
+  end
+  return answer(lane, 0, now, number, waited)
+end
+
 local function give_back(lane, number, born)
   if born ~= s.born then
     return
@@ -102,8 +114,7 @@ local function give_back(lane, number, born)
 end
 
 -- How many calls went out in the window that ended with this one.
-local function calls_before(member)
-  local score = tonumber(redis.call('ZSCORE', recent, member) or now)
+local function calls_before(score)
   return redis.call('ZCOUNT', recent, string.format('(%.0f', score - window), string.format('(%.0f', score))
 end
 
@@ -131,9 +142,12 @@ local function settle(lane, number, born, waited, epoch, gen, rate, outcome, ban
     if ban then
       s.closed = math.max(s.closed, now + math.min(MOST_BAN, ban))
     end
-    local seen = calls_before(lane .. number)
+    local score = tonumber(redis.call('ZSCORE', recent, lane .. number) or now)
+    local seen = calls_before(score)
     rate = math.min(rate, s.learned)
-    if born == s.born and epoch == s.epoch and (not is_stray(rate, seen) or ban) then
+    if born == s.born and is_of_late_calls(score) then
+      s.progress, s.passed = 0, 0
+    elseif born == s.born and epoch == s.epoch and (not is_stray(rate, seen) or ban) then
       lower(rate, seen, ban)
     else
       s.refused_since = s.refused_since + 1
@@ -153,6 +167,8 @@ local function apply(verb, lane, number, born, waited, ahead, epoch, gen, rate, 
     return grant(lane, number, born, waited, ahead)
   elseif verb == 'late' then
     return late(lane, number, born, epoch, waited, ahead)
+  elseif verb == 'slip' then
+    return slip(lane, number, born, waited, ahead)
   elseif verb == 'settle' then
     return settle(lane, number, born, waited, epoch, gen, rate / 1000, outcome, ban, latency)
   end

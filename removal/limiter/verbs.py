@@ -22,6 +22,11 @@ def delay(permit: Permit, by_us: int) -> Verb:
     return ("late", *_name(permit), by_us, permit.epoch)
 
 
+def slip(permit: Permit, by_us: int) -> Verb:
+    """Tell that a call left so long after its slot."""
+    return ("slip", *_name(permit), by_us)
+
+
 def settle(permit: Permit, outcome: Outcome, ban_seconds: float | None, latency_seconds: float | None) -> Verb:
     """Tell what became of a permit."""
     return (

@@ -37,6 +37,9 @@ class OneByOne(Bucket):
     ) -> ScriptAnswer:
         return self.talk([verbs.settle(permit, outcome, ban_seconds, latency_seconds)], now_us)[0]
 
+    def slip(self, permit: Permit, by_us: int, now_us: int) -> ScriptAnswer:
+        return self.talk([verbs.slip(permit, by_us)], now_us)[0]
+
 
 def take_in(permit: Permit, answer: ScriptAnswer) -> None:
     """Do what the limiter does with an answer."""
@@ -85,9 +88,23 @@ class Fleet:
         rate: The configured rate.
         api: What they call.
         others: What other processes of the fleet are configured to.
+        thaws: For calls that the machine holds up, by seconds since the start: when they leave.
+        tells: Whether a sender tells that its call left late.
     """
 
-    def __init__(self, client: Redis, account: str, rate: float, api: Api, others: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        account: str,
+        rate: float,
+        api: Api,
+        others: Sequence[float] = (),
+        *,
+        thaws: Callable[[float], float] = lambda seconds: seconds,
+        tells: bool = True,
+    ) -> None:
+        self._thaws = thaws
+        self._tells = tells
         self._buckets = itertools.cycle([OneByOne(client, account, each, 1, RedisClock()) for each in (rate, *others)])
         self._lineup = Lineup()
         self._api = api
@@ -139,12 +156,15 @@ class Fleet:
         take_in(permit, answer)
         self._note(permit, answer)
         if permit.granted:
-            self._at(permit.at_us, lambda: self._call(permit, bucket))
+            leaves = self._thaws((permit.at_us - START_US) / 1e6)
+            self._at(START_US + round(leaves * 1e6), lambda: self._call(permit, bucket))
         else:
             self._at(self._now + 1, lambda: self._sleep(permit, bucket))
 
     def _call(self, permit: Permit, bucket: OneByOne) -> None:
         fits = self._api.call(self._now)
+        if self._tells and self._now > permit.at_us:
+            self._note(permit, bucket.slip(permit, self._now - permit.at_us, self._now))
         seconds = self._api.latency_seconds if fits else self._api.refusal_seconds
         self._at(self._now + int(seconds * 1e6), lambda: self._settle(permit, bucket, fits))
 

@@ -121,6 +121,18 @@ def test_a_slot_that_was_missed_is_given_up_and_another_comes_at_once(redis: Red
     assert int(redis.zcard(keys_of(open_account)[1])) == 3
 
 
+def test_a_call_that_left_late_counts_from_when_it_left(redis: Redis, open_account: str) -> None:
+    limiter = Limiter(redis, open_account, 20)
+    permit = limiter.wait_until_due(limiter.reserve(Lane.INTERACTIVE), cancelled=never)
+    time.sleep(0.05)
+    limiter.note_sent(permit)
+    # It is told with what is told next.
+    limiter.settle(permit, Outcome.OK)
+    member, left = redis.zrange(keys_of(open_account)[1], -1, -1, withscores=True)[0]
+    assert member == f"interactive{permit.number}".encode()
+    assert left >= permit.at_us + 50_000
+
+
 def test_the_view_tells_the_queue_and_the_latency(redis: Redis, open_account: str) -> None:
     limiter = Limiter(redis, open_account, 20)
     permit = limiter.wait_until_due(limiter.reserve(Lane.INTERACTIVE), cancelled=never)
