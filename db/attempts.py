@@ -1,6 +1,6 @@
 """Queries about attempts: a row is written before each call and settled after it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -132,6 +132,20 @@ def withdraw(connection: Connection, attempt_id: int) -> None:
     row = connection.execute(statement, {"id": attempt_id}).one_or_none()
     if row is not None:
         _return_call(connection, row, is_limited=is_limited)
+
+
+def withdraw_each(connection: Connection, calls: Mapping[int, int]) -> set[int]:
+    """Forget many calls that were opened without a reservation and never sent; return those that are forgotten.
+
+    Missing are those whose batch has limits by now, and those that were settled: `withdraw` is for these.
+
+    Args:
+        connection: An open transaction.
+        calls: Their batches, by attempt.
+    """
+    statement = text("SELECT * FROM withdraw_calls(CAST(:ids AS bigint[]), CAST(:batch_ids AS bigint[]))")
+    values = {"ids": sorted(calls), "batch_ids": sorted(set(calls.values()))}
+    return set(connection.execute(statement, values).scalars())
 
 
 def settle(connection: Connection, attempt_id: int, outcome: AttemptResult, *, others: Sequence[int] = ()) -> bool:

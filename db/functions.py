@@ -98,11 +98,26 @@ BEGIN
 END $$
 """  # noqa: S608
 
-SUCCEED_JOBS = rf"""
+WITHDRAW_CALLS = f"""
+CREATE OR REPLACE FUNCTION withdraw_calls(ids bigint[], batch_ids bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(number) FROM (
+        SELECT DISTINCT hashtextextended(CAST(batch_id AS text), {Space.LIMITS.value}) AS number
+        FROM unnest(batch_ids) AS batch_id ORDER BY 1
+    ) AS numbers;
+    RETURN QUERY
+    DELETE FROM attempts AS a USING batches AS b
+    WHERE a.id = ANY(ids) AND a.answered_at IS NULL AND b.id = a.batch_id
+        AND b.max_calls IS NULL AND b.max_cost IS NULL
+    RETURNING a.id;
+END $$
+"""  # noqa: S608
+
+SUCCEED_JOBS = f"""
 CREATE OR REPLACE FUNCTION succeed_jobs(
     ids bigint[], tokens uuid[], attempt_ids bigint[], sha256s text[], uris text[], contents bytea[], sizes bigint[],
     formats text[], widths bigint[], heights bigint[], ratios double precision[], insides double precision[],
-    outsides double precision[], received bigint[], swept timestamptz[], grace double precision
+    outsides double precision[], received bigint[]
 ) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -118,14 +133,11 @@ BEGIN
         SELECT n.* FROM unnest(sha256s, uris, sizes, formats, widths, heights) AS n (sha256) ORDER BY n.sha256
         ON CONFLICT (sha256) DO NOTHING RETURNING sha256
     ) SELECT coalesce(array_agg(sha256), '{{}}') FROM kept INTO added;
-    -- As `db.sweeping.must_stand`: what was swept since it was uploaded has to be uploaded again.
-    PERFORM 1 FROM unnest(sha256s, uris, swept) AS n (sha256, uri, swept_at) JOIN swept_objects AS s ON s.uri = n.uri
-    WHERE n.sha256 = ANY(added) AND (
-        s.swept_at IS DISTINCT FROM n.swept_at
-        OR (s.ended_at IS NULL AND s.swept_at > clock_timestamp() - make_interval(secs => grace))
-    );
+    -- Whether a tombstone is from before the upload is asked alone, with one more round trip.
+    PERFORM 1 FROM unnest(sha256s, uris) AS n (sha256, uri) JOIN swept_objects AS s ON s.uri = n.uri
+    WHERE n.sha256 = ANY(added);
     IF FOUND THEN
-        RAISE EXCEPTION 'an output was swept while it was uploaded';
+        RAISE EXCEPTION 'an output may have been swept since it was uploaded';
     END IF;
     INSERT INTO artifact_bytes (sha256, data)
     SELECT n.sha256, n.content FROM unnest(sha256s, contents) AS n (sha256, content)
@@ -149,7 +161,12 @@ BEGIN
 END $$
 """  # noqa: S608
 
-FUNCTIONS = {"note_sources": NOTE_SOURCES, "open_calls": OPEN_CALLS, "succeed_jobs": SUCCEED_JOBS}
+FUNCTIONS = {
+    "note_sources": NOTE_SOURCES,
+    "open_calls": OPEN_CALLS,
+    "withdraw_calls": WITHDRAW_CALLS,
+    "succeed_jobs": SUCCEED_JOBS,
+}
 
 
 def install(connection: Connection) -> None:

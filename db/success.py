@@ -5,13 +5,11 @@ What was made again takes the place of its original's output by the triggers tha
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from db import artifacts
 from db.jobs import NOT_COMPARED, Changed, ClaimedJob, lock, must_hold, whose
-from db.sweeping import GRACE_SECONDS, Uploaded
 
 
 def succeed(
@@ -50,7 +48,7 @@ class Clean:
         attempt_id: The call it came from.
         sha256: Of the output.
         data: The output.
-        uploaded: Where a store keeps it already.
+        uri: Where a store keeps it already; empty when PostgreSQL is to.
         format: Pillow's name.
         width: Pixels.
         height: Pixels.
@@ -62,7 +60,7 @@ class Clean:
     attempt_id: int
     sha256: str
     data: bytes = field(repr=False)
-    uploaded: Uploaded
+    uri: str
     format: str
     width: int
     height: int
@@ -77,14 +75,14 @@ def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
     owns, and those that ended before.
 
     Raises:
-        DBAPIError: One of them was swept since it was uploaded, among other things.
+        DBAPIError: One of them may have been swept since it was uploaded, among other things.
     """
     statement = text(
         "SELECT * FROM succeed_jobs(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:attempt_ids AS bigint[]), "
         "CAST(:sha256s AS text[]), CAST(:uris AS text[]), CAST(:contents AS bytea[]), CAST(:sizes AS bigint[]), "
         "CAST(:formats AS text[]), CAST(:widths AS bigint[]), CAST(:heights AS bigint[]), "
         "CAST(:ratios AS double precision[]), CAST(:insides AS double precision[]), "
-        "CAST(:outsides AS double precision[]), CAST(:received AS bigint[]), CAST(:swept AS timestamptz[]), :grace)"
+        "CAST(:outsides AS double precision[]), CAST(:received AS bigint[]))"
     )
     each = sorted(clean, key=lambda one: one.job.id)
     values: dict[str, object] = {
@@ -92,8 +90,8 @@ def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
         "tokens": [one.job.lease_token for one in each],
         "attempt_ids": [one.attempt_id for one in each],
         "sha256s": [one.sha256 for one in each],
-        "uris": [one.uploaded.uri or artifacts.uri_in_database(one.sha256) for one in each],
-        "contents": [None if one.uploaded.uri else one.data for one in each],
+        "uris": [one.uri or artifacts.uri_in_database(one.sha256) for one in each],
+        "contents": [None if one.uri else one.data for one in each],
         "sizes": [len(one.data) for one in each],
         "formats": [one.format for one in each],
         "widths": [one.width for one in each],
@@ -102,16 +100,8 @@ def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
         "insides": [one.changed.inside for one in each],
         "outsides": [one.changed.outside for one in each],
         "received": [one.bytes_received for one in each],
-        "swept": [_swept_before(one.uploaded) for one in each],
-        "grace": GRACE_SECONDS,
     }
     return set(connection.execute(statement, values).scalars())
-
-
-def _swept_before(uploaded: Uploaded) -> datetime | None:
-    """Return when an object was deleted before it was uploaded; what was still being deleted may go at any moment."""
-    tombstone = uploaded.tombstone
-    return tombstone.swept_at if tombstone is not None and not tombstone.is_open else None
 
 
 def accept(connection: Connection, job_ids: Iterable[int]) -> set[int]:

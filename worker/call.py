@@ -144,7 +144,7 @@ class Caller:
                 if not isinstance(error, SlotMoved):
                     self._release(permit)
                 if opened is not None:
-                    self._withdraw(opened.attempt_id)
+                    self._withdraw(job, opened)
             raise
         if sent_at is None:
             # It could not even connect: the slot is free for somebody else.
@@ -177,10 +177,12 @@ class Caller:
             _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is (nearly) lost")
         return Opened(attempt_id, asked_at)
 
-    def _withdraw(self, attempt_id: int) -> None:
+    def _withdraw(self, job: ClaimedJob, opened: Opened) -> None:
+        if self._writes.withdraw(job, opened):
+            return
         transact(
             self._engine,
-            lambda connection: attempts.withdraw(connection, attempt_id),
+            lambda connection: attempts.withdraw(connection, opened.attempt_id),
             patience_seconds=ATTEMPT_PATIENCE_SECONDS,
             repeats_busy=True,
         )

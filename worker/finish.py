@@ -3,9 +3,8 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -21,9 +20,10 @@ from db.paid import Paid
 from db.session import transact
 from db.store import ArtifactStore
 from db.success import Clean
-from db.sweeping import Uploaded, upload
+from db.sweeping import upload
 from db.twins import Twin
 from worker.circuit import AccountHealth
+from worker.ending import Ending
 from worker.output import Output
 from worker.writes import Writes
 
@@ -32,25 +32,6 @@ log = logging.getLogger(__name__)
 FINISH_PATIENCE_SECONDS = 120.0
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How one execution of a job ended.
-
-    Args:
-        state: The job's state now: `succeeded`, `pending` (retry or snooze), `dead`, `held`; `gone` when there was
-            nothing to do for this message.
-        code: The code it ended with.
-        message: For a person.
-    """
-
-    state: str
-    code: str = ""
-    message: str = ""
-
-
-GONE = Ending("gone")
 
 
 class Finisher:
@@ -78,8 +59,6 @@ class Finisher:
         out_of_time: threading.Event,
     ) -> None:
         self._engine = engine
-        # For single statements: no round trips for BEGIN and COMMIT.
-        self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._paid = paid
         self._writes = writes
         self._store = store
@@ -128,13 +107,15 @@ class Finisher:
         if attempt_id is None or job.redo_of is not None:
             return False
         sha256 = hashlib.sha256(output.data).hexdigest()
+        with _telling_of_a_full_store():
+            uri = self._store.upload(artifact_key(sha256, output.format), output.data)
         return self._writes.succeed(
             Clean(
                 job,
                 attempt_id,
                 sha256,
                 output.data,
-                self._upload(artifact_key(sha256, output.format), output.data),
+                uri,
                 output.format,
                 output.width,
                 output.height,
@@ -200,14 +181,9 @@ class Finisher:
             if attempt_id is not None:
                 attempts.note_received(connection, attempt_id, output.bytes_received, keep_raw=keep_raw)
 
-        uploaded = self._upload(key, output.data)
+        with _telling_of_a_full_store():
+            uploaded = upload(self._write, self._store, key, output.data)
         self._write(work, self._paid)
-
-    def _upload(self, key: str, data: bytes) -> Uploaded:
-        try:
-            return upload(partial(self._write, engine=self._looks), self._store, key, data)
-        except OSError as error:
-            raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
 
     def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
         """End a job with what the same photo came to before."""
@@ -304,6 +280,14 @@ class Finisher:
             # What is paid for is written, however long others keep its rows.
             repeats_busy=True,
         )
+
+
+@contextmanager
+def _telling_of_a_full_store() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(f"The artifact store takes nothing ({error}); the paid output is kept") from error
 
 
 def _changed_of(output: Output) -> Changed:

@@ -28,10 +28,17 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An attempt's row, and when (local monotonic seconds) it was asked whether the call may be made."""
+    """An attempt's row.
+
+    Args:
+        attempt_id: Its number.
+        asked_at: When (local monotonic seconds) it was asked whether the call may be made.
+        is_free: Whether nothing was reserved for it.
+    """
 
     attempt_id: int
     asked_at: float
+    is_free: bool = False
 
 
 class Writes:
@@ -57,6 +64,7 @@ class Writes:
         self._claims = GroupCommit(work, self._claim_each, key=lambda asked: asked[0])
         self._notes = GroupCommit(work, _note_each, key=lambda noted: noted.content_key)
         self._opens = GroupCommit(work, self._open_each)
+        self._withdrawals = GroupCommit(work, _withdraw_each)
         self._paid = GroupCommit(safe, self._note_paid_each)
         self._ends = GroupCommit(
             safe, _succeed_each, key=lambda clean: clean.sha256, weigh=lambda clean: len(clean.data)
@@ -83,6 +91,10 @@ class Writes:
                 raise as_unavailable(error.cause) from error
             return None
 
+    def withdraw(self, job: ClaimedJob, opened: Opened) -> bool:
+        """Forget an opened call that was never sent; False when it has to be forgotten alone."""
+        return opened.is_free and _ask(self._withdrawals, (opened.attempt_id, job.batch_id)) is not None
+
     def note_paid(self, answer: Paid) -> bool:
         """Write down a paid answer; False when it has to be written alone."""
         return _ask(self._paid, answer) is not None
@@ -101,7 +113,7 @@ class Writes:
         # Before it is asked: a process that is frozen in it must not take for new what it asked before.
         asked_at = time.monotonic()
         found = attempts.open_calls(connection, asked, worker=self._worker, account=self._account, price=self._price)
-        return [Opened(found[job.id], asked_at) if job.id in found else None for job in asked]
+        return [Opened(found[job.id], asked_at, is_free=True) if job.id in found else None for job in asked]
 
     def _note_paid_each(self, connection: Connection, answers: Sequence[Paid]) -> list[bool | None]:
         return _those_of(paid.note_each(connection, answers, self._account), answers)
@@ -110,6 +122,11 @@ class Writes:
 def _note_each(connection: Connection, noted: Sequence[Noted]) -> list[Seen | None]:
     found = twins.note_sources(connection, noted)
     return [found.get(one.job.id) for one in noted]
+
+
+def _withdraw_each(connection: Connection, calls: Sequence[tuple[int, int]]) -> list[bool | None]:
+    found = attempts.withdraw_each(connection, dict(calls))
+    return [True if attempt_id in found else None for attempt_id, _ in calls]
 
 
 def _succeed_each(connection: Connection, clean: Sequence[Clean]) -> list[bool | None]:

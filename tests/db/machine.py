@@ -33,7 +33,6 @@ from db.budgets import Tariff
 from db.jobs import Changed, ClaimedJob
 from db.outages import Fault, ProbeRules
 from db.success import Clean
-from db.sweeping import IN_DATABASE
 from tests.db.rows import ACCOUNT, OUTPUT
 from worker.policy import RetryRules, decide_lost
 
@@ -148,7 +147,7 @@ def give_back_to_a_cancelled_batch(connection: Connection, job: ClaimedJob) -> N
 ENDS: dict[str, Callable[[Connection, ClaimedJob], object]] = {
     "succeed": lambda connection, job: success.succeed(connection, job, artifact_sha256=OUTPUT),
     "succeed with others": lambda connection, job: success.succeed_each(
-        connection, [Clean(job, 0, OUTPUT, b"", IN_DATABASE, "JPEG", 1, 1, Changed(0.1), 1)]
+        connection, [Clean(job, 0, OUTPUT, b"", "", "JPEG", 1, 1, Changed(0.1), 1)]
     ),
     "reuse": lambda connection, job: success.succeed(connection, job, artifact_sha256=OUTPUT, reused_from=1),
     "hold": hold,
