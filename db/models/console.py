@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import NOW, Base
+from db.models.schema import NOW, OF_FEW, Base
 
 
 class User(Base):
@@ -70,6 +70,7 @@ class ProcessRow(Base):
     """A worker, dispatcher or web process that was alive at `seen_at`."""
 
     __tablename__ = "processes"
+    __table_args__ = {"postgresql_with": OF_FEW}  # noqa: RUF012 - SQLAlchemy reads it from the class
 
     name: Mapped[str] = mapped_column(primary_key=True)
     role: Mapped[str]

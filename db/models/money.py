@@ -4,13 +4,14 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import Base
+from db.models.schema import OF_FEW, Base
 
 
 class Circuit(Base):
     """Whether an API account may be called; a row exists once it was ever opened."""
 
     __tablename__ = "circuits"
+    __table_args__ = {"postgresql_with": OF_FEW}  # noqa: RUF012 - SQLAlchemy reads it from the class
 
     account: Mapped[str] = mapped_column(primary_key=True)
     is_open: Mapped[bool]
@@ -29,6 +30,7 @@ class DailyCalls(Base):
     """Calls that an account made on one day (UTC); kept while a daily limit is set."""
 
     __tablename__ = "daily_calls"
+    __table_args__ = {"postgresql_with": OF_FEW}  # noqa: RUF012 - SQLAlchemy reads it from the class
 
     account: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)

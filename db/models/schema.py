@@ -18,6 +18,21 @@ from sqlalchemy.orm import DeclarativeBase
 NOW = text("now()")
 CLOCK = text("clock_timestamp()")
 
+_OFTEN = {"autovacuum_vacuum_scale_factor": "0.01", "autovacuum_analyze_scale_factor": "0.02"}
+OF_MANY = {"fillfactor": "80", "autovacuum_vacuum_threshold": "5000", **_OFTEN}
+"""How a table of millions is stored whose rows change while they are new; its migration gives the reasons."""
+OF_MANY_GROWING = {**OF_MANY, "fillfactor": "70"}
+"""How one is stored whose rows grow, too."""
+OF_FEW = {"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "500"}
+"""How a table of a few rows is stored that change all the time."""
+PASSING = {
+    "autovacuum_vacuum_scale_factor": "0",
+    "autovacuum_vacuum_threshold": "2000",
+    "autovacuum_vacuum_insert_threshold": "-1",
+    "vacuum_truncate": "off",
+}
+"""How a table is stored whose rows are deleted as soon as they are read."""
+
 
 class Base(DeclarativeBase):
     """What Alembic compares the database with."""

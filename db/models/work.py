@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import CLOCK, NOW, Base
+from db.models.schema import CLOCK, NOW, OF_FEW, OF_MANY, OF_MANY_GROWING, PASSING, Base
 
 
 class Batch(Base):
@@ -48,11 +48,14 @@ class Batch(Base):
 
     __table_args__ = (
         Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),
+        Index("ix_batches_paused", "id", postgresql_where=text("state = 'paused'")),
+        Index("ix_batches_clearing", "id", postgresql_where=text("is_clearing")),
         CheckConstraint("state IN ('active', 'paused', 'cancelled', 'finished')", name="ck_batches_state"),
         CheckConstraint("lane IN ('interactive', 'bulk')", name="ck_batches_lane"),
         CheckConstraint("canary_state IN ('running', 'passed', 'failed')", name="ck_batches_canary"),
         CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="ck_batches_paused"),
         CheckConstraint("(state IN ('finished', 'cancelled')) = (finished_at IS NOT NULL)", name="ck_batches_finished"),
+        {"postgresql_with": OF_FEW},
     )
 
 
@@ -136,7 +139,6 @@ class Job(Base):
         ),
         Index("ix_jobs_cleaned", "source_uri", postgresql_using="hash", postgresql_where=text("state = 'succeeded'")),
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
-        Index("ix_jobs_held", "id", postgresql_where=text("state = 'held'")),
         Index("ix_jobs_redo", "redo_of", "id", postgresql_where=text("redo_of IS NOT NULL")),
         CheckConstraint(
             "state IN ('pending', 'queued', 'running', 'succeeded', 'dead', 'held', 'cancelled')", name="ck_jobs_state"
@@ -156,6 +158,7 @@ class Job(Base):
             name="ck_jobs_artifact",
         ),
         CheckConstraint("code IS NOT NULL OR state NOT IN ('succeeded', 'dead', 'held')", name="ck_jobs_code"),
+        {"postgresql_with": OF_MANY},
     )
 
 
@@ -202,9 +205,8 @@ class Attempt(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
     __table_args__ = (
-        Index("ix_attempts_batch", "batch_id", "answer_class"),
-        Index("ix_attempts_sent", "sent_at", postgresql_using="brin"),
-        Index("ix_attempts_open", "job_id", postgresql_where=text("answered_at IS NULL")),
+        Index("ix_attempts_of_batch", "batch_id"),
+        Index("ix_attempts_sent", "sent_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
         CheckConstraint(
             "answer_class IN ('success', 'throttled', 'source', 'permanent', 'provider_fault', 'maybe_billed', "
             "'account', 'unknown')",
@@ -216,6 +218,7 @@ class Attempt(Base):
         CheckConstraint(
             "answered_at IS NOT NULL OR (sent_at IS NOT NULL AND spend = 'maybe')", name="ck_attempts_open"
         ),
+        {"postgresql_with": OF_MANY_GROWING},
     )
 
 
@@ -251,13 +254,14 @@ class BatchCount(Base):
     what: Mapped[str] = mapped_column(primary_key=True)
     n: Mapped[int]
 
-    __table_args__ = (Index("ix_batch_counts_what", "what"),)
+    __table_args__ = (Index("ix_batch_counts_what", "what"), {"postgresql_with": OF_FEW})
 
 
 class BatchCountChange(Base):
     """What is still to be added to `batch_counts`: those who count at the same time do not wait for each other."""
 
     __tablename__ = "batch_count_changes"
+    __table_args__ = {"postgresql_with": PASSING}  # noqa: RUF012 - SQLAlchemy reads it from the class
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     batch_id: Mapped[int]

@@ -61,6 +61,24 @@ def test_the_newest_schema_checks_what_the_models_say(engine: Engine) -> None:
         assert migrated == _checks(connection, "modelled")
 
 
+def _storage(connection: Connection, schema: str) -> dict[str, list[str]]:
+    statement = text(
+        "SELECT c.relname, c.reloptions FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "WHERE c.reloptions IS NOT NULL AND n.nspname = :schema"
+    )
+    return {row[0]: sorted(row[1]) for row in connection.execute(statement, {"schema": schema})}
+
+
+def test_the_newest_schema_is_stored_as_the_models_say(engine: Engine) -> None:
+    with engine.connect() as connection:
+        migrated = _storage(connection, "public")
+        connection.execute(text("CREATE SCHEMA modelled"))
+        connection.execute(text("SET LOCAL search_path = modelled"))
+        Base.metadata.create_all(connection)
+        assert {"jobs", "attempts", "batch_count_changes", "processes"} < migrated.keys()
+        assert migrated == _storage(connection, "modelled")
+
+
 def test_every_step_can_be_undone_and_done_again(engine: Engine) -> None:
     config = configuration()
     with engine.connect() as connection:
