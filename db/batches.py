@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from core.errors import NotFound
-from core.states import BatchState, Lane
+from core.states import BatchState, JobState, Lane
 from db import locks
 from db.locks import Space
 from db.plans import by_key
@@ -137,14 +137,15 @@ def pause(connection: Connection, batch_id: int, reason: str) -> bool:
         ),
         {"id": batch_id, "why": reason},
     ).rowcount
-    connection.execute(
-        text(
-            "WITH queued AS MATERIALIZED (SELECT id FROM jobs WHERE batch_id = :id AND state = 'queued' "
-            "ORDER BY id FOR NO KEY UPDATE) "
-            "UPDATE jobs AS j SET state = 'pending', queued_at = NULL FROM queued WHERE j.id = queued.id"
-        ),
-        {"id": batch_id},
-    )
+    by_key(connection)
+    # What is live is never more than the window, and in an index of its own.
+    live = text("SELECT id, state FROM jobs WHERE batch_id = :id AND state IN ('queued', 'running')")
+    queued = [row.id for row in connection.execute(live, {"id": batch_id}) if row.state == JobState.QUEUED]
+    if queued:
+        lock = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' ORDER BY id FOR NO KEY UPDATE")
+        locked = list(connection.execute(lock, {"ids": queued}).scalars())
+        statement = text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE id = ANY(:ids)")
+        connection.execute(statement, {"ids": locked})
     return changed == 1
 
 
@@ -169,6 +170,7 @@ def reopen(connection: Connection, batch_id: int) -> None:
     )
 
 
+_OPEN = "('pending', 'queued', 'running')"
 _NONE_TO_REQUEUE = "NOT EXISTS (SELECT 1 FROM requeues AS r WHERE r.batch_id = b.id)"
 
 
@@ -181,23 +183,37 @@ def finish_settled(connection: Connection, source_key: str | None = None) -> lis
     if source_key is None:
         # Not in an intake's transaction, whose own statements want other plans.
         by_key(connection)
-    candidates = connection.execute(_SEEM_SETTLED, {"key": source_key}).scalars()
+    seem = _seem_settled("" if source_key is None else " AND b.source_key = :key")
+    candidates = list(connection.execute(seem, {"key": source_key}).scalars())
+    if not candidates:
+        return []
     statement = text(
         "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) "  # noqa: S608
         # A scalar asks an index for one row of one batch; NOT EXISTS may read all open jobs there are.
         "AND (SELECT j.id FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running') "
         f"LIMIT 1) IS NULL AND {_NONE_TO_REQUEUE} RETURNING b.id"
     )
-    return sorted(connection.execute(statement, {"ids": list(candidates)}).scalars())
+    return sorted(connection.execute(statement, {"ids": candidates}).scalars())
 
 
-# By what triggers keep count of, so that it costs the same for a million open jobs as for one.
-_SEEM_SETTLED = text(
-    "SELECT b.id FROM batches AS b WHERE b.state = 'active' AND coalesce((SELECT sum(c.n) FROM ("  # noqa: S608
-    "SELECT n FROM batch_counts WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running') UNION ALL "
-    "SELECT n FROM batch_count_changes WHERE batch_id = b.id AND what IN ('pending', 'queued', 'running')) AS c), 0) "
-    f"= 0 AND {_NONE_TO_REQUEUE} AND (CAST(:key AS text) IS NULL OR b.source_key = :key) FOR UPDATE OF b SKIP LOCKED"
-)
+def _seem_settled(only: str) -> TextClause:
+    """Return what locks the batches that have no open job by what triggers keep count of, however many were open.
+
+    What changed is read once, and not again for each batch.
+    """
+    counted = "coalesce((SELECT sum(n) FROM batch_counts WHERE batch_id = b.id AND what IN {open}), 0)"
+    counted = counted.format(open=_OPEN)
+    return text(
+        "WITH changed AS MATERIALIZED (SELECT batch_id, sum(n) AS n FROM batch_count_changes "  # noqa: S608
+        f"WHERE what IN {_OPEN} GROUP BY batch_id), "
+        # Those that nothing changed of, and those that something did.
+        f"still AS MATERIALIZED (SELECT b.id FROM batches AS b WHERE b.state = 'active'{only} AND {counted} = 0), "
+        "seem AS (SELECT id FROM still WHERE id NOT IN (SELECT batch_id FROM changed) UNION ALL "
+        "SELECT batch_id FROM changed WHERE (SELECT b.id FROM batches AS b WHERE b.id = changed.batch_id "
+        f"AND b.state = 'active'{only} AND changed.n + {counted} = 0) IS NOT NULL) "
+        "SELECT b.id FROM batches AS b WHERE b.id = ANY(ARRAY(SELECT id FROM seem)) AND b.state = 'active' "
+        f"AND {_NONE_TO_REQUEUE} FOR UPDATE OF b SKIP LOCKED"
+    )
 
 
 def lock(connection: Connection, *batch_ids: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from core.settings import Settings
 from db import locks
 from db.locks import Space
+from db.plans import by_key
 
 PAUSE_REASON = "budget"
 
@@ -144,6 +145,7 @@ def count_today(connection: Connection, account: str) -> None:
 
 def resume_affordable(connection: Connection, account: str, tariff: Tariff) -> list[int]:
     """Let batches that were paused for want of budget go on once there is some; return their ids."""
+    by_key(connection)
     statement = text(
         "WITH affordable AS MATERIALIZED (SELECT id FROM batches "
         "WHERE state = 'paused' AND pause_reason = 'budget' AND (max_calls IS NULL OR calls_made < max_calls) "
@@ -151,7 +153,7 @@ def resume_affordable(connection: Connection, account: str, tariff: Tariff) -> l
         "AND (CAST(:daily AS bigint) IS NULL OR coalesce((SELECT calls FROM daily_calls "
         "WHERE account = :account AND day = CAST(now() AT TIME ZONE 'UTC' AS date)), 0) < :daily) "
         "ORDER BY id FOR NO KEY UPDATE) UPDATE batches AS b SET state = 'active', pause_reason = NULL "
-        "FROM affordable WHERE b.id = affordable.id RETURNING b.id"
+        "WHERE b.id = ANY(ARRAY(SELECT id FROM affordable)) RETURNING b.id"
     )
     values = {"price": tariff.price, "daily": tariff.daily_calls, "account": account}
     return list(connection.execute(statement, values).scalars())
@@ -164,13 +166,15 @@ def smallest_share_left(connection: Connection, price: Decimal) -> float:
         connection: An open transaction.
         price: What a call costs. Batches whose photos still to do cost less than what is left are not looked at.
     """
+    by_key(connection)
     statement = text(
         # What is left of a used-up budget may be a share, and yet not enough for a call.
         "SELECT min(CASE WHEN calls_left < 1 THEN 0 ELSE share END) FROM (SELECT id, "
         "least(max_calls - calls_made, (max_cost - cost_reserved) / nullif(CAST(:price AS numeric), 0)) AS calls_left, "
         "least(1 - calls_made / nullif(CAST(max_calls AS numeric), 0), 1 - cost_reserved / nullif(max_cost, 0)) "
-        "AS share FROM batches WHERE (state = 'active' OR (state = 'paused' AND pause_reason = 'budget')) "
-        "AND (max_calls IS NOT NULL OR max_cost IS NOT NULL)) AS limited WHERE (SELECT sum(n) FROM "
+        "AS share FROM (SELECT * FROM batches WHERE state = 'active' UNION ALL "
+        "SELECT * FROM batches WHERE state = 'paused' AND pause_reason = 'budget') AS b "
+        "WHERE max_calls IS NOT NULL OR max_cost IS NOT NULL) AS limited WHERE (SELECT sum(n) FROM "
         "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes) AS c "
         "WHERE c.batch_id = limited.id AND c.what IN ('pending', 'queued', 'running')) > calls_left"
     )

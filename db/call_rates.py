@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from db.plans import by_range
+
 KEPT_SECONDS = 48 * 3600
 _BUCKET = "date_bin('10 seconds', sent_at, TIMESTAMPTZ '2000-01-01')"
 
@@ -33,6 +35,7 @@ def record(connection: Connection, settled_after_seconds: float) -> None:
         connection: An open transaction.
         settled_after_seconds: How long a call may be without an answer.
     """
+    by_range(connection)
     statement = text(
         "INSERT INTO call_rates (at, calls, throttled, failed) "  # noqa: S608 - a constant of this module
         f"SELECT {_BUCKET}, count(*), count(*) FILTER (WHERE answer_class = 'throttled'), "

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from db.plans import by_key
+
 LEASE_SECONDS = 60.0
 """How long a sender that fell silent keeps a callback from others."""
 PATIENCE_SECONDS = 86_400.0
@@ -57,19 +59,21 @@ def take_due(
         only_batch: Only those of this batch.
         not_batches: None of these batches, whose shops do not answer.
     """
+    by_key(connection)
     statement = text(
         """
-        WITH due AS (
+        WITH due AS MATERIALIZED (
             SELECT id FROM callbacks WHERE ended_at IS NULL AND available_at <= now()
             AND (CAST(:only AS bigint) IS NULL OR batch_id = :only) AND batch_id <> ALL(CAST(:not AS bigint[]))
             ORDER BY available_at, id LIMIT :most FOR UPDATE SKIP LOCKED
         ), overtaken AS (
             UPDATE callbacks AS c SET ended_at = now(), last_error = 'overtaken by a later one'
-            FROM due, jobs AS j WHERE c.id = due.id AND j.id = c.job_id
-            AND j.state IN ('succeeded', 'dead', 'held') AND c.event <> 'job.' || j.state RETURNING c.id
+            WHERE c.id = ANY(ARRAY(SELECT id FROM due)) AND c.event <> 'job.' || (
+                SELECT j.state FROM jobs AS j WHERE j.id = c.job_id AND j.state IN ('succeeded', 'dead', 'held')
+            ) RETURNING c.id
         ), taken AS (
             UPDATE callbacks AS c SET available_at = now() + make_interval(secs => :lease), tries = tries + 1
-            FROM due WHERE c.id = due.id AND c.id NOT IN (SELECT id FROM overtaken)
+            WHERE c.id = ANY(ARRAY(SELECT id FROM due)) AND c.id <> ALL(ARRAY(SELECT id FROM overtaken))
             RETURNING c.id, c.batch_id, c.job_id, c.event, c.tries, c.created_at
         )
         SELECT t.id, t.batch_id, t.created_at, b.callback_url AS url, b.callback_secret AS secret, t.event,
@@ -79,10 +83,11 @@ def take_due(
                    ELSE jsonb_build_object('job_id', j.id, 'state', split_part(t.event, '.', 2),
                         'image_url', j.source_uri, 'sku', j.sku,
                         'code', j.code, 'message', j.message, 'artifact_sha256', j.artifact_sha256,
-                        'artifact_format', f.format)
+                        'artifact_format', (SELECT format FROM artifacts WHERE sha256 = j.artifact_sha256))
                END AS data
-        FROM taken AS t JOIN batches AS b ON b.id = t.batch_id
-        LEFT JOIN jobs AS j ON j.id = t.job_id LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256
+        -- One by one: a planner that takes batches and jobs for few would read all of them.
+        FROM taken AS t CROSS JOIN LATERAL (SELECT * FROM batches WHERE id = t.batch_id OFFSET 0) AS b
+        LEFT JOIN LATERAL (SELECT * FROM jobs WHERE id = t.job_id OFFSET 0) AS j ON true
         ORDER BY t.id
         """
     )

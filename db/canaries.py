@@ -12,8 +12,11 @@ from sqlalchemy import Connection, text
 
 from db import batches
 from db.cancels import WAITING
+from db.plans import by_key
 
 PAUSE_REASON = "canary"
+LOOKED_AT = 2_000
+"""So many of those that wait are looked at to choose more of them: all of a million would hold up the dispatcher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,11 @@ def judge(connection: Connection, most_bad: float) -> list[CanaryVerdict]:
         connection: An open transaction.
         most_bad: The share of a canary, and of those of it that were called, that may be dead or held.
     """
+    by_key(connection)
     verdicts = []
     for row in connection.execute(_ENDED).all():
         is_good = row.bad <= most_bad * row.total and row.called_bad <= most_bad * row.called
-        if is_good and not row.called and _mark(connection, row.id, row.total):
+        if is_good and not row.called and _mark(connection, row.id, row.total, of_next=max(row.total, LOOKED_AT)):
             continue
         connection.execute(
             text("UPDATE batches SET canary_state = :state WHERE id = :id"),
@@ -93,24 +97,37 @@ _ENDED = text(
     "count(*) FILTER (WHERE is_bad AND was_called) AS called_bad FROM ("
     "SELECT j.state IN ('dead', 'held') AS is_bad, j.state <> 'cancelled' AND j.reused_from IS NULL "
     # What is refused for everybody's sake says nothing of a photo.
-    "AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.sent_at IS NOT NULL "
-    "AND a.answer_class NOT IN ('throttled', 'account')) AS was_called "
+    # For EXISTS, a planner that takes attempts for few would rather read all of them.
+    "AND (SELECT a.id FROM attempts AS a WHERE a.job_id = j.id AND a.sent_at IS NOT NULL "
+    "AND a.answer_class NOT IN ('throttled', 'account') LIMIT 1) IS NOT NULL AS was_called "
     "FROM jobs AS j WHERE j.batch_id = b.id AND j.is_canary) AS each"
-    ") AS canary WHERE b.canary_state = 'running' AND b.state = 'active' AND NOT EXISTS (SELECT 1 FROM jobs "
-    "WHERE batch_id = b.id AND is_canary AND state IN ('pending', 'queued', 'running')) "
+    ") AS canary WHERE b.canary_state = 'running' AND b.state = 'active' AND (SELECT id FROM jobs "
+    "WHERE batch_id = b.id AND is_canary AND state IN ('pending', 'queued', 'running') LIMIT 1) IS NULL "
     "FOR UPDATE OF b SKIP LOCKED"
 )
 
 
-def _mark(connection: Connection, batch_id: int, count: int, *, needs_rest: bool = False) -> int:
-    """Make so many of the jobs that wait, or all if there are no more, part of the canary; return how many."""
+def _mark(
+    connection: Connection, batch_id: int, count: int, *, needs_rest: bool = False, of_next: int | None = None
+) -> int:
+    """Make so many of the jobs that wait, or all if there are no more, part of the canary; return how many.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Whose.
+        count: How many.
+        needs_rest: Whether there is to be none when there are no more.
+        of_next: Of the next so many only; None for all.
+    """
     statement = text(
         "WITH numbered AS (SELECT j.id, row_number() OVER (ORDER BY j.id) AS place, "  # noqa: S608
-        "count(*) OVER () AS total, least(:count, count(*) OVER ()) AS most FROM jobs AS j "
-        f"JOIN batches AS b ON b.id = j.batch_id WHERE b.id = :id AND NOT j.is_canary AND {WAITING}), "
+        "count(*) OVER () AS total, least(:count, count(*) OVER ()) AS most FROM (SELECT j.id FROM jobs AS j "
+        f"JOIN batches AS b ON b.id = j.batch_id WHERE b.id = :id AND NOT j.is_canary AND {WAITING} "
+        "ORDER BY j.available_at, j.id LIMIT CAST(:of_next AS bigint)) AS j), "
         "chosen AS MATERIALIZED (SELECT id FROM jobs WHERE id IN (SELECT id FROM numbered "
         "WHERE (total > :count OR NOT :needs_rest) AND place * most / total > (place - 1) * most / total) "
         "ORDER BY id FOR NO KEY UPDATE) "
         "UPDATE jobs AS j SET is_canary = true FROM chosen WHERE j.id = chosen.id"
     )
-    return connection.execute(statement, {"id": batch_id, "count": count, "needs_rest": needs_rest}).rowcount
+    values = {"id": batch_id, "count": count, "needs_rest": needs_rest, "of_next": of_next}
+    return connection.execute(statement, values).rowcount

@@ -4,12 +4,16 @@ The batch says when it was cancelled last, each job when it was asked for last, 
 Their rows follow bit by bit, also when the batch was reopened meanwhile because some of them go round again.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, text
 
 from db import tallies
 from db.batches import ENDED
+from db.plans import by_key, in_index_order
 
-AT_ONCE = 10_000
+AT_ONCE = 1_000
+"""Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""
 
 CALLED_OFF = "(coalesce(j.requeued_at, j.created_at) <= coalesce(b.cancelled_at, '-infinity'))"
 """As SQL: whether a job `j` was last asked for before its batch `b` was cancelled.
@@ -17,6 +21,9 @@ CALLED_OFF = "(coalesce(j.requeued_at, j.created_at) <= coalesce(b.cancelled_at,
 Both times are the clock's (not the transaction's) and are read under a lock on the batch, so that they are in the order
 in which it happened.
 """
+
+_STOPPED = ("queued", "held", "pending")
+"""States of what a cancel ends, the few first."""
 
 CANCELLED = f"(j.state = 'cancelled' OR (j.state NOT IN ('succeeded', 'dead') AND {CALLED_OFF}))"
 """As SQL: whether a job `j` of batch `b` was cancelled, also when its row does not say so yet."""
@@ -28,6 +35,18 @@ WAITING = (
     f"AND NOT {CALLED_OFF}"
 )
 """As SQL: whether a job `j` is one of those of batch `b` that wait to be run, now or later."""
+
+
+def states_in_order(states: Collection[str], condition: str) -> str:
+    """Return, as SQL, the next jobs `j` of a batch `b` in some states, `:most` of each, after the id `:after_id`.
+
+    State by state, in the order of the one index over them: whatever the planner believes, it reads no others.
+    """
+    order = in_index_order("batch_id", "state", start=":after_id", values=("b.id", "of_state"))
+    return (
+        f"SELECT each.id FROM unnest(CAST(ARRAY{list(states)} AS text[])) AS of_state CROSS JOIN LATERAL "  # noqa: S608
+        f"(SELECT j.id FROM jobs AS j WHERE {condition} AND {order} LIMIT :most) AS each"
+    )
 
 
 def cancel(connection: Connection, batch_id: int) -> int | None:
@@ -56,6 +75,7 @@ def cancel(connection: Connection, batch_id: int) -> int | None:
 
 def cancel_stragglers(connection: Connection) -> int:
     """Cancel the next jobs that a cancel found, also those that came back in that very moment; return how many."""
+    by_key(connection)
     batch_ids = list(connection.execute(text("SELECT id FROM batches WHERE is_clearing")).scalars())
     count = _cancel_jobs(connection, batch_ids) if batch_ids else 0
     # Not in one transaction with jobs, which are locked after their batches.
@@ -65,21 +85,30 @@ def cancel_stragglers(connection: Connection) -> int:
 
 
 def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
-    statement = text(
-        "WITH off AS MATERIALIZED (SELECT j.id FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "  # noqa: S608
-        f"WHERE b.id = ANY(:ids) AND j.state IN ('pending', 'queued', 'held') AND {CALLED_OFF} "
-        # One that somebody has hold of is looked at again in the next round.
-        "LIMIT :most FOR UPDATE OF j SKIP LOCKED) "
-        "UPDATE jobs AS j SET state = 'cancelled', queued_at = NULL, finished_at = now() FROM off WHERE j.id = off.id"
+    by_key(connection)
+    found = text(
+        "SELECT off.id FROM unnest(CAST(:ids AS bigint[])) AS batch CROSS JOIN LATERAL "  # noqa: S608
+        "(SELECT * FROM batches WHERE id = batch OFFSET 0) AS b CROSS JOIN LATERAL "
+        f"({states_in_order(_STOPPED, CALLED_OFF)} LIMIT :most) AS off LIMIT :most"
     )
-    return connection.execute(statement, {"ids": batch_ids, "most": AT_ONCE}).rowcount
+    ids = list(connection.execute(found, {"ids": batch_ids, "most": AT_ONCE, "after_id": 0}).scalars())
+    # One that somebody has hold of is looked at again in the next round.
+    lock = text(
+        "SELECT id FROM jobs AS j WHERE id = ANY(:ids) AND state || '' = ANY(:states) AND "  # noqa: S608
+        f"(SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) FOR UPDATE OF j SKIP LOCKED"
+    )
+    locked = list(connection.execute(lock, {"ids": ids, "states": list(_STOPPED)}).scalars()) if ids else []
+    if not locked:
+        return 0
+    statement = text("UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() WHERE id = ANY(:ids)")
+    return connection.execute(statement, {"ids": locked}).rowcount
 
 
 def _note_cleared(connection: Connection, batch_ids: list[int]) -> None:
     lock = text("SELECT id FROM batches WHERE id = ANY(:ids) FOR UPDATE SKIP LOCKED")
     locked = list(connection.execute(lock, {"ids": batch_ids}).scalars())
     statement = text(
-        "UPDATE batches AS b SET is_clearing = false WHERE b.id = ANY(:ids) AND NOT EXISTS (SELECT 1 FROM jobs AS j "  # noqa: S608
-        f"WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running', 'held') AND {CALLED_OFF})"
+        "UPDATE batches AS b SET is_clearing = false WHERE b.id = ANY(:ids) AND (SELECT count(*) FROM "  # noqa: S608
+        f"({states_in_order((*_STOPPED, 'running'), CALLED_OFF)} LIMIT 1) AS off) = 0"
     )
-    connection.execute(statement, {"ids": locked})
+    connection.execute(statement, {"ids": locked, "after_id": 0, "most": 1})

@@ -17,8 +17,9 @@ PROBE_GAP_SECONDS = 1.0
 """Between a probe that ended without a call and the next."""
 
 _NO_PROBE_OUT = (
-    "NOT EXISTS (SELECT 1 FROM jobs AS j WHERE j.id = circuits.probe_job_id "
-    "AND (j.state = 'queued' OR (j.state = 'running' AND j.lease_expires_at > now())))"
+    # For EXISTS, a planner that takes jobs for few would rather read all of them.
+    "(SELECT j.id FROM jobs AS j WHERE j.id = circuits.probe_job_id "
+    "AND (j.state = 'queued' OR (j.state = 'running' AND j.lease_expires_at > now()))) IS NULL"
 )
 
 _IS_PROBE = f"(probe_job_id = :job_id OR (next_probe_at <= now() AND {_NO_PROBE_OUT}))"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from core.states import JobState
+from db.plans import in_index_order
 
 SUCCESS_CODE = "200"
 PHOTOS_PAGE = 500
@@ -171,22 +172,6 @@ def list_jobs(
     ids = list(connection.execute(text(find), values).scalars())
     rows = connection.execute(text(_JOB + "WHERE j.id = ANY(:ids) ORDER BY j.id"), {"ids": ids})
     return [JobRow(*row) for row in rows]
-
-
-def in_index_order(first: str, second: str, *, start: str, values: tuple[str, str]) -> str:
-    """Return a condition and an order that only the index over (first, second, id) can serve.
-
-    With `=` in place of BETWEEN, the order would be by id alone, and the planner may walk the whole table by its ids
-    whenever its statistics say that what is looked for must come soon; right after an intake they say what they like.
-
-    Args:
-        first: A column.
-        second: A column.
-        start: The id after which to begin, as SQL.
-        values: What the columns have to be, as SQL.
-    """
-    one, two = values
-    return f"{first} = {one} AND {second} BETWEEN {two} AND {two} AND id > {start} ORDER BY {second}, id"
 
 
 def list_attempts(connection: Connection, job_id: int) -> list[AttemptRow]:

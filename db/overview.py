@@ -7,10 +7,22 @@ from sqlalchemy import Connection, text
 
 from core.states import Lane
 from db.cancels import WAITING
-from db.listings import in_index_order
+from db.plans import by_key, in_index_order
 from db.tallies import COST_OF_DAY, MICROS
 
-_COUNTS = "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes)"
+# What waits is kept count of, batch by batch; what is live is no more than the window.
+_COUNTS = text(
+    "WITH changed AS MATERIALIZED (SELECT batch_id, sum(n) AS n FROM batch_count_changes WHERE what = 'pending' "
+    "GROUP BY batch_id), live AS MATERIALIZED (SELECT batch_id, state, count(*) AS n FROM jobs "
+    "WHERE state IN ('queued', 'running') GROUP BY batch_id, state) "
+    "SELECT lane, what, CAST(coalesce(sum(n), 0) AS bigint) AS n FROM ("
+    "SELECT b.lane, 'pending' AS what, (SELECT c.n FROM batch_counts AS c WHERE c.batch_id = b.id "
+    "AND c.what = 'pending') AS n FROM batches AS b WHERE b.state = 'active' "
+    "UNION ALL SELECT (SELECT b.lane FROM batches AS b WHERE b.id = batch_id AND b.state = 'active'), 'pending', n "
+    "FROM changed "
+    "UNION ALL SELECT (SELECT b.lane FROM batches AS b WHERE b.id = batch_id), state, n FROM live"
+    ") AS counted WHERE lane IS NOT NULL GROUP BY lane, what"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +46,8 @@ class LaneView:
 
 def look_at_lanes(connection: Connection) -> list[LaneView]:
     """Return how each lane stands, interactive first."""
-    counts = connection.execute(
-        text(
-            "SELECT b.lane, c.what, CAST(sum(c.n) AS bigint) AS n FROM batches AS b "  # noqa: S608
-            f"JOIN {_COUNTS} AS c ON c.batch_id = b.id WHERE b.state IN ('active', 'paused', 'cancelled') "
-            "AND c.what IN ('pending', 'queued', 'running') AND (b.state = 'active' OR c.what <> 'pending') "
-            "GROUP BY b.lane, c.what"
-        )
-    )
-    found = {(row.lane, row.what): row.n for row in counts}
+    by_key(connection)
+    found = {(row.lane, row.what): row.n for row in connection.execute(_COUNTS)}
     ages = connection.execute(
         text(
             "SELECT b.lane, CAST(extract(epoch FROM now() - min(j.available_at)) AS double precision) AS age "  # noqa: S608
@@ -100,12 +105,15 @@ def find_held(connection: Connection, *, after: int, batch_id: int | None = None
         batch_id: Only of this batch; None for all.
         limit: How many, at most.
     """
-    order = "j.id > :after ORDER BY j.id"
-    if batch_id is not None:
-        order = in_index_order("batch_id", "state", start=":after", values=(":batch", "'held'"))
+    by_key(connection)
+    order = in_index_order("batch_id", "state", start=":after", values=("held.batch_id", "'held'"))
     statement = text(
-        f"SELECT j.id FROM jobs AS j WHERE j.state = 'held' AND "  # noqa: S608 - conditions of this module
-        "NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.redo_of = j.id "
-        f"AND r.state IN ('pending', 'queued', 'running')) AND {order} LIMIT :limit"
+        # In which batches there are any is kept count of; the next of each, as any may be the first of all.
+        "WITH held AS MATERIALIZED (SELECT batch_id FROM batch_counts WHERE what = 'held' AND n > 0 UNION "  # noqa: S608
+        "SELECT batch_id FROM batch_count_changes WHERE what = 'held') "
+        "SELECT next.id FROM held CROSS JOIN LATERAL (SELECT id FROM jobs AS j WHERE "
+        "(SELECT r.id FROM jobs AS r WHERE r.redo_of = j.id AND r.state IN ('pending', 'queued', 'running') LIMIT 1) "
+        f"IS NULL AND {order} LIMIT :limit) AS next "
+        "WHERE CAST(:batch AS bigint) IS NULL OR held.batch_id = :batch ORDER BY next.id LIMIT :limit"
     )
     return list(connection.execute(statement, {"after": after, "batch": batch_id, "limit": limit}).scalars())

@@ -3,6 +3,11 @@
 from sqlalchemy import Connection, text
 
 
+def by_range(connection: Connection) -> None:
+    """Let what follows in this transaction read the newest rows by an index over time, not all that ever were."""
+    connection.execute(text("SELECT set_config('enable_seqscan', 'off', true)"))
+
+
 def by_key(connection: Connection) -> None:
     """Let what follows in this transaction reach its rows by an index in its order, whatever the planner believes.
 
@@ -16,3 +21,19 @@ def by_key(connection: Connection) -> None:
             "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
         )
     )
+
+
+def in_index_order(first: str, second: str, *, start: str, values: tuple[str, str]) -> str:
+    """Return a condition and an order that only the index over (first, second, id) can serve.
+
+    With `=` in place of BETWEEN, the order would be by id alone, and the planner may walk the whole table by its ids
+    whenever its statistics say that what is looked for must come soon; right after an intake they say what they like.
+
+    Args:
+        first: A column.
+        second: A column.
+        start: The id after which to begin, as SQL.
+        values: What the columns have to be, as SQL.
+    """
+    one, two = values
+    return f"{first} = {one} AND {second} BETWEEN {two} AND {two} AND id > {start} ORDER BY {second}, id"

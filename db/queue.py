@@ -13,6 +13,8 @@ from db.locks import Duty
 from db.plans import by_key
 
 LOST_CODE = "worker_lost"
+MOST_ROUNDS = 5
+"""So often is room filled up at once that some batches had too few jobs for; what is left of it, in the next turn."""
 LEADER_IDLE_SECONDS = 30.0
 """A leader says something ten times a second. One that is frozen says nothing, and must not keep the lead."""
 
@@ -93,9 +95,10 @@ def count_live(connection: Connection, lane: Lane) -> int:
     """Return how many jobs of a lane are in Redis or running."""
     by_key(connection)
     statement = text(
-        # Not joined at once: what is live is looked for by itself, not batch by batch.
-        "WITH live AS MATERIALIZED (SELECT batch_id FROM jobs WHERE state IN ('queued', 'running')) "
-        "SELECT count(*) FROM live JOIN batches AS b ON b.id = live.batch_id WHERE b.lane = :lane"
+        # Nothing is joined: a planner that takes batches for few would look for what is live batch by batch.
+        "WITH live AS MATERIALIZED "
+        "(SELECT batch_id, count(*) AS n FROM jobs WHERE state IN ('queued', 'running') GROUP BY batch_id) "
+        "SELECT coalesce(sum(n), 0) FROM live WHERE (SELECT lane FROM batches WHERE id = live.batch_id) = :lane"
     )
     return int(connection.execute(statement, {"lane": lane.value}).scalar_one())
 
@@ -107,42 +110,64 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
     of a million jobs and one of ten get the same share. Of a batch whose canary is out only the canary is due.
     """
     by_key(connection)
+    found: list[DueJob] = []
+    for _ in range(MOST_ROUNDS):
+        queued, has_more = _queue_round(connection, lane, room - len(found))
+        found += queued
+        if not has_more or len(found) >= room:
+            break
+    return found
+
+
+def _queue_round(connection: Connection, lane: Lane, room: int) -> tuple[list[DueJob], bool]:
+    """Queue what fits when no batch with due jobs runs out of them; say whether some had more than was taken."""
     # Three statements: in one, a planner that takes the pick for a single row reads the table for it, once a job.
-    picked = [int(job_id) for job_id in connection.execute(_PICK, {"lane": lane.value, "room": room}).scalars()]
+    rows = connection.execute(_PICK, {"lane": lane.value, "room": room}).all()
+    picked = [int(row.id) for row in rows]
+    has_more = any(row.turn == row.level for row in rows)
     # Whoever has locked one has it queued by now, or is about to end it.
     lock = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' FOR NO KEY UPDATE SKIP LOCKED")
     free = list(connection.execute(lock, {"ids": picked}).scalars()) if picked else []
     if not free:
-        return []
+        return [], False
     statement = text(
         "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "
         "WHERE id = ANY(:ids) RETURNING id, dispatches"
     )
     dispatches = {row.id: row.dispatches for row in connection.execute(statement, {"ids": free})}
-    return [DueJob(job_id, dispatches[job_id]) for job_id in picked if job_id in dispatches]
+    return [DueJob(job_id, dispatches[job_id]) for job_id in picked if job_id in dispatches], has_more
 
 
+def _due(most: str) -> str:
+    """Return, as SQL, the jobs of a batch `b` that are due, the first so many; of one whose canary is out, of that."""
+    found = f"SELECT j.id, j.available_at FROM jobs AS j WHERE {WAITING} AND j.available_at <= now()"  # noqa: S608
+    order = f"ORDER BY j.available_at, j.id LIMIT {most}"
+    return (
+        f"({found} AND b.canary_state IS DISTINCT FROM 'running' {order}) UNION ALL "
+        f"({found} AND b.canary_state = 'running' AND j.is_canary {order})"
+    )
+
+
+# Each batch has as many in flight as every other when its jobs up to a level are taken: the one that the room, poured
+# over those that have the least, comes to. So each batch is asked for its share alone.
 _PICK = text(
     f"""
-    WITH live AS (
-        SELECT batch_id, count(*) AS n FROM jobs WHERE state IN ('queued', 'running') GROUP BY batch_id
-    ), due AS (
-        SELECT j.id, b.id AS batch_id, coalesce(live.n, 0)
-               + row_number() OVER (PARTITION BY b.id ORDER BY j.available_at, j.id) AS turn
-        FROM batches AS b
-        LEFT JOIN live ON live.batch_id = b.id
-        CROSS JOIN LATERAL (
-            (SELECT j.id, j.available_at FROM jobs AS j
-             WHERE b.canary_state IS DISTINCT FROM 'running' AND {WAITING} AND j.available_at <= now()
-             ORDER BY j.available_at, j.id LIMIT :room)
-            UNION ALL
-            (SELECT j.id, j.available_at FROM jobs AS j
-             WHERE b.canary_state = 'running' AND j.is_canary AND {WAITING} AND j.available_at <= now()
-             ORDER BY j.available_at, j.id LIMIT :room)
-        ) AS j
+    WITH ready AS MATERIALIZED (
+        SELECT b.id,
+            (SELECT count(*) FROM jobs AS l WHERE l.batch_id = b.id AND l.state IN ('queued', 'running')) AS live
+        FROM batches AS b CROSS JOIN LATERAL (SELECT 1 FROM ({_due("1")}) AS j LIMIT 1) AS first
         WHERE b.state = 'active' AND b.lane = :lane
+    ), level AS MATERIALIZED (
+        SELECT ceil(min((:room + below) / place)) AS level FROM (
+            SELECT row_number() OVER least AS place, sum(live) OVER least AS below
+            FROM ready WINDOW least AS (ORDER BY live, id)
+        ) AS poured
     )
-    SELECT id FROM due ORDER BY turn, batch_id LIMIT :room
+    SELECT j.id, level.level, ready.live + row_number() OVER (PARTITION BY b.id ORDER BY j.available_at, j.id) AS turn
+    FROM level CROSS JOIN ready CROSS JOIN LATERAL (SELECT * FROM batches WHERE id = ready.id OFFSET 0) AS b
+    CROSS JOIN LATERAL ({_due("greatest(0, level.level - ready.live)")}) AS j
+    WHERE ready.live < level.level
+    ORDER BY turn, b.id LIMIT :room
     """  # noqa: S608
 )
 
@@ -163,20 +188,17 @@ def unqueue(connection: Connection, gone: list[tuple[int, int]]) -> list[tuple[i
         connection: An open transaction.
         gone: (job id, dispatch number) of each message; a job that was dispatched again since has another number.
     """
-    statement = text(
-        """
-        WITH gone AS (SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS int[])) AS t (id, number)),
-        free AS (
-            SELECT j.id, gone.number FROM jobs AS j JOIN gone ON gone.id = j.id
-            -- Whoever has locked one is about to claim or to end it.
-            WHERE j.state = 'queued' AND j.dispatches = gone.number FOR UPDATE OF j SKIP LOCKED
-        )
-        UPDATE jobs AS j SET state = 'pending', queued_at = NULL FROM free WHERE j.id = free.id
-        RETURNING j.id, free.number
-        """
+    by_key(connection)
+    # Whoever has locked one is about to claim or to end it.
+    lock = text(
+        "SELECT id, dispatches FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' FOR UPDATE SKIP LOCKED"
     )
-    values = {"ids": [job_id for job_id, _ in gone], "numbers": [number for _, number in gone]}
-    return [(row.id, row.number) for row in connection.execute(statement, values)]
+    free = {(row.id, row.dispatches) for row in connection.execute(lock, {"ids": [job_id for job_id, _ in gone]})}
+    found = [each for each in gone if each in free]
+    if found:
+        statement = text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE id = ANY(:ids)")
+        connection.execute(statement, {"ids": [job_id for job_id, _ in found]})
+    return found
 
 
 def rescue(connection: Connection, decide: Callable[[Lapsed], Decision]) -> list[Rescued]:
@@ -202,13 +224,18 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
     statement = text(
         f"""
         WITH lapsed AS (
-            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at, b.lane, {CALLED_OFF} AS is_cancelled
-            FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id
-            WHERE j.state = 'running' AND j.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
+            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at,
+                (SELECT b.lane FROM batches AS b WHERE b.id = j.batch_id) AS lane,
+                (SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) AS is_cancelled
+            FROM jobs AS j WHERE j.state = 'running' AND j.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
         ), lost AS (
             UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost, message = :why
-            FROM lapsed WHERE a.job_id = lapsed.id AND a.lease_token = lapsed.lease_token AND a.answered_at IS NULL
-            RETURNING a.job_id, a.id
+            WHERE a.id = ANY(ARRAY(
+                SELECT o.id FROM lapsed CROSS JOIN LATERAL (
+                    SELECT id FROM attempts WHERE job_id = lapsed.id AND lease_token = lapsed.lease_token
+                    AND answered_at IS NULL OFFSET 0
+                ) AS o
+            )) AND a.answered_at IS NULL RETURNING a.job_id, a.id
         )
         SELECT lapsed.id, lapsed.batch_id, lapsed.lane, lapsed.attempts, lapsed.is_cancelled, lost.id AS attempt_id,
             CAST(extract(epoch FROM now() - lapsed.created_at) AS double precision) AS age_seconds
@@ -221,6 +248,12 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
 def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -> None:
     statement = text(
         """
+        WITH fate AS MATERIALIZED (
+            SELECT * FROM unnest(
+                CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:spent AS int[]), CAST(:called AS boolean[]),
+                CAST(:delays AS double precision[])
+            ) AS t (id, state, spent, was_called, delay)
+        )
         UPDATE jobs AS j SET
             state = fate.state, attempts = j.attempts + fate.spent,
             code = CASE WHEN fate.was_called THEN :lost ELSE j.code END,
@@ -228,11 +261,7 @@ def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -
             finished_at = CASE WHEN fate.state <> 'pending' THEN now() END,
             rescues = rescues + 1, available_at = clock_timestamp() + make_interval(secs => fate.delay),
             lease_token = NULL, lease_expires_at = NULL, worker = NULL
-        FROM unnest(
-            CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:spent AS int[]), CAST(:called AS boolean[]),
-            CAST(:delays AS double precision[])
-        ) AS fate(id, state, spent, was_called, delay)
-        WHERE j.id = fate.id AND j.state = 'running'
+        FROM fate WHERE j.id = ANY(ARRAY(SELECT id FROM fate)) AND j.id = fate.id AND j.state || '' = 'running'
         """
     )
     values = {

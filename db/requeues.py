@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from sqlalchemy import Connection, text
 
 from core.states import JobState
-from db import batches, jobs
-from db.cancels import CALLED_OFF, CANCELLED
+from db import batches, jobs, tallies
+from db.cancels import CALLED_OFF, CANCELLED, states_in_order
+from db.plans import by_key
 
-AT_ONCE = 10_000
+AT_ONCE = 1_000
+"""Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""
 
 _AGAIN = (
     "state = 'pending', queued_at = NULL, attempts = 0, artifact_sha256 = NULL, finished_at = NULL, "
@@ -64,6 +66,7 @@ def requeue(
     """
     # A message is compared with every row's, which may be more than other statements may take.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
+    by_key(connection)
     wanted = Wanted(batch_id, state.value, code, message)
     # Before others are looked for: one that comes back meanwhile is among them. Nothing is locked yet, as looking takes
     # its time: while somebody keeps the row of one that runs, nobody prolongs its lease.
@@ -72,7 +75,7 @@ def requeue(
     rest = 0
     if len(ids) == AT_ONCE:
         wanted = replace(wanted, after_id=ids[-1])
-        rest = _count(connection, wanted)
+        rest = _count_rest(connection, wanted)
     batches.lock(connection, batch_id)
     if rest:
         statement = text(
@@ -91,6 +94,7 @@ def go_on(connection: Connection) -> bool:
     found = connection.execute(text("SELECT id FROM requeues ORDER BY id LIMIT 1")).scalar_one_or_none()
     if found is None:
         return False
+    by_key(connection)
     wanted = _read(connection, found)
     if wanted is None:
         return True
@@ -129,8 +133,8 @@ def revive(connection: Connection, job_ids: list[int]) -> int:
     """Ask again for jobs of a batch that is active and locked; return how many had been cancelled, and go on now."""
     jobs.lock(connection, *job_ids)
     statement = text(
-        "UPDATE jobs AS j SET requeued_at = clock_timestamp() FROM batches AS b "  # noqa: S608
-        f"WHERE j.id = ANY(:ids) AND b.id = j.batch_id AND {_RUNS_CALLED_OFF}"
+        "UPDATE jobs AS j SET requeued_at = clock_timestamp() "  # noqa: S608
+        f"WHERE j.id = ANY(:ids) AND {_of_batch(_RUNS_CALLED_OFF)}"
     )
     kept = connection.execute(statement, {"ids": job_ids}).rowcount
     return kept + _write(connection, _STANDS[JobState.CANCELLED], job_ids)
@@ -141,45 +145,66 @@ def shape_of(message: str) -> str:
     return f"regexp_replace(left(coalesce(CAST({message} AS text), ''), 1000), '[0-9]+', '#', 'g')"
 
 
+def _of_batch(condition: str) -> str:
+    """Return, as SQL, a condition on a job `j` and its batch `b`, which is looked at for each job by itself."""
+    return f"(SELECT {condition} FROM batches AS b WHERE b.id = j.batch_id)"  # noqa: S608
+
+
 _STANDS = {
     JobState.DEAD: "j.state = 'dead'",
     JobState.HELD: "j.state = 'held'",
     JobState.CANCELLED: f"(j.state <> 'running' AND {CANCELLED})",
 }
-_RUNS_CALLED_OFF = f"j.state = 'running' AND {CALLED_OFF}"
+_RUNS_CALLED_OFF = f"j.state || '' = 'running' AND {CALLED_OFF}"
 _ALIKE = (
-    "j.batch_id = :batch_id AND (CAST(:code AS text) IS NULL OR j.code = :code) "
+    "(CAST(:code AS text) IS NULL OR j.code = :code) "
     f"AND (CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')})"
 )
+# Unless its batch is being cleared, none of its jobs is called off whose row does not say so.
+_OF_CANCELLED = ("cancelled", "pending", "queued", "held")
 
 
-def _found(wanted: Wanted) -> str:
-    stands = _STANDS[JobState(wanted.state)]
-    return f"FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id WHERE {_ALIKE} AND {stands} AND j.id > :after_id"
+def _found(wanted: Wanted, also: str = "true") -> str:
+    """Return, as SQL, the next `:most` of the wanted jobs, by id."""
+    state = JobState(wanted.state)
+    states: tuple[str, ...] = (wanted.state,)
+    condition = f"{_ALIKE} AND {also} AND {_STANDS[state]}"
+    if state is JobState.CANCELLED:
+        states = _OF_CANCELLED
+        condition += " AND (of_state = 'cancelled' OR b.is_clearing)"
+    return (
+        "SELECT found.id FROM (SELECT * FROM batches WHERE id = :batch_id OFFSET 0) AS b "  # noqa: S608
+        f"CROSS JOIN LATERAL ({states_in_order(states, condition)}) AS found ORDER BY found.id LIMIT :most"
+    )
 
 
 def _find_running(connection: Connection, wanted: Wanted) -> list[int]:
     """Return the jobs that a cancel found running."""
     statement = text(
-        "SELECT j.id FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "  # noqa: S608
-        f"WHERE {_ALIKE} AND {_RUNS_CALLED_OFF} ORDER BY j.id"
+        "SELECT j.id FROM jobs AS j WHERE j.batch_id = :batch_id AND j.state IN ('queued', 'running') "  # noqa: S608
+        f"AND {_ALIKE} AND {_of_batch(_RUNS_CALLED_OFF)}"
     )
-    return list(connection.execute(statement, asdict(wanted)).scalars())
+    return sorted(connection.execute(statement, asdict(wanted)).scalars())
 
 
 def _find_next(connection: Connection, wanted: Wanted, request: int | None = None) -> list[int]:
     """Return the next jobs; of a request only those that had ended when it was made, unless they were cancelled."""
-    statement = text(
-        f"SELECT j.id {_found(wanted)} AND (CAST(:request AS bigint) IS NULL OR :state = 'cancelled' "  # noqa: S608
-        "OR j.finished_at IS NULL OR j.finished_at <= (SELECT asked_at FROM requeues WHERE id = :request)) "
-        "ORDER BY j.id LIMIT :most"
+    statement = _found(
+        wanted,
+        "(CAST(:request AS bigint) IS NULL OR :state = 'cancelled' OR j.finished_at IS NULL "
+        "OR j.finished_at <= (SELECT asked_at FROM requeues WHERE id = :request))",
     )
     values = {**asdict(wanted), "request": request, "most": AT_ONCE}
-    return list(connection.execute(statement, values).scalars())
+    return list(connection.execute(text(statement), values).scalars())
 
 
-def _count(connection: Connection, wanted: Wanted) -> int:
-    return int(connection.execute(text(f"SELECT count(*) {_found(wanted)}"), asdict(wanted)).scalar_one())
+def _count_rest(connection: Connection, wanted: Wanted) -> int:
+    """Return how many there are after the first ones, which stand as they did."""
+    if wanted.state != JobState.CANCELLED and wanted.code is None and wanted.message is None:
+        # It is kept count of.
+        return max(0, int(tallies.counts(connection, wanted.batch_id).as_dict()[wanted.state]) - AT_ONCE)
+    statement = text(f"SELECT count(*) FROM ({_found(wanted)}) AS rest")  # noqa: S608
+    return int(connection.execute(statement, {**asdict(wanted), "most": None}).scalar_one())
 
 
 def _send(connection: Connection, stands: str, ids: list[int]) -> int:
@@ -189,8 +214,7 @@ def _send(connection: Connection, stands: str, ids: list[int]) -> int:
 
 def _write(connection: Connection, stands: str, ids: list[int]) -> int:
     statement = text(
-        f"UPDATE jobs AS j SET {_AGAIN} FROM batches AS b "  # noqa: S608
-        f"WHERE j.id = ANY(:ids) AND b.id = j.batch_id AND {stands}"
+        f"UPDATE jobs AS j SET {_AGAIN} WHERE j.id = ANY(:ids) AND {_of_batch(stands)}"  # noqa: S608
     )
     return connection.execute(statement, {"ids": ids}).rowcount
 

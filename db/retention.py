@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, text
 
 from db import call_rates, drafts, idempotency, previews, processes, users
+from db.plans import by_key
 
 AT_ONCE = 5000
 
@@ -22,6 +23,7 @@ def forget_old(connection: Connection, days: float) -> int:
         connection: An open transaction.
         days: How old what is forgotten is at least. Answers to requests have an age of their own.
     """
+    by_key(connection)
     forgotten = drafts.forget_old(connection)
     forgotten += _forget(connection, "deliveries", "received_at", days)
     forgotten += _forget(connection, "lookups", _ENDED, days)
@@ -33,8 +35,11 @@ def forget_old(connection: Connection, days: float) -> int:
 
 
 def _forget(connection: Connection, table: str, since: str, days: float) -> int:
+    # The first there are, as they came in: what is old is among them, and what is new is not looked at. No row is kept
+    # for longer than a day after others that came in with it.
     statement = text(
-        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} "  # noqa: S608 - names of this module
-        f"WHERE {since} < now() - make_interval(secs => :seconds) ORDER BY {since} LIMIT :most)"
+        f"DELETE FROM {table} WHERE id = ANY(ARRAY(SELECT id FROM "  # noqa: S608 - names of this module
+        f"(SELECT id, {since} AS since FROM {table} ORDER BY id LIMIT :most) AS first "
+        "WHERE since < now() - make_interval(secs => :seconds)))"
     )
     return connection.execute(statement, {"seconds": days * 86_400, "most": AT_ONCE}).rowcount

@@ -1,0 +1,70 @@
+"""Everything that is sent to PostgreSQL again and again, by name, to look at how its statements are run.
+
+What is done once for each photo goes in here beside what the dispatcher does: a callable that takes a connection. It
+runs in a transaction of its own that is rolled back.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+from core.decision import Decision, Move
+from core.states import Lane
+from db import (
+    attempts,
+    batches,
+    budgets,
+    call_rates,
+    callbacks,
+    canaries,
+    cancels,
+    circuits,
+    lookups,
+    overview,
+    processes,
+    queue,
+    requeues,
+    retention,
+    tallies,
+)
+from db.budgets import Tariff
+from tests.db.rows import ACCOUNT
+
+ROOM = 50
+TARIFF = Tariff(Decimal("0.01"), daily_calls=1_000)
+
+Duty = Callable[[Connection], object]
+
+
+def _unqueue(connection: Connection) -> object:
+    return queue.unqueue(connection, queue.list_unclaimed(connection, 0))
+
+
+DISPATCHING: dict[str, Duty] = {
+    "window": lambda connection: queue.count_live(connection, Lane.BULK),
+    "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),
+    "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),
+    "latency": attempts.mean_latency_seconds,
+    "circuit": lambda connection: circuits.find_open(connection, ACCOUNT),
+    "probe": lambda connection: circuits.queue_probe(connection, ACCOUNT),
+    "lost messages": _unqueue,
+    "rescue": lambda connection: queue.rescue(connection, lambda _: Decision(Move.RETRY)),
+    "settled": batches.finish_settled,
+    "stragglers": cancels.cancel_stragglers,
+    "requeues": requeues.go_on,
+    "counts": tallies.fold,
+    "canary": lambda connection: canaries.judge(connection, 0.2),
+    "budget": lambda connection: budgets.resume_affordable(connection, ACCOUNT, TARIFF),
+    "call rates": lambda connection: call_rates.record(connection, 90),
+    "forgetting": lambda connection: retention.forget_old(connection, 30),
+    "callbacks": lambda connection: callbacks.take_due(connection, ROOM),
+    "lookups": lambda connection: lookups.take_due(connection, ROOM),
+    "beat": lambda connection: processes.beat(connection, "d", "dispatcher", is_leader=True),
+    "leaders": processes.clear_leaders,
+    "budget left": lambda connection: budgets.smallest_share_left(connection, Decimal("0.01")),
+    "lanes": overview.look_at_lanes,
+}
+"""What dispatchers do, and what they tell of the fleet."""
+
+_ = text

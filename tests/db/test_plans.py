@@ -1,0 +1,160 @@
+"""What is asked again and again is found by key, whatever the planner believes, and costs no more when much waits."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from db import circuits, processes
+from db.session import make_engine
+from localstack.embedded import EmbeddedPostgres
+from tests.db.believing import BELIEFS, Belief, believe
+from tests.db.duties import DISPATCHING, ROOM, Duty
+from tests.db.explaining import Plan, explained
+from tests.db.rows import ACCOUNT
+
+DUTIES: dict[str, dict[str, Duty]] = {"dispatching": DISPATCHING}
+"""More are added here: by name, what does a part of our work and runs in a transaction of its own."""
+
+FEW = 1_000
+MANY = 30_000
+BATCHES = 40
+LIVE = 20
+"""Jobs that are queued, and that run, however many wait."""
+CHANGES = 200
+
+LARGE = {"jobs", "attempts", "batches", "batch_counts", "callbacks", "deliveries", "artifacts"}
+"""Tables that grow with what was ever handed in. What else is read whole stays small: what changed in the last second
+(that is deleted as it is read), processes, accounts, requests that are under way."""
+MOST_SORTED = 4 * ROOM + BATCHES
+MOST_PASSED_OVER = 2_000
+"""Rows that one step throws away: what forgetting looks at is more than it finds, by design."""
+ALLOWANCE = 60
+"""Pages: an index of many rows is a level or two higher, and each row that is written goes into several."""
+
+
+@contextmanager
+def cloned(postgres: EmbeddedPostgres, template: str, name: str) -> Iterator[Engine]:
+    """Yield an engine on a database of its own with the newest schema."""
+    admin = make_engine(postgres.url_of("postgres"), pooled=False).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    engine = make_engine(make_url(postgres.url_of(name)).render_as_string(hide_password=False), pool_size=1)
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def fill(engine: Engine, jobs: int) -> None:
+    """Make batches that are done, some that are active, one of which has nearly all that wait, and calls of all days."""
+    with engine.begin() as connection:
+        for statement in _ROWS:
+            values = {"jobs": jobs, "batches": jobs // 50, "live": LIVE, "changes": CHANGES, "active": BATCHES}
+            connection.execute(text(statement), values)
+        circuits.trip(connection, ACCOUNT, reason="account", code="x", message="x")
+        connection.execute(text("UPDATE circuits SET next_probe_at = now(), probe_job_id = 1"))
+        processes.beat(connection, "w", "worker")
+
+
+def vacuum(engine: Engine) -> None:
+    """Bring tables to the state they come to by themselves, so that no first look at a row counts as part of a duty."""
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("VACUUM"))
+
+
+_JOB = "source_uri, item_key, name, elements, subject_elements"
+_ROWS = (
+    "INSERT INTO artifacts VALUES ('an output', 'postgres:', 1, 'JPEG', 1, 1)",
+    # Ended ones first: of each twenty one is cancelled. Then a few that are active, of both lanes.
+    "INSERT INTO batches (name, source_key, lane, state, options, finished_at, cancelled_at) SELECT 'b', n::text, "
+    "'bulk', CASE WHEN n % 20 = 0 THEN 'cancelled' ELSE 'finished' END, '{}', now(), "
+    "CASE WHEN n % 20 = 0 THEN now() END FROM generate_series(1, :batches) AS n",
+    "INSERT INTO batches (name, source_key, lane, state, options, max_calls, canary_state) SELECT 'b', 'a' || n, "
+    "CASE WHEN n % 2 = 0 THEN 'bulk' ELSE 'interactive' END, 'active', '{}', CASE WHEN n % 4 = 0 THEN 1000 END, "
+    "CASE WHEN n = 3 THEN 'running' END FROM generate_series(1, :active) AS n",
+    "INSERT INTO batches (name, source_key, lane, state, options, pause_reason, max_calls) SELECT 'b', 'p' || n, "
+    "'bulk', 'paused', '{}', 'budget', 0 FROM generate_series(1, 5) AS n",
+    f"INSERT INTO jobs (batch_id, state, code, finished_at, artifact_sha256, {_JOB}) SELECT 1 + n % :batches, "
+    "'succeeded', '200', now(), 'an output', 'u', n::text, 'n', '{1}', '{1}' FROM generate_series(1, :jobs) AS n",
+    # One batch with nearly all that wait, of each lane; the others have two.
+    f"INSERT INTO jobs (batch_id, state, available_at, is_canary, {_JOB}) SELECT b.id, 'pending', "
+    "now() - interval '1 hour' + n * interval '1 ms', n = 1 AND b.canary_state IS NOT NULL, 'u', 'p' || n, 'n', "
+    "'{1}', '{1}' FROM batches AS b CROSS JOIN LATERAL generate_series(1, CASE WHEN b.source_key IN ('a1', 'a2') "
+    "THEN :jobs ELSE 2 END) AS n WHERE b.state = 'active' ORDER BY b.id, n",
+    f"INSERT INTO jobs (batch_id, state, queued_at, dispatches, {_JOB}) SELECT b.id, 'queued', now() - interval '9 s', "
+    "1, 'u', 'q' || n, 'n', '{1}', '{1}' FROM batches AS b, generate_series(1, :live / 2) AS n "
+    "WHERE b.source_key IN ('a1', 'a2')",
+    f"INSERT INTO jobs (batch_id, state, lease_token, lease_expires_at, worker, {_JOB}) SELECT b.id, 'running', "
+    "gen_random_uuid(), now() - interval '9 s', 'w', 'u', 'r' || n, 'n', '{1}', '{1}' FROM batches AS b, "
+    "generate_series(1, :live / 2) AS n WHERE b.source_key IN ('a1', 'a2')",
+    # One call a photo; those of the last minute are as many in any case.
+    "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, answered_at, answer_class, "
+    "code, spend, latency_seconds, created_at) SELECT j.id, j.batch_id, gen_random_uuid(), 'w', 'test-account', 0.01, "
+    "at, at, 'success', '200', 'paid', 1, at FROM (SELECT id, batch_id, now() - interval '1 day' + id * interval "
+    "'1 ms' AS at FROM jobs WHERE state = 'succeeded' ORDER BY id) AS j",
+    "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend) SELECT id, batch_id, "
+    "lease_token, 'w', 'test-account', 0.01, now(), 'maybe' FROM jobs WHERE state = 'running'",
+    "INSERT INTO call_rates SELECT now() - n * interval '10 s', 5, 0, 0 FROM generate_series(1, 100) AS n",
+    "INSERT INTO callbacks (batch_id, job_id, event, ended_at, created_at) SELECT batch_id, id, 'job.succeeded', at, "
+    "at FROM (SELECT id, batch_id, now() - interval '31 days' * (1 - id / (:jobs * 1.0)) AS at FROM jobs "
+    "WHERE state = 'succeeded' ORDER BY id) AS j",
+    "INSERT INTO callbacks (batch_id, job_id, event) SELECT batch_id, id, 'job.succeeded' FROM jobs "
+    "WHERE state = 'succeeded' ORDER BY id LIMIT 20",
+    "INSERT INTO connections (slug, platform, shop, secrets, options) VALUES ('c', 'shopify', 's', '{x}', '{}')",
+    "INSERT INTO deliveries (connection_id, key, topic, body, received_at) SELECT 1, n::text, 't', 'x', "
+    "now() - interval '31 days' * (1 - n / (:jobs * 1.0)) FROM generate_series(1, :jobs) AS n",
+    # What triggers counted was added up, but for the last second's.
+    "WITH taken AS (DELETE FROM batch_count_changes RETURNING batch_id, what, n) INSERT INTO batch_counts "
+    "SELECT batch_id, what, sum(n) FROM taken GROUP BY 1, 2",
+    "INSERT INTO batch_count_changes (batch_id, what, n) SELECT (SELECT id FROM batches WHERE source_key = 'a2'), "
+    "CASE WHEN n % 2 = 0 THEN 'calls' ELSE 'throttled' END, 1 FROM generate_series(1, :changes) AS n",
+)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[dict[int, Engine]]:
+    """Yield a database with a few jobs and one with many; what is done in them is rolled back."""
+    engines = {}
+    with ExitStack() as stack:
+        for jobs in (FEW, MANY):
+            engines[jobs] = stack.enter_context(cloned(postgres, migrated_template, f"plans_{jobs}"))
+            fill(engines[jobs], jobs)
+        yield engines
+
+
+def look(engine: Engine, duties: dict[str, Duty]) -> dict[str, list[Plan]]:
+    """Return the plans of each duty, of its second run on a connection: what it reads of the catalogue is known then."""
+    found = {}
+    for name, duty in duties.items():
+        explained(engine, duty)
+        found[name] = explained(engine, duty)
+    return found
+
+
+@pytest.mark.parametrize("belief", BELIEFS.values(), ids=BELIEFS.keys())
+@pytest.mark.parametrize("duties", DUTIES.values(), ids=DUTIES.keys())
+def test_nothing_costs_more_because_much_waits(
+    filled: dict[int, Engine], duties: dict[str, Duty], belief: Belief
+) -> None:
+    for engine in filled.values():
+        # What was rolled back before is dead weight.
+        vacuum(engine)
+        believe(engine, belief)
+    few, many = look(filled[FEW], duties), look(filled[MANY], duties)
+    wrong = []
+    for name, plans in many.items():
+        assert plans, f"nothing was seen of what {name} does"
+        for plan in plans:
+            whole = sorted(plan.read_whole & LARGE)
+            if whole or plan.most_sorted > MOST_SORTED or plan.most_passed_over > MOST_PASSED_OVER:
+                wrong.append(
+                    f"{name}: reads whole {whole}, sorts {plan.most_sorted}, passes over {plan.most_passed_over}: "
+                    f"{plan.statement}"
+                )
+        pages, before = (sum(plan.buffers for plan in each) for each in (plans, few[name]))
+        if pages > 1.5 * before + ALLOWANCE:
+            wrong.append(f"{name}: {pages} pages instead of {before}: {[plan.buffers for plan in plans]}")
+    assert wrong == [], "\n".join(wrong)
