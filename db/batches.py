@@ -9,9 +9,9 @@ from sqlalchemy import Connection, TextClause, text
 
 from core.errors import NotFound
 from core.states import BatchState, JobState, Lane
-from db import locks
+from db import locks, tallies
 from db.locks import Space
-from db.plans import by_key
+from db.plans import ACTIVE, AT_PLACES, PLACE, by_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +139,16 @@ def pause(connection: Connection, batch_id: int, reason: str) -> bool:
     ).rowcount
     by_key(connection)
     # What is live is never more than the window, and in an index of its own.
-    live = text("SELECT id, state FROM jobs WHERE batch_id = :id AND state IN ('queued', 'running')")
+    live = text("SELECT id, state FROM jobs WHERE batch_id = :id AND state IN ('queued', 'running') ORDER BY state")
     queued = [row.id for row in connection.execute(live, {"id": batch_id}) if row.state == JobState.QUEUED]
     if queued:
-        lock = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' ORDER BY id FOR NO KEY UPDATE")
-        locked = list(connection.execute(lock, {"ids": queued}).scalars())
-        statement = text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE id = ANY(:ids)")
-        connection.execute(statement, {"ids": locked})
+        lock = text(
+            f"SELECT {PLACE} FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' "  # noqa: S608
+            "ORDER BY id FOR NO KEY UPDATE"
+        )
+        places = list(connection.execute(lock, {"ids": queued}).scalars())
+        statement = text(f"UPDATE jobs SET state = 'pending', queued_at = NULL WHERE {AT_PLACES}")  # noqa: S608
+        connection.execute(statement, {"places": places})
     return changed == 1
 
 
@@ -170,7 +173,7 @@ def reopen(connection: Connection, batch_id: int) -> None:
     )
 
 
-_OPEN = "('pending', 'queued', 'running')"
+_OPEN = "'pending', 'queued', 'running'"
 _NONE_TO_REQUEUE = "NOT EXISTS (SELECT 1 FROM requeues AS r WHERE r.batch_id = b.id)"
 
 
@@ -201,18 +204,18 @@ def _seem_settled(only: str) -> TextClause:
 
     What changed is read once, and not again for each batch.
     """
-    counted = "coalesce((SELECT sum(n) FROM batch_counts WHERE batch_id = b.id AND what IN {open}), 0)"
-    counted = counted.format(open=_OPEN)
+    counted = tallies.counted(_OPEN)
+    found = "batches" if only else ACTIVE
     return text(
         "WITH changed AS MATERIALIZED (SELECT batch_id, sum(n) AS n FROM batch_count_changes "  # noqa: S608
-        f"WHERE what IN {_OPEN} GROUP BY batch_id), "
+        f"WHERE what IN ({_OPEN}) GROUP BY batch_id), "
         # Those that nothing changed of, and those that something did.
-        f"still AS MATERIALIZED (SELECT b.id FROM batches AS b WHERE b.state = 'active'{only} AND {counted} = 0), "
+        f"still AS MATERIALIZED (SELECT b.id FROM {found} AS b WHERE b.state = 'active'{only} AND {counted} = 0), "
         "seem AS (SELECT id FROM still WHERE id NOT IN (SELECT batch_id FROM changed) UNION ALL "
         "SELECT batch_id FROM changed WHERE (SELECT b.id FROM batches AS b WHERE b.id = changed.batch_id "
         f"AND b.state = 'active'{only} AND changed.n + {counted} = 0) IS NOT NULL) "
         "SELECT b.id FROM batches AS b WHERE b.id = ANY(ARRAY(SELECT id FROM seem)) AND b.state = 'active' "
-        f"AND {_NONE_TO_REQUEUE} FOR UPDATE OF b SKIP LOCKED"
+        f"AND {_NONE_TO_REQUEUE} ORDER BY b.id FOR UPDATE OF b SKIP LOCKED"
     )
 
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from core.settings import Settings
-from db import locks
+from db import locks, tallies
 from db.locks import Space
-from db.plans import by_key
+from db.plans import ACTIVE, by_key
 
 PAUSE_REASON = "budget"
 
@@ -148,7 +148,10 @@ def resume_affordable(connection: Connection, account: str, tariff: Tariff) -> l
     by_key(connection)
     statement = text(
         "WITH affordable AS MATERIALIZED (SELECT id FROM batches "
-        "WHERE state = 'paused' AND pause_reason = 'budget' AND (max_calls IS NULL OR calls_made < max_calls) "
+        "WHERE id = ANY(ARRAY(SELECT id FROM batches WHERE state = 'paused' "
+        # Only the index over paused ones has this order, and so no other will do.
+        "AND pause_reason BETWEEN 'budget' AND 'budget' ORDER BY pause_reason, id)) AND state || '' = 'paused' "
+        "AND pause_reason = 'budget' AND (max_calls IS NULL OR calls_made < max_calls) "
         "AND (max_cost IS NULL OR cost_reserved + :price <= max_cost) "
         "AND (CAST(:daily AS bigint) IS NULL OR coalesce((SELECT calls FROM daily_calls "
         "WHERE account = :account AND day = CAST(now() AT TIME ZONE 'UTC' AS date)), 0) < :daily) "
@@ -168,15 +171,18 @@ def smallest_share_left(connection: Connection, price: Decimal) -> float:
     """
     by_key(connection)
     statement = text(
+        "WITH changed AS MATERIALIZED (SELECT batch_id, sum(n) AS n FROM batch_count_changes "  # noqa: S608
+        "WHERE what IN ('pending', 'queued', 'running') GROUP BY batch_id) "
         # What is left of a used-up budget may be a share, and yet not enough for a call.
         "SELECT min(CASE WHEN calls_left < 1 THEN 0 ELSE share END) FROM (SELECT id, "
         "least(max_calls - calls_made, (max_cost - cost_reserved) / nullif(CAST(:price AS numeric), 0)) AS calls_left, "
         "least(1 - calls_made / nullif(CAST(max_calls AS numeric), 0), 1 - cost_reserved / nullif(max_cost, 0)) "
-        "AS share FROM (SELECT * FROM batches WHERE state = 'active' UNION ALL "
-        "SELECT * FROM batches WHERE state = 'paused' AND pause_reason = 'budget') AS b "
-        "WHERE max_calls IS NOT NULL OR max_cost IS NOT NULL) AS limited WHERE (SELECT sum(n) FROM "
-        "(SELECT batch_id, what, n FROM batch_counts UNION ALL SELECT batch_id, what, n FROM batch_count_changes) AS c "
-        "WHERE c.batch_id = limited.id AND c.what IN ('pending', 'queued', 'running')) > calls_left"
+        f"AS share FROM (SELECT * FROM {ACTIVE} AS active UNION ALL (SELECT * FROM batches WHERE state = 'paused' "
+        "AND pause_reason BETWEEN 'budget' AND 'budget' ORDER BY pause_reason, id)) AS b "
+        "WHERE max_calls IS NOT NULL OR max_cost IS NOT NULL) AS b WHERE "
+        + tallies.counted("'pending', 'queued', 'running'")
+        + " + "
+        "coalesce((SELECT n FROM changed WHERE batch_id = b.id), 0) > greatest(calls_left, 0)"
     )
     left = connection.execute(statement, {"price": price}).scalar_one()
     return 1.0 if left is None else max(0.0, float(left))

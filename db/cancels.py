@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from db import tallies
 from db.batches import ENDED
-from db.plans import by_key, in_index_order
+from db.plans import AT_PLACES, PLACE, by_key, in_index_order
 
 AT_ONCE = 1_000
 """Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""
@@ -76,7 +76,9 @@ def cancel(connection: Connection, batch_id: int) -> int | None:
 def cancel_stragglers(connection: Connection) -> int:
     """Cancel the next jobs that a cancel found, also those that came back in that very moment; return how many."""
     by_key(connection)
-    batch_ids = list(connection.execute(text("SELECT id FROM batches WHERE is_clearing")).scalars())
+    batch_ids = list(
+        connection.execute(text("SELECT id FROM batches WHERE is_clearing ORDER BY cancelled_at")).scalars()
+    )
     count = _cancel_jobs(connection, batch_ids) if batch_ids else 0
     # Not in one transaction with jobs, which are locked after their batches.
     if batch_ids and not count:
@@ -94,14 +96,16 @@ def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
     ids = list(connection.execute(found, {"ids": batch_ids, "most": AT_ONCE, "after_id": 0}).scalars())
     # One that somebody has hold of is looked at again in the next round.
     lock = text(
-        "SELECT id FROM jobs AS j WHERE id = ANY(:ids) AND state || '' = ANY(:states) AND "  # noqa: S608
-        f"(SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) FOR UPDATE OF j SKIP LOCKED"
+        f"SELECT {PLACE} FROM jobs AS j WHERE id = ANY(:ids) AND state || '' = ANY(:states) AND "  # noqa: S608
+        f"(SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) ORDER BY j.id FOR UPDATE OF j SKIP LOCKED"
     )
-    locked = list(connection.execute(lock, {"ids": ids, "states": list(_STOPPED)}).scalars()) if ids else []
-    if not locked:
+    places = list(connection.execute(lock, {"ids": ids, "states": list(_STOPPED)}).scalars()) if ids else []
+    if not places:
         return 0
-    statement = text("UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() WHERE id = ANY(:ids)")
-    return connection.execute(statement, {"ids": locked}).rowcount
+    statement = text(
+        f"UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() WHERE {AT_PLACES}"  # noqa: S608
+    )
+    return connection.execute(statement, {"places": places}).rowcount
 
 
 def _note_cleared(connection: Connection, batch_ids: list[int]) -> None:

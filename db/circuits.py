@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from db.cancels import WAITING
-from db.plans import by_key
+from db.plans import ACTIVE, by_key
 
 PROBE_SECONDS = 30.0
 """Between two probes of a refused account."""
@@ -130,10 +130,10 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
         text(
             "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "  # noqa: S608
             "WHERE state = 'pending' "
-            "AND id = (SELECT j.id FROM batches AS b CROSS JOIN LATERAL (SELECT j.id, j.available_at FROM jobs AS j "
+            f"AND id = (SELECT j.id FROM {ACTIVE} AS b CROSS JOIN LATERAL (SELECT j.id, j.available_at FROM jobs AS j "
             f"WHERE {WAITING} AND (b.canary_state IS DISTINCT FROM 'running' OR j.is_canary) "
             "ORDER BY j.available_at, j.id LIMIT 1) AS j "
-            "WHERE b.state = 'active' ORDER BY j.available_at LIMIT 1) RETURNING id, dispatches"
+            "ORDER BY j.available_at LIMIT 1) RETURNING id, dispatches"
         )
     ).one_or_none()
     if row is None:

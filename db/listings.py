@@ -7,7 +7,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, text
 
 from core.states import JobState
-from db.plans import in_index_order
+from db.plans import by_key, in_index_order
 
 SUCCESS_CODE = "200"
 PHOTOS_PAGE = 500
@@ -148,6 +148,7 @@ def list_jobs(
         if state not in {None, JobState.SUCCEEDED}:
             return []
         code, state = None, JobState.SUCCEEDED.value
+    by_key(connection)
     # What an index is made for has to be said for it to be used.
     only = ""
     if sku is not None:

@@ -7,17 +7,18 @@ from sqlalchemy import Connection, text
 
 from core.states import Lane
 from db.cancels import WAITING
-from db.plans import by_key, in_index_order
-from db.tallies import COST_OF_DAY, MICROS
+from db.plans import ACTIVE, LIVE, by_key, in_index_order
+from db.tallies import COST_OF_DAY, MICROS, counted
 
+_PENDING = counted("'pending'")
 # What waits is kept count of, batch by batch; what is live is no more than the window.
 _COUNTS = text(
-    "WITH changed AS MATERIALIZED (SELECT batch_id, sum(n) AS n FROM batch_count_changes WHERE what = 'pending' "
-    "GROUP BY batch_id), live AS MATERIALIZED (SELECT batch_id, state, count(*) AS n FROM jobs "
-    "WHERE state IN ('queued', 'running') GROUP BY batch_id, state) "
+    "WITH changed AS MATERIALIZED (SELECT batch_id, sum(n) AS n FROM batch_count_changes "  # noqa: S608
+    "WHERE what = 'pending' "
+    f"GROUP BY batch_id), live AS MATERIALIZED (SELECT batch_id, state, count(*) AS n FROM {LIVE} AS each "
+    "GROUP BY batch_id, state) "
     "SELECT lane, what, CAST(coalesce(sum(n), 0) AS bigint) AS n FROM ("
-    "SELECT b.lane, 'pending' AS what, (SELECT c.n FROM batch_counts AS c WHERE c.batch_id = b.id "
-    "AND c.what = 'pending') AS n FROM batches AS b WHERE b.state = 'active' "
+    f"SELECT b.lane, 'pending' AS what, {_PENDING} AS n FROM {ACTIVE} AS b "
     "UNION ALL SELECT (SELECT b.lane FROM batches AS b WHERE b.id = batch_id AND b.state = 'active'), 'pending', n "
     "FROM changed "
     "UNION ALL SELECT (SELECT b.lane FROM batches AS b WHERE b.id = batch_id), state, n FROM live"
@@ -52,13 +53,14 @@ def look_at_lanes(connection: Connection) -> list[LaneView]:
         text(
             "SELECT b.lane, CAST(extract(epoch FROM now() - min(j.available_at)) AS double precision) AS age "  # noqa: S608
             # What waits for its canary is not late.
-            "FROM batches AS b CROSS JOIN LATERAL ("
+            f"FROM {ACTIVE} AS b CROSS JOIN LATERAL ("
             f"(SELECT j.available_at FROM jobs AS j WHERE b.canary_state IS DISTINCT FROM 'running' AND {WAITING} "
             "AND j.available_at <= now() ORDER BY j.available_at, j.id LIMIT 1) UNION ALL "
             f"(SELECT j.available_at FROM jobs AS j WHERE b.canary_state = 'running' AND j.is_canary AND {WAITING} "
             "AND j.available_at <= now() ORDER BY j.available_at, j.id LIMIT 1) UNION ALL "
-            "(SELECT min(available_at) FROM jobs WHERE batch_id = b.id AND state = 'queued')) AS j "
-            "WHERE b.state = 'active' AND j.available_at IS NOT NULL GROUP BY b.lane"
+            "(SELECT min(available_at) FROM (SELECT available_at, state FROM jobs WHERE batch_id = b.id "
+            "AND state IN ('queued', 'running') ORDER BY state OFFSET 0) AS live WHERE state = 'queued')) AS j "
+            "WHERE j.available_at IS NOT NULL GROUP BY b.lane"
         )
     )
     oldest = {row.lane: float(row.age) for row in ages}

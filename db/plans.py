@@ -2,6 +2,20 @@
 
 from sqlalchemy import Connection, text
 
+LIVE = "(SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY state, batch_id OFFSET 0)"
+"""As SQL, jobs that are in Redis or running: no more than the window.
+
+Only their own index has this order, so that no other will do for a planner that takes all jobs for few.
+"""
+
+ACTIVE = "(SELECT * FROM batches WHERE state = 'active' ORDER BY lane, id OFFSET 0)"
+"""As SQL, active batches, by their own index in the same way."""
+
+PLACE = "CAST(ctid AS text) AS place"
+AT_PLACES = "ctid = ANY(CAST(:places AS tid[]))"
+"""As SQL, rows that this transaction has locked, by where they lie: of two indexes that end with `id` the planner may
+take the one that does not begin with it, when it takes a table for empty. Who locks them orders them by `id`."""
+
 
 def by_range(connection: Connection) -> None:
     """Let what follows in this transaction read the newest rows by an index over time, not all that ever were."""

@@ -10,7 +10,7 @@ from core.states import JobState, Lane
 from db import locks
 from db.cancels import CALLED_OFF, WAITING
 from db.locks import Duty
-from db.plans import by_key
+from db.plans import AT_PLACES, LIVE, PLACE, by_key
 
 LOST_CODE = "worker_lost"
 MOST_ROUNDS = 5
@@ -96,8 +96,8 @@ def count_live(connection: Connection, lane: Lane) -> int:
     by_key(connection)
     statement = text(
         # Nothing is joined: a planner that takes batches for few would look for what is live batch by batch.
-        "WITH live AS MATERIALIZED "
-        "(SELECT batch_id, count(*) AS n FROM jobs WHERE state IN ('queued', 'running') GROUP BY batch_id) "
+        "WITH live AS MATERIALIZED "  # noqa: S608
+        f"(SELECT batch_id, count(*) AS n FROM {LIVE} AS live GROUP BY batch_id) "
         "SELECT coalesce(sum(n), 0) FROM live WHERE (SELECT lane FROM batches WHERE id = live.batch_id) = :lane"
     )
     return int(connection.execute(statement, {"lane": lane.value}).scalar_one())
@@ -126,15 +126,18 @@ def _queue_round(connection: Connection, lane: Lane, room: int) -> tuple[list[Du
     picked = [int(row.id) for row in rows]
     has_more = any(row.turn == row.level for row in rows)
     # Whoever has locked one has it queued by now, or is about to end it.
-    lock = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' FOR NO KEY UPDATE SKIP LOCKED")
-    free = list(connection.execute(lock, {"ids": picked}).scalars()) if picked else []
-    if not free:
+    lock = text(
+        f"SELECT {PLACE} FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' "  # noqa: S608
+        "ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+    )
+    places = list(connection.execute(lock, {"ids": picked}).scalars()) if picked else []
+    if not places:
         return [], False
     statement = text(
-        "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "
-        "WHERE id = ANY(:ids) RETURNING id, dispatches"
+        "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "  # noqa: S608
+        f"WHERE {AT_PLACES} RETURNING id, dispatches"
     )
-    dispatches = {row.id: row.dispatches for row in connection.execute(statement, {"ids": free})}
+    dispatches = {row.id: row.dispatches for row in connection.execute(statement, {"places": places})}
     return [DueJob(job_id, dispatches[job_id]) for job_id in picked if job_id in dispatches], has_more
 
 
@@ -154,9 +157,12 @@ _PICK = text(
     f"""
     WITH ready AS MATERIALIZED (
         SELECT b.id,
-            (SELECT count(*) FROM jobs AS l WHERE l.batch_id = b.id AND l.state IN ('queued', 'running')) AS live
-        FROM batches AS b CROSS JOIN LATERAL (SELECT 1 FROM ({_due("1")}) AS j LIMIT 1) AS first
-        WHERE b.state = 'active' AND b.lane = :lane
+            (SELECT count(*) FROM (
+                SELECT 1 FROM jobs WHERE batch_id = b.id AND state IN ('queued', 'running') ORDER BY state OFFSET 0
+            ) AS live) AS live
+        FROM (
+            SELECT * FROM batches WHERE state = 'active' AND lane BETWEEN :lane AND :lane ORDER BY lane, id OFFSET 0
+        ) AS b CROSS JOIN LATERAL (SELECT 1 FROM ({_due("1")}) AS j LIMIT 1) AS first
     ), level AS MATERIALIZED (
         SELECT ceil(min((:room + below) / place)) AS level FROM (
             SELECT row_number() OVER least AS place, sum(live) OVER least AS below
@@ -176,7 +182,8 @@ def list_unclaimed(connection: Connection, older_than_seconds: float) -> list[tu
     """Return (job id, dispatch number) of jobs that were published so long ago and never claimed."""
     by_key(connection)
     statement = text(
-        "SELECT id, dispatches FROM jobs WHERE state = 'queued' AND queued_at < now() - make_interval(secs => :age)"
+        f"SELECT id, dispatches FROM {LIVE} AS live "  # noqa: S608
+        "WHERE state = 'queued' AND queued_at < now() - make_interval(secs => :age)"
     )
     return [(row.id, row.dispatches) for row in connection.execute(statement, {"age": older_than_seconds})]
 
@@ -191,13 +198,15 @@ def unqueue(connection: Connection, gone: list[tuple[int, int]]) -> list[tuple[i
     by_key(connection)
     # Whoever has locked one is about to claim or to end it.
     lock = text(
-        "SELECT id, dispatches FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' FOR UPDATE SKIP LOCKED"
+        f"SELECT id, dispatches, {PLACE} FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' "  # noqa: S608
+        "ORDER BY id FOR UPDATE SKIP LOCKED"
     )
-    free = {(row.id, row.dispatches) for row in connection.execute(lock, {"ids": [job_id for job_id, _ in gone]})}
-    found = [each for each in gone if each in free]
+    locked = connection.execute(lock, {"ids": [job_id for job_id, _ in gone]})
+    places = {(row.id, row.dispatches): row.place for row in locked}
+    found = [each for each in gone if each in places]
     if found:
-        statement = text("UPDATE jobs SET state = 'pending', queued_at = NULL WHERE id = ANY(:ids)")
-        connection.execute(statement, {"ids": [job_id for job_id, _ in found]})
+        statement = text(f"UPDATE jobs SET state = 'pending', queued_at = NULL WHERE {AT_PLACES}")  # noqa: S608
+        connection.execute(statement, {"places": [places[each] for each in found]})
     return found
 
 
@@ -227,7 +236,8 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
             SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at,
                 (SELECT b.lane FROM batches AS b WHERE b.id = j.batch_id) AS lane,
                 (SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) AS is_cancelled
-            FROM jobs AS j WHERE j.state = 'running' AND j.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
+            FROM jobs AS j WHERE j.state IN ('queued', 'running') AND j.lease_expires_at < now()
+            ORDER BY j.state, j.batch_id FOR UPDATE OF j SKIP LOCKED
         ), lost AS (
             UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost, message = :why
             WHERE a.id = ANY(ARRAY(

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 from core.states import JobState
 from db import batches, jobs, tallies
 from db.cancels import CALLED_OFF, CANCELLED, states_in_order
-from db.plans import by_key
+from db.listings import SUCCESS_CODE
+from db.plans import by_key, in_index_order
 
 AT_ONCE = 1_000
 """Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""
@@ -151,15 +152,14 @@ def _of_batch(condition: str) -> str:
 
 
 _STANDS = {
-    JobState.DEAD: "j.state = 'dead'",
-    JobState.HELD: "j.state = 'held'",
+    # Not plainly equal: what is constant is no order, and then a walk through all jobs by id is in order, too.
+    JobState.DEAD: "j.state || '' = 'dead'",
+    JobState.HELD: "j.state || '' = 'held'",
     JobState.CANCELLED: f"(j.state <> 'running' AND {CANCELLED})",
 }
 _RUNS_CALLED_OFF = f"j.state || '' = 'running' AND {CALLED_OFF}"
-_ALIKE = (
-    "(CAST(:code AS text) IS NULL OR j.code = :code) "
-    f"AND (CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')})"
-)
+_OF_MESSAGE = f"(CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')})"
+_ALIKE = f"(CAST(:code AS text) IS NULL OR j.code = :code) AND {_OF_MESSAGE}"
 # Unless its batch is being cleared, none of its jobs is called off whose row does not say so.
 _OF_CANCELLED = ("cancelled", "pending", "queued", "held")
 
@@ -167,6 +167,12 @@ _OF_CANCELLED = ("cancelled", "pending", "queued", "held")
 def _found(wanted: Wanted, also: str = "true") -> str:
     """Return, as SQL, the next `:most` of the wanted jobs, by id."""
     state = JobState(wanted.state)
+    if wanted.code not in {None, SUCCESS_CODE} and state is not JobState.CANCELLED:
+        order = in_index_order("batch_id", "code", start=":after_id", values=(":batch_id", ":code"))
+        return (
+            f"SELECT j.id FROM jobs AS j WHERE j.code <> '{SUCCESS_CODE}' AND {_OF_MESSAGE} AND {also} "  # noqa: S608
+            f"AND {_STANDS[state]} AND {order} LIMIT :most"
+        )
     states: tuple[str, ...] = (wanted.state,)
     condition = f"{_ALIKE} AND {also} AND {_STANDS[state]}"
     if state is JobState.CANCELLED:

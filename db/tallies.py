@@ -82,6 +82,14 @@ def tally(connection: Connection, batch_ids: Sequence[int]) -> dict[int, Tally]:
     }
 
 
+def counted(what: str) -> str:
+    """Return, as SQL, what is added up of a batch `b` and of some counts, `what`, so that only their key will do."""
+    return (
+        "coalesce((SELECT sum(n) FROM (SELECT n FROM batch_counts WHERE batch_id BETWEEN b.id AND b.id "  # noqa: S608
+        f"AND what IN ({what}) ORDER BY batch_id, what OFFSET 0) AS counted), 0)"
+    )
+
+
 def fold(connection: Connection) -> None:
     """Add what changed to the counts that stand, so that there is little to add when somebody asks."""
     connection.execute(

@@ -32,6 +32,7 @@ from db import (
     tallies,
 )
 from db.budgets import FREE, Tariff
+from db.plans import by_key
 from db.queue import Lapsed
 from db.session import is_busy, is_down, transact
 from producer import metrics
@@ -166,6 +167,7 @@ class Dispatcher:
 
     def _fill(self, lane: Lane) -> None:
         def mark(connection: Connection) -> list[queue.DueJob]:
+            by_key(connection)
             size = window_size(self._options.rate, attempts.mean_latency_seconds(connection))
             room = size - queue.count_live(connection, lane)
             return queue.queue_due(connection, lane, room) if room > 0 else []

@@ -48,8 +48,8 @@ class Batch(Base):
 
     __table_args__ = (
         Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),
-        Index("ix_batches_paused", "id", postgresql_where=text("state = 'paused'")),
-        Index("ix_batches_clearing", "id", postgresql_where=text("is_clearing")),
+        Index("ix_batches_paused", "pause_reason", "id", postgresql_where=text("state = 'paused'")),
+        Index("ix_batches_clearing", "cancelled_at", postgresql_where=text("is_clearing")),
         CheckConstraint("state IN ('active', 'paused', 'cancelled', 'finished')", name="ck_batches_state"),
         CheckConstraint("lane IN ('interactive', 'bulk')", name="ck_batches_lane"),
         CheckConstraint("canary_state IN ('running', 'passed', 'failed')", name="ck_batches_canary"),
@@ -119,7 +119,7 @@ class Job(Base):
     __table_args__ = (
         Index("uq_jobs_batch_item", "batch_id", "item_key", unique=True),
         Index("ix_jobs_due", "batch_id", "available_at", "id", postgresql_where=text("state = 'pending'")),
-        Index("ix_jobs_live", "batch_id", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_jobs_in_flight", "state", "batch_id", postgresql_where=text("state IN ('queued', 'running')")),
         Index("ix_jobs_batch_state", "batch_id", "state", "id"),
         Index("ix_jobs_code", "batch_id", "code", "id", postgresql_where=text("code <> '200'")),
         Index("ix_jobs_sku", "batch_id", "sku", "id", postgresql_where=text("sku IS NOT NULL")),
@@ -206,7 +206,12 @@ class Attempt(Base):
 
     __table_args__ = (
         Index("ix_attempts_of_batch", "batch_id"),
-        Index("ix_attempts_sent", "sent_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
+        Index(
+            "ix_attempts_sent_at",
+            "sent_at",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+        ),
         CheckConstraint(
             "answer_class IN ('success', 'throttled', 'source', 'permanent', 'provider_fault', 'maybe_billed', "
             "'account', 'unknown')",

@@ -15,7 +15,11 @@ class Belief:
     states: tuple[str, ...]
 
 
+UNKNOWN = Belief(-1, ())
+"""Nothing at all, as of a table that was never looked at."""
+
 BELIEFS = {
+    "unknown": UNKNOWN,
     "empty": Belief(0, ("succeeded",)),
     "a few, all done": Belief(3_000, ("succeeded",)),
     "ten million pending": Belief(10_000_000, ("pending",)),
@@ -38,7 +42,12 @@ def believe(engine: Engine, belief: Belief) -> None:
                     {"table": table, "name": name},
                 )
             for name in [table, *_indexes(connection, table)]:
+                if belief is UNKNOWN:
+                    connection.execute(text("SELECT pg_clear_relation_stats('public', :name)"), {"name": name})
+                    continue
                 connection.execute(_RELATION, {"name": name, "pages": belief.rows // 50 + 1, "rows": belief.rows})
+        if belief is UNKNOWN:
+            return
         names = "{" + ",".join(belief.states) + "}"
         shares = [1 / len(belief.states)] * len(belief.states)
         connection.execute(_STATES, {"distinct": len(belief.states), "names": names, "shares": shares})

@@ -20,6 +20,7 @@ from db import (
     canaries,
     cancels,
     circuits,
+    listings,
     lookups,
     overview,
     processes,
@@ -29,12 +30,19 @@ from db import (
     tallies,
 )
 from db.budgets import Tariff
+from db.plans import by_key
 from tests.db.rows import ACCOUNT
 
 ROOM = 50
 TARIFF = Tariff(Decimal("0.01"), daily_calls=1_000)
 
 Duty = Callable[[Connection], object]
+
+
+def _latency(connection: Connection) -> object:
+    # As the dispatcher asks, before it picks.
+    by_key(connection)
+    return attempts.mean_latency_seconds(connection)
 
 
 def _unqueue(connection: Connection) -> object:
@@ -45,7 +53,7 @@ DISPATCHING: dict[str, Duty] = {
     "window": lambda connection: queue.count_live(connection, Lane.BULK),
     "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),
     "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),
-    "latency": attempts.mean_latency_seconds,
+    "latency": _latency,
     "circuit": lambda connection: circuits.find_open(connection, ACCOUNT),
     "probe": lambda connection: circuits.queue_probe(connection, ACCOUNT),
     "lost messages": _unqueue,
@@ -67,4 +75,20 @@ DISPATCHING: dict[str, Duty] = {
 }
 """What dispatchers do, and what they tell of the fleet."""
 
-_ = text
+
+def _batch(connection: Connection, key: str) -> int:
+    return int(connection.execute(text("SELECT id FROM batches WHERE source_key = :key"), {"key": key}).scalar_one())
+
+
+STEERING: dict[str, Duty] = {
+    "pause": lambda connection: batches.pause(connection, _batch(connection, "a2"), "hand"),
+    "resume": lambda connection: batches.resume(connection, _batch(connection, "p1")),
+    "cancel": lambda connection: cancels.cancel(connection, _batch(connection, "a2")),
+    "requeue": lambda connection: requeues.requeue(connection, _batch(connection, "d")),
+    "requeue by code": lambda connection: requeues.requeue(connection, _batch(connection, "d"), "802"),
+    "held": lambda connection: overview.find_held(connection, after=0, limit=2),
+    "waiting": lambda connection: listings.list_jobs(connection, _batch(connection, "a2"), state="pending"),
+    "all": lambda connection: listings.list_jobs(connection, _batch(connection, "a2")),
+    "tally": lambda connection: tallies.counts(connection, _batch(connection, "a2")),
+}
+"""What people and programs do to a batch, of which one has nearly all that wait (`a2`), and one all that died (`d`)."""

@@ -6,25 +6,26 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from db import circuits, processes
+from db import cancels, circuits, processes, requeues, retention
 from db.session import make_engine
 from localstack.embedded import EmbeddedPostgres
 from tests.db.believing import BELIEFS, Belief, believe
-from tests.db.duties import DISPATCHING, ROOM, Duty
+from tests.db.duties import DISPATCHING, ROOM, STEERING, Duty
 from tests.db.explaining import Plan, explained
 from tests.db.rows import ACCOUNT
 
-DUTIES: dict[str, dict[str, Duty]] = {"dispatching": DISPATCHING}
+DUTIES: dict[str, dict[str, Duty]] = {"dispatching": DISPATCHING, "steering": STEERING}
 """More are added here: by name, what does a part of our work and runs in a transaction of its own."""
 
 FEW = 1_000
-MANY = 30_000
+MANY = 20_000
 BATCHES = 40
 LIVE = 20
 """Jobs that are queued, and that run, however many wait."""
 CHANGES = 200
+FORGOTTEN = 200
 
-LARGE = {"jobs", "attempts", "batches", "batch_counts", "callbacks", "deliveries", "artifacts"}
+LARGE = {"jobs", "attempts", "batches", "batch_counts", "callbacks", "deliveries"}
 """Tables that grow with what was ever handed in. What else is read whole stays small: what changed in the last second
 (that is deleted as it is read), processes, accounts, requests that are under way."""
 MOST_SORTED = 4 * ROOM + BATCHES
@@ -48,11 +49,10 @@ def cloned(postgres: EmbeddedPostgres, template: str, name: str) -> Iterator[Eng
 
 
 def fill(engine: Engine, jobs: int) -> None:
-    """Make batches that are done, some that are active, one of which has nearly all that wait, and calls of all days."""
+    """Make batches that are done, some that are active, two of which have nearly all that wait, and old calls."""
     with engine.begin() as connection:
         for statement in _ROWS:
-            values = {"jobs": jobs, "batches": jobs // 50, "live": LIVE, "changes": CHANGES, "active": BATCHES}
-            connection.execute(text(statement), values)
+            connection.execute(text(statement), {"jobs": jobs, "batches": jobs // 50, **_SIZES})
         circuits.trip(connection, ACCOUNT, reason="account", code="x", message="x")
         connection.execute(text("UPDATE circuits SET next_probe_at = now(), probe_job_id = 1"))
         processes.beat(connection, "w", "worker")
@@ -65,6 +65,7 @@ def vacuum(engine: Engine) -> None:
         connection.execute(text("VACUUM"))
 
 
+_SIZES = {"live": LIVE, "changes": CHANGES, "active": BATCHES, "old": 2 * FORGOTTEN}
 _JOB = "source_uri, item_key, name, elements, subject_elements"
 _ROWS = (
     "INSERT INTO artifacts VALUES ('an output', 'postgres:', 1, 'JPEG', 1, 1)",
@@ -90,6 +91,16 @@ _ROWS = (
     f"INSERT INTO jobs (batch_id, state, lease_token, lease_expires_at, worker, {_JOB}) SELECT b.id, 'running', "
     "gen_random_uuid(), now() - interval '9 s', 'w', 'u', 'r' || n, 'n', '{1}', '{1}' FROM batches AS b, "
     "generate_series(1, :live / 2) AS n WHERE b.source_key IN ('a1', 'a2')",
+    # One whose cancel is being written down, and one whose dead photos go round again.
+    "INSERT INTO batches (name, source_key, lane, state, options, finished_at) SELECT 'b', key, 'bulk', 'finished', "
+    "'{}', now() FROM unnest(ARRAY['c', 'd']) AS key",
+    f"INSERT INTO jobs (batch_id, state, code, finished_at, {_JOB}) SELECT b.id, CASE b.source_key WHEN 'c' THEN "
+    "'pending' ELSE 'dead' END, CASE b.source_key WHEN 'd' THEN '801' END, CASE b.source_key WHEN 'd' THEN now() END, "
+    "'u', n::text, 'n', '{1}', '{1}' FROM batches AS b, generate_series(1, :jobs) AS n "
+    "WHERE b.source_key IN ('c', 'd') ORDER BY b.id, n",
+    "UPDATE batches SET state = 'cancelled', cancelled_at = clock_timestamp(), is_clearing = true "
+    "WHERE source_key = 'c'",
+    "INSERT INTO requeues (batch_id, state, after_id) SELECT id, 'dead', 0 FROM batches WHERE source_key = 'd'",
     # One call a photo; those of the last minute are as many in any case.
     "INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, answered_at, answer_class, "
     "code, spend, latency_seconds, created_at) SELECT j.id, j.batch_id, gen_random_uuid(), 'w', 'test-account', 0.01, "
@@ -99,13 +110,14 @@ _ROWS = (
     "lease_token, 'w', 'test-account', 0.01, now(), 'maybe' FROM jobs WHERE state = 'running'",
     "INSERT INTO call_rates SELECT now() - n * interval '10 s', 5, 0, 0 FROM generate_series(1, 100) AS n",
     "INSERT INTO callbacks (batch_id, job_id, event, ended_at, created_at) SELECT batch_id, id, 'job.succeeded', at, "
-    "at FROM (SELECT id, batch_id, now() - interval '31 days' * (1 - id / (:jobs * 1.0)) AS at FROM jobs "
-    "WHERE state = 'succeeded' ORDER BY id) AS j",
+    "at FROM (SELECT id, batch_id, now() - CASE WHEN id <= :old THEN interval '40 days' ELSE interval '1 day' END "
+    "AS at FROM jobs WHERE state = 'succeeded' ORDER BY id) AS j",
     "INSERT INTO callbacks (batch_id, job_id, event) SELECT batch_id, id, 'job.succeeded' FROM jobs "
     "WHERE state = 'succeeded' ORDER BY id LIMIT 20",
     "INSERT INTO connections (slug, platform, shop, secrets, options) VALUES ('c', 'shopify', 's', '{x}', '{}')",
     "INSERT INTO deliveries (connection_id, key, topic, body, received_at) SELECT 1, n::text, 't', 'x', "
-    "now() - interval '31 days' * (1 - n / (:jobs * 1.0)) FROM generate_series(1, :jobs) AS n",
+    "now() - CASE WHEN n <= :old THEN interval '40 days' ELSE interval '1 day' END "
+    "FROM generate_series(1, :jobs) AS n",
     # What triggers counted was added up, but for the last second's.
     "WITH taken AS (DELETE FROM batch_count_changes RETURNING batch_id, what, n) INSERT INTO batch_counts "
     "SELECT batch_id, what, sum(n) FROM taken GROUP BY 1, 2",
@@ -125,8 +137,15 @@ def filled(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[dict[
         yield engines
 
 
+@pytest.fixture(autouse=True)
+def a_few_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", FORGOTTEN)
+    for module in (cancels, requeues):
+        monkeypatch.setattr(module, "AT_ONCE", ROOM)
+
+
 def look(engine: Engine, duties: dict[str, Duty]) -> dict[str, list[Plan]]:
-    """Return the plans of each duty, of its second run on a connection: what it reads of the catalogue is known then."""
+    """Return the plans of each duty, of its second run on a connection, which knows the catalogue by then."""
     found = {}
     for name, duty in duties.items():
         explained(engine, duty)
