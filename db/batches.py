@@ -192,9 +192,10 @@ def finish_settled(connection: Connection, source_key: str | None = None) -> lis
         return []
     statement = text(
         "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) "  # noqa: S608
-        # A scalar asks an index for one row of one batch; NOT EXISTS may read all open jobs there are.
-        "AND (SELECT j.id FROM jobs AS j WHERE j.batch_id = b.id AND j.state IN ('pending', 'queued', 'running') "
-        f"LIMIT 1) IS NULL AND {_NONE_TO_REQUEUE} RETURNING b.id"
+        # A scalar asks for one row of one batch, where NOT EXISTS may read all open jobs there are; and its order is
+        # that of the index over states, where others have all that ended, too.
+        f"AND (SELECT id FROM (SELECT id FROM jobs WHERE batch_id BETWEEN b.id AND b.id AND state IN ({_OPEN}) "
+        f"ORDER BY batch_id, state OFFSET 0) AS open LIMIT 1) IS NULL AND {_NONE_TO_REQUEUE} RETURNING b.id"
     )
     return sorted(connection.execute(statement, {"ids": candidates}).scalars())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from db import requeues
+from db.plans import by_key
 
 PAGE = 500
 MOST_GROUPED = 10_000
@@ -14,16 +15,23 @@ MOST_GROUPED = 10_000
 def count_waiting_by_code(connection: Connection, batch_id: int, most: int) -> list[tuple[str, int, str]]:
     """Return (code, how many, one message) of what a batch's waiting jobs met the last time, most frequent first.
 
+    Those that wait are looked at from the one that is due last, 10,000 at most: who was tried is due later than who was
+    not.
+
     Args:
         connection: An open transaction.
         batch_id: Whose.
         most: How many codes.
     """
+    by_key(connection)
     statement = text(
-        "SELECT code, count(*) AS n, min(message) FROM jobs WHERE batch_id = :id AND code <> '200' "
-        "AND state IN ('pending', 'queued') GROUP BY code ORDER BY n DESC, code LIMIT :most"
+        "SELECT code, count(*) AS n, min(message) FROM ((SELECT code, message FROM jobs WHERE batch_id = :id "
+        "AND state = 'pending' ORDER BY available_at DESC, id DESC LIMIT :look) UNION ALL "
+        "(SELECT code, message FROM jobs WHERE batch_id = :id AND state IN ('queued', 'running') "
+        "AND state || '' = 'queued' ORDER BY state)) AS waiting "
+        "WHERE code <> '200' GROUP BY code ORDER BY n DESC, code LIMIT :most"
     )
-    rows = connection.execute(statement, {"id": batch_id, "most": most})
+    rows = connection.execute(statement, {"id": batch_id, "most": most, "look": MOST_GROUPED})
     return [(row[0], row[1], row[2] or "") for row in rows]
 
 

@@ -100,6 +100,7 @@ class Dispatcher:
         self._next_summing = 0.0
         self._turned_at = time.monotonic()
         self._leads = False
+        self._is_behind = False
 
     @property
     def is_leading(self) -> bool:
@@ -164,6 +165,8 @@ class Dispatcher:
                 self._fill(lane)
         elif open_circuit.probe_due:
             self._probe()
+        if self._is_behind:
+            self._write_rest()
 
     def _fill(self, lane: Lane) -> None:
         def mark(connection: Connection) -> list[queue.DueJob]:
@@ -186,8 +189,7 @@ class Dispatcher:
     def _patrol(self) -> None:
         for batch_id in transact(self._engine, batches.finish_settled):
             log.info("the batch is finished", batch=batch_id)
-        transact(self._engine, cancels.cancel_stragglers)
-        transact(self._engine, requeues.go_on)
+        self._write_rest()
         transact(self._engine, tallies.fold)
         self._look_at_money()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
@@ -201,6 +203,11 @@ class Dispatcher:
             self._next_forgetting = time.monotonic() + FORGET_SECONDS
             days = self._options.events_kept_days
             transact(self._engine, lambda connection: retention.forget_old(connection, days))
+
+    def _write_rest(self) -> None:
+        # A little in each round until it is done, so that jobs are dispatched between.
+        cancelled = transact(self._engine, cancels.cancel_stragglers)
+        self._is_behind = transact(self._engine, requeues.go_on) or cancelled > 0
 
     def _look_at_money(self) -> None:
         options = self._options

@@ -20,6 +20,7 @@ from db import (
     canaries,
     cancels,
     circuits,
+    failures,
     listings,
     lookups,
     overview,
@@ -89,6 +90,7 @@ STEERING: dict[str, Duty] = {
     "held": lambda connection: overview.find_held(connection, after=0, limit=2),
     "waiting": lambda connection: listings.list_jobs(connection, _batch(connection, "a2"), state="pending"),
     "all": lambda connection: listings.list_jobs(connection, _batch(connection, "a2")),
+    "why they wait": lambda connection: failures.count_waiting_by_code(connection, _batch(connection, "a2"), 3),
     "tally": lambda connection: tallies.counts(connection, _batch(connection, "a2")),
 }
 """What people and programs do to a batch, of which one has nearly all that wait (`a2`), and one all that died (`d`)."""

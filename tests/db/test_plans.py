@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from db import cancels, circuits, processes, requeues, retention
+from db import cancels, circuits, failures, processes, requeues, retention
 from db.session import make_engine
 from localstack.embedded import EmbeddedPostgres
 from tests.db.believing import BELIEFS, Belief, believe
@@ -93,11 +93,14 @@ _ROWS = (
     "generate_series(1, :live / 2) AS n WHERE b.source_key IN ('a1', 'a2')",
     # One whose cancel is being written down, and one whose dead photos go round again.
     "INSERT INTO batches (name, source_key, lane, state, options, finished_at) SELECT 'b', key, 'bulk', 'finished', "
-    "'{}', now() FROM unnest(ARRAY['c', 'd']) AS key",
+    "'{}', now() FROM unnest(ARRAY['c', 'd', 'e']) AS key",
     f"INSERT INTO jobs (batch_id, state, code, finished_at, {_JOB}) SELECT b.id, CASE b.source_key WHEN 'c' THEN "
-    "'pending' ELSE 'dead' END, CASE b.source_key WHEN 'd' THEN '801' END, CASE b.source_key WHEN 'd' THEN now() END, "
+    "'pending' ELSE 'dead' END, CASE b.source_key WHEN 'c' THEN NULL ELSE '801' END, "
+    "CASE b.source_key WHEN 'c' THEN NULL ELSE now() END, "
     "'u', n::text, 'n', '{1}', '{1}' FROM batches AS b, generate_series(1, :jobs) AS n "
-    "WHERE b.source_key IN ('c', 'd') ORDER BY b.id, n",
+    "WHERE b.source_key IN ('c', 'd', 'e') ORDER BY b.id, n",
+    # One that has nothing left to run, and is not known to have finished.
+    "UPDATE batches SET state = 'active', finished_at = NULL WHERE source_key = 'e'",
     "UPDATE batches SET state = 'cancelled', cancelled_at = clock_timestamp(), is_clearing = true "
     "WHERE source_key = 'c'",
     "INSERT INTO requeues (batch_id, state, after_id) SELECT id, 'dead', 0 FROM batches WHERE source_key = 'd'",
@@ -140,6 +143,7 @@ def filled(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[dict[
 @pytest.fixture(autouse=True)
 def a_few_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", FORGOTTEN)
+    monkeypatch.setattr(failures, "MOST_GROUPED", ROOM)
     for module in (cancels, requeues):
         monkeypatch.setattr(module, "AT_ONCE", ROOM)
 

@@ -176,7 +176,7 @@ TELL_OF_JOBS_BEFORE = _TELL_OF_JOBS.format(only="")
 OPEN = sa.text("answered_at IS NULL")
 HELD = sa.text("state = 'held'")
 LIVE = sa.text("state IN ('queued', 'running')")
-BRIN = {"postgresql_using": "brin", "postgresql_with": {"pages_per_range": 32, "autosummarize": "on"}}
+BRIN: dict[str, Any] = {"postgresql_using": "brin", "postgresql_with": {"pages_per_range": 32, "autosummarize": "on"}}
 
 
 def upgrade() -> None:
