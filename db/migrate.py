@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
 
-from db import locks
+from core.errors import Refused
+from db import locks, processes
 from db.locks import Duty
 from db.session import make_engine, transact
 
@@ -49,6 +50,29 @@ def _wait_for_turn(connection: Connection) -> None:
         connection.commit()
         time.sleep(TURN_SECONDS)
     connection.commit()
+
+
+def refuse_beside(connection: Connection, *roles: str) -> None:
+    """Refuse to go on with a migration that processes of the version before cannot run beside.
+
+    A migration calls it before it changes anything. Most need not: see what ARCHITECTURE.md says of upgrades.
+
+    Args:
+        connection: The migration's.
+        roles: What must not be running: `worker`, `dispatcher`, `web`.
+
+    Raises:
+        Refused: Some are alive, or were a moment ago.
+    """
+    if connection.execute(text("SELECT to_regclass('processes')")).scalar() is None:
+        # Older versions than those that show themselves.
+        return
+    alive = [each.name for each in processes.list_recent(connection) if each.is_alive and each.role in roles]
+    if alive:
+        raise Refused(
+            f"This upgrade needs every {' and '.join(roles)} stopped first, and {', '.join(alive)} showed up less than "
+            f"{processes.ALIVE_SECONDS:.0f} s ago. Nothing was changed: stop them, wait as long, and run it again."
+        )
 
 
 def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:

@@ -15,8 +15,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
+from core.errors import Refused
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, cancels, locks, migrate, queue, requeues, tallies
+from db import attempts, cancels, locks, migrate, processes, queue, requeues, tallies
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
@@ -202,6 +203,20 @@ def test_rows_of_older_versions_are_mended_to_keep_what_their_states_ask(engine:
         assert answers == [(None, "maybe"), ("success", "paid"), ("unknown", "none"), ("unknown", "none")]
     migrate_to(engine, "head")
     assert is_current(engine)
+
+
+def test_a_migration_refuses_to_run_beside_what_it_names_while_that_is_alive(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate.refuse_beside(connection, "worker")
+        processes.beat(connection, "w1", "worker")
+        processes.beat(connection, "d1", "dispatcher")
+        with pytest.raises(Refused, match=r"every worker stopped first, and w1 showed up"):
+            migrate.refuse_beside(connection, "worker")
+        with pytest.raises(Refused, match=r"d1, w1"):
+            migrate.refuse_beside(connection, "worker", "dispatcher")
+        migrate.refuse_beside(connection, "web")
+        connection.execute(text("UPDATE processes SET seen_at = now() - interval '1 minute' WHERE name = 'w1'"))
+        migrate.refuse_beside(connection, "worker")
 
 
 def test_a_run_that_was_stopped_is_gone_on_with(engine: Engine) -> None:
