@@ -11,6 +11,8 @@ Only their own index has this order, so that no other will do for a planner that
 ACTIVE = "(SELECT * FROM batches WHERE state = 'active' ORDER BY lane, id OFFSET 0)"
 """As SQL, active batches, by their own index in the same way."""
 
+_TOLD = "by_key"
+
 PLACE = "CAST(ctid AS text) AS place"
 AT_PLACES = "ctid = ANY(CAST(:places AS tid[]))"
 """As SQL, rows that this transaction has locked, by where they lie: of two indexes that end with `id` the planner may
@@ -28,6 +30,8 @@ def by_key(connection: Connection) -> None:
     After a large intake the statistics say for minutes that next to nothing is pending. A plan that is good then reads
     or sorts every pending job for each pick; one that walks the index in its order reads as many as it picks, always.
     """
+    if connection.info.get(_TOLD) is connection.get_transaction() is not None:
+        return
     connection.execute(
         text(
             "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
@@ -35,6 +39,9 @@ def by_key(connection: Connection) -> None:
             "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
         )
     )
+    # What is told within a savepoint may be taken back with it.
+    if not connection.in_nested_transaction():
+        connection.info[_TOLD] = connection.get_transaction()
 
 
 def in_index_order(first: str, second: str, *, start: str, values: tuple[str, str]) -> str:

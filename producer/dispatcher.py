@@ -32,6 +32,7 @@ from db import (
     tallies,
 )
 from db.budgets import FREE, Tariff
+from db.circuits import OpenCircuit
 from db.plans import by_key
 from db.queue import Lapsed
 from db.session import is_busy, is_down, transact
@@ -101,6 +102,7 @@ class Dispatcher:
         self._turned_at = time.monotonic()
         self._leads = False
         self._is_behind = False
+        self._window = 0
 
     @property
     def is_leading(self) -> bool:
@@ -159,26 +161,27 @@ class Dispatcher:
         if time.monotonic() >= self._next_patrol:
             self._next_patrol = time.monotonic() + 1.0
             self._patrol()
-        open_circuit = transact(self._engine, lambda connection: circuits.find_open(connection, self._options.account))
-        if open_circuit is None:
-            for lane in (Lane.INTERACTIVE, Lane.BULK):
-                self._fill(lane)
-        elif open_circuit.probe_due:
+        open_circuit, due = transact(self._engine, self._mark_due)
+        for lane, jobs in due.items():
+            if jobs:
+                self._publisher.publish([(job.id, job.dispatches) for job in jobs], lane)
+                metrics.DISPATCHED.labels(lane.value).inc(len(jobs))
+        if open_circuit is not None and open_circuit.probe_due:
             self._probe()
         if self._is_behind:
             self._write_rest()
 
-    def _fill(self, lane: Lane) -> None:
-        def mark(connection: Connection) -> list[queue.DueJob]:
-            by_key(connection)
-            size = window_size(self._options.rate, attempts.mean_latency_seconds(connection))
-            room = size - queue.count_live(connection, lane)
-            return queue.queue_due(connection, lane, room) if room > 0 else []
-
-        due = transact(self._engine, mark)
-        if due:
-            self._publisher.publish([(job.id, job.dispatches) for job in due], lane)
-            metrics.DISPATCHED.labels(lane.value).inc(len(due))
+    def _mark_due(self, connection: Connection) -> tuple[OpenCircuit | None, dict[Lane, list[queue.DueJob]]]:
+        # In one transaction, as it is done ten times a second, whether there is anything to do or not.
+        by_key(connection)
+        due: dict[Lane, list[queue.DueJob]] = {}
+        open_circuit = circuits.find_open(connection, self._options.account)
+        if open_circuit is not None:
+            return open_circuit, due
+        for lane in (Lane.INTERACTIVE, Lane.BULK):
+            room = self._window - queue.count_live(connection, lane)
+            due[lane] = queue.queue_due(connection, lane, room) if room > 0 else []
+        return None, due
 
     def _probe(self) -> None:
         probe = transact(self._engine, lambda connection: circuits.queue_probe(connection, self._options.account))
@@ -186,7 +189,12 @@ class Dispatcher:
             log.info("the circuit is open; a job asks whether it is over", job=probe[0])
             self._publisher.publish([probe], Lane.INTERACTIVE)
 
+    def _measure_window(self, connection: Connection) -> int:
+        by_key(connection)
+        return window_size(self._options.rate, attempts.mean_latency_seconds(connection))
+
     def _patrol(self) -> None:
+        self._window = transact(self._engine, self._measure_window)
         for batch_id in transact(self._engine, batches.finish_settled):
             log.info("the batch is finished", batch=batch_id)
         self._write_rest()

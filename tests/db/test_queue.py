@@ -36,6 +36,25 @@ def test_a_batch_that_has_much_in_flight_waits_its_turn(engine: Engine) -> None:
     assert batch_of(engine, picked) == {2: 10}
 
 
+def test_room_that_small_batches_leave_goes_to_the_others_at_once(engine: Engine) -> None:
+    for count in (1, 2, 3, 500):
+        make_batch(engine, count)
+    picked = queue_due(engine, 60)
+    assert batch_of(engine, picked) == {1: 1, 2: 2, 3: 3, 4: 54}
+    assert len(set(picked)) == 60
+
+
+def test_a_batch_is_asked_for_its_share_and_not_for_all_that_there_is_room_for(engine: Engine) -> None:
+    batch_count, room = 30, 60
+    for _ in range(batch_count):
+        make_batch(engine, room)
+    read = text("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'")
+    with engine.begin() as connection:
+        assert len(queue.queue_due(connection, Lane.BULK, room)) == room
+        # The first of each, then two of each, which are locked and written.
+        assert connection.execute(read).scalar_one() <= batch_count + 4 * room
+
+
 def test_only_due_jobs_of_active_batches_of_the_lane(engine: Engine) -> None:
     make_batch(engine, 3)
     make_batch(engine, 3, lane=Lane.INTERACTIVE)
