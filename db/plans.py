@@ -12,6 +12,7 @@ ACTIVE = "(SELECT * FROM batches WHERE state = 'active' ORDER BY lane, id OFFSET
 """As SQL, active batches, by their own index in the same way."""
 
 _TOLD = "by_key"
+"""Under which name a connection keeps the transaction that was told last."""
 
 PLACE = "CAST(ctid AS text) AS place"
 AT_PLACES = "ctid = ANY(CAST(:places AS tid[]))"
@@ -30,7 +31,8 @@ def by_key(connection: Connection) -> None:
     After a large intake the statistics say for minutes that next to nothing is pending. A plan that is good then reads
     or sorts every pending job for each pick; one that walks the index in its order reads as many as it picks, always.
     """
-    if connection.info.get(_TOLD) is connection.get_transaction() is not None:
+    transaction = connection.get_transaction()
+    if transaction is not None and connection.info.get(_TOLD) is transaction:
         return
     connection.execute(
         text(

@@ -157,6 +157,7 @@ def look(engine: Engine, duties: dict[str, Duty]) -> dict[str, list[Plan]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("belief", BELIEFS.values(), ids=BELIEFS.keys())
 @pytest.mark.parametrize("duties", DUTIES.values(), ids=DUTIES.keys())
 def test_nothing_costs_more_because_much_waits(

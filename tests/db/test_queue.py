@@ -1,12 +1,15 @@
 """What the dispatcher picks, and who leads."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, text
 
 from core.states import Lane
 from db import batches, queue
+from db.session import transact
 from tests.db.rows import make_batch, state_of
+from tests.db.waiting import wait_for_lock
 
 
 def batch_of(engine: Engine, job_ids: list[int]) -> Counter[int]:
@@ -64,6 +67,18 @@ def test_only_due_jobs_of_active_batches_of_the_lane(engine: Engine) -> None:
         connection.execute(text("UPDATE jobs SET available_at = now() + interval '1 hour' WHERE id = 1"))
     assert queue_due(engine, 100) == [2, 3]
     assert queue_due(engine, 100, Lane.INTERACTIVE) == [4, 5, 6]
+
+
+def test_a_pause_takes_back_a_job_that_somebody_wrote_while_it_was_waited_for(engine: Engine) -> None:
+    job_id, other = make_batch(engine, 2, queued=True)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            # It lies elsewhere from now on.
+            connection.execute(text("UPDATE jobs SET dispatches = 7 WHERE id = :id"), {"id": job_id})
+            paused = pool.submit(transact, engine, lambda connection: batches.pause(connection, 1, "hand"))
+            assert wait_for_lock(engine, paused)
+        assert paused.result(60)
+    assert [state_of(engine, each) for each in (job_id, other)] == ["pending", "pending"]
 
 
 def test_one_leader_at_a_time(engine: Engine) -> None:
