@@ -1,14 +1,62 @@
 """What Celery's own thread spends on the broker, and what it tells Flower."""
 
-from kombu import Connection
+from collections.abc import Iterator
+from typing import Any
 
-from core.queues import celery_settings
+import pytest
+from kombu import Connection, Consumer, Queue
+from redis import Redis
+
+from core.queues import KEY_PREFIX, UNACKED_KEY, celery_settings
+from core.states import Lane
+from producer.publisher import Publisher
 from worker.celery_app import make_app
+
+ROOM = 5
 
 
 def connection(redis_url: str) -> Connection:
     app = make_app(redis_url, None)  # type: ignore[arg-type]
     return app.connection_for_write()
+
+
+class Taker:
+    """Takes what is published, up to five messages at a time."""
+
+    def __init__(self, broker: Connection, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self.broker = broker
+        self.channel: Any = broker.channel()
+        self.messages: list[Any] = []
+        queues = [Queue(lane.value) for lane in (Lane.INTERACTIVE, Lane.BULK)]
+        self.consumer = Consumer(self.channel, queues=queues, on_message=self.messages.append)
+        self.consumer.qos(prefetch_count=ROOM)
+        self.consumer.consume()
+
+    def publish(self, lane: Lane, *jobs: int) -> None:
+        with Publisher(self._redis_url) as publisher:
+            publisher.publish([(job, 1) for job in jobs], lane)
+
+    @property
+    def jobs(self) -> list[str]:
+        return [message.headers["id"].partition(".")[0] for message in self.messages]
+
+    def taken(self) -> set[tuple[int, int]]:
+        """Return what lies in Redis as taken."""
+        with Publisher(self._redis_url) as publisher:
+            return publisher.list_taken()
+
+
+@pytest.fixture
+def taker(redis_url: str) -> Iterator[Taker]:
+    with connection(redis_url) as broker:
+        yield Taker(broker, redis_url)
+
+
+def commands(redis: Redis) -> int:
+    """Return how many commands came from outside of scripts so far."""
+    found: Any = redis.info("commandstats")
+    return sum(int(found.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("brpop", "evalsha", "exec"))
 
 
 def test_commands_share_one_client_until_the_connection_is_lost(redis_url: str) -> None:
@@ -29,3 +77,62 @@ def test_keys_are_the_dispatchers(redis_url: str) -> None:
         client.lpush("probe", "1")
         assert client.global_keyprefix == prefix
         assert client.delete("probe") == 1
+
+
+def test_as_many_messages_are_taken_together_as_there_is_room_for_and_interactive_ones_first(
+    taker: Taker, redis_client: Redis
+) -> None:
+    taker.publish(Lane.BULK, 1, 2, 3, 4)
+    taker.publish(Lane.INTERACTIVE, 8, 9)
+    before = commands(redis_client)
+    taker.broker.drain_events(timeout=60)
+    assert taker.jobs == ["8", "9", "1", "2", "3"]
+    assert commands(redis_client) - before == 3  # BRPOP, and the script, which is sent the first time
+    assert taker.taken() == {(job, 1) for job in (8, 9, 1, 2, 3)}
+    assert redis_client.llen(KEY_PREFIX + Lane.BULK.value) == 1
+
+
+def test_what_is_done_with_is_forgotten_and_the_next_are_taken_in_one_step(taker: Taker, redis_client: Redis) -> None:
+    taker.publish(Lane.BULK, *range(1, 9))
+    taker.broker.drain_events(timeout=60)
+    before = commands(redis_client)
+    taker.channel.is_gathering = True
+    for message in taker.messages[:2]:
+        message.ack()
+    assert commands(redis_client) == before
+    taker.channel.exchange(taker.channel.room)
+    taker.channel.deliver_found()
+    assert commands(redis_client) == before + 1
+    assert taker.jobs == [str(job) for job in range(1, 8)]
+    assert taker.taken() == {(job, 1) for job in range(3, 8)}
+    assert redis_client.zcard(UNACKED_KEY + "_index") == ROOM
+
+
+def test_one_that_is_done_with_alone_is_forgotten_at_once_and_takes_no_other(taker: Taker, redis_client: Redis) -> None:
+    taker.publish(Lane.BULK, *range(1, 9))
+    taker.broker.drain_events(timeout=60)
+    taker.messages[0].ack()
+    assert taker.taken() == {(job, 1) for job in range(2, 6)}
+    assert redis_client.llen(KEY_PREFIX + Lane.BULK.value) == 3
+
+
+def test_what_was_taken_goes_back_to_its_queue_when_the_worker_leaves(redis_url: str, redis_client: Redis) -> None:
+    with connection(redis_url) as broker:
+        taker = Taker(broker, redis_url)
+        taker.publish(Lane.BULK, *range(1, 9))
+        broker.drain_events(timeout=60)
+        assert len(taker.taken()) == ROOM
+        taker.messages[0].ack()
+        taker.channel.close()
+        assert taker.taken() == set()
+    assert redis_client.llen(KEY_PREFIX + Lane.BULK.value) == 7
+    assert redis_client.zcard(UNACKED_KEY + "_index") == 0
+
+
+def test_no_message_is_taken_while_a_brpop_waits_or_by_a_closed_channel(taker: Taker) -> None:
+    assert taker.channel.room == ROOM
+    taker.channel._in_poll = object()
+    assert taker.channel.room == 0
+    taker.channel._in_poll = None
+    taker.channel.close()
+    assert taker.channel.room == 0
