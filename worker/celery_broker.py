@@ -209,7 +209,7 @@ class GatheringConsumer(Consumer):
     def _gather(self) -> None:
         self.hub.call_later(GATHER_SECONDS, self._acknowledge)
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, *, takes: bool = True) -> None:
         with self._ended_lock:
             ended, self._ended = self._ended, []
             self._gathers_until = 0.0
@@ -226,13 +226,13 @@ class GatheringConsumer(Consumer):
                 work()
         finally:
             channel.is_gathering = False
-        channel.exchange(channel.room)
+        channel.exchange(channel.room if takes else 0)
         channel.deliver_found()
 
     def stop(self) -> None:
         """Acknowledge what has ended, or it would go back to its queue."""
         try:
-            self._acknowledge()
+            self._acknowledge(takes=False)
         except Exception as error:
             log.warning("what has ended could not be acknowledged; its messages come again: %s", error)
         super().stop()

@@ -1,6 +1,7 @@
 """What Celery's own thread spends on the broker, and what it tells Flower."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from core.queues import KEY_PREFIX, UNACKED_KEY, celery_settings
 from core.states import Lane
 from producer.publisher import Publisher
 from worker.celery_app import make_app
+from worker.celery_broker import GATHER_SECONDS, GatheringConsumer
 
 ROOM = 5
 
@@ -84,6 +86,7 @@ def test_as_many_messages_are_taken_together_as_there_is_room_for_and_interactiv
 ) -> None:
     taker.publish(Lane.BULK, 1, 2, 3, 4)
     taker.publish(Lane.INTERACTIVE, 8, 9)
+    redis_client.script_flush()
     before = commands(redis_client)
     taker.broker.drain_events(timeout=60)
     assert taker.jobs == ["8", "9", "1", "2", "3"]
@@ -136,3 +139,52 @@ def test_no_message_is_taken_while_a_brpop_waits_or_by_a_closed_channel(taker: T
     taker.channel._in_poll = None
     taker.channel.close()
     assert taker.channel.room == 0
+
+
+class Loop:
+    """Celery's event loop, gone through by hand."""
+
+    def __init__(self) -> None:
+        self.soon: list[Callable[[], object]] = []
+        self.later: list[tuple[float, Callable[[], object]]] = []
+
+    def call_soon(self, work: Callable[[], object]) -> None:
+        self.soon.append(work)
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> None:
+        self.later.append((seconds, work))
+
+
+@pytest.fixture
+def consumer() -> Any:
+    made: Any = GatheringConsumer.__new__(GatheringConsumer)
+    made._ended, made._ended_lock, made.hub, made.task_consumer = [], threading.Lock(), Loop(), None
+    return made
+
+
+def test_jobs_that_end_together_wake_celery_once(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.celery_broker.time.monotonic", lambda: 1000.0)
+    done: list[int] = []
+    for job in (1, 2, 3):
+        consumer.call_soon(done.append, job)
+    [wake] = consumer.hub.soon
+    wake()
+    [(seconds, acknowledge)] = consumer.hub.later
+    assert seconds == GATHER_SECONDS
+    assert done == []
+    acknowledge()
+    assert done == [1, 2, 3]
+    consumer.call_soon(done.append, 4)
+    assert len(consumer.hub.soon) == 2
+
+
+def test_a_timer_that_went_with_its_connection_holds_nothing_up(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("worker.celery_broker.time.monotonic", lambda: now[0])
+    done: list[int] = []
+    consumer.call_soon(done.append, 1)
+    now[0] += 1.0
+    consumer.call_soon(done.append, 2)
+    assert len(consumer.hub.soon) == 2
+    consumer._acknowledge()
+    assert done == [1, 2]
