@@ -10,7 +10,7 @@ LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/localst
 FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer tests/quote tests/actions
 # Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo test test-fast bench lint lock compose-test screenshots clean
+.PHONY: help install demo test test-fast bench bench-peers lint lock compose-test screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ test-fast: $(STAMP)-dev ## Run what one runs while working: rules, queries, acti
 bench: $(STAMP)-dev ## Measure quota, latency, rows/s and CPU on this machine; prints figures, and never fails
 	@$(BIN)/python -m bench
 
+bench-peers: $(STAMP)-dev $(VENV)-peers/.stamp ## Measure ours beside dramatiq, arq, taskiq, RQ and an asyncio script (QUICK=1: three minutes)
+	@$(BIN)/python -m bench.versus $(if $(QUICK),--quick)
+
 lint: $(STAMP)-dev ## Style, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -46,18 +49,24 @@ lock: ## Pin every dependency with its hashes anew (needs uv)
 	uv pip compile -q pyproject.toml --all-extras -c requirements/demo.txt $(LOCK_OPTIONS) -o requirements/dev.txt
 	uv pip compile -q pyproject.toml --extra alibabacloud --extra parquet --extra s3 --extra tracing \
 		-c requirements/dev.txt $(LOCK_OPTIONS) -o requirements/image.txt
+	uv pip compile -q --upgrade requirements/peers.in $(LOCK_OPTIONS) -o requirements/peers.txt
 	echo "podman-compose>=1.6" | uv --no-config pip compile -q --upgrade - $(LOCK_OPTIONS) -o requirements/compose.txt
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--custom-compile-command "make lock"
 
 clean: ## Remove what make and the tests made
-	rm -rf $(VENV) $(VENV)-compose .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(VENV)-compose $(VENV)-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 # What is downloaded for each, in MB.
 MB_runtime := 45
 MB_demo := 175
 MB_dev := 375
+
+$(VENV)-peers/.stamp: requirements/peers.txt
+	@$(PYTHON) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
 
 $(STAMP)-%: requirements/%.txt pyproject.toml
 	@echo "Installing into $(VENV): $$(grep -o '^[^ =]*==' $< | sort -u | wc -l) packages ($*), about $(MB_$*) MB to download; once, half a minute or more…"

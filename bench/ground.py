@@ -1,5 +1,6 @@
 """What is measured on: one PostgreSQL, one Valkey and one stand-in API, and what they counted."""
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -57,10 +58,6 @@ class StandIn(SandboxProcess):
         """Return how many outputs were fetched."""
         return int(httpx.get(f"{self.url}/admin/outputs", timeout=30).json()["outputs"])
 
-    def photo_urls(self, first: int, count: int) -> list[str]:
-        """Return so many photos' URLs."""
-        return [f"{self.url}/photo/{number}.jpg" for number in range(first, first + count)]
-
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -103,6 +100,7 @@ class Ground:
         )
         self.valkey = EmbeddedValkey(home)
         self.api = StandIn(rate, latency)
+        self._numbers = itertools.count()
 
     def __enter__(self) -> Self:
         self.api.start()
@@ -124,6 +122,10 @@ class Ground:
         self.valkey.stop()
         self.postgres.stop()
         remove_place(self.postgres.home)
+
+    def photo_urls(self, count: int) -> list[str]:
+        """Return so many photos' URLs, each new."""
+        return [f"{self.api.url}/photo/{number}.jpg" for number in itertools.islice(self._numbers, count)]
 
     def postgres_usage(self) -> Usage:
         """Return what PostgreSQL took so far."""
@@ -154,7 +156,7 @@ class Ground:
         self.database.execute("SELECT pg_reload_conf()")
         time.sleep(0.2)
 
-    def statements_in(self, work: Callable[[], None]) -> tuple[int, int]:
+    def statements_in(self, work: Callable[[], object]) -> tuple[int, int]:
         """Return how many statements PostgreSQL was sent meanwhile, and how many round trips with BEGIN and COMMIT."""
         self.log_statements(wanted=True)
         start = self.postgres.log_path.stat().st_size

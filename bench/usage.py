@@ -1,5 +1,6 @@
 """What processes took: CPU, context switches and memory, read from /proc."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Self
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
 
 
@@ -74,13 +74,12 @@ def tree(root: int) -> list[int]:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Return how much memory processes have, what they share counted once for each."""
+    """Return how much memory processes have, what several share divided among them."""
     total = 0
     for pid in pids:
-        try:
-            total += int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE_BYTES
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):
+            lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return total
 
 

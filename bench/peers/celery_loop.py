@@ -1,31 +1,28 @@
-"""The plainest Celery task: `celery -A bench.peers.celery_loop worker -P threads -c 50`."""
+"""The plainest Celery task, in its pool of threads."""
 
 import os
-import threading
 
 from celery import Celery
 
-from bench.peers.loop import BareLoop
+from bench.peers import thread_loop
+from bench.peers.command import obey, run_all
 
 app = Celery("bare", broker=os.environ.get("BENCH_REDIS"), set_as_current=False)
 app.conf.task_ignore_result = True
-loops: list[BareLoop] = []
-lock = threading.Lock()
-
-
-def clean(url: str) -> None:
-    """Clean one photo."""
-    if not loops:
-        with lock:
-            if not loops:
-                loops.append(BareLoop(int(os.environ["BENCH_THREADS"])))
-    loops[0].run(url)
-
-
-task = app.task(clean, name="bare.clean")
+task = app.task(thread_loop.clean, name="bare.clean")
 
 
 def send(urls: list[str]) -> None:
     """Hand in photos."""
     for url in urls:
         task.delay(url)
+
+
+def work(processes: int, in_flight: int) -> None:
+    """Clean them."""
+    argv = ["celery", "-A", "bench.peers.celery_loop", "worker", "-P", "threads", "-c", str(in_flight), "-l", "warning"]
+    run_all([[*argv, "-n", f"bare{number}@%h"] for number in range(processes)])
+
+
+if __name__ == "__main__":
+    obey(send, work)

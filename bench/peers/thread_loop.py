@@ -1,4 +1,4 @@
-"""What a bare loop does with one photo, whichever queue hands it over.
+"""What a bare loop does with one photo, whichever queue hands it over to a thread.
 
 Fetch, take a token, sign, send as Base64, fetch the output, write it, insert a row. No lease, no attempt, no check, no
 search for the same photo. It needs nothing of Cleanplate, so that it runs where a peer's packages are.
@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,11 @@ class BareLoop:
         self._redis = redis.Redis.from_url(os.environ["BENCH_REDIS"])
         self._token = self._redis.register_script(TOKEN)
         self._pool: Any = psycopg_pool.ConnectionPool(
-            os.environ["BENCH_POSTGRES"], min_size=4, max_size=min(threads, 20), open=True, kwargs={"autocommit": True}
+            os.environ["BENCH_POSTGRES"],
+            min_size=min(threads, 4),
+            max_size=min(threads, 20),
+            open=True,
+            kwargs={"autocommit": True},
         )
         self._client = httpx.Client(timeout=60, limits=httpx.Limits(max_connections=None))
 
@@ -93,3 +98,16 @@ class BareLoop:
             answer: dict[str, Any] = reply.json()
             if answer["resCode"] == 200:
                 return answer
+
+
+_loops: list[BareLoop] = []
+_lock = threading.Lock()
+
+
+def clean(url: str) -> None:
+    """Clean one photo, with the one loop of this process."""
+    if not _loops:
+        with _lock:
+            if not _loops:
+                _loops.append(BareLoop(int(os.environ["BENCH_THREADS"])))
+    _loops[0].run(url)
