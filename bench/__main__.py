@@ -7,7 +7,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from bench import fleet, large, limiter
+from bench import fleet, limiter, pages
 from bench.figures import Figures, tell
 from localstack.embedded import EmbeddedValkey
 
@@ -24,7 +24,7 @@ def limits() -> Iterator[tuple[str, Figures]]:
 
 def main() -> None:
     """Print each measurement as one JSON object a line."""
-    for measure in (limits, fleet.measure, large.measure):
+    for measure in (limits, fleet.measure, pages.measure):
         try:
             tell(measure())
         except Exception:

@@ -26,7 +26,7 @@ def served(engine: Engine) -> Iterator[httpx.Client]:
         thread.join(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     with engine.begin() as connection:
-        person = users.add(connection, "bench", Role.ADMIN, None)
+        person = users.add(connection, f"bench-{port}", Role.ADMIN, None)
         assert person is not None
         cookie = users.open_session(connection, person.id)
     client = httpx.Client(

@@ -90,14 +90,15 @@ class Ground:
         rate: The quota; 0 for none.
         latency: Seconds that a call takes.
         is_durable: Let PostgreSQL wait for its disk, as it does in earnest.
+        settings: Further settings of PostgreSQL.
     """
 
-    def __init__(self, rate: float, latency: float, *, is_durable: bool = False) -> None:
+    def __init__(
+        self, rate: float, latency: float, *, is_durable: bool = False, settings: dict[str, str] | None = None
+    ) -> None:
         home = make_server_home()
-        settings = {} if is_durable else dict(FAST)
-        self.postgres = EmbeddedPostgres(
-            home, settings={**settings, "max_connections": "200", "log_line_prefix": "@%p "}
-        )
+        wanted = {**({} if is_durable else FAST), "max_connections": "200", "log_line_prefix": "@%p "}
+        self.postgres = EmbeddedPostgres(home, settings={**wanted, **(settings or {})})
         self.valkey = EmbeddedValkey(home)
         self.api = StandIn(rate, latency)
         self._numbers = itertools.count()

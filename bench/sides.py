@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from bench.peers.thread_loop import TABLE
 from core.states import Send
 from db.session import make_engine
 from producer.intake import BatchOptions
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import Fleet, Role
 
 UNLIMITED = 2000.0
 """What ours takes for the quota when there is none."""
@@ -86,6 +87,17 @@ class Ours(Side):
         self._fleet = fleet
         self._workers = [fleet.start("worker") for _ in range(options.processes)]
         self._dispatcher = fleet.start("dispatcher")
+        self._webs: list[Role] = []
+
+    def start_web(self) -> None:
+        """Start the web application too."""
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self._webs.append(self._fleet.start("web", WEB_PORT=str(port)))
+
+    def web_pids(self) -> list[int]:
+        """Return the ids of the processes that serve pages."""
+        return [role.process.pid for role in self._webs]
 
     def submit(self, urls: list[str]) -> None:
         """Hand in photos."""
@@ -110,7 +122,7 @@ class Ours(Side):
 
     def stop(self) -> None:
         """End the processes."""
-        for role in [*self._workers, self._dispatcher]:
+        for role in [*self._webs, *self._workers, self._dispatcher]:
             role.stop()
 
 

@@ -19,6 +19,8 @@ from bench.pictures import Pictures, number_in
 
 HEAD_END = b"\r\n\r\n"
 BODY_KEPT = 256
+WATCHED_FROM = 1_000_000_000
+"""Photos of such numbers are told apart: when each was called."""
 _MARK = b'image_Base64": "'
 
 
@@ -46,6 +48,7 @@ class Counts:
         self.most_in_flight = 0
         self.first_photo_at = 0.0
         self.last_output_at = 0.0
+        self.called_at: dict[str, float] = {}
 
     def take(self) -> bool:
         """Count a call and return whether the quota has room."""
@@ -73,6 +76,7 @@ class Counts:
             "most_in_flight": self.most_in_flight,
             "first_photo_at": self.first_photo_at,
             "last_output_at": self.last_output_at,
+            "called_at": self.called_at,
             "cpu_seconds": time.process_time(),
         }
 
@@ -107,6 +111,7 @@ class Exchange(asyncio.Protocol):
             self._path = path
             self._left = _length(head)
             self._is_call = method == "POST" and path.startswith("/rest/")
+            self._called_at = time.monotonic()
             # The quota is asked when a call's head is there, as a gateway does.
             self._fits = self._is_call and self._counts.take()
         if len(self._body) < BODY_KEPT:
@@ -122,7 +127,10 @@ class Exchange(asyncio.Protocol):
             if not self._fits:
                 self._send_json({"resCode": 501, "resMessage": "rate limit exceed"})
             else:
-                asyncio.get_running_loop().call_later(counts.latency, self._finish_call, self._photo_number())
+                number = self._photo_number()
+                if number >= WATCHED_FROM:
+                    counts.called_at[str(number)] = self._called_at
+                asyncio.get_running_loop().call_later(counts.latency, self._finish_call, number)
         elif path.startswith("/photo/"):
             counts.first_photo_at = counts.first_photo_at or time.monotonic()
             counts.photos += 1

@@ -1,28 +1,24 @@
-"""How soon things come when there are many: `python -m bench.large`.
+"""How soon pages come when there are many photos: `python -m bench.pages`.
 
-Rows handed in a second; the slowest page of the console and of a batch's photos among 100,000; how long a page takes
-while sixty people watch; what thousands of made-up signatures cost. Prints one JSON object a line.
+The slowest page of the console and of a batch's photos among 100,000, and how long a page takes while sixty people
+watch. Prints one JSON object a line.
 """
 
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 from sqlalchemy import Engine, text
 
 from bench.console import served
-from bench.figures import Figures, tell
+from bench.figures import Figures, tell, timed
 from db import listings, tallies
 from db.migrate import upgrade
 from db.session import make_engine
 from localstack.embedded import EmbeddedPostgres
-from producer.catalogue.source import read_source
-from producer.intake import BatchOptions, submit
 
-ROWS = 200_000
 JOBS = 100_000
 WATCHERS = 60
 PATHS = (
@@ -53,24 +49,10 @@ def measure() -> Iterator[tuple[str, Figures]]:
         with EmbeddedPostgres(folder) as server:
             upgrade(server.url)
             engine = make_engine(server.url)
-            yield "intake", intake(engine, folder)
             fill(engine)
             yield "lists of photos", lists(engine)
             yield "pages", pages(engine)
             engine.dispose()
-
-
-def intake(engine: Engine, folder: Path) -> Figures:
-    """Hand in a file of URLs."""
-    path = folder / "urls.txt"
-    path.write_text("".join(f"https://shop.example/{number}.jpg\n" for number in range(ROWS)))
-    with engine.begin() as connection:
-        seconds = timed(
-            lambda: submit(connection, read_source(path), name="many", source="many", options=BatchOptions())
-        )
-    with engine.begin() as connection:
-        connection.execute(text("TRUNCATE batches, jobs RESTART IDENTITY CASCADE"))
-    return {"rows": ROWS, "rows_per_second": round(ROWS / seconds)}
 
 
 def fill(engine: Engine) -> None:
@@ -80,17 +62,26 @@ def fill(engine: Engine) -> None:
         for state in ("active", "finished"):
             connection.execute(
                 text(
-                    "INSERT INTO batches (name, source_key, lane, state, options) VALUES ('b', 'k', 'bulk', :s, '{}')"
+                    "INSERT INTO batches (name, source_key, lane, state, options, finished_at) "
+                    "VALUES ('b', 'k', 'bulk', :s, '{}', CASE WHEN :s = 'finished' THEN now() END)"
                 ),
                 {"s": state},
             )
         connection.execute(
             text(
+                "INSERT INTO artifacts (sha256, uri, size_bytes, format, width, height) "
+                "VALUES ('0', 'postgres:', 1, 'JPEG', 1, 1)"
+            )
+        )
+        connection.execute(
+            text(
                 "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, code, message, elements, "
-                "subject_elements) SELECT 1 + n % 2, CASE WHEN n % 10 = 0 THEN 'dead' WHEN n % 50 = 1 THEN 'held' "
+                "subject_elements, artifact_sha256, finished_at) "
+                "SELECT 1 + n % 2, CASE WHEN n % 10 = 0 THEN 'dead' WHEN n % 50 = 1 THEN 'held' "
                 "WHEN n % 2 = 0 THEN 'pending' ELSE 'succeeded' END, 'https://shop.example/' || n, n::text, "
                 "n || '.jpg', 's-' || n, CASE WHEN n % 10 = 0 THEN '703' WHEN n % 50 = 1 THEN 'unchanged' ELSE '200' "
-                "END, 'because', '{1}', '{1}' FROM generate_series(1, :jobs) AS n"
+                "END, 'because', '{1}', '{1}', CASE WHEN n % 2 = 1 AND n % 50 <> 1 THEN '0' END, "
+                "CASE WHEN n % 10 = 0 OR n % 2 = 1 THEN now() END FROM generate_series(1, :jobs) AS n"
             ),
             {"jobs": JOBS},
         )
@@ -138,13 +129,6 @@ def pages(engine: Engine) -> Figures:
         "slowest_ms": round(max(found.values()) * 1000, 1),
         f"ms_while_{WATCHERS}_watch": round(watched * 1000, 1),
     }
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Return how long it takes, in seconds."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
