@@ -26,11 +26,11 @@ test: $(STAMP)-dev ## Run the whole test suite on embedded servers, four process
 test-fast: $(STAMP)-dev ## Run what one runs while working: rules, queries, actions, and the pipeline against the sandbox in-process
 	@$(BIN)/python -m pytest $(FAST) -n 2 -m "not slow"
 
-bench: $(STAMP)-dev ## Measure quota, latency, rows/s and CPU on this machine; prints figures, and never fails
-	@$(BIN)/python -m bench
+bench: $(STAMP)-dev ## Measure quota, latency, rows/s and CPU on this machine, and write bench/RESULTS.md; never fails
+	@$(BIN)/python -m bench --write
 
 bench-peers: $(STAMP)-dev $(VENV)-peers/.stamp ## Measure ours beside dramatiq, arq, taskiq, RQ and an asyncio script (QUICK=1: three minutes)
-	@$(BIN)/python -m bench.versus $(if $(QUICK),--quick)
+	@$(BIN)/python -m bench.versus --write $(if $(QUICK),--quick)
 
 lint: $(STAMP)-dev ## Style, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -1,13 +1,18 @@
-"""All measurements one after the other: `python -m bench`. What cannot be measured is said; it never fails."""
+"""All measurements one after the other: `python -m bench [--write] [--large]`, about a quarter of an hour.
 
+What cannot be measured is said; it never fails. With `--write` RESULTS.md is written anew.
+"""
+
+import argparse
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from redis import Redis
 
-from bench import fleet, limiter, pages
+from bench import beside, fleet, growth, limiter, pages, record, results, stages
 from bench.figures import Figures, tell
 from localstack.embedded import EmbeddedValkey
 
@@ -22,13 +27,34 @@ def limits() -> Iterator[tuple[str, Figures]]:
                 client.flushall()
 
 
+def both() -> Iterator[tuple[str, Figures]]:
+    """Yield ours and the bare loop, without a quota and with one."""
+    for words in ([], ["--rate", "50", "--latency", "1", "--processes", "1", "--threads", "96", "--photos", "600"]):
+        yield from beside.measure(beside.read_options(words))
+
+
 def main() -> None:
     """Print each measurement as one JSON object a line."""
-    for measure in (limits, fleet.measure, pages.measure):
-        try:
-            tell(measure())
-        except Exception:
-            print(f"{measure.__module__} did not get to its end: {traceback.format_exc()}", flush=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write RESULTS.md")
+    parser.add_argument("--large", action="store_true", help=f"{growth.LARGE:,} pending jobs too")
+    parser.add_argument("--only", choices=("beside", "stages", "growth", "others"), help="one section alone")
+    options = parser.parse_args()
+    large = ["--large"] if options.large else []
+    sections: dict[str, Callable[[], Iterator[tuple[str, Figures]]]] = {
+        "beside": both,
+        "stages": stages.measure,
+        "growth": lambda: growth.measure(growth.read_options(large)),
+        "others": lambda: chain(limits(), fleet.measure(), pages.measure()),
+    }
+    for name, measure in sections.items():
+        if options.only in {None, name}:
+            try:
+                tell(record.keep(name, measure()) if options.write else measure())
+            except Exception:
+                print(f"{name} did not get to its end: {traceback.format_exc()}", flush=True)
+    if options.write:
+        results.write()
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def measure(options: argparse.Namespace) -> Iterator[tuple[str, Figures]]:
     ):
         for side, kind in SIDES.items():
             if options.only in {None, side}:
-                yield side, run(kind(side, ground, options, Path(name) / side), is_brief=options.brief)
+                figures = run(kind(side, ground, options, Path(name) / side), is_brief=options.brief)
+                yield side, {"side": side, **figures}
                 ground.redis.flushall()
 
 

@@ -27,6 +27,10 @@ from tests.servers import FAST, Servers, make_server_home
 STATISTICS_SECONDS = 10.5
 _DATABASE = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 _JOBS = "SELECT n_tup_upd, n_tup_hot_upd, n_tup_newpage_upd FROM pg_stat_user_tables WHERE relname = 'jobs'"
+_BYTES = (
+    "SELECT CAST(sum(pg_total_relation_size(relid)) AS bigint) FROM pg_stat_user_tables "
+    "WHERE relname <> 'artifact_bytes'"
+)
 
 
 class StandIn(SandboxProcess):
@@ -150,6 +154,10 @@ class Ground:
             sum(each.get("usec", 0) for each in scripts),
             int(self.redis.info("stats")["total_commands_processed"]),
         )
+
+    def table_bytes(self) -> int:
+        """Return what all tables and their indexes take, but for outputs that are kept in one."""
+        return self._row(_BYTES)[0]
 
     def log_statements(self, *, wanted: bool) -> None:
         """Let PostgreSQL write every statement into its log, or no longer."""

@@ -95,6 +95,10 @@ class Ours(Side):
             port = probe.getsockname()[1]
         self._webs.append(self._fleet.start("web", WEB_PORT=str(port)))
 
+    def environment(self) -> dict[str, str]:
+        """Return what its processes see."""
+        return self._fleet.environment()
+
     def web_pids(self) -> list[int]:
         """Return the ids of the processes that serve pages."""
         return [role.process.pid for role in self._webs]

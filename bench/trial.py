@@ -42,12 +42,12 @@ def run(side: Side, *, is_brief: bool = False) -> Figures:
 def _run(side: Side, *, is_brief: bool) -> Figures:
     options, ground = side.options, side.ground
     in_flight = options.processes * options.threads
-    _clean(side, min(in_flight, MOST_BRIEFLY_WARMED) if is_brief else 2 * in_flight)
+    clean(side, min(in_flight, MOST_BRIEFLY_WARMED) if is_brief else 2 * in_flight)
     quiet(lambda: usage.of_processes([*side.worker_pids(), *side.feeder_pids()]))
     idle = {} if is_brief else {"idle_core_share": _idle(side)}
-    before, counted = _usages(side), ground.counted()
+    before, counted, stored = _usages(side), ground.counted(), ground.table_bytes()
     ground.api.reset()
-    memory = _clean(side, options.photos)
+    memory = clean(side, options.photos)
     after, stats = _usages(side), ground.api.stats()
     took = {name: (after[name] - before[name]).per(options.photos) for name in after}
     figures: Figures = {
@@ -69,8 +69,9 @@ def _run(side: Side, *, is_brief: bool) -> Figures:
     if not is_brief:
         time.sleep(STATISTICS_SECONDS)
         figures |= ground.counted().since(counted, options.photos)
+        figures["postgres_bytes"] = round((ground.table_bytes() - stored) / options.photos)
         logged = min(LOGGED_PHOTOS, options.photos)
-        statements, trips = ground.statements_in(partial(_clean, side, logged))
+        statements, trips = ground.statements_in(partial(clean, side, logged))
         figures |= {"statements": round(statements / logged, 2), "round_trips": round(trips / logged, 2)}
     return figures
 
@@ -81,7 +82,7 @@ def steady(times: list[float], rate: float) -> float | None:
     return used(later, rate) if rate and len(later) > 1 else None
 
 
-def _clean(side: Side, count: int) -> int:
+def clean(side: Side, count: int) -> int:
     """Hand in photos, wait until they are done, and return the memory that was taken when half of them were.
 
     PostgreSQL is not asked meanwhile, as that would be counted as the side's.

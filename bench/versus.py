@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import record, results
 from bench.figures import Figures, tell
 from bench.ground import Ground
 from bench.sides import PEERS_PYTHON, Ours, Peer
@@ -66,13 +67,17 @@ def cells(*, is_quick: bool) -> list[Cell]:
 
 def main() -> None:
     """Compare as asked for on the command line, and print it."""
-    tell(measure(read_options()))
+    options = read_options()
+    tell(record.keep("versus", measure(options)) if options.write else measure(options))
+    if options.write:
+        results.write()
 
 
 def read_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what was asked for on the command line, or in `argv`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one quota and none, three minutes; else half an hour")
+    parser.add_argument("--write", action="store_true", help="write RESULTS.md")
     parser.add_argument("--only", choices=("ours", "bare", *PEERS), help="one alone")
     return parser.parse_args(argv)
 
