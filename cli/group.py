@@ -7,6 +7,7 @@ import click
 COMMANDS = {
     "run": "run:run",
     "demo": "demo:demo",
+    "plan": "plan:show_plan",
     "up": "roles:up",
     "submit": "submit:submit",
     "status": "status:status",
