@@ -1,5 +1,6 @@
 """Photos handed in and taken out: rows a second, and memory."""
 
+import hashlib
 import multiprocessing
 import resource
 import time
@@ -17,6 +18,7 @@ from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 
 EXPORTED = 10_000
+OUTPUT = b"\xff" * 1000
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -32,14 +34,15 @@ def take_out(engine: Engine, database_url: str, folder: Path) -> Figures:
     """Export outputs of a kilobyte, so that it is the rows that are measured, and not the disk."""
     store = folder / "store"
     store.mkdir(exist_ok=True)
-    (store / "one").write_bytes(b"\xff" * 1000)
+    (store / "one").write_bytes(OUTPUT)
+    sha256 = hashlib.sha256(OUTPUT).hexdigest()
     with engine.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO artifacts (sha256, uri, size_bytes, format, width, height) "
                 "VALUES (:s, :u, 1000, 'JPEG', 640, 800)"
             ),
-            {"s": "0" * 64, "u": (store / "one").as_uri()},
+            {"s": sha256, "u": (store / "one").as_uri()},
         )
         batch_id = connection.execute(
             text(
@@ -53,7 +56,7 @@ def take_out(engine: Engine, database_url: str, folder: Path) -> Figures:
                 "artifact_sha256, finished_at) SELECT :batch, 'succeeded', 'https://shop.example/' || n, n::text, "
                 "n || '.jpg', '200', '{1}', '{1}', :s, now() FROM generate_series(1, :n) AS n"
             ),
-            {"batch": batch_id, "s": "0" * 64, "n": EXPORTED},
+            {"batch": batch_id, "s": sha256, "n": EXPORTED},
         )
     out = folder / "out"
     out.mkdir(exist_ok=True)

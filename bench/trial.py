@@ -45,9 +45,11 @@ def _run(side: Side, *, is_brief: bool) -> Figures:
     clean(side, min(in_flight, MOST_BRIEFLY_WARMED) if is_brief else 2 * in_flight)
     quiet(lambda: usage.of_processes([*side.worker_pids(), *side.feeder_pids()]))
     idle = {} if is_brief else {"idle_core_share": _idle(side)}
+    ground.redis.config_resetstat()
     before, counted, stored = _usages(side), ground.counted(), ground.table_bytes()
     ground.api.reset()
     memory = clean(side, options.photos)
+    redis_bytes = int(ground.redis.info("memory")["used_memory_peak"])
     after, stats = _usages(side), ground.api.stats()
     took = {name: (after[name] - before[name]).per(options.photos) for name in after}
     figures: Figures = {
@@ -64,6 +66,7 @@ def _run(side: Side, *, is_brief: bool) -> Figures:
         **took,
         "mb": round(memory / 1e6, 1),
         "mb_per_photo_in_flight": round(memory / 1e6 / max(1, stats["most_in_flight"]), 2),
+        "redis_peak_mb": round(redis_bytes / 1e6, 2),
         **idle,
     }
     if not is_brief:
