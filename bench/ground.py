@@ -159,6 +159,10 @@ class Ground:
         """Return what all tables and their indexes take, but for outputs that are kept in one."""
         return self._row(_BYTES)[0]
 
+    def wal_bytes(self) -> int:
+        """Return what PostgreSQL has written into its log so far."""
+        return self._row("SELECT CAST(pg_current_wal_lsn() - '0/0'::pg_lsn AS bigint)")[0]
+
     def log_statements(self, *, wanted: bool) -> None:
         """Let PostgreSQL write every statement into its log, or no longer."""
         self.database.execute(f"ALTER SYSTEM SET log_statement = '{'all' if wanted else 'none'}'")

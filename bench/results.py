@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench import plots, record
+from bench import plots, record, scaling
 from bench.record import FOLDER, Section
+from quote.capacity import MEASURED
 
 Row = dict[str, Any]
 CEILING = "ceiling"
@@ -32,6 +33,8 @@ def write() -> None:
     ):
         if name in sections:
             page += render(sections[name])
+    page += [*_reckoned(sections)]
+    scaling.write()
     (FOLDER / "RESULTS.md").write_text("\n".join(page).rstrip() + "\n", encoding="utf-8")
 
 
@@ -57,6 +60,8 @@ def _beside(section: Section) -> list[str]:
         ("updates of `jobs`", "jobs_updates"),
         ("of which HOT", "jobs_hot_share"),
         ("bytes in PostgreSQL", "postgres_bytes"),
+        ("bytes of its log (no full pages)", "wal_bytes"),
+        ("Redis at most, MB", "redis_peak_mb"),
         ("memory of the workers, MB", "mb"),
     ]
     table = [["per photo, unless it is a share", *shown]]
@@ -147,6 +152,24 @@ def _growth(section: Section) -> list[str]:
         *_table(once),
         *export,
     ]
+
+
+def _reckoned(sections: dict[str, Section]) -> list[str]:
+    rows = [row for row in sections.get("beside", {}).get("rows", []) if row["side"] == "ours"]
+    table = [["`cleanplate plan` reckons with", "it has", *(f"measured, {_quota(row)}" for row in rows)]]
+    table += [
+        [label, _cell(getattr(MEASURED, name)), *(_cell(_dig(row, key)) for row in rows)]
+        for name, label, key in (
+            ("worker_ms", "ms of a worker", "worker.cpu_ms"),
+            ("dispatcher_ms", "ms of the dispatcher", "feeder.cpu_ms"),
+            ("postgres_ms", "ms of PostgreSQL", "postgres.cpu_ms"),
+            ("redis_ms", "ms of Redis", "redis.cpu_ms"),
+            ("quota_used", "share of the quota", "quota_used"),
+            ("row_bytes", "bytes in PostgreSQL", "postgres_bytes"),
+            ("redis_base_mb", "MB of Redis", "redis_peak_mb"),
+        )
+    ]
+    return ["## What plans are made with", *_table(table)]
 
 
 def _others(section: Section) -> list[str]:

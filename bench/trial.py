@@ -46,7 +46,7 @@ def _run(side: Side, *, is_brief: bool) -> Figures:
     quiet(lambda: usage.of_processes([*side.worker_pids(), *side.feeder_pids()]))
     idle = {} if is_brief else {"idle_core_share": _idle(side)}
     ground.redis.config_resetstat()
-    before, counted, stored = _usages(side), ground.counted(), ground.table_bytes()
+    before, counted, stored, logged = _usages(side), ground.counted(), ground.table_bytes(), ground.wal_bytes()
     ground.api.reset()
     memory = clean(side, options.photos)
     redis_bytes = int(ground.redis.info("memory")["used_memory_peak"])
@@ -72,10 +72,11 @@ def _run(side: Side, *, is_brief: bool) -> Figures:
     if not is_brief:
         time.sleep(STATISTICS_SECONDS)
         figures |= ground.counted().since(counted, options.photos)
+        figures["wal_bytes"] = round((ground.wal_bytes() - logged) / options.photos)
         figures["postgres_bytes"] = round((ground.table_bytes() - stored) / options.photos)
-        logged = min(LOGGED_PHOTOS, options.photos)
-        statements, trips = ground.statements_in(partial(clean, side, logged))
-        figures |= {"statements": round(statements / logged, 2), "round_trips": round(trips / logged, 2)}
+        few = min(LOGGED_PHOTOS, options.photos)
+        statements, trips = ground.statements_in(partial(clean, side, few))
+        figures |= {"statements": round(statements / few, 2), "round_trips": round(trips / few, 2)}
     return figures
 
 

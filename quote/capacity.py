@@ -18,7 +18,7 @@ WINDOW_SLACK_SECONDS = 2.0
 SECONDS_A_DAY = 86_400
 PROCESS_CONNECTIONS = 16
 """To PostgreSQL, of one worker process at most, as `worker.connections` has it."""
-OTHER_CONNECTIONS = 24
+OTHER_CONNECTIONS = 32
 """Of a dispatcher, a web application and people at the command line."""
 MOST_CONNECTIONS = 200
 """A PostgreSQL that keeps a process for each should not be asked for more without thought."""
