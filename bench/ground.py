@@ -28,8 +28,8 @@ STATISTICS_SECONDS = 10.5
 _DATABASE = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 _JOBS = "SELECT n_tup_upd, n_tup_hot_upd, n_tup_newpage_upd FROM pg_stat_user_tables WHERE relname = 'jobs'"
 _BYTES = (
-    "SELECT CAST(sum(pg_total_relation_size(relid)) AS bigint) FROM pg_stat_user_tables "
-    "WHERE relname <> 'artifact_bytes'"
+    "SELECT relname, pg_total_relation_size(relid), n_dead_tup FROM pg_stat_user_tables "
+    "WHERE relname NOT IN ('artifact_bytes', 'bare_results')"
 )
 
 
@@ -155,9 +155,12 @@ class Ground:
             int(self.redis.info("stats")["total_commands_processed"]),
         )
 
-    def table_bytes(self) -> int:
-        """Return what all tables and their indexes take, but for outputs that are kept in one."""
-        return self._row(_BYTES)[0]
+    def tables(self) -> dict[str, tuple[int, int]]:
+        """Return what each table and its indexes take, in bytes, and how many of its rows are dead.
+
+        Outputs that are kept in one are left out.
+        """
+        return {name: (size, dead) for name, size, dead in self.database.execute(_BYTES.encode()).fetchall()}
 
     def wal_bytes(self) -> int:
         """Return what PostgreSQL has written into its log so far."""

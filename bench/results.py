@@ -60,6 +60,8 @@ def _beside(section: Section) -> list[str]:
         ("updates of `jobs`", "jobs_updates"),
         ("of which HOT", "jobs_hot_share"),
         ("bytes in PostgreSQL", "postgres_bytes"),
+        ("rows of `jobs` not yet vacuumed", "jobs_dead_rows"),
+        ("by table", "bytes_by_table"),
         ("bytes of its log (no full pages)", "wal_bytes"),
         ("Redis at most, MB", "redis_peak_mb"),
         ("memory of the workers, MB", "mb"),

@@ -46,7 +46,7 @@ def _run(side: Side, *, is_brief: bool) -> Figures:
     quiet(lambda: usage.of_processes([*side.worker_pids(), *side.feeder_pids()]))
     idle = {} if is_brief else {"idle_core_share": _idle(side)}
     ground.redis.config_resetstat()
-    before, counted, stored, logged = _usages(side), ground.counted(), ground.table_bytes(), ground.wal_bytes()
+    before, counted, stored, logged = _usages(side), ground.counted(), ground.tables(), ground.wal_bytes()
     ground.api.reset()
     memory = clean(side, options.photos)
     redis_bytes = int(ground.redis.info("memory")["used_memory_peak"])
@@ -73,11 +73,21 @@ def _run(side: Side, *, is_brief: bool) -> Figures:
         time.sleep(STATISTICS_SECONDS)
         figures |= ground.counted().since(counted, options.photos)
         figures["wal_bytes"] = round((ground.wal_bytes() - logged) / options.photos)
-        figures["postgres_bytes"] = round((ground.table_bytes() - stored) / options.photos)
+        figures |= _grown(stored, ground.tables(), options.photos)
         few = min(LOGGED_PHOTOS, options.photos)
         statements, trips = ground.statements_in(partial(clean, side, few))
         figures |= {"statements": round(statements / few, 2), "round_trips": round(trips / few, 2)}
     return figures
+
+
+def _grown(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], photos: int) -> Figures:
+    """Return the bytes a photo left in each table that grew, and the rows that it left dead in `jobs`."""
+    grown = {name: round((size - before[name][0]) / photos) for name, (size, _) in after.items()}
+    return {
+        "postgres_bytes": sum(grown.values()),
+        "bytes_by_table": {name: size for name, size in sorted(grown.items(), key=lambda pair: -pair[1]) if size > 20},
+        "jobs_dead_rows": round((after["jobs"][1] - before["jobs"][1]) / photos, 2),
+    }
 
 
 def steady(times: list[float], rate: float) -> float | None:
