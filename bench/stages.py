@@ -39,8 +39,8 @@ def measure() -> Iterator[tuple[str, Figures]]:
             clean(ours, PHOTOS)
             took = {stage: seconds - before.get(stage, 0.0) for stage, seconds in _read(told).items()}
         finally:
-            ours.stop()
             worker.terminate()
+            ours.stop()
             worker.wait(60)
     whole = took.pop("all")
     took[CELERY] = whole - sum(took.values())
