@@ -16,7 +16,8 @@ Written by `python -m bench --write` (`make bench`) and `make bench-peers`; noth
 says on what it was measured. The stand-in API, PostgreSQL, Redis and all that is compared share that machine.
 PostgreSQL does not wait for its disk in these runs (`fsync` off). Photos are 640×800 JPEGs of 90 kB, fetched over HTTP
 and sent as Base64. *bare* is the plainest Celery task: fetch, one token bucket in Lua, signed POST, GET, write, one
-INSERT; no lease, attempt, check or search for the same photo.
+INSERT; no lease, attempt, check or search for the same photo. Of a quota, what was used is counted from a second after
+the first call, since a burst may fill that one at once.
 """
 
 

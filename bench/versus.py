@@ -68,7 +68,11 @@ def cells(*, is_quick: bool) -> list[Cell]:
 def main() -> None:
     """Compare as asked for on the command line, and print it."""
     options = read_options()
-    tell(record.keep("versus", measure(options)) if options.write else measure(options))
+    try:
+        tell(record.keep("versus", measure(options)) if options.write else measure(options))
+    except Exception:
+        # Who only wants figures needs no build that fails.
+        print(f"It did not get to its end: {traceback.format_exc()}", flush=True)
     if options.write:
         results.write()
 
@@ -96,6 +100,8 @@ def measure(options: argparse.Namespace) -> Iterator[tuple[str, Figures]]:
                     figures |= run(kind(side, ground, cell.options(), folder), is_brief=True)
                 except Exception:
                     figures["failed"] = traceback.format_exc(limit=1).splitlines()[-1]
+                    # What is left of it would run in the next cell.
+                    ground.database.execute("TRUNCATE batches, jobs CASCADE")
                 ground.redis.flushall()
                 yield cell.name, figures
 
