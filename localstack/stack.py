@@ -21,6 +21,7 @@ from localstack.interrupts import Interrupts
 from localstack.leashed import LeashedServer
 from localstack.locks import FileLock
 from localstack.place import LOCKS, make_home
+from localstack.postgres import THROWAWAY
 from localstack.processes import Supervisor
 from localstack.roles import Endpoints, make_children, metrics_folder, stop_seconds
 
@@ -48,6 +49,7 @@ class LocalStack:
             settings name an address for is not started.
         migrate: Brings the database at a URL to the newest schema.
         flaw_of_sandbox: Says what a sandbox started here lacks; empty when it lacks nothing.
+        is_durable: Whether a PostgreSQL that is started here writes so that a power cut loses nothing.
 
     Raises:
         UnavailableError: Something did not start; what did was stopped again.
@@ -62,11 +64,13 @@ class LocalStack:
         roles: frozenset[str],
         migrate: Callable[[str], None],
         flaw_of_sandbox: Callable[[], str] = lambda: "",
+        is_durable: bool = True,
     ) -> None:
         self._settings = settings
         self._roles = roles
         self._migrate = migrate
         self._flaw_of_sandbox = flaw_of_sandbox
+        self._is_durable = is_durable
         self._interrupts = Interrupts()
         self._started: list[LeashedServer] = []
         self._supervisor: Supervisor | None = None
@@ -141,7 +145,9 @@ class LocalStack:
         settings = self._settings
         database_url, redis_url = settings.database_url, settings.redis_url
         if "postgres" in self._roles and not database_url:
-            server = EmbeddedPostgres(self._home, check=self._interrupts.check)
+            server = EmbeddedPostgres(
+                self._home, settings={} if self._is_durable else THROWAWAY, check=self._interrupts.check
+            )
             if server.is_moved and not server.data.exists():
                 click.echo(f"PostgreSQL's data goes to {server.data}: {self._home} is closed to its user.", err=True)
             database_url = self._start_server(server)

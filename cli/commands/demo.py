@@ -90,6 +90,8 @@ def demo(to: Path | None, stay: bool) -> int:
             out,
             BatchOptions(),
             roles=RUN_ROLES | {"web"} if stay else RUN_ROLES,
+            # The next demo begins by deleting it, and what was forced to the disk takes seconds to make and to delete.
+            is_durable=False,
             begin=begin,
             end=end,
         )

@@ -46,6 +46,7 @@ def clean(
     options: BatchOptions,
     *,
     roles: frozenset[str] = RUN_ROLES,
+    is_durable: bool = True,
     begin: Callable[[Engine], None] = lambda _: None,
     end: Callable[[RunSummary, LocalStack], None] = lambda *_: None,
 ) -> RunSummary:
@@ -57,6 +58,7 @@ def clean(
         out: An existing folder.
         options: What to take off.
         roles: What runs meanwhile.
+        is_durable: Whether a database that is started for it outlives a power cut.
         begin: Called once everything runs.
         end: Called with what came of it while everything still runs.
 
@@ -68,7 +70,7 @@ def clean(
     check_settings(settings)
     began = time.monotonic()
     stopped: AccountRefused | BudgetReached | CanaryFailed | KeyboardInterrupt | None = None
-    with LocalStack(settings, roles=roles, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
+    with LocalStack(settings, roles=roles, migrate=upgrade, flaw_of_sandbox=why_plain, is_durable=is_durable) as stack:
         engine = make_engine(stack.endpoints.database_url, pool_size=2)
         try:
             begin(engine)

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from redis import Redis
+from sqlalchemy import make_url
 
 from cli.flower.address import with_flower
 from core.errors import UnavailableError, UsageError
@@ -78,6 +81,19 @@ def hold(home: Path, roles: frozenset[str] = ROLES) -> "subprocess.Popen[bytes]"
 def pids_of(holder: "subprocess.Popen[bytes]") -> list[int]:
     assert holder.stdout is not None
     return [int(word) for word in holder.stdout.readline().split()]
+
+
+def test_only_a_stack_that_is_thrown_away_waits_for_no_disk(settings: Settings) -> None:
+    found = []
+
+    def ask(url: str) -> None:
+        with closing(psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string())) as connection:
+            found.extend(connection.execute("SHOW fsync").fetchone() or ())
+
+    for is_durable in (False, True):
+        with LocalStack(settings, roles=frozenset({"postgres"}), migrate=ask, is_durable=is_durable):
+            pass
+    assert found == ["off", "on"]
 
 
 def test_everything_starts_and_nothing_is_left(settings: Settings, home: Path) -> None:
