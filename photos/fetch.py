@@ -13,6 +13,7 @@ import httpx
 from core.errors import SourceRefused, SourceUnreachable
 from core.net.addresses import AllowList, address_of, is_public
 from core.net.dialer import CheckedBackend
+from core.net.trust import make_tls
 from core.net.wire import Deadline
 from photos.body import BodyDecoder
 
@@ -77,7 +78,7 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._allow = AllowList(allow_private)
         self._user_agent = user_agent.encode("ascii", "replace")
-        self._tls = httpx.create_ssl_context()
+        self._tls = make_tls()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sessions: dict[threading.Thread, _Session] = {}

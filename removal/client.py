@@ -9,6 +9,7 @@ import httpcore
 import httpx
 
 from core.errors import UsageError
+from core.net.trust import make_tls
 from core.states import AnswerClass
 from removal.answers import TEXT_CHARS, Answer, HttpReply, Kind, raw_text
 from removal.contract import RemovalRequest
@@ -52,7 +53,7 @@ class RemovalClient:
         self.provider: Provider = find_provider(provider)(self._url, Account(key, secret, trial))
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
-        self._tls: ssl.SSLContext | None = httpx.create_ssl_context() if self._url.scheme == "https" else None
+        self._tls: ssl.SSLContext | None = make_tls() if self._url.scheme == "https" else None
         self._local = threading.local()
         self._lock = threading.Lock()
         self._lines: dict[threading.Thread, Line] = {}

@@ -9,6 +9,7 @@ import httpx
 from core.errors import CleanplateError, SourceError
 from core.net.addresses import AllowList
 from core.net.dialer import CheckedBackend
+from core.net.trust import make_tls
 from core.net.wire import Deadline
 
 
@@ -39,7 +40,7 @@ class CheckedClient:
         self._pool = httpcore.ConnectionPool(
             max_connections=1,
             max_keepalive_connections=0,
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=make_tls(),
             network_backend=CheckedBackend(AllowList(allow_private), self._deadline),
         )
 

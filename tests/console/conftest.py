@@ -2,19 +2,22 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
-from sqlalchemy import Engine, text
+from fastapi import FastAPI
+from sqlalchemy import Dialect, Engine, event, text
 
 from console.app import make_app
 from console.uvicorn_options import OPTIONS
 from core.settings import Settings
 from db import connections
 from db.connections import ShopConnection
+from db.session import make_engine
 
 PUBLIC_URL = "https://shop.example/artifacts"
 
@@ -43,16 +46,64 @@ class Web:
 
 
 MakeWeb = Callable[..., Web]
+AppOf = Callable[[Settings], FastAPI]
+
+
+class SharedApps:
+    """Applications that tests have one after the other, each on a database of its own.
+
+    Building one takes longer than most of what tests ask it.
+
+    Args:
+        url: Any database of the server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = make_engine(url, pool_size=16)
+        self._database = ""
+        self._apps: list[tuple[Settings, FastAPI]] = []
+        event.listen(self._engine, "do_connect", self._aim)
+
+    @contextmanager
+    def on(self, database: str) -> Iterator[AppOf]:
+        """Yield what returns the application for some settings; until then all of them are on this database."""
+        self._database = database
+        yield self._app_of
+        self._engine.dispose()
+
+    def _app_of(self, settings: Settings) -> FastAPI:
+        for known, app in self._apps:
+            if known == settings:
+                return app
+        self._apps.append((settings, make_app(self._engine, settings)))
+        return self._apps[-1][1]
+
+    def _aim(self, _dialect: Dialect, _record: object, _words: object, named: dict[str, Any]) -> None:
+        named["dbname"] = self._database
+
+
+@pytest.fixture(scope="session")
+def shared_apps(postgres_url: str) -> SharedApps:
+    """Return the applications of this process."""
+    return SharedApps(postgres_url)
 
 
 @pytest.fixture
-def make_web(engine: Engine) -> Iterator[MakeWeb]:
+def app_of(shared_apps: SharedApps, engine: Engine) -> Iterator[AppOf]:
+    """Yield a function that returns the application for some settings; what it remembers may be of other tests."""
+    assert engine.url.database is not None
+    with shared_apps.on(engine.url.database) as found:
+        yield found
+
+
+@pytest.fixture
+def make_web(engine: Engine, app_of: AppOf) -> Iterator[MakeWeb]:
     """Return a function that serves the application with the settings a test wants."""
     stops: list[Callable[[], object]] = []
 
     def make(**settings: Any) -> Web:
         told = {"artifact_public_url": PUBLIC_URL, **settings}
-        app = make_app(engine, Settings(_env_file=None, **told))
+        app = app_of(Settings(_env_file=None, **told))
         server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", **OPTIONS))
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,12 +13,13 @@ import pytest
 from sqlalchemy import Engine, text
 from starlette.requests import Request as StarletteRequest
 
+from console.app import make_app
 from console.pages.passwords import hash_password
 from console.pages.signing_in import local
 from core.settings import Settings
 from db import artifacts, audit, batches, circuits, tallies, users
 from db.users import Role
-from tests.console.conftest import MakeWeb, Web
+from tests.console.conftest import AppOf, MakeWeb, Web
 from tests.db.reading import rows_read
 from tests.db.rows import OUTPUT, keep_output, make_batch, put
 from tests.photos.pictures import drawn, saved
@@ -53,6 +55,12 @@ class Person:
         answer = self.http.post(path, data={"csrf": self.csrf, **form}, files=files)
         assert answer.status_code == status, (path, answer.status_code, answer.text[:800])
         return answer
+
+
+@pytest.fixture
+def app_of(engine: Engine) -> AppOf:
+    """Return what builds an application: a new one for each test, as pages remember guesses and what they showed."""
+    return partial(make_app, engine)
 
 
 @pytest.fixture

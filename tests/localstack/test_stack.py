@@ -84,7 +84,7 @@ def pids_of(holder: "subprocess.Popen[bytes]") -> list[int]:
 
 
 def test_only_a_stack_that_is_thrown_away_waits_for_no_disk(settings: Settings) -> None:
-    found = []
+    found: list[str] = []
 
     def ask(url: str) -> None:
         with closing(psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string())) as connection:

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from sqlalchemy import Engine
 
+from console.app import make_app
 from producer.intake import BatchOptions
 from tests.chaos.fleet import Fleet, make_photos
-from tests.console.conftest import make_web, web
+from tests.console.conftest import AppOf, make_web, web
 from tests.servers import claim_stack
 
 __all__ = ["make_web", "web"]
@@ -24,6 +27,12 @@ PHOTOS = 4
 PRICE = "0.05"
 SECRETS = {"ARTIFACT_URL_SECRET": "not-to-be-told-1", "S3_SECRET_ACCESS_KEY": "not-to-be-told-2"}
 FLOWER_AUTH = "ops:not-to-be-told-3"
+
+
+@pytest.fixture
+def app_of(engine: Engine) -> AppOf:
+    """Return what builds an application: a new one for each test, as it counts."""
+    return partial(make_app, engine)
 
 
 class Collector:

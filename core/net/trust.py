@@ -1,0 +1,12 @@
+"""Whom we trust when we connect: the certificate authorities of this machine."""
+
+import ssl
+from functools import cache
+
+import httpx
+
+
+@cache
+def make_tls() -> ssl.SSLContext:
+    """Return this process' one TLS context; reading all the authorities takes longer than many a call."""
+    return httpx.create_ssl_context()
