@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, text
 from starlette.requests import Request as StarletteRequest
 
 from console.app import make_app
+from console.pages import passwords
 from console.pages.passwords import hash_password
 from console.pages.signing_in import local
 from core.settings import Settings
@@ -61,6 +63,12 @@ class Person:
 def app_of(engine: Engine) -> AppOf:
     """Return what builds an application: a new one for each test, as pages remember guesses and what they showed."""
     return partial(make_app, engine)
+
+
+@pytest.fixture
+def time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no guess become free again because the machine is slow."""
+    monkeypatch.setattr(passwords, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
 
 @pytest.fixture
@@ -230,6 +238,7 @@ def test_signing_in_with_a_password(web: Web) -> None:
     assert [(line.actor, line.action) for line in lines] == [*refused, ("ann", "sign in")]
 
 
+@pytest.mark.usefixtures("time_stands_still")
 def test_passwords_are_guessed_slowly(web: Web) -> None:
     with web.engine.begin() as connection:
         users.add(connection, "ann", Role.VIEWER, hash_password(PASSWORD))
@@ -238,6 +247,7 @@ def test_passwords_are_guessed_slowly(web: Web) -> None:
     assert sign_in(web, "ann", PASSWORD).status_code == 429
 
 
+@pytest.mark.usefixtures("time_stands_still")
 def test_many_guesses_at_once_are_no_more_than_one_after_the_other(web: Web) -> None:
     with web.engine.begin() as connection:
         users.add(connection, "ann", Role.VIEWER, hash_password(PASSWORD))
@@ -258,6 +268,7 @@ def test_the_first_page_sets_against_the_days_limit_what_counts_for_it(make_web:
     assert "<b>2</b><span>calls today (UTC) of 5</span>" in shown
 
 
+@pytest.mark.usefixtures("time_stands_still")
 def test_who_guesses_keeps_out_nobody_else(make_web: MakeWeb) -> None:
     web = make_web()
     with web.engine.begin() as connection:
