@@ -59,7 +59,6 @@ def test_it_starts_stops_and_keeps_its_data(home: Path) -> None:
         assert ask(again.url, "SELECT n FROM kept") == 7
 
 
-@pytest.mark.initdb
 def test_by_default_nothing_committed_is_lost_to_a_power_cut(home: Path) -> None:
     with EmbeddedPostgres(home) as server:
         names = ("fsync", "synchronous_commit", "full_page_writes")
@@ -184,7 +183,6 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
             make(home)
 
 
-@pytest.mark.initdb
 def test_an_interrupted_first_start_leaves_no_process_and_no_half_made_data(home: Path) -> None:
     looks = 0
 
