@@ -4,11 +4,12 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from core.errors import CleanplateError
 from core.settings import process_settings
 from db.session import transact
+from db.statements import text
 from db.store import load
 from db.sweeping import IN_DATABASE, Uploaded, hold_place, must_stand
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from core.states import AnswerClass, Spend
 from db import batches, budgets, circuits, jobs
 from db.budgets import FREE, Tariff
 from db.cancels import CALLED_OFF
 from db.jobs import ClaimedJob
+from db.statements import text
 
 # Leases are renewed when a third of them is gone. One with less than a third left belongs to a worker that was frozen,
 # and would lapse in the middle of the call: the job would be rescued, and called and paid for once more.

@@ -5,13 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause
 
 from core.errors import NotFound
 from core.states import BatchState, JobState, Lane
 from db import locks, tallies
 from db.locks import Space
 from db.plans import ACTIVE, AT_PLACES, PLACE, by_key
+from db.statements import text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.settings import Settings
 from db import locks, tallies
 from db.locks import Space
 from db.plans import ACTIVE, by_key
+from db.statements import text
 
 PAUSE_REASON = "budget"
 

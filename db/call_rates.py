@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db.plans import by_range
+from db.statements import text
 
 KEPT_SECONDS = 48 * 3600
 _BUCKET = "date_bin('10 seconds', sent_at, TIMESTAMPTZ '2000-01-01')"

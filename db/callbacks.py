@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db.plans import by_key
+from db.statements import text
 
 LEASE_SECONDS = 60.0
 """How long a sender that fell silent keeps a callback from others."""

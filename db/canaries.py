@@ -8,11 +8,12 @@ a few rounds.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db import batches
 from db.cancels import WAITING
 from db.plans import by_key
+from db.statements import text
 
 PAUSE_REASON = "canary"
 LOOKED_AT = 2_000

@@ -6,11 +6,12 @@ Their rows follow bit by bit, also when the batch was reopened meanwhile because
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db import tallies
 from db.batches import ENDED
 from db.plans import AT_PLACES, PLACE, by_key, in_index_order
+from db.statements import text
 
 AT_ONCE = 1_000
 """Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""

@@ -6,10 +6,11 @@ A circuit opens for one of two reasons: `account` (refused or exhausted, see `tr
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db.cancels import WAITING
 from db.plans import ACTIVE, by_key
+from db.statements import text
 
 PROBE_SECONDS = 30.0
 """Between two probes of a refused account."""

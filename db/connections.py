@@ -5,9 +5,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db.cancels import CANCELLED
+from db.statements import text
 
 SECRETS_AT_ONCE = 2
 """While a secret is changed, the old one is still valid."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause
+
+from db.statements import text
 
 NOTHING = Decimal(0)
 

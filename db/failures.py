@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db import requeues
 from db.plans import by_key
+from db.statements import text
 
 PAGE = 500
 MOST_GROUPED = 10_000

@@ -4,10 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db import locks
 from db.locks import Space
+from db.statements import text
 
 KEPT_HOURS = 48
 

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from core.errors import LeaseLost
 from db.cancels import CALLED_OFF
+from db.statements import text
 
 
 @dataclass(frozen=True, slots=True)

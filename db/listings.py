@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.states import JobState
 from db.plans import by_key, in_index_order
+from db.statements import text
 
 SUCCESS_CODE = "200"
 PHOTOS_PAGE = 500

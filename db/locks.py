@@ -9,7 +9,9 @@ is no longer used is not given to anything else.
 
 from enum import IntEnum, unique
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from db.statements import text
 
 
 @unique

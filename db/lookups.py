@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db.connections import ShopConnection
+from db.statements import text
 
 LEASE_SECONDS = 60.0
 PATIENCE_SECONDS = 86_400.0

@@ -4,12 +4,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from core.errors import Refused
 from db import locks, processes
 from db.locks import Duty
 from db.session import make_engine, transact
+from db.statements import text
 
 if TYPE_CHECKING:
     # Every process asks for the newest schema, and nearly all find it: those need no Alembic.

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.states import AnswerClass
 from db import circuits, locks
 from db.cancels import CALLED_OFF
 from db.locks import Space
+from db.statements import text
 
 REASON = "outage"
 LAST_CALLS = 10

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.states import Lane
 from db.cancels import WAITING
 from db.plans import ACTIVE, LIVE, by_key, in_index_order
+from db.statements import text
 from db.tallies import COST_OF_DAY, MICROS, counted
 
 _PENDING = counted("'pending'")

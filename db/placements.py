@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from db.statements import text
 from db.sweeping import Uploaded, hold_place, must_stand
 
 PAGE = 100

@@ -1,6 +1,8 @@
 """How PostgreSQL is to find rows, where its statistics cannot be trusted."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from db.statements import text
 
 LIVE = "(SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY state, batch_id OFFSET 0)"
 """As SQL, jobs that are in Redis or running: no more than the window.

@@ -1,6 +1,8 @@
 """Queries about small pictures that were made when somebody looked; each can be made again."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from db.statements import text
 
 KEPT_SECONDS = 30 * 86_400.0
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from db.statements import text
 
 BEAT_SECONDS = 5.0
 ALIVE_SECONDS = 16.0

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.decision import Decision, Move
 from core.states import JobState, Lane
@@ -11,6 +11,7 @@ from db import locks
 from db.cancels import CALLED_OFF, WAITING
 from db.locks import Duty
 from db.plans import AT_PLACES, LIVE, PLACE, by_key
+from db.statements import text
 
 LOST_CODE = "worker_lost"
 MOST_ROUNDS = 5

@@ -7,10 +7,11 @@ last wins, in whatever order they end; one that ends while its original is not t
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.states import JobState, Lane
 from db import batches, jobs, requeues
+from db.statements import text
 from db.twins import Twin
 
 SOURCE = "redo"

@@ -6,13 +6,14 @@ waits until a million rows are written. A job that ends again meanwhile is not s
 
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.states import JobState
 from db import batches, jobs, tallies
 from db.cancels import CALLED_OFF, CANCELLED, states_in_order
 from db.listings import SUCCESS_CODE
 from db.plans import by_key, in_index_order
+from db.statements import text
 
 AT_ONCE = 1_000
 """Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""

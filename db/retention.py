@@ -1,9 +1,10 @@
 """Forgetting what nobody will ask about again, so that tables do not grow for ever."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db import call_rates, drafts, idempotency, previews, processes, users
 from db.plans import by_key
+from db.statements import text
 
 AT_ONCE = 5000
 

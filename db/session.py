@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from psycopg.errors import DeadlockDetected, SerializationFailure
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool
 
 from core.errors import DatabaseBusy, DatabaseDown, UsageError
+from db.statements import text
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")

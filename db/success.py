@@ -6,10 +6,11 @@ What was made again takes the place of its original's output by the triggers tha
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from db import artifacts
 from db.jobs import NOT_COMPARED, Changed, ClaimedJob, lock, must_hold, whose
+from db.statements import text
 
 
 def succeed(

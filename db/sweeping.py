@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from core.errors import StoreUnavailable, UnavailableError
 from db import locks
 from db.locks import Space
 from db.session import transact
+from db.statements import text
 from db.store import ArtifactStore
 
 GRACE_SECONDS = 900.0

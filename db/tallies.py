@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.states import JobState
+from db.statements import text
 
 COST_OF_DAY = "cost:"
 """What begins the names of counts that are money, in millionths; a day (UTC) follows."""

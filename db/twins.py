@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core import content
 from core.states import JobState
 from db.jobs import ClaimedJob, must_hold
+from db.statements import text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 import hashlib
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from db.statements import text
 
 SCHEME = "upload:"
 

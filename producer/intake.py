@@ -9,12 +9,13 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.errors import UsageError
 from core.states import Fit, JobState, Lane, Send
 from db import batches, budgets, canaries, requeues
 from db.cancels import CANCELLED
+from db.statements import text
 from producer.catalogue.format import AS_IT_IS, Reading
 from producer.catalogue.item import Item, item_key, storable
 

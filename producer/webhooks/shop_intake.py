@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from core.content import content_key
 from core.settings import Settings
 from core.states import Lane
 from db import artifacts, batches, callbacks, connections, history, lookups, requeues
 from db.connections import ShopConnection
+from db.statements import text
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.catalogue.shape import LONGEST_SKU
 from producer.intake import BatchOptions, what_to_take_off
