@@ -20,7 +20,7 @@ TOGETHER_SECONDS, MOST_TOGETHER_SECONDS = 0.05, 0.08
 """Who asks for a slot asks for the others of this process as well that are due so soon, or are the next one then."""
 RIDE_SECONDS = 0.12
 """How long the end of a call, and a new place in a long queue, may wait to be told with something else."""
-LONG_QUEUE_SECONDS = 0.25
+LONG_QUEUE_SECONDS = 0.2
 """Whoever joins a queue that is longer than this is in no hurry to be placed."""
 FRESH_SECONDS = 0.25
 """How old what is known of a queue may be for that."""

@@ -78,14 +78,18 @@ local function grant(lane, number, born, waited, ahead)
   return answer(lane, 1, slot, number, waited)
 end
 
--- A call that goes out late counts from when it really goes, which is `delay` from now.
+local lates = 0
+
+-- A call that goes out late counts from when it really goes, which is `delay` from now. Each has a slot of its own.
 local function late(lane, number, born, epoch, waited, delay)
   local score = redis.call('ZSCORE', recent, lane .. number)
   if born ~= s.born or epoch ~= s.epoch or not score or now - score > window / 2 then
     return grant(lane, number, born, waited, delay)
   end
-  redis.call('ZADD', recent, string.format('%.0f', now + delay), lane .. number)
-  return answer(lane, 1, now + delay, number, waited)
+  local slot = now + delay + lates
+  lates = lates + 1
+  redis.call('ZADD', recent, string.format('%.0f', slot), lane .. number)
+  return answer(lane, 1, slot, number, waited)
 end
 
 -- A call that left late before anybody knew counts from when it left; seconds that hold it may hold one too many.

@@ -8,6 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis import Redis
 
 from core.states import Lane
+from removal.limiter import verbs
 from removal.limiter.clock import RedisClock
 from removal.limiter.permit import Outcome, Permit
 from tests.removal.limiter.machine import LATE_US, BucketMachine
@@ -90,6 +91,14 @@ def test_a_granted_slot_that_a_closure_voided_is_not_used_late(redis: Redis, acc
     take_in(second, line.bucket.delay(second, LATE_US, slot + 5_000))
     assert not second.granted
     assert second.at_us >= slot - 10_000 + 2_000_000
+
+
+def test_calls_that_are_late_at_the_same_moment_have_slots_of_their_own(redis: Redis, account: str) -> None:
+    line = Line(redis, account)
+    permits = line.drain([line.reserve(line.start) for _ in range(2)])
+    now = permits[-1].at_us + 5_000
+    answers = line.bucket.talk([verbs.delay(permit, LATE_US) for permit in permits], now)
+    assert [answer.at for answer in answers] == [now + LATE_US, now + LATE_US + 1]
 
 
 @pytest.mark.parametrize(("rate", "forgiven"), [(5, 0), (14, 0), (15, 1), (30, 2), (200, 2)])
