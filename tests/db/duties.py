@@ -4,13 +4,15 @@ What is done once for each photo goes in here beside what the dispatcher does: a
 runs in a transaction of its own that is rolled back.
 """
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from uuid import uuid4
 
 from sqlalchemy import Connection, text
 
 from core.decision import Decision, Move
-from core.states import Lane
+from core.states import AnswerClass, Lane, Spend
 from db import (
     attempts,
     batches,
@@ -21,21 +23,33 @@ from db import (
     cancels,
     circuits,
     failures,
+    jobs,
     listings,
     lookups,
     overview,
+    paid,
     processes,
     queue,
     requeues,
     retention,
+    success,
     tallies,
+    twins,
 )
+from db.attempts import AttemptResult
 from db.budgets import Tariff
+from db.jobs import Changed
+from db.paid import Paid
 from db.plans import by_key
+from db.session import BY_KEY
+from db.success import Clean
+from db.twins import Noted
 from tests.db.rows import ACCOUNT
 
 ROOM = 50
 TARIFF = Tariff(Decimal("0.01"), daily_calls=1_000)
+
+_PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.1)
 
 Duty = Callable[[Connection], object]
 
@@ -75,6 +89,27 @@ DISPATCHING: dict[str, Duty] = {
     "lanes": overview.look_at_lanes,
 }
 """What dispatchers do, and what they tell of the fleet."""
+
+
+def _work_as_a_worker(connection: Connection) -> object:
+    for name, value in re.findall(r"-c (\w+)=(\w+)", BY_KEY):
+        connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+    queued = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalars()
+    asked = {job_id: uuid4() for job_id in queued}
+    claimed = list(jobs.claim_each(connection, asked, worker="w", lease_seconds=60).values())
+    twins.note_sources(connection, [Noted(job, str(job.id), str(job.id), 1, 600, 600) for job in claimed])
+    circuits.close(connection, ACCOUNT)
+    called = attempts.open_calls(connection, claimed, worker="w", account=ACCOUNT, price=Decimal(0))
+    attempts.withdraw_each(connection, dict.fromkeys(list(called.values())[:1], 1))
+    ours = [(job, called[job.id]) for job in claimed if job.id in called]
+    paid.note_each(connection, [Paid(*each, _PAID, "https://outputs.example/1") for each in ours], ACCOUNT)
+    clean = [Clean(*each, str(each[1]), b"x", "", "JPEG", 1, 1, Changed(0.1), 1) for each in ours]
+    assert success.succeed_each(connection, clean)
+    return clean
+
+
+WORKING: dict[str, Duty] = {"photos on their way": _work_as_a_worker}
+"""What a worker writes for some photos at once."""
 
 
 def _batch(connection: Connection, key: str) -> int:

@@ -10,11 +10,11 @@ from db import cancels, circuits, failures, processes, requeues, retention
 from db.session import make_engine
 from localstack.embedded import EmbeddedPostgres
 from tests.db.believing import BELIEFS, Belief, believe
-from tests.db.duties import DISPATCHING, ROOM, STEERING, Duty
+from tests.db.duties import DISPATCHING, ROOM, STEERING, WORKING, Duty
 from tests.db.explaining import Plan, explained
 from tests.db.rows import ACCOUNT
 
-DUTIES: dict[str, dict[str, Duty]] = {"dispatching": DISPATCHING, "steering": STEERING}
+DUTIES: dict[str, dict[str, Duty]] = {"dispatching": DISPATCHING, "steering": STEERING, "working": WORKING}
 """More are added here: by name, what does a part of our work and runs in a transaction of its own."""
 
 FEW = 1_000
@@ -157,6 +157,7 @@ def look(engine: Engine, duties: dict[str, Duty]) -> dict[str, list[Plan]]:
     return found
 
 
+@pytest.mark.locks_anyhow
 @pytest.mark.slow
 @pytest.mark.parametrize("belief", BELIEFS.values(), ids=BELIEFS.keys())
 @pytest.mark.parametrize("duties", DUTIES.values(), ids=DUTIES.keys())
