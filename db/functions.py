@@ -12,6 +12,12 @@ from sqlalchemy import Connection
 
 from db.cancels import CALLED_OFF
 from db.locks import Space
+from db.plans import row
+
+# As many as there are ids, in their order, and nothing for one that is gone.
+_LOCK_JOBS = f"""
+    places := ARRAY(SELECT ({row("ctid", "jobs", "n.id")} FOR NO KEY UPDATE) FROM unnest(ids) AS n (id));
+"""  # noqa: S608
 
 NOTE_SOURCES = f"""
 CREATE OR REPLACE FUNCTION note_sources(
@@ -22,26 +28,29 @@ CREATE OR REPLACE FUNCTION note_sources(
     twin_output_url text, is_output boolean, is_redone boolean
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    places tid[];
 BEGIN
     PERFORM pg_advisory_xact_lock(number) FROM (
         SELECT DISTINCT hashtextextended(key, {Space.CONTENT.value}) AS number FROM unnest(keys) AS key ORDER BY 1
     ) AS numbers;
-    IF cardinality(ids) > 1 THEN
-        PERFORM 1 FROM jobs WHERE id = ANY(ids) ORDER BY id FOR NO KEY UPDATE;
-    END IF;
+    {_LOCK_JOBS}
     UPDATE jobs AS j SET source_sha256 = n.sha256, content_key = n.key, content_lease = n.token, source_bytes = n.size,
         width = n.width, height = n.height,
         -- The output of what the source was before, or of whom another was asked, must never pass for that of now.
         output_url = CASE WHEN j.content_key = n.key THEN j.output_url END
-    FROM unnest(ids, tokens, sha256s, keys, sizes, widths, heights) AS n (id, token, sha256, key, size, width, height)
-    WHERE j.id = n.id AND j.lease_token = n.token AND j.state = 'running';
+    FROM unnest(places, tokens, sha256s, keys, sizes, widths, heights)
+        AS n (place, token, sha256, key, size, width, height)
+    WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running';
+    -- Of an index for a state, or to hash what may exist, the whole would be read where the planner is wrong.
     RETURN QUERY
     SELECT own.id, t.id, t.state, t.code, t.message, t.artifact_sha256, t.output_url,
-        EXISTS (SELECT 1 FROM jobs AS o WHERE o.artifact_sha256 = n.sha256 AND o.state = 'succeeded'),
-        EXISTS (SELECT 1 FROM jobs AS r WHERE r.redo_of = own.id AND r.state = 'succeeded')
+        (SELECT 1 FROM jobs AS o WHERE o.artifact_sha256 = n.sha256 AND o.state || '' = 'succeeded' LIMIT 1) IS NOT NULL,
+        (SELECT 1 FROM jobs AS r WHERE r.redo_of = own.id AND r.state || '' = 'succeeded' LIMIT 1) IS NOT NULL
     FROM unnest(ids, tokens, sha256s, keys, forces) AS n (id, token, sha256, key, force)
-    JOIN jobs AS own ON own.id = n.id AND own.lease_token = n.token AND own.content_lease = n.token
-        AND own.state = 'running'
+    CROSS JOIN LATERAL (
+        {row("id, batch_id, requeues", "jobs", "n.id", "lease_token = n.token AND content_lease = n.token")}
+    ) AS own
     LEFT JOIN LATERAL (
         SELECT j.id, j.state, j.code, j.message, j.artifact_sha256,
             CASE WHEN j.state <> 'running' THEN j.output_url END AS output_url
@@ -56,10 +65,11 @@ BEGIN
                     own.requeues = 0 AND (
                         j.state = 'held' OR (
                             j.state = 'dead' AND (
-                                j.code = 'rejected' OR EXISTS (
+                                j.code = 'rejected' OR (
                                     SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.code = j.code
-                                    AND a.answer_class = 'permanent'
-                                )
+                                    AND a.answer_class || '' = 'permanent'
+                                    LIMIT 1
+                                ) IS NOT NULL
                             )
                         )
                     )
@@ -87,13 +97,12 @@ BEGIN
     INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend)
     SELECT j.id, j.batch_id, j.lease_token, workers, accounts, prices, clock_timestamp(), 'maybe'
     FROM unnest(ids, tokens, left_seconds) AS n (id, token, seconds)
-    JOIN jobs AS j ON j.id = n.id JOIN batches AS b ON b.id = j.batch_id
-    WHERE j.lease_token = n.token AND j.state = 'running' AND b.state = 'active'
-        AND b.max_calls IS NULL AND b.max_cost IS NULL
+    -- A rescue that is under way is waited for; after it the token is another.
+    CROSS JOIN LATERAL ({row("*", "jobs", "n.id", "lease_token = n.token")} FOR NO KEY UPDATE) AS j
+    CROSS JOIN LATERAL ({row("*", "batches", "j.batch_id")}) AS b
+    WHERE j.state = 'running' AND b.state = 'active' AND b.max_calls IS NULL AND b.max_cost IS NULL
         AND NOT {CALLED_OFF} AND j.lease_expires_at > now() + make_interval(secs => n.seconds)
         AND NOT EXISTS (SELECT 1 FROM circuits WHERE account = accounts AND is_open)
-    -- A rescue that is under way is waited for; after it the token is another.
-    ORDER BY j.id FOR NO KEY UPDATE OF j
     RETURNING attempts.job_id, attempts.id;
 END $$
 """  # noqa: S608
@@ -106,10 +115,13 @@ BEGIN
         FROM unnest(batch_ids) AS batch_id ORDER BY 1
     ) AS numbers;
     RETURN QUERY
-    DELETE FROM attempts AS a USING batches AS b
-    WHERE a.id = ANY(ids) AND a.answered_at IS NULL AND b.id = a.batch_id
-        AND b.max_calls IS NULL AND b.max_cost IS NULL
-    RETURNING a.id;
+    DELETE FROM attempts AS a USING (
+        SELECT f.place FROM unnest(ids) AS n (id)
+        CROSS JOIN LATERAL ({row("ctid AS place, batch_id", "attempts", "n.id", "answered_at IS NULL")}) AS f
+        CROSS JOIN LATERAL ({row("max_calls, max_cost", "batches", "f.batch_id")}) AS b
+        WHERE b.max_calls IS NULL AND b.max_cost IS NULL
+    ) AS free
+    WHERE a.ctid = free.place AND a.answered_at IS NULL RETURNING a.id;
 END $$
 """  # noqa: S608
 
@@ -123,6 +135,7 @@ CREATE OR REPLACE FUNCTION succeed_jobs(
 DECLARE
     added text[];
     ended bigint[];
+    places tid[];
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(number) FROM (
         SELECT DISTINCT hashtextextended(uri, {Space.PLACE.value}) AS number FROM unnest(uris) AS uri
@@ -142,21 +155,21 @@ BEGIN
     INSERT INTO artifact_bytes (sha256, data)
     SELECT n.sha256, n.content FROM unnest(sha256s, contents) AS n (sha256, content)
     WHERE n.content IS NOT NULL AND n.sha256 = ANY(added) ON CONFLICT (sha256) DO NOTHING;
-    IF cardinality(ids) > 1 THEN
-        PERFORM 1 FROM jobs WHERE id = ANY(ids) ORDER BY id FOR NO KEY UPDATE;
-    END IF;
+    {_LOCK_JOBS}
     WITH done AS (
         UPDATE jobs AS j SET state = 'succeeded', code = '200', message = NULL, finished_at = now(),
             artifact_sha256 = n.sha256, changed_ratio = n.ratio, changed_inside = n.inside,
             changed_outside = n.outside, reused_from = NULL, attempts = j.attempts + 1,
             lease_token = NULL, lease_expires_at = NULL, output_url = NULL
-        FROM unnest(ids, tokens, sha256s, ratios, insides, outsides) AS n (id, token, sha256, ratio, inside, outside)
-        WHERE j.id = n.id AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id
+        FROM unnest(places, tokens, sha256s, ratios, insides, outsides)
+            AS n (place, token, sha256, ratio, inside, outside)
+        WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id
     ) SELECT coalesce(array_agg(id), '{{}}') FROM done INTO ended;
     -- The raw answer is kept only when something was wrong with it.
     UPDATE attempts AS a SET bytes_received = n.size, raw = NULL
     FROM unnest(ids, attempt_ids, received) AS n (id, attempt_id, size)
-    WHERE a.id = n.attempt_id AND n.id = ANY(ended);
+    CROSS JOIN LATERAL ({row("ctid AS place", "attempts", "n.attempt_id")} FOR NO KEY UPDATE) AS f
+    WHERE a.ctid = f.place AND n.id = ANY(ended);
     RETURN QUERY SELECT unnest(ended);
 END $$
 """  # noqa: S608

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 
 from core.errors import LeaseLost
 from db.cancels import CALLED_OFF
+from db.plans import row
 from db.statements import text
 
 
@@ -81,14 +82,14 @@ def claim_each(
         waits: Whether one that somebody else has locked is waited for, or left out.
     """
     statement = text(
-        "WITH free AS MATERIALIZED (SELECT j.id, asked.token, b.lane, b.options "  # noqa: S608
+        "WITH free AS MATERIALIZED (SELECT j.place, asked.token, b.lane, b.options "  # noqa: S608
         "FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS asked (id, token) "
-        "JOIN jobs AS j ON j.id = asked.id JOIN batches AS b ON b.id = j.batch_id "
-        "WHERE (j.state = 'queued' OR (j.state = 'running' AND j.lease_token = asked.token)) AND b.state = 'active' "
-        f"AND NOT {CALLED_OFF} ORDER BY j.id FOR NO KEY UPDATE OF j{'' if waits else ' SKIP LOCKED'}) "
+        f"CROSS JOIN LATERAL ({_CLAIMABLE} FOR NO KEY UPDATE{'' if waits else ' SKIP LOCKED'}) AS j "
+        f"CROSS JOIN LATERAL ({row('*', 'batches', 'j.batch_id')}) AS b "
+        f"WHERE b.state = 'active' AND NOT {CALLED_OFF}) "
         "UPDATE jobs AS j SET state = 'running', lease_token = free.token, "
         "worker = :worker, queued_at = NULL, lease_expires_at = now() + make_interval(secs => :lease), "
-        "started_at = coalesce(j.started_at, now()) FROM free WHERE j.id = free.id "
+        "started_at = coalesce(j.started_at, now()) FROM free WHERE j.ctid = free.place "
         "RETURNING j.id, j.batch_id, free.lane, j.lease_token, CAST(:lease AS double precision) AS lease_seconds, "
         "coalesce(j.input_uri, j.source_uri) AS source_uri, j.name, "
         "j.elements, j.subject_elements, "
@@ -100,11 +101,19 @@ def claim_each(
     )
     ids = sorted(asked)
     values = {"ids": ids, "tokens": [asked[job_id] for job_id in ids], "worker": worker, "lease": lease_seconds}
-    return {row.id: _claimed(row) for row in connection.execute(statement, values)}
+    return {found.id: _claimed(found) for found in connection.execute(statement, values)}
 
 
-def _claimed(row: Row[Any]) -> ClaimedJob:
-    values = row._asdict()
+_CLAIMABLE = row(
+    "ctid AS place, batch_id, requeued_at, created_at",
+    "jobs",
+    "asked.id",
+    "(state = 'queued' OR (state = 'running' AND lease_token = asked.token))",
+)
+
+
+def _claimed(found: Row[Any]) -> ClaimedJob:
+    values = found._asdict()
     values["elements"] = tuple(values["elements"])
     values["subject_elements"] = tuple(values["subject_elements"])
     return ClaimedJob(**values)

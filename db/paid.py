@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from db import attempts, circuits
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob, must_hold
+from db.plans import row
 from db.statements import text
 
 
@@ -48,7 +49,7 @@ def note_each(connection: Connection, paid: Sequence[Paid], account: str) -> set
         account: Who was called for.
     """
     statement = text(
-        """
+        f"""
         WITH paid AS MATERIALIZED (
             SELECT * FROM unnest(
                 CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:attempt_ids AS bigint[]), CAST(:urls AS text[]),
@@ -60,21 +61,26 @@ def note_each(connection: Connection, paid: Sequence[Paid], account: str) -> set
                 latency_seconds, permit_wait_seconds, bytes_sent, raw
             )
         ), ours AS MATERIALIZED (
-            SELECT j.id FROM jobs AS j JOIN paid ON paid.id = j.id
-            WHERE j.lease_token = paid.token AND j.state = 'running' ORDER BY j.id FOR NO KEY UPDATE OF j
+            SELECT paid.*, j.place FROM paid CROSS JOIN LATERAL (
+                {row("ctid AS place", "jobs", "paid.id", "lease_token = paid.token AND state = 'running'")}
+                FOR NO KEY UPDATE
+            ) AS j
         ), noted AS (
-            UPDATE jobs AS j SET output_url = paid.url FROM paid JOIN ours ON ours.id = paid.id WHERE j.id = ours.id
-            RETURNING j.id
+            UPDATE jobs AS j SET output_url = ours.url FROM ours WHERE j.ctid = ours.place RETURNING j.id
+        ), open AS MATERIALIZED (
+            SELECT ours.*, f.place AS attempt_place FROM ours JOIN noted ON noted.id = ours.id CROSS JOIN LATERAL (
+                {row("ctid AS place", "attempts", "ours.attempt_id", "answered_at IS NULL")} FOR NO KEY UPDATE
+            ) AS f
         ), settled AS (
-            UPDATE attempts AS a SET answered_at = clock_timestamp(), answer_class = paid.answer_class,
-                code = paid.code, message = paid.message, spend = paid.spend, http_status = paid.http_status,
-                request_id = paid.request_id, latency_seconds = paid.latency_seconds,
-                permit_wait_seconds = paid.permit_wait_seconds, bytes_sent = paid.bytes_sent, raw = paid.raw,
-                sent_at = clock_timestamp() - make_interval(secs => coalesce(paid.latency_seconds, 0))
-            FROM paid JOIN noted ON noted.id = paid.id WHERE a.id = paid.attempt_id AND a.answered_at IS NULL
+            UPDATE attempts AS a SET answered_at = clock_timestamp(), answer_class = open.answer_class,
+                code = open.code, message = open.message, spend = open.spend, http_status = open.http_status,
+                request_id = open.request_id, latency_seconds = open.latency_seconds,
+                permit_wait_seconds = open.permit_wait_seconds, bytes_sent = open.bytes_sent, raw = open.raw,
+                sent_at = clock_timestamp() - make_interval(secs => coalesce(open.latency_seconds, 0))
+            FROM open WHERE a.ctid = open.attempt_place
         )
         SELECT id, EXISTS (SELECT 1 FROM circuits WHERE account = :account AND is_open) AS is_open FROM noted
-        """
+        """  # noqa: S608
     )
     each = sorted(paid, key=lambda one: one.job.id)
     results = [one.outcome for one in each]
@@ -96,7 +102,7 @@ def note_each(connection: Connection, paid: Sequence[Paid], account: str) -> set
         "account": account,
     }
     rows = connection.execute(statement, values).all()
-    if any(row.is_open for row in rows):
+    if any(each.is_open for each in rows):
         for one in each:
             circuits.close(connection, account, attempt_id=one.attempt_id)
-    return {row.id for row in rows}
+    return {each.id for each in rows}

@@ -22,6 +22,21 @@ AT_PLACES = "ctid = ANY(CAST(:places AS tid[]))"
 take the one that does not begin with it, when it takes a table for empty. Who locks them orders them by `id`."""
 
 
+def row(columns: str, table: str, key: str, also: str = "true") -> str:
+    """Return, as SQL, the one row of a table with a key, found by the primary key whatever the planner believes.
+
+    With `=` any index will do for a planner that takes the table for empty, and the whole of one may be read; only the
+    primary key's has the order by `id` alone, where sorting is ruled out.
+
+    Args:
+        columns: What of it.
+        table: Which.
+        key: The id, as SQL.
+        also: What else must hold.
+    """
+    return f"SELECT {columns} FROM {table} WHERE id BETWEEN {key} AND {key} AND {also} ORDER BY id LIMIT 1"  # noqa: S608
+
+
 def by_range(connection: Connection) -> None:
     """Let what follows in this transaction read the newest rows by an index over time, not all that ever were."""
     connection.execute(text("SELECT set_config('enable_seqscan', 'off', true)"))

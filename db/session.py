@@ -23,7 +23,10 @@ Result = TypeVar("Result")
 CONNECT_SECONDS = 5
 STATEMENT_MS = 60_000
 # Before PostgreSQL 18 a plan that is forbidden counts as so dear that it would be compiled.
-BY_KEY = " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+BY_KEY = (
+    " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_sort=off"
+    " -c enable_incremental_sort=off -c jit=off"
+)
 IDLE_MS = 10_000
 MOST_COLLISIONS = 5
 
