@@ -35,7 +35,7 @@ def test_photos_plates_and_manifest(tmp_path: Path) -> None:
     for sample in samples:
         with Image.open(tmp_path / sample.path) as photo, Image.open(tmp_path / sample.plate) as plate:
             assert photo.size == plate.size == (sample.width, sample.height)
-            assert 800 <= max(photo.size) <= 1200
+            assert 800 <= max(photo.size) <= 1080
             assert min(photo.size) >= 512
             changed = np.abs(np.asarray(photo, np.int16) - np.asarray(plate, np.int16)).max(axis=2) > 12
             assert 0.002 < changed.mean() < 0.2
