@@ -135,6 +135,13 @@ def withdraw(connection: Connection, attempt_id: int) -> None:
         _return_call(connection, row, is_limited=is_limited)
 
 
+def withdraw_unsent(connection: Connection, job: ClaimedJob) -> None:
+    """Forget the call of this lease, if one was opened: whoever opened it was not told, and sent nothing."""
+    statement = text("SELECT id FROM attempts WHERE job_id = :id AND lease_token = :token AND answered_at IS NULL")
+    for attempt_id in connection.execute(statement, jobs.whose(job)).scalars().all():
+        withdraw(connection, attempt_id)
+
+
 def withdraw_each(connection: Connection, calls: Mapping[int, int]) -> set[int]:
     """Forget many calls that were opened without a reservation and never sent; return those that are forgotten.
 

@@ -45,8 +45,8 @@ BEGIN
     -- Of an index for a state, or to hash what may exist, the whole would be read where the planner is wrong.
     RETURN QUERY
     SELECT own.id, t.id, t.state, t.code, t.message, t.artifact_sha256, t.output_url,
-        (SELECT 1 FROM jobs AS o WHERE o.artifact_sha256 = n.sha256 AND o.state || '' = 'succeeded' LIMIT 1) IS NOT NULL,
-        (SELECT 1 FROM jobs AS r WHERE r.redo_of = own.id AND r.state || '' = 'succeeded' LIMIT 1) IS NOT NULL
+        (SELECT true FROM jobs AS o WHERE o.artifact_sha256 = n.sha256 AND o.state || '' = 'succeeded' LIMIT 1) IS TRUE,
+        (SELECT true FROM jobs AS r WHERE r.redo_of = own.id AND r.state || '' = 'succeeded' LIMIT 1) IS TRUE
     FROM unnest(ids, tokens, sha256s, keys, forces) AS n (id, token, sha256, key, force)
     CROSS JOIN LATERAL (
         {row("id, batch_id, requeues", "jobs", "n.id", "lease_token = n.token AND content_lease = n.token")}

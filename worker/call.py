@@ -10,9 +10,9 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 
 from core import logs, tracing
-from core.errors import DatabaseBusy
+from core.errors import DatabaseBusy, DatabaseDown
 from core.states import AnswerClass, Lane
-from db import attempts
+from db import attempts, jobs
 from db.attempts import AttemptResult
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
@@ -102,7 +102,8 @@ class Caller:
         Raises:
             NotCalled: The call was given up before anything was sent.
             LimiterUnavailable: Redis does not answer; nothing was sent.
-            DatabaseDown: The attempt could not be written; nothing was sent.
+            DatabaseDown: It is not known whether the attempt is written, for so long that it is left to the lease;
+                nothing was sent.
         """
         prepared = self._client.prepare(request)
         began = time.monotonic()
@@ -154,9 +155,19 @@ class Caller:
         return Call(opened.attempt_id, answer, sent_at - began, was_sent=True)
 
     def _open(self, job: ClaimedJob) -> Opened:
-        opened = self._writes.open(job) if self._tariff.daily_calls is None else None
-        if opened is None:
-            opened = self._open_alone(job)
+        try:
+            opened = self._writes.open(job) if self._tariff.daily_calls is None else None
+            if opened is None:
+                opened = self._open_alone(job)
+        except DatabaseBusy as error:
+            log.info("job %s gives its place to others: %s", job.id, error)
+            _give_up("somebody else keeps the batch or the account's day for longer than a call can wait")
+        except DatabaseDown as error:
+            # Whether the row is there is not known, before who may still be writing it is done with the job; that
+            # nothing was sent is.
+            self._patiently(lambda connection: jobs.lock(connection, job.id))
+            self._patiently(lambda connection: attempts.withdraw_unsent(connection, job))
+            _give_up(str(error))
         logs.bind(attempt=opened.attempt_id)
         return opened
 
@@ -168,24 +179,17 @@ class Caller:
             # Before the COMMIT: a process that is frozen in it must not take for new what it asked before.
             return attempt_id, time.monotonic()
 
-        try:
-            attempt_id, asked_at = transact(self._engine, work)
-        except DatabaseBusy as error:
-            log.info("job %s gives its place to others: %s", job.id, error)
-            _give_up("somebody else keeps the batch or the account's day for longer than a call can wait")
+        attempt_id, asked_at = transact(self._engine, work)
         if attempt_id is None:
             _give_up("the batch is paused or has no budget left, the circuit is open, or the lease is (nearly) lost")
         return Opened(attempt_id, asked_at)
 
     def _withdraw(self, job: ClaimedJob, opened: Opened) -> None:
-        if self._writes.withdraw(job, opened):
-            return
-        transact(
-            self._engine,
-            lambda connection: attempts.withdraw(connection, opened.attempt_id),
-            patience_seconds=ATTEMPT_PATIENCE_SECONDS,
-            repeats_busy=True,
-        )
+        if not self._writes.withdraw(job, opened):
+            self._patiently(lambda connection: attempts.withdraw(connection, opened.attempt_id))
+
+    def _patiently(self, work: Callable[[Connection], None]) -> None:
+        transact(self._engine, work, patience_seconds=ATTEMPT_PATIENCE_SECONDS, repeats_busy=True)
 
     def _report(self, permit: Permit, answer: Answer) -> None:
         outcome = _OUTCOMES.get(answer.answer_class, Outcome.FAILED)

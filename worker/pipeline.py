@@ -139,7 +139,10 @@ class Pipeline:
             return GONE
 
     def _work(self, job: ClaimedJob, lost: threading.Event, take: Take) -> Ending:
-        photo, twin = self._preparer.take_in(job, take)
+        try:
+            photo, twin = self._preparer.take_in(job, take)
+        except DatabaseDown as error:
+            raise NotCalled(str(error)) from error
         paid_url = job.output_url
         if (drop := find_drop(job, photo)) is not None:
             held = decide_dropped(past_attempts.count_code(self._tools.engine, job, drop.noted.code))
