@@ -17,7 +17,7 @@ from db.session import make_engine
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 
-EXPORTED = 10_000
+EXPORTED = 2_000
 OUTPUT = b"\xff" * 1000
 _SPAWN = multiprocessing.get_context("spawn")
 

@@ -51,11 +51,11 @@ class Measured:
     postgres_ms: float = 4.6
     redis_ms: float = 0.9
     quota_used: float = 0.91
-    process_mb: float = 114.0
-    thread_mb: float = 0.63
-    row_bytes: int = 3000
-    redis_base_mb: float = 2.0
-    message_bytes: int = 2500
+    process_mb: float = 92.0
+    thread_mb: float = 0.5
+    row_bytes: int = 2900
+    redis_base_mb: float = 2.6
+    message_bytes: int = 860
 
 
 MEASURED = Measured()
