@@ -147,9 +147,7 @@ def withdraw_each(connection: Connection, calls: Mapping[int, int]) -> set[int]:
 
     Missing are those whose batch has limits by now, and those that were settled: `withdraw` is for these.
 
-    Args:
-        connection: An open transaction.
-        calls: Their batches, by attempt.
+    They are given as their batches, by attempt.
     """
     statement = text("SELECT * FROM withdraw_calls(CAST(:ids AS bigint[]), CAST(:batch_ids AS bigint[]))")
     values = {"ids": sorted(calls), "batch_ids": sorted(set(calls.values()))}

@@ -48,7 +48,7 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class KnownSource:
     """What is known of a source that was just noted.
 
     Args:
@@ -62,7 +62,7 @@ class Seen:
     is_redone: bool
 
 
-def note_source(connection: Connection, noted: Noted) -> Seen:
+def note_source(connection: Connection, noted: Noted) -> KnownSource:
     """Write down what a source is, and return what is known of it.
 
     Raises:
@@ -73,7 +73,7 @@ def note_source(connection: Connection, noted: Noted) -> Seen:
     return found[noted.job.id]
 
 
-def note_sources(connection: Connection, noted: Sequence[Noted]) -> dict[int, Seen]:
+def note_sources(connection: Connection, noted: Sequence[Noted]) -> dict[int, KnownSource]:
     """Write down what some sources are, no two of the same content; return what is known of each, by its job.
 
     Missing are jobs that another worker owns. The link of an output that was paid for under another content key (the
@@ -101,7 +101,7 @@ def note_sources(connection: Connection, noted: Sequence[Noted]) -> dict[int, Se
     found = {}
     for job_id, twin_id, state, *rest, is_output, is_redone in connection.execute(statement, values):
         twin = Twin(twin_id, JobState(state), *rest) if twin_id is not None else None
-        found[job_id] = Seen(twin, is_output, is_redone)
+        found[job_id] = KnownSource(twin, is_output, is_redone)
     return found
 
 

@@ -6,7 +6,7 @@ from celery.exceptions import Retry
 from core.queues import TASK_NAMES, celery_settings
 from core.states import JobState
 from worker.celery_broker import LosslessEventDispatcher
-from worker.ending import Ending
+from worker.execution import Ending
 from worker.pipeline import Pipeline
 
 

@@ -23,7 +23,7 @@ from db.success import Clean
 from db.sweeping import upload
 from db.twins import Twin
 from worker.circuit import AccountHealth
-from worker.ending import Ending
+from worker.execution import Ending
 from worker.output import Output
 from worker.writes import Writes
 

@@ -8,8 +8,8 @@ from core.states import AnswerClass
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from worker import metrics, past_attempts
-from worker.ending import Ending
 from worker.equipment import Equipment
+from worker.execution import Ending
 from worker.output import Output, collect, doubt_about
 from worker.policy import decide_download, decide_output
 from worker.prepare import Prepared

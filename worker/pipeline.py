@@ -24,8 +24,8 @@ from removal.answers import Kind
 from removal.limiter import LimiterUnavailable
 from worker import metrics, past_attempts
 from worker.call import Call, NotCalled, result_of, tell_result
-from worker.ending import GONE, Ending
 from worker.equipment import Equipment
+from worker.execution import GONE, Ending
 from worker.paid_output import PaidOutputs
 from worker.policy import PHOTO_REFUSED, decide, decide_dropped, decide_unreachable
 from worker.prepare import Prepared, Preparer, Taking, find_drop

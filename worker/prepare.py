@@ -11,7 +11,7 @@ from db import attempts, redo, twins, uploads
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
-from db.twins import Noted, Seen, Twin
+from db.twins import KnownSource, Noted, Twin
 from photos.fetch import Fetcher
 from photos.fitting import Fitted, as_it_is, fit
 from photos.identity import Terms, identify
@@ -114,7 +114,7 @@ class Preparer:
         found, drop = photo.fitted.photo, find_drop(job, photo)
         noted = Noted(job, photo.sha256, photo.content_key, len(photo.source.data), found.width, found.height)
 
-        def write(connection: Connection) -> Seen:
+        def write(connection: Connection) -> KnownSource:
             seen = twins.note_source(connection, noted)
             if drop is not None:
                 attempts.note_without_call(connection, job, drop.noted, worker=self._worker)
@@ -126,7 +126,7 @@ class Preparer:
             seen = transact(self._engine, write, patience_seconds=NOTE_PATIENCE_SECONDS, repeats_busy=True)
         return self._find_better(job, photo, seen) if seen.is_redone or seen.is_output else seen.twin
 
-    def _find_better(self, job: ClaimedJob, photo: Prepared, seen: Seen) -> Twin | None:
+    def _find_better(self, job: ClaimedJob, photo: Prepared, seen: KnownSource) -> Twin | None:
         def look(connection: Connection) -> Twin | None:
             # Requeued while it was done again: a call would be paid for nothing.
             done = redo.find_done(connection, job.id) if seen.is_redone else None

@@ -18,7 +18,7 @@ from db.jobs import ClaimedJob
 from db.paid import Paid
 from db.session import as_unavailable, is_down
 from db.success import Clean
-from db.twins import Noted, Seen
+from db.twins import KnownSource, Noted
 from worker.connections import Connections
 from worker.group_commit import GroupCommit, NotGrouped
 
@@ -74,7 +74,7 @@ class Writes:
         """Take a queued job; None when it has to be asked for alone."""
         return _ask(self._claims, (job_id, token))
 
-    def note(self, noted: Noted) -> Seen | None:
+    def note(self, noted: Noted) -> KnownSource | None:
         """Write down what a source is, and return what is known of it; None when it has to be written alone."""
         return _ask(self._notes, noted)
 
@@ -119,7 +119,7 @@ class Writes:
         return _those_of(paid.note_each(connection, answers, self._account), answers)
 
 
-def _note_each(connection: Connection, noted: Sequence[Noted]) -> list[Seen | None]:
+def _note_each(connection: Connection, noted: Sequence[Noted]) -> list[KnownSource | None]:
     found = twins.note_sources(connection, noted)
     return [found.get(one.job.id) for one in noted]
 

@@ -32,8 +32,8 @@ from tests.worker.eraser import InvertingEraser
 from worker.call import Caller
 from worker.circuit import AccountHealth
 from worker.connections import Connections
-from worker.ending import Ending
 from worker.equipment import Equipment
+from worker.execution import Ending
 from worker.finish import Finisher
 from worker.leases import LeaseKeeper
 from worker.pipeline import Pipeline

@@ -8,7 +8,7 @@ from celery.exceptions import Retry
 from core.queues import TASK_NAMES
 from core.states import Lane
 from worker.celery_app import JobDead, JobHeld, make_app, tell_celery
-from worker.ending import GONE, Ending
+from worker.execution import GONE, Ending
 
 
 @pytest.mark.parametrize(
