@@ -1,11 +1,11 @@
 """What many threads want to write at about the same time is written by one of them, in one transaction for all.
 
-Nobody waits for others to come: while one transaction is on its way, those that arrive meanwhile are the next group. So
-a single job costs one round trip, and many at once share one. Each thread goes on when its own part is committed.
+While one transaction is on its way, those that arrive meanwhile are the next group. Where writes come close upon each
+other, one waits a moment for the next; a single job waits for nobody. Each thread goes on when its part is committed.
 """
 
-import logging
 import threading
+import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
@@ -13,12 +13,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-log = logging.getLogger(__name__)
-
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 MOST_AT_ONCE = 64
+GATHER_SECONDS = 0.02
+"""How long others are waited for where the last group was written less than `CLOSE_SECONDS` ago."""
+CLOSE_SECONDS = 0.1
 MOST_BYTES = 8_000_000
 """Of one group: what is bound to one statement is in memory several times."""
 
@@ -58,6 +59,7 @@ class GroupCommit(Generic[Item, Answer]):
         work: Writes some and answers each, in their order; None for one that has to be asked about alone.
         key: Of which no two may be in one group; None when any may.
         weigh: How many bytes one binds.
+        gather_seconds: How long one waits for others where writes come close upon each other.
     """
 
     def __init__(
@@ -67,11 +69,14 @@ class GroupCommit(Generic[Item, Answer]):
         *,
         key: Callable[[Item], Hashable] | None = None,
         weigh: Callable[[Item], int] = lambda _: 0,
+        gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         self._engine = engine
         self._work = work
         self._key = key
         self._weigh = weigh
+        self._gather_seconds = gather_seconds
+        self._written_at = -CLOSE_SECONDS
         self._lock = threading.Lock()
         self._waiting: list[_Place[Item, Answer]] = []
         self._is_led = False
@@ -97,6 +102,8 @@ class GroupCommit(Generic[Item, Answer]):
 
     def _lead(self) -> None:
         """Write the group that this thread is the first of, and hand the lead on."""
+        if time.monotonic() - self._written_at < CLOSE_SECONDS:
+            time.sleep(self._gather_seconds)
         with self._lock:
             group = self._take_group()
         failed: DBAPIError | PoolTimeout | None = None
@@ -107,6 +114,7 @@ class GroupCommit(Generic[Item, Answer]):
         except (DBAPIError, PoolTimeout) as error:
             failed = error
         finally:
+            self._written_at = time.monotonic()
             with self._lock:
                 following = self._waiting[0] if self._waiting else None
                 self._is_led = following is not None

@@ -22,6 +22,8 @@ from db.twins import KnownSource, Noted
 from worker.connections import Connections
 from worker.group_commit import GroupCommit, NotGrouped
 
+OPEN_GATHER_SECONDS = 0.01
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -63,7 +65,8 @@ class Writes:
         safe = connections.paid.execution_options(isolation_level="AUTOCOMMIT")
         self._claims = GroupCommit(work, self._claim_each, key=lambda asked: asked[0])
         self._notes = GroupCommit(work, _note_each, key=lambda noted: noted.content_key)
-        self._opens = GroupCommit(work, self._open_each)
+        # Its slot is near.
+        self._opens = GroupCommit(work, self._open_each, gather_seconds=OPEN_GATHER_SECONDS)
         self._withdrawals = GroupCommit(work, _withdraw_each)
         self._paid = GroupCommit(safe, self._note_paid_each)
         self._ends = GroupCommit(
