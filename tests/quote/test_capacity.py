@@ -27,7 +27,7 @@ def test_as_many_are_in_flight_as_the_quota_fills() -> None:
 
 
 def test_slow_calls_need_threads_and_fast_ones_processes() -> None:
-    slow, fast = reckon(1000, 5, 300), reckon(1000, 200, 0.2)
+    slow, fast = reckon(1000, 5, 300), reckon(1000, 300, 0.2)
     assert slow.processes == 6
     assert slow.threads <= MOST_THREADS
     assert fast.processes > slow.processes
