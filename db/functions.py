@@ -14,9 +14,21 @@ from db.cancels import CALLED_OFF
 from db.locks import Space
 from db.plans import row
 
-# As many as there are ids, in their order, and nothing for one that is gone.
+# As many as there are ids, in their order, and nothing for one that is gone. Where rows lie is read in a statement of
+# its own, before the one that writes them: a statement that had to wait does not see what it waited for.
 _LOCK_JOBS = f"""
     places := ARRAY(SELECT ({row("ctid", "jobs", "n.id")} FOR NO KEY UPDATE) FROM unnest(ids) AS n (id));
+"""  # noqa: S608
+_LOCK_ATTEMPTS = f"""
+    places := ARRAY(SELECT ({row("ctid", "attempts", "n.id")} FOR NO KEY UPDATE) FROM unnest(attempt_ids) AS n (id));
+"""  # noqa: S608
+
+# A batch that is getting its first limit keeps no other one's calls waiting: those of its own go alone.
+_HOLD_LIMITS = f"""
+    free := ARRAY(
+        SELECT id FROM (SELECT DISTINCT id FROM unnest(batch_ids) AS id OFFSET 0) AS each
+        WHERE pg_try_advisory_xact_lock_shared(hashtextextended(CAST(id AS text), {Space.LIMITS.value}))
+    );
 """  # noqa: S608
 
 NOTE_SOURCES = f"""
@@ -88,19 +100,18 @@ CREATE OR REPLACE FUNCTION open_calls(
     left_seconds double precision[]
 ) RETURNS TABLE (job_id bigint, attempt_id bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    free bigint[];
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(number) FROM (
-        SELECT DISTINCT hashtextextended(CAST(batch_id AS text), {Space.LIMITS.value}) AS number
-        FROM unnest(batch_ids) AS batch_id ORDER BY 1
-    ) AS numbers;
+    {_HOLD_LIMITS}
     RETURN QUERY
     INSERT INTO attempts (job_id, batch_id, lease_token, worker, account, price, sent_at, spend)
     SELECT j.id, j.batch_id, j.lease_token, workers, accounts, prices, clock_timestamp(), 'maybe'
     FROM unnest(ids, tokens, left_seconds) AS n (id, token, seconds)
-    -- A rescue that is under way is waited for; after it the token is another.
-    CROSS JOIN LATERAL ({row("*", "jobs", "n.id", "lease_token = n.token")} FOR NO KEY UPDATE) AS j
+    -- One that somebody has locked, as for a rescue, is waited for alone.
+    CROSS JOIN LATERAL ({row("*", "jobs", "n.id", "lease_token = n.token")} FOR NO KEY UPDATE SKIP LOCKED) AS j
     CROSS JOIN LATERAL ({row("*", "batches", "j.batch_id")}) AS b
-    WHERE j.state = 'running' AND b.state = 'active' AND b.max_calls IS NULL AND b.max_cost IS NULL
+    WHERE j.state = 'running' AND b.id = ANY(free) AND b.state = 'active' AND b.max_calls IS NULL AND b.max_cost IS NULL
         AND NOT {CALLED_OFF} AND j.lease_expires_at > now() + make_interval(secs => n.seconds)
         AND NOT EXISTS (SELECT 1 FROM circuits WHERE account = accounts AND is_open)
     RETURNING attempts.job_id, attempts.id;
@@ -109,19 +120,47 @@ END $$
 
 WITHDRAW_CALLS = f"""
 CREATE OR REPLACE FUNCTION withdraw_calls(ids bigint[], batch_ids bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+DECLARE
+    free bigint[];
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(number) FROM (
-        SELECT DISTINCT hashtextextended(CAST(batch_id AS text), {Space.LIMITS.value}) AS number
-        FROM unnest(batch_ids) AS batch_id ORDER BY 1
-    ) AS numbers;
+    {_HOLD_LIMITS}
     RETURN QUERY
     DELETE FROM attempts AS a USING (
         SELECT f.place FROM unnest(ids) AS n (id)
         CROSS JOIN LATERAL ({row("ctid AS place, batch_id", "attempts", "n.id", "answered_at IS NULL")}) AS f
-        CROSS JOIN LATERAL ({row("max_calls, max_cost", "batches", "f.batch_id")}) AS b
-        WHERE b.max_calls IS NULL AND b.max_cost IS NULL
-    ) AS free
-    WHERE a.ctid = free.place AND a.answered_at IS NULL RETURNING a.id;
+        CROSS JOIN LATERAL ({row("id, max_calls, max_cost", "batches", "f.batch_id")}) AS b
+        WHERE b.id = ANY(free) AND b.max_calls IS NULL AND b.max_cost IS NULL
+    ) AS unsent
+    WHERE a.ctid = unsent.place AND a.answered_at IS NULL RETURNING a.id;
+END $$
+"""  # noqa: S608
+
+NOTE_PAID = f"""
+CREATE OR REPLACE FUNCTION note_paid(
+    ids bigint[], tokens uuid[], attempt_ids bigint[], urls text[], classes text[], codes text[], messages text[],
+    spends text[], statuses int[], request_ids text[], latencies double precision[], waits double precision[],
+    sent bigint[], raws text[], accounts text
+) RETURNS TABLE (job_id bigint, is_out boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    places tid[];
+    noted bigint[];
+BEGIN
+    {_LOCK_JOBS}
+    WITH done AS (
+        UPDATE jobs AS j SET output_url = n.url FROM unnest(places, tokens, urls) AS n (place, token, url)
+        WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id
+    ) SELECT coalesce(array_agg(id), '{{}}') FROM done INTO noted;
+    {_LOCK_ATTEMPTS}
+    UPDATE attempts AS a SET answered_at = clock_timestamp(), answer_class = n.answer_class, code = n.code,
+        message = n.message, spend = n.spend, http_status = n.status, request_id = n.request_id,
+        latency_seconds = n.latency, permit_wait_seconds = n.wait, bytes_sent = n.bytes, raw = n.raw,
+        sent_at = clock_timestamp() - make_interval(secs => coalesce(n.latency, 0))
+    FROM unnest(ids, places, classes, codes, messages, spends, statuses, request_ids, latencies, waits, sent, raws)
+        AS n (id, place, answer_class, code, message, spend, status, request_id, latency, wait, bytes, raw)
+    WHERE a.ctid = n.place AND a.answered_at IS NULL AND n.id = ANY(noted);
+    RETURN QUERY SELECT id, EXISTS (SELECT 1 FROM circuits WHERE account = accounts AND is_open)
+    FROM unnest(noted) AS id;
 END $$
 """  # noqa: S608
 
@@ -165,11 +204,10 @@ BEGIN
             AS n (place, token, sha256, ratio, inside, outside)
         WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id
     ) SELECT coalesce(array_agg(id), '{{}}') FROM done INTO ended;
+    {_LOCK_ATTEMPTS}
     -- The raw answer is kept only when something was wrong with it.
     UPDATE attempts AS a SET bytes_received = n.size, raw = NULL
-    FROM unnest(ids, attempt_ids, received) AS n (id, attempt_id, size)
-    CROSS JOIN LATERAL ({row("ctid AS place", "attempts", "n.attempt_id")} FOR NO KEY UPDATE) AS f
-    WHERE a.ctid = f.place AND n.id = ANY(ended);
+    FROM unnest(ids, places, received) AS n (id, place, size) WHERE a.ctid = n.place AND n.id = ANY(ended);
     RETURN QUERY SELECT unnest(ended);
 END $$
 """  # noqa: S608
@@ -178,6 +216,7 @@ FUNCTIONS = {
     "note_sources": NOTE_SOURCES,
     "open_calls": OPEN_CALLS,
     "withdraw_calls": WITHDRAW_CALLS,
+    "note_paid": NOTE_PAID,
     "succeed_jobs": SUCCEED_JOBS,
 }
 

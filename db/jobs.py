@@ -66,7 +66,12 @@ def claim(
         token: Of the lease. Whoever asks with the same one again, because an answer was lost, gets the same job again.
     """
     asked = {job_id: token or uuid4()}
-    return claim_each(connection, asked, worker=worker, lease_seconds=lease_seconds).get(job_id)
+    for _ in range(2):
+        found = claim_each(connection, asked, worker=worker, lease_seconds=lease_seconds)
+        if found:
+            return found[job_id]
+        # A statement that waited for the row does not see what it waited for; the next one does.
+    return None
 
 
 def claim_each(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
-from core.errors import Refused
+from core.errors import Refused, UsageError
 from db import locks, processes
 from db.locks import Duty
 from db.session import make_engine, transact
@@ -93,6 +93,30 @@ def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest_revision()
 
     return transact(engine, found, patience_seconds=patience_seconds)
+
+
+def refuse_older_schema(engine: Engine) -> None:
+    """Check that the database has at least the schema this program was written for; a newer one serves it, too.
+
+    Args:
+        engine: The database.
+
+    Raises:
+        UsageError: It has an older one, or none.
+        DatabaseDown: PostgreSQL could not be reached.
+    """
+
+    def found(connection: Connection) -> str | None:
+        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    version = transact(engine, found)
+    if version is None or version < newest_revision():
+        raise UsageError(
+            f"The database's schema is older ({version or 'none'}) than this program ({newest_revision()}). Nothing was "
+            "run: `cleanplate db upgrade` brings it up to date; then start again."
+        )
 
 
 def newest_revision() -> str:

@@ -28,6 +28,7 @@ BY_KEY = (
     " -c enable_incremental_sort=off -c jit=off"
 )
 IDLE_MS = 10_000
+UNACKNOWLEDGED_MS = 20_000
 MOST_COLLISIONS = 5
 
 # Connection exceptions; insufficient resources; shut down, crashed or starting; a standby that only reads.
@@ -77,6 +78,8 @@ def make_engine(
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        # What was sent and is never acknowledged is no reason for keepalives.
+        "tcp_user_timeout": UNACKNOWLEDGED_MS,
     }
     if not pooled:
         return create_engine(url, connect_args=arguments, poolclass=NullPool)

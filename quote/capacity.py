@@ -131,6 +131,8 @@ def reckon(
     for name, value in (("images", images), ("rate", rate), ("latency", latency), ("output-kb", output_kb)):
         if not 0 < value < math.inf:
             raise UsageError(f"--{name} must be more than 0 (given: {value:g}).")
+    # As the limiter: from one a second on, only whole calls.
+    rate = float(math.floor(rate)) if rate >= 1 else rate
     in_flight = math.ceil(rate * (latency + AROUND_SECONDS))
     busy = rate * measured.worker_ms / 1000 / BUSY_SHARE
     processes = max(1, math.ceil(busy), math.ceil(in_flight / MOST_THREADS))

@@ -44,6 +44,10 @@ class NotCalled(Exception):
     """Nothing was sent: the worker stops, or the job may not be called any more."""
 
 
+class NotKnown(NotCalled):
+    """Nothing was sent; whether the call was opened is not known, and `Caller.forget` sees to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call that was made, or could not connect; its attempt row is still open."""
@@ -166,8 +170,8 @@ class Caller:
             # Whether the row is there is not known, before who may still be writing it is done with the job; that
             # nothing was sent is.
             self._patiently(lambda connection: jobs.lock(connection, job.id))
-            self._patiently(lambda connection: attempts.withdraw_unsent(connection, job))
-            _give_up(str(error))
+            self.forget(job)
+            raise NotKnown(str(error)) from error
         logs.bind(attempt=opened.attempt_id)
         return opened
 
@@ -187,6 +191,13 @@ class Caller:
     def _withdraw(self, job: ClaimedJob, opened: Opened) -> None:
         if not self._writes.withdraw(job, opened):
             self._patiently(lambda connection: attempts.withdraw(connection, opened.attempt_id))
+
+    def forget(self, job: ClaimedJob) -> None:
+        """Forget the call that may have been opened under a job's lease and was never sent.
+
+        Asked again once the job is given back: whoever may still be writing it is shut out from then on.
+        """
+        self._patiently(lambda connection: attempts.withdraw_unsent(connection, job))
 
     def _patiently(self, work: Callable[[Connection], None]) -> None:
         transact(self._engine, work, patience_seconds=ATTEMPT_PATIENCE_SECONDS, repeats_busy=True)

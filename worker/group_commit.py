@@ -28,10 +28,10 @@ class NotGrouped(Exception):
     """A group was not written, for one of its members' sake, or it is not known whether it was; ask alone.
 
     Args:
-        cause: What PostgreSQL, or the way to it, said.
+        cause: What PostgreSQL, or the way to it, said; or what went wrong here.
     """
 
-    def __init__(self, cause: DBAPIError | PoolTimeout) -> None:
+    def __init__(self, cause: BaseException) -> None:
         super().__init__(str(cause))
         self.cause = cause
 
@@ -39,13 +39,15 @@ class NotGrouped(Exception):
 class _Place(Generic[Item, Answer]):
     """One thread's part of a group."""
 
-    __slots__ = ("answer", "failed", "is_done", "item", "turn")
+    __slots__ = ("answer", "failed", "is_done", "item", "key", "turn", "weight")
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, key: Hashable, weight: int) -> None:
         self.item = item
+        self.key = key
+        self.weight = weight
         self.answer: Answer | None = None
         self.is_done = False
-        self.failed: DBAPIError | PoolTimeout | None = None
+        self.failed: BaseException | None = None
         # Cheaper than an event: taken here, let go when it is this thread's turn or its part is done.
         self.turn = threading.Lock()
         self.turn.acquire()
@@ -87,7 +89,7 @@ class GroupCommit(Generic[Item, Answer]):
         Raises:
             NotGrouped: The group failed, for whosever sake.
         """
-        mine: _Place[Item, Answer] = _Place(item)
+        mine: _Place[Item, Answer] = _Place(item, self._key(item) if self._key else None, self._weigh(item))
         with self._lock:
             self._waiting.append(mine)
             leads = not self._is_led
@@ -101,29 +103,37 @@ class GroupCommit(Generic[Item, Answer]):
         return mine.answer
 
     def _lead(self) -> None:
-        """Write the group that this thread is the first of, and hand the lead on."""
-        if time.monotonic() - self._written_at < CLOSE_SECONDS:
-            time.sleep(self._gather_seconds)
-        with self._lock:
-            group = self._take_group()
-        failed: DBAPIError | PoolTimeout | None = None
-        answers: Sequence[Answer | None] = [None] * len(group)
+        """Write the group that this thread is the first of, and hand the lead on, whatever happens."""
+        group: list[_Place[Item, Answer]] = []
+        failed: BaseException | None = None
         try:
+            if time.monotonic() - self._written_at < CLOSE_SECONDS:
+                time.sleep(self._gather_seconds)
+            with self._lock:
+                group = self._take_group()
             with self._engine.connect() as connection:
                 answers = self._work(connection, [place.item for place in group])
+            for place, answer in zip(group, answers, strict=True):
+                place.answer = answer
         except (DBAPIError, PoolTimeout) as error:
             failed = error
+        except BaseException as error:
+            failed = error
+            raise
         finally:
-            self._written_at = time.monotonic()
-            with self._lock:
-                following = self._waiting[0] if self._waiting else None
-                self._is_led = following is not None
-            for place, answer in zip(group, answers, strict=True):
-                place.answer, place.failed, place.is_done = answer, failed, True
-            if following is not None:
-                following.turn.release()
-            for place in group[1:]:
-                place.turn.release()
+            self._hand_on(group, failed)
+
+    def _hand_on(self, group: list[_Place[Item, Answer]], failed: BaseException | None) -> None:
+        self._written_at = time.monotonic()
+        with self._lock:
+            following = self._waiting[0] if self._waiting else None
+            self._is_led = following is not None
+        for place in group:
+            place.failed, place.is_done = failed, True
+        if following is not None:
+            following.turn.release()
+        for place in group[1:]:
+            place.turn.release()
 
     def _take_group(self) -> list[_Place[Item, Answer]]:
         """Take as many as go together, the first in any case; those left keep their order."""
@@ -132,12 +142,11 @@ class GroupCommit(Generic[Item, Answer]):
         keys: set[Hashable] = set()
         weight = 0
         for place in self._waiting:
-            key = self._key(place.item) if self._key else None
-            weight += self._weigh(place.item)
+            weight += place.weight
             fits = not group or (len(group) < MOST_AT_ONCE and weight <= MOST_BYTES)
-            if fits and not (self._key and key in keys):
+            if fits and not (self._key and place.key in keys):
                 group.append(place)
-                keys.add(key)
+                keys.add(place.key)
             else:
                 left.append(place)
         self._waiting = left

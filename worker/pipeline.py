@@ -23,7 +23,7 @@ from photos.source import Take
 from removal.answers import Kind
 from removal.limiter import LimiterUnavailable
 from worker import metrics, past_attempts
-from worker.call import Call, NotCalled, result_of, tell_result
+from worker.call import Call, NotCalled, NotKnown, result_of, tell_result
 from worker.equipment import Equipment
 from worker.execution import GONE, Ending
 from worker.paid_output import PaidOutputs
@@ -116,7 +116,10 @@ class Pipeline:
                     return self._work(job, lost, take)
             except (NotCalled, NoRoom) as error:
                 delay = 0.0 if tools.stopping.is_set() else NOT_CALLED_SNOOZE_SECONDS
-                return tools.finisher.snooze(job, delay, str(error))
+                ending = tools.finisher.snooze(job, delay, str(error))
+                if isinstance(error, NotKnown):
+                    tools.caller.forget(job)
+                return ending
             except (LimiterUnavailable, StoreUnavailable) as error:
                 log.error("job %s waits: %s", job.id, error)  # noqa: TRY400 - the cause is in the message
                 code = "store_unavailable" if isinstance(error, StoreUnavailable) else "limiter_unavailable"

@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 import threading
+from contextlib import suppress
 
 import structlog
 from celery.apps import worker as celery_program
@@ -15,6 +16,7 @@ from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import tracing
+from core.errors import DatabaseDown
 from core.metrics import serve_metrics
 from core.queues import SOCKET_SECONDS
 from core.settings import Settings
@@ -22,6 +24,7 @@ from core.states import Lane
 from db import budgets
 from db.budgets import tariff_of
 from db.heart import heart
+from db.migrate import refuse_older_schema
 from db.outages import ProbeRules
 from db.session import transact
 from db.store import open_store
@@ -61,6 +64,8 @@ def run_worker(settings: Settings) -> None:
     stopping, out_of_time, stopped = threading.Event(), threading.Event(), threading.Event()
     limiter = _make_limiter(settings)
     connections, pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
+    with suppress(DatabaseDown):
+        refuse_older_schema(connections.work)
     app = make_app(settings.redis_url, pipeline)
 
     def leave(**_: object) -> None:

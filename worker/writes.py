@@ -12,11 +12,13 @@ from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from core.errors import DatabaseDown
 from db import attempts, jobs, paid, success, twins
 from db.jobs import ClaimedJob
 from db.paid import Paid
-from db.session import as_unavailable, is_down
+from db.session import is_down
 from db.success import Clean
 from db.twins import KnownSource, Noted
 from worker.connections import Connections
@@ -90,8 +92,8 @@ class Writes:
         try:
             return self._opens.ask(job)
         except NotGrouped as error:
-            if is_down(error.cause):
-                raise as_unavailable(error.cause) from error
+            if not isinstance(error.cause, DBAPIError) or is_down(error.cause):
+                raise DatabaseDown(f"It is not known whether a call was opened: {error}") from error
             return None
 
     def withdraw(self, job: ClaimedJob, opened: Opened) -> bool:

@@ -181,14 +181,16 @@ class Conversation:
             self._hold_round()
 
     def _hold_round(self) -> None:
-        with self._lock:
-            words = [*self._words, *self._gather()]
-            words.sort(key=lambda word: word.rank())
-            self._words = []
-            for word in words:
-                word.stage = Stage.SAID
+        words: list[Word] = []
         try:
-            for word, answer in zip(words, self._talk([word.verb() for word in words]), strict=True):
+            with self._lock:
+                words = sorted((*self._words, *self._gather()), key=lambda word: word.rank())
+                self._words = []
+                for word in words:
+                    word.stage = Stage.SAID
+            # What somebody looked after may have been taken back meanwhile.
+            answers = self._talk([word.verb() for word in words]) if words else []
+            for word, answer in zip(words, answers, strict=True):
                 word.take(answer)
         except LimiterUnavailable as error:
             self._note_failure(words, error)

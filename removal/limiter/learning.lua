@@ -75,7 +75,7 @@ local function is_of_late_calls(score)
   if score < s.late_from or score > s.late_until then
     return false
   end
-  s.excused, s.calm = s.excused + 1, 0
+  s.excused, s.calm, s.calm_oks = s.excused + 1, 0, 0
   return s.excused <= math.max(LEAST_EXCUSED, math.floor(calls * EXCUSED))
 end
 
@@ -85,8 +85,8 @@ local function succeed(epoch, gen, waited)
   if s.clean >= STRAY_PROOF then
     s.strikes = 0
   end
-  s.calm = s.calm + window / SECOND / calls
-  if s.calm >= STRAY_PROOF then
+  s.calm, s.calm_oks = s.calm + window / SECOND / calls, s.calm_oks + 1
+  if s.calm >= STRAY_PROOF and s.calm_oks >= CALM_OKS then
     s.excused = 0
   end
   if epoch ~= s.epoch or gen ~= s.gen or waited ~= 1 then

@@ -227,6 +227,7 @@ class Limiter:
         word = self._joining.pop(permit, None)
         if word is None or word.stage is Stage.ANSWERED:
             if permit.is_placed:
+                self._conversation.look()
                 return
             word = self._join_word(permit)
         self._conversation.ask(word)

@@ -62,6 +62,7 @@ class Sleeper:
                 nap = self._plan(permit, nap)
                 if is_awake:
                     self._conversation.look()
+                    nap = min(nap, max(0.0, self.due_in(permit) - ahead_seconds))
             if isinstance(cancelled, threading.Event) and nap > SHORT_SECONDS:
                 cancelled.wait(nap)
             else:

@@ -25,6 +25,7 @@ local PROOF_OKS = 3 -- and never fewer successes than these
 local STRAY_RATE, MOST_STRAYS = 15, 2 -- at every so many calls/s one more refusal is forgiven, but not more than so many
 local FULL = 0.9 -- of the window's calls, when its last one was refused: fewer show a lower quota at once
 local STRAY_PROOF = 3 -- seconds' worth of successes after which they are forgotten
+local CALM_OKS = 20 -- successes that it takes besides: where calls are few, seconds' worth of them are no more than one
 local EXCUSED, LEAST_EXCUSED = 0.1, 2 -- share of a second's calls that may be refused, put down to those that left late
 local PATIENCE, MOST_PATIENCE = 4, 12 -- seconds' worth just below a known limit before trying it again;
 local PATIENCE_CALLS, SLOW_PATIENCE = 60, 25 -- at slow rates as many calls, but not more seconds than this
@@ -92,7 +93,7 @@ local function start()
   redis.call('DEL', bucket, recent)
   was, s = {}, { born = now, epoch = 0, oks = 0, throttled = 0, failed = 0 }
   s.gen, s.configured, s.due, s.strikes, s.clean, s.lowered = 0, 0, now, 0, 0, 0
-  s.late_from, s.late_until, s.excused, s.calm = 0, 0, 0, 0
+  s.late_from, s.late_until, s.excused, s.calm, s.calm_oks = 0, 0, 0, 0, 0
   for _, lane in ipairs(LANES) do
     s[lane .. ':head'], s[lane .. ':tail'], s[lane .. ':at'] = 0, 0, now
   end
@@ -102,7 +103,7 @@ local function start()
 end
 
 -- A bucket of an earlier version knows nothing of late calls.
-for _, field in ipairs({ 'late_from', 'late_until', 'excused', 'calm' }) do
+for _, field in ipairs({ 'late_from', 'late_until', 'excused', 'calm', 'calm_oks' }) do
   s[field] = s[field] or 0
 end
 

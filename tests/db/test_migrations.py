@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
-from core.errors import Refused
+from core.errors import Refused, UsageError
 from core.states import AnswerClass, Lane, Spend
 from db import attempts, cancels, locks, migrate, processes, queue, requeues, tallies
 from db.attempts import AttemptResult
@@ -337,3 +337,15 @@ def test_a_batch_that_was_cancelled_before_cancels_had_a_time_stays_so(engine: E
     with engine.begin() as connection:
         assert cancels.cancel_stragglers(connection) == 1
     assert state_of(engine, waiting) == "cancelled"
+
+
+@pytest.mark.parametrize("version", ["0009", None])
+def test_a_worker_does_not_run_on_an_older_schema(engine: Engine, version: str | None) -> None:
+    migrate.refuse_older_schema(engine)
+    with engine.begin() as connection:
+        if version is None:
+            connection.execute(text("DROP TABLE alembic_version"))
+        else:
+            connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+    with pytest.raises(UsageError, match="cleanplate db upgrade"):
+        migrate.refuse_older_schema(engine)

@@ -113,3 +113,26 @@ def test_an_error_of_the_program_reaches_who_made_it_and_holds_up_nobody(engine:
 def test_one_that_is_answered_with_none_has_to_be_asked_about_alone(engine: Engine) -> None:
     group: GroupCommit[int, int] = GroupCommit(engine, lambda _, items: [None for _ in items])
     assert group.ask(1) is None
+
+
+@pytest.mark.parametrize("where", ["answers", "keys"])
+def test_what_is_wrong_with_the_work_holds_up_nobody_who_waits(engine: Engine, where: str) -> None:
+    def fail(number: int) -> int:
+        if where == "keys":
+            raise KeyError(number)
+        return number
+
+    work = Slow()
+    group = GroupCommit(engine, lambda connection, items: work(connection, items)[:1], key=fail)
+
+    def ask(number: int) -> BaseException | int | None:
+        try:
+            return group.ask(number)
+        except (KeyError, ValueError, NotGrouped) as error:
+            return error
+
+    work.go_on.set()
+    with ThreadPoolExecutor(4) as pool:
+        answers = [each.result(PATIENCE_SECONDS) for each in [pool.submit(ask, number) for number in range(1, 5)]]
+    for number, answer in enumerate(answers, start=1):
+        assert answer == 2 * number or isinstance(answer, KeyError | ValueError | NotGrouped)

@@ -1,24 +1,31 @@
 """What goes right is written together; what does not is told, so that it is done alone, and nothing is left of it."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, JobState, Spend
-from db import batches, budgets, circuits, tallies
+from db import batches, budgets, circuits, jobs, locks, tallies
 from db.attempts import AttemptResult
 from db.jobs import Changed, ClaimedJob
+from db.locks import Space
 from db.paid import Paid
 from db.success import Clean
 from db.twins import Noted
 from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
+from tests.db.waiting import wait_for_lock
 from worker.connections import Connections
 from worker.writes import Writes
 
 PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+T = TypeVar("T")
+
 URI = "file:///outputs/ab.jpg"
 
 
@@ -186,3 +193,67 @@ def test_an_output_that_may_have_been_swept_is_kept_alone(engine: Engine, writes
     assert not writes.succeed(clean(job, opened.attempt_id, URI))
     assert state_of(engine, job.id) == "running"
     assert one(engine, "SELECT count(*) FROM artifacts") == 0
+
+
+def while_the_row_moves(engine: Engine, job_id: int, work: Callable[[], T]) -> T:
+    """Let something be written while another transaction has the job's row, and writes it anew."""
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE jobs SET requeued_at = requeued_at WHERE id = :id"), {"id": job_id})
+            working = pool.submit(work)
+            assert wait_for_lock(engine, working)
+        return working.result(60)
+
+
+def test_a_paid_answer_is_written_though_the_row_moved_meanwhile(
+    engine: Engine, writes: Writes, job: ClaimedJob
+) -> None:
+    opened = writes.open(job)
+    assert opened is not None
+    answer = Paid(job, opened.attempt_id, PAID, "https://outputs.example/1")
+    assert while_the_row_moves(engine, job.id, lambda: writes.note_paid(answer))
+    assert one(engine, "SELECT output_url FROM jobs") == "https://outputs.example/1"
+    assert one(engine, "SELECT spend FROM attempts") == "paid"
+
+
+def test_a_source_and_an_output_are_written_though_the_row_moved_meanwhile(
+    engine: Engine, writes: Writes, job: ClaimedJob
+) -> None:
+    noted = Noted(job, "s", "k", 1, 600, 600)
+    assert while_the_row_moves(engine, job.id, lambda: writes.note(noted)) is not None
+    opened = writes.open(job)
+    assert opened is not None
+    assert while_the_row_moves(engine, job.id, lambda: writes.succeed(clean(job, opened.attempt_id)))
+    assert state_of(engine, job.id) == "succeeded"
+    assert one(engine, "SELECT bytes_received FROM attempts") == 5
+
+
+def test_a_claim_that_waits_for_itself_finds_its_job(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    token = uuid4()
+
+    def claim_it() -> ClaimedJob | None:
+        with engine.begin() as connection:
+            return jobs.claim(connection, job_id, worker="w", lease_seconds=30, token=token)
+
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            jobs.claim(connection, job_id, worker="w", lease_seconds=30, token=token)
+            again = pool.submit(claim_it)
+            assert wait_for_lock(engine, again)
+        found = again.result(60)
+    assert found is not None
+    assert found.lease_token == token
+
+
+@pytest.mark.parametrize("held", ["SELECT 1 FROM jobs FOR UPDATE", "limits"])
+def test_a_call_whose_job_or_batch_somebody_holds_is_opened_alone(
+    engine: Engine, writes: Writes, job: ClaimedJob, held: str
+) -> None:
+    with engine.begin() as connection:
+        if held == "limits":
+            locks.hold(connection, Space.LIMITS, str(job.batch_id))
+        else:
+            connection.execute(text(held))
+        assert writes.open(job) is None
+    assert writes.open(job) is not None

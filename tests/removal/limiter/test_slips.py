@@ -105,3 +105,20 @@ def test_a_lower_quota_is_learned_however_often_calls_leave_late(redis: Redis, a
     fleet.run(60)
     assert fleet.used(25, 60, 25) >= 0.95
     assert fleet.refused(0, 60) < 0.03
+
+
+@pytest.mark.parametrize(("rate", "refused_of"), [(0.5, 4), (1, 5), (5, 6), (5, 16)])
+def test_a_lower_quota_is_learned_by_slow_callers_whose_calls_all_leave_late(
+    redis: Redis, account: str, rate: float, refused_of: int
+) -> None:
+    line = Line(redis, account, rate=rate)
+    now = line.start
+    for number in range(1, 120):
+        [sent] = line.drain([line.reserve(now)])
+        if sent.rate_millis < rate * 1000:
+            return
+        line.bucket.slip(sent, 5_000, sent.at_us + 5_500)
+        outcome = Outcome.THROTTLED if number % refused_of == 0 else Outcome.OK
+        now = sent.at_us + 100_000
+        line.settle(sent, outcome, now)
+    pytest.fail("nothing was learned")
