@@ -114,8 +114,8 @@ def refuse_older_schema(engine: Engine) -> None:
     version = transact(engine, found)
     if version is None or version < newest_revision():
         raise UsageError(
-            f"The database's schema is older ({version or 'none'}) than this program ({newest_revision()}). Nothing was "
-            "run: `cleanplate db upgrade` brings it up to date; then start again."
+            f"The database's schema is older ({version or 'none'}) than this program ({newest_revision()}). "
+            "Nothing was run: `cleanplate db upgrade` brings it up to date; then start again."
         )
 
 
