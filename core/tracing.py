@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +52,14 @@ def stop() -> None:
 
 @contextmanager
 def run(
-    job_id: int, batch_id: int, *, waited_seconds: float, is_first: bool = True, requeues: int = 0, **about: str
+    job_id: int, batch_id: int, *, made_at: datetime, is_first: bool = True, requeues: int = 0, **about: str
 ) -> Iterator[None]:
     """Trace one execution of a job.
 
     Args:
         job_id: Which.
         batch_id: Its batch.
-        waited_seconds: Since its intake.
+        made_at: When it was handed in, by PostgreSQL's clock, so that all its executions say the same.
         is_first: Whether it is its first, so that its intake and its wait are to be told of.
         requeues: How often it has been sent round again; each round has a span `job` of its own.
         about: What else is known of this execution.
@@ -66,7 +67,7 @@ def run(
     if _tracing is None:
         yield
         return
-    with _tracing.run(job_id, batch_id, waited_seconds, is_first=is_first, requeues=requeues):
+    with _tracing.run(job_id, batch_id, made_at, is_first=is_first, requeues=requeues):
         tell(**about)
         yield
 
@@ -126,22 +127,21 @@ class _Tracing:
         self.tracer = self.provider.get_tracer("cleanplate")
 
     @contextmanager
-    def run(
-        self, job_id: int, batch_id: int, waited_seconds: float, *, is_first: bool, requeues: int
-    ) -> Iterator[None]:
+    def run(self, job_id: int, batch_id: int, made_at: datetime, *, is_first: bool, requeues: int) -> Iterator[None]:
         from opentelemetry.sdk.trace.sampling import Decision
 
         ids = _ids_of(self._account, job_id, batch_id, requeues)
-        began = time.time_ns()
+        made = int(made_at.timestamp() * 1e9)
+        # This machine's clock may be behind.
+        began = max(made, time.time_ns())
         about = {"cleanplate.job": job_id, "cleanplate.batch": batch_id}
-        self._of_thread.job = (ids, began - int(waited_seconds * 1e9), about)
+        self._of_thread.job = (ids, made, about)
         decision = self.provider.sampler.should_sample(None, ids[0], "job").decision
         decided = decision is Decision.RECORD_AND_SAMPLE
         flags = self._api.TraceFlags(self._api.TraceFlags.SAMPLED if decided else self._api.TraceFlags.DEFAULT)
         whole = self._api.NonRecordingSpan(self._api.SpanContext(*ids, is_remote=True, trace_flags=flags))
         context = self._api.set_span_in_context(whole)
         if is_first:
-            made = began - int(waited_seconds * 1e9)
             self.tracer.start_span("intake", context, start_time=made, attributes=about).end(made)
             self.tracer.start_span("wait", context, start_time=made, attributes=about).end(began)
         with self.tracer.start_as_current_span("run", context, attributes=about):

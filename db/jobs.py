@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,6 +38,7 @@ class ClaimedJob:
     fit: str
     send: str
     force: bool
+    created_at: datetime
     redo_of: int | None = None
     age_seconds: float = 0.0
 
@@ -101,7 +103,7 @@ def claim_each(
         "j.mask, j.attempts, j.snoozes, j.requeues, j.send_bytes, j.output_url, j.source_sha256, "
         "j.content_key, "
         "coalesce(free.options ->> 'fit', 'fit') AS fit, coalesce(free.options ->> 'send', 'auto') AS send, "
-        "coalesce(CAST(free.options ->> 'force' AS boolean), false) AS force, j.redo_of, "
+        "coalesce(CAST(free.options ->> 'force' AS boolean), false) AS force, j.created_at, j.redo_of, "
         "CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds"
     )
     ids = sorted(asked)

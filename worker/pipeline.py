@@ -89,7 +89,7 @@ class Pipeline:
             tracing.run(
                 job.id,
                 job.batch_id,
-                waited_seconds=job.age_seconds,
+                made_at=job.created_at,
                 is_first=not (job.attempts or job.snoozes or job.requeues),
                 requeues=job.requeues,
                 lane=job.lane,

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_without_an_endpoint_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) 
     for name in tracing.ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
     tracing.start("test", "account")
-    with tracing.run(1, 1, waited_seconds=1.0), tracing.span("call"):
+    with tracing.run(1, 1, made_at=datetime.now(UTC)), tracing.span("call"):
         tracing.tell(code="200")
         tracing.end("succeeded", "200")
     assert tracing._tracing is None
@@ -90,9 +91,9 @@ def test_without_an_endpoint_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) 
 
 def test_without_the_packages_one_line_says_so() -> None:
     program = (
-        "import logging, sys; logging.basicConfig(); sys.modules['opentelemetry'] = None\n"
+        "import datetime, logging, sys; logging.basicConfig(); sys.modules['opentelemetry'] = None\n"
         "from core import tracing\ntracing.start('worker', 'a')\n"
-        "with tracing.run(1, 1, waited_seconds=0.0): tracing.end('succeeded', '200')\n"
+        "with tracing.run(1, 1, made_at=datetime.datetime.now(datetime.UTC)): tracing.end('succeeded', '200')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

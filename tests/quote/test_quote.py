@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -105,6 +106,7 @@ def as_a_worker(data: bytes, fit: Fit, mask: str | None) -> tuple[str, bool]:
         fit=fit,
         send="auto",
         force=False,
+        created_at=datetime.now(UTC),
     )
     try:
         prepared = prepare(job, Source(data, None), taking, is_plain=False)
