@@ -30,6 +30,7 @@ BY_KEY = (
 IDLE_MS = 10_000
 UNACKNOWLEDGED_MS = 20_000
 MOST_COLLISIONS = 5
+COLLISION_PAUSE_SECONDS = 0.02
 
 # Connection exceptions; insufficient resources; shut down, crashed or starting; a standby that only reads.
 _AWAY = ("08", "53", "57P01", "57P02", "57P03", "25006")
@@ -167,6 +168,8 @@ def transact(
             if is_collision(error) and collisions < MOST_COLLISIONS:
                 collisions += 1
                 log.info("repeating a transaction that others were in the way of: %s", _first_line(error))
+                # Who repeats at once takes its first row again before those who waited for it have woken.
+                _sleep(COLLISION_PAUSE_SECONDS * 2**collisions)
                 continue
             busy = is_busy(error)
             if not busy and not is_down(error):
@@ -175,7 +178,7 @@ def transact(
                 raise as_unavailable(error) from error
             what = "PostgreSQL is busy" if busy else "PostgreSQL does not answer"
             log.warning("%s, trying again: %s", what, _first_line(error))
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+        _sleep(pause)
         pause = min(pause * 2, 1.0)
 
 
@@ -197,6 +200,10 @@ def as_unavailable(error: DBAPIError | PoolTimeout) -> DatabaseDown:
         f"PostgreSQL cannot be reached ({cause}). Nothing is lost: start it or set DATABASE_URL, then run the same "
         "command again."
     )
+
+
+def _sleep(most_seconds: float) -> None:
+    time.sleep(most_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
 
 
 def _sqlstate(error: DBAPIError) -> str | None:

@@ -13,9 +13,11 @@ from db.session import make_engine, open_all, transact
 from tests.db.rows import make_batch
 
 
-def test_two_that_wait_for_each_other_both_come_through(engine: Engine) -> None:
+def test_two_that_wait_for_each_other_both_come_through(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was ended lets the other come through first, however late that one wakes."""
     ids = make_batch(engine, 2)
     meet = threading.Barrier(2, timeout=60)
+    done = threading.Event()
     tries: list[int] = []
 
     def lock(first: int, second: int) -> None:
@@ -31,7 +33,12 @@ def test_two_that_wait_for_each_other_both_come_through(engine: Engine) -> None:
             connection.execute(statement, {"id": second})
 
         transact(engine, work)
+        done.set()
 
+    def rest(_: float) -> None:
+        assert done.wait(60)
+
+    monkeypatch.setattr("db.session._sleep", rest)
     other = threading.Thread(target=lock, args=(ids[1], ids[0]))
     other.start()
     lock(*ids)
