@@ -23,7 +23,8 @@ def read_amount(told: str) -> Decimal:
         raise UsageError(f"{told!r} must be 0 or more, and no more than {MOST:,}")
     if amount != round(amount, PLACES):
         raise UsageError(f"{told!r} has more than {PLACES} places")
-    return amount
+    # What is typed as -0 is shown as 0.
+    return abs(amount)
 
 
 def money(amount: Decimal, currency: str) -> str:

@@ -169,7 +169,7 @@ CREATE OR REPLACE FUNCTION succeed_jobs(
     ids bigint[], tokens uuid[], attempt_ids bigint[], sha256s text[], uris text[], contents bytea[], sizes bigint[],
     formats text[], widths bigint[], heights bigint[], ratios double precision[], insides double precision[],
     outsides double precision[], received bigint[]
-) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     added text[];
@@ -204,11 +204,14 @@ BEGIN
             AS n (place, token, sha256, ratio, inside, outside)
         WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id
     ) SELECT coalesce(array_agg(id), '{{}}') FROM done INTO ended;
+    -- Nothing is kept of the output of a job that is another's by now.
+    IF cardinality(ended) < cardinality(ids) THEN
+        RAISE EXCEPTION 'a lease was lost';
+    END IF;
     {_LOCK_ATTEMPTS}
     -- The raw answer is kept only when something was wrong with it.
     UPDATE attempts AS a SET bytes_received = n.size, raw = NULL
-    FROM unnest(ids, places, received) AS n (id, place, size) WHERE a.ctid = n.place AND n.id = ANY(ended);
-    RETURN QUERY SELECT unnest(ended);
+    FROM unnest(places, received) AS n (place, size) WHERE a.ctid = n.place;
 END $$
 """  # noqa: S608
 

@@ -69,17 +69,17 @@ class Clean:
     bytes_received: int
 
 
-def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
-    """Write down many outputs and end their jobs, in one round trip; return the jobs that it ended.
+def succeed_each(connection: Connection, clean: Sequence[Clean]) -> None:
+    """Write down many outputs and end their jobs, in one round trip: all of them, or none.
 
-    No two may be the same output, and none a redo's, which ends its original too. Missing are jobs that another worker
-    owns, and those that ended before.
+    No two may be the same output, and none a redo's, which ends its original too.
 
     Raises:
-        DBAPIError: One of them may have been swept since it was uploaded, among other things.
+        DBAPIError: Another worker owns one of the jobs, or it ended before; or an output may have been swept since it
+            was uploaded, among other things.
     """
     statement = text(
-        "SELECT * FROM succeed_jobs(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:attempt_ids AS bigint[]), "
+        "SELECT succeed_jobs(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:attempt_ids AS bigint[]), "
         "CAST(:sha256s AS text[]), CAST(:uris AS text[]), CAST(:contents AS bytea[]), CAST(:sizes AS bigint[]), "
         "CAST(:formats AS text[]), CAST(:widths AS bigint[]), CAST(:heights AS bigint[]), "
         "CAST(:ratios AS double precision[]), CAST(:insides AS double precision[]), "
@@ -102,7 +102,7 @@ def succeed_each(connection: Connection, clean: Sequence[Clean]) -> set[int]:
         "outsides": [one.changed.outside for one in each],
         "received": [one.bytes_received for one in each],
     }
-    return set(connection.execute(statement, values).scalars())
+    connection.execute(statement, values)
 
 
 def accept(connection: Connection, job_ids: Iterable[int]) -> set[int]:

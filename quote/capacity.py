@@ -143,7 +143,7 @@ def reckon(
         rate=rate,
         latency=latency,
         output_kb=output_kb,
-        days=images / (rate * measured.quota_used) / SECONDS_A_DAY,
+        days=max(latency, images / (rate * measured.quota_used)) / SECONDS_A_DAY,
         cost=None if price is None else price * images,
         in_flight=in_flight,
         processes=processes,

@@ -121,7 +121,8 @@ class Writes:
         return [Opened(found[job.id], asked_at, is_free=True) if job.id in found else None for job in asked]
 
     def _note_paid_each(self, connection: Connection, answers: Sequence[Paid]) -> list[bool | None]:
-        return _those_of(paid.note_each(connection, answers, self._account), answers)
+        noted = paid.note_each(connection, answers, self._account)
+        return [True if one.job.id in noted else None for one in answers]
 
 
 def _note_each(connection: Connection, noted: Sequence[Noted]) -> list[KnownSource | None]:
@@ -135,11 +136,8 @@ def _withdraw_each(connection: Connection, calls: Sequence[tuple[int, int]]) -> 
 
 
 def _succeed_each(connection: Connection, clean: Sequence[Clean]) -> list[bool | None]:
-    return _those_of(success.succeed_each(connection, clean), clean)
-
-
-def _those_of(done: set[int], asked: Sequence[Paid | Clean]) -> list[bool | None]:
-    return [True if one.job.id in done else None for one in asked]
+    success.succeed_each(connection, clean)
+    return [True] * len(clean)
 
 
 def _ask(group: GroupCommit[Item, Answer], item: Item) -> Answer | None:

@@ -18,7 +18,11 @@ MOST_IMAGES = 10**12
 
 @click.command(name="plan")
 @click.option("--images", type=click.IntRange(1, MOST_IMAGES), required=True, help="Photos to be called for.")
-@click.option("--rate", type=click.FloatRange(0.001, 10_000), help="Calls per second.  [default: REMOVAL_RATE]")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.001, 10_000),
+    help="Calls per second, from 1 on whole ones.  [default: REMOVAL_RATE]",
+)
 @click.option(
     "--latency",
     type=click.FloatRange(0, 600, min_open=True),

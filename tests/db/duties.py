@@ -104,7 +104,7 @@ def _work_as_a_worker(connection: Connection) -> object:
     ours = [(job, called[job.id]) for job in claimed if job.id in called]
     paid.note_each(connection, [Paid(*each, _PAID, "https://outputs.example/1") for each in ours], ACCOUNT)
     clean = [Clean(*each, str(each[1]), b"x", "", "JPEG", 1, 1, Changed(0.1), 1) for each in ours]
-    assert success.succeed_each(connection, clean)
+    success.succeed_each(connection, clean)
     return clean
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import partial
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
@@ -135,6 +136,11 @@ def hold(connection: Connection, job: ClaimedJob) -> None:
     jobs.hold(connection, job, artifact_sha256=OUTPUT, changed=Changed(0.0), code="unchanged", message="", spent=1)
 
 
+def succeed_with_others(connection: Connection, job: ClaimedJob) -> None:
+    with suppress(DBAPIError), connection.begin_nested():
+        success.succeed_each(connection, [Clean(job, 0, OUTPUT, b"", "", "JPEG", 1, 1, Changed(0.1), 1)])
+
+
 def hold_like_its_twin(connection: Connection, job: ClaimedJob) -> None:
     jobs.stop(connection, job, state="held", code="unchanged", message="", spent=0, artifact_sha256=OUTPUT)
 
@@ -146,9 +152,7 @@ def give_back_to_a_cancelled_batch(connection: Connection, job: ClaimedJob) -> N
 
 ENDS: dict[str, Callable[[Connection, ClaimedJob], object]] = {
     "succeed": lambda connection, job: success.succeed(connection, job, artifact_sha256=OUTPUT),
-    "succeed with others": lambda connection, job: success.succeed_each(
-        connection, [Clean(job, 0, OUTPUT, b"", "", "JPEG", 1, 1, Changed(0.1), 1)]
-    ),
+    "succeed with others": succeed_with_others,
     "reuse": lambda connection, job: success.succeed(connection, job, artifact_sha256=OUTPUT, reused_from=1),
     "hold": hold,
     "hold like its twin": hold_like_its_twin,

@@ -15,6 +15,10 @@ def test_days_and_money_follow_from_the_quota_that_is_used() -> None:
     assert found.cost == Decimal(17_280)
 
 
+def test_a_single_photo_takes_as_long_as_its_call() -> None:
+    assert reckon(1, 50, 300).days == pytest.approx(300 / 86_400)
+
+
 def test_without_a_price_there_is_no_cost() -> None:
     assert reckon(1, 1, 1).cost is None
 

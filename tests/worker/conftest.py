@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from redis import Redis
 from sqlalchemy import Engine, text
 
@@ -101,6 +102,15 @@ class Bench:
 
 
 MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """Return a folder with one photo."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.linear_gradient("L").resize((600, 520)).convert("RGB").save(folder / "a.jpg", quality=90)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,12 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from core.errors import DatabaseDown
 from db import twins
 from db.jobs import ClaimedJob
 from tests.worker.conftest import MakeBench
 from worker.writes import Opened, Writes
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    Image.linear_gradient("L").resize((600, 520)).convert("RGB").save(folder / "a.jpg", quality=90)
-    return folder
 
 
 def test_a_call_of_which_nobody_knows_whether_it_was_opened_is_not_made_and_its_job_is_handed_back(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from sqlalchemy import text
 
 from core.states import Lane
@@ -19,14 +18,6 @@ from tests.worker.conftest import Bench, MakeBench
 from worker import call
 
 BAN_SECONDS = 1.0
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    Image.linear_gradient("L").resize((600, 520)).convert("RGB").save(folder / "a.jpg", quality=90)
-    return folder
 
 
 Act = Callable[[Bench], None]

@@ -24,14 +24,6 @@ from tests.worker.conftest import MakeBench
 from worker import paid_output, prepare
 
 
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    Image.linear_gradient("L").resize((600, 520)).convert("RGB").save(folder / "a.jpg", quality=90)
-    return folder
-
-
 @dataclass
 class Row:
     """One row of the error table."""

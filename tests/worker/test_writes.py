@@ -169,6 +169,7 @@ def test_what_a_lost_lease_has_paid_for_is_not_written(engine: Engine, writes: W
     assert one(engine, "SELECT answered_at IS NULL FROM attempts")
     assert not writes.succeed(clean(job, opened.attempt_id))
     assert state_of(engine, job.id) == "running"
+    assert one(engine, "SELECT count(*) FROM artifacts") == 0
 
 
 @pytest.mark.parametrize(("uri", "kept"), [("", 1), (URI, 0)], ids=["in the database", "in a store"])
