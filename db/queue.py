@@ -10,14 +10,14 @@ from core.states import JobState, Lane
 from db import locks
 from db.cancels import CALLED_OFF, WAITING
 from db.locks import Duty
-from db.plans import AT_PLACES, LIVE, PLACE, by_key
+from db.plans import ACTIVE, AT_PLACES, LIVE, PLACE, by_key
 from db.statements import text
 
 LOST_CODE = "worker_lost"
 MOST_ROUNDS = 5
 """So often is room filled up at once that some batches had too few jobs for; what is left of it, in the next turn."""
 LEADER_IDLE_SECONDS = 30.0
-"""A leader says something ten times a second. One that is frozen says nothing, and must not keep the lead."""
+"""A leader says something several times a second. One that is frozen says nothing, and must not keep the lead."""
 
 _LOST_MESSAGE = "The worker fell silent during the call; it may have been billed."
 _STATES = {
@@ -88,8 +88,15 @@ def try_to_lead(connection: Connection) -> bool:
     """
     if not locks.try_duty(connection, Duty.LEAD):
         return False
-    connection.exec_driver_sql(f"SET idle_session_timeout = {LEADER_IDLE_SECONDS * 1000:.0f}")
+    connection.exec_driver_sql(
+        f"SET idle_session_timeout = {LEADER_IDLE_SECONDS * 1000:.0f}; SET enable_seqscan = off; SET enable_sort = off"
+    )
     return True
+
+
+def go_on_leading(connection: Connection) -> bool:
+    """Keep the leader's session alive, and return whether any batch is active: without one, nothing can be due."""
+    return connection.execute(text(f"SELECT EXISTS (SELECT 1 FROM {ACTIVE} AS active)")).scalar_one() is True  # noqa: S608
 
 
 def count_live(connection: Connection, lane: Lane) -> int:

@@ -44,6 +44,9 @@ from producer.window import window_size
 log = structlog.stdlib.get_logger(__name__)
 
 TICK_SECONDS = 0.1
+IDLE_TICK_SECONDS = 0.2
+PATROL_SECONDS = 1.0
+IDLE_PATROL_SECONDS = 2.0
 STANDBY_SECONDS = 1.0
 FORGET_SECONDS = 600.0
 SUMMING_SECONDS = 5.0
@@ -102,6 +105,7 @@ class Dispatcher:
         self._turned_at = time.monotonic()
         self._leads = False
         self._is_behind = False
+        self._had_work = False
         self._window = 0
 
     @property
@@ -119,13 +123,12 @@ class Dispatcher:
         while not stop.is_set():
             self._turned_at = time.monotonic()
             try:
-                with self._engine.connect() as connection:
+                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                     if queue.try_to_lead(connection):
                         # The lock belongs to the session, which must not go back to the pool with it; and who leads
                         # for days takes none of those that all others share.
                         connection.detach()
                         processes.clear_leaders(connection)
-                        connection.commit()
                         log.info("leading")
                         self._leads = True
                         try:
@@ -145,23 +148,27 @@ class Dispatcher:
         self._next_patrol = 0.0
         self._lost.forget()
         while not stop.is_set():
-            leader.exec_driver_sql("SELECT 1")
-            leader.commit()
+            has_work = queue.go_on_leading(leader)
             self._turned_at = time.monotonic()
             try:
-                self.tick()
+                self.tick(has_work=has_work)
             except (RedisDown, DatabaseBusy) as error:
                 # Neither ends this session, and with it the lead.
                 log.warning("%s", error)
                 stop.wait(STANDBY_SECONDS)
-            stop.wait(TICK_SECONDS)
+            stop.wait(TICK_SECONDS if has_work else IDLE_TICK_SECONDS)
 
-    def tick(self) -> None:
-        """Do one round: fill the window of each lane and, once a second, look for what is stuck."""
-        if time.monotonic() >= self._next_patrol:
-            self._next_patrol = time.monotonic() + 1.0
-            self._patrol()
-        open_circuit, due = transact(self._engine, self._mark_due)
+    def tick(self, *, has_work: bool = True) -> None:
+        """Do one round: fill the window of each lane and, once a second, look for what is stuck.
+
+        Args:
+            has_work: Whether a batch is active; without one, nothing can be due.
+        """
+        if time.monotonic() >= self._next_patrol or (has_work and not self._had_work):
+            self._next_patrol = time.monotonic() + (PATROL_SECONDS if has_work else IDLE_PATROL_SECONDS)
+            self._patrol(has_work=has_work)
+        self._had_work = has_work
+        open_circuit, due = transact(self._engine, self._mark_due) if has_work else (None, {})
         for lane, jobs in due.items():
             if jobs:
                 self._publisher.publish([(job.id, job.dispatches) for job in jobs], lane)
@@ -193,13 +200,15 @@ class Dispatcher:
         by_key(connection)
         return window_size(self._options.rate, attempts.mean_latency_seconds(connection))
 
-    def _patrol(self) -> None:
-        self._window = transact(self._engine, self._measure_window)
-        for batch_id in transact(self._engine, batches.finish_settled):
-            log.info("the batch is finished", batch=batch_id)
+    def _patrol(self, *, has_work: bool) -> None:
+        if has_work:
+            self._window = transact(self._engine, self._measure_window)
+            for batch_id in transact(self._engine, batches.finish_settled):
+                log.info("the batch is finished", batch=batch_id)
+            self._judge_canaries()
         self._write_rest()
         transact(self._engine, tallies.fold)
-        self._look_at_money()
+        self._resume_affordable()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()
         self._lost.take_back()
@@ -217,15 +226,18 @@ class Dispatcher:
         cancelled = transact(self._engine, cancels.cancel_stragglers)
         self._is_behind = transact(self._engine, requeues.go_on) or cancelled > 0
 
-    def _look_at_money(self) -> None:
-        options = self._options
-        for verdict in transact(self._engine, lambda connection: canaries.judge(connection, options.canary_max_bad)):
+    def _judge_canaries(self) -> None:
+        most_bad = self._options.canary_max_bad
+        for verdict in transact(self._engine, lambda connection: canaries.judge(connection, most_bad)):
             end = "the rest follows" if verdict.is_good else "the batch is paused"
             log.info(
                 f"{verdict.bad} of {verdict.total} canaries are bad, {verdict.called_bad} of the {verdict.called} that "
                 f"were called; {end}",
                 batch=verdict.batch_id,
             )
+
+    def _resume_affordable(self) -> None:
+        options = self._options
         for batch_id in transact(
             self._engine, lambda connection: budgets.resume_affordable(connection, options.account, options.tariff)
         ):

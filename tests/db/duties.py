@@ -64,7 +64,13 @@ def _unqueue(connection: Connection) -> object:
     return queue.unqueue(connection, queue.list_unclaimed(connection, 0))
 
 
+def _go_on_leading(connection: Connection) -> object:
+    by_key(connection)
+    return queue.go_on_leading(connection)
+
+
 DISPATCHING: dict[str, Duty] = {
+    "lead": _go_on_leading,
     "window": lambda connection: queue.count_live(connection, Lane.BULK),
     "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),
     "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),

@@ -44,6 +44,25 @@ def test_no_more_than_the_window_goes_into_redis(engine: Engine, publisher: Publ
     assert len(publisher.list_waiting()) == window_size(5, None) == 20
 
 
+def test_work_that_comes_after_quiet_is_dispatched_in_the_same_turn(
+    engine: Engine, publisher: Publisher, dispatcher: Dispatcher
+) -> None:
+    job_ids = make_batch(engine, 3)
+    dispatcher.tick(has_work=False)
+    assert not waiting(publisher)
+    dispatcher.tick(has_work=True)
+    assert waiting(publisher) == set(job_ids)
+
+
+def test_only_with_an_active_batch_is_there_work(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert not queue.go_on_leading(connection)
+        make_batch(engine, 1)
+        assert queue.go_on_leading(connection)
+        connection.execute(text("UPDATE batches SET state = 'paused', pause_reason = 'by hand'"))
+        assert not queue.go_on_leading(connection)
+
+
 def test_interactive_jobs_are_not_kept_out_by_a_full_bulk_window(
     engine: Engine, publisher: Publisher, dispatcher: Dispatcher, redis_url: str
 ) -> None:
@@ -208,11 +227,11 @@ def test_a_frozen_leader_loses_the_lead_and_leads_again_later(
     first, second = Running(database_url, redis_url), Running(database_url, redis_url)
     frozen, thaw = threading.Event(), threading.Event()
 
-    def freeze() -> None:
+    def freeze(**_: bool) -> None:
         frozen.set()
         thaw.wait(30)
 
-    first.dispatcher.tick = freeze  # type: ignore[method-assign]
+    monkeypatch.setattr(first.dispatcher, "tick", freeze)
     first.start()
     assert frozen.wait(10)
     with engine.begin() as connection:
@@ -284,15 +303,14 @@ def test_a_statement_that_takes_too_long_does_not_cost_the_lead(
 ) -> None:
     monkeypatch.setattr(session, "STATEMENT_MS", 100)
     impatient = make_engine(database_url, pooled=False)
-    led, stop = threading.Event(), threading.Event()
+    stop = threading.Event()
     dispatcher = Dispatcher(impatient, publisher, OPTIONS, DECIDE_LOST)
     rounds: list[bool] = []
     tick = dispatcher.tick
 
-    def note() -> None:
-        led.set()
+    def note(*, has_work: bool) -> None:
         try:
-            tick()
+            tick(has_work=has_work)
         except DatabaseBusy:
             rounds.append(False)
             held.rollback()
