@@ -39,6 +39,7 @@ def batch_options(command: Command) -> Command:
             metavar="URL",
             help="Where photos begin that a catalogue names by a path (Magento).",
         ),
+        click.option("--strict", is_flag=True, help="Refuse a catalogue with a row that cannot be read."),
         click.option(
             "--image-col",
             multiple=True,
@@ -133,6 +134,7 @@ def read_batch_options(
     file_format: str | None,
     image_col: tuple[str, ...],
     base_url: str,
+    strict: bool = False,
 ) -> BatchOptions:
     """Return the options of a batch as typed.
 
@@ -156,7 +158,7 @@ def read_batch_options(
         canary=canary,
         max_calls=max_calls,
         max_cost=max_cost,
-        reading=Reading(file_format, image_col, base_url, allow_files=True),
+        reading=Reading(file_format, image_col, base_url, allow_files=True, is_strict=strict),
     )
 
 

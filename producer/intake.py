@@ -16,6 +16,7 @@ from core.states import Fit, JobState, Lane, Send
 from db import batches, budgets, canaries, requeues
 from db.cancels import CANCELLED
 from db.statements import text
+from producer.catalogue import faults
 from producer.catalogue.format import AS_IT_IS, Reading
 from producer.catalogue.item import Item, item_key, storable
 
@@ -66,17 +67,34 @@ class BatchOptions:
             "send": self.send.value,
             "force": self.force,
             "mask": self.mask,
-            "reading": asdict(self.reading),
+            "reading": {name: told for name, told in asdict(self.reading).items() if name != "is_strict"},
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a submission came to: its batch, how many jobs it added, and whether an unfinished batch goes on."""
+    """What a submission came to.
+
+    Args:
+        batch_id: Its batch.
+        added: How many jobs are new, also those of rows that cannot be read.
+        resumed: Whether an unfinished batch goes on.
+        faults: How many of what was handed in are rows that cannot be read.
+        first_fault: What is wrong with the first of them.
+    """
 
     batch_id: int
     added: int
     resumed: bool
+    faults: int = 0
+    first_fault: str = ""
+
+
+@dataclass(slots=True)
+class _Copied:
+    photos: int = 0
+    faults: int = 0
+    first_fault: str = ""
 
 
 def source_key(source: str, options: BatchOptions) -> str:
@@ -101,21 +119,26 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     # Before anything is locked: a source may take minutes to read.
-    seen = _copy(connection, islice(items, options.limit), options)
-    if seen == 0:
-        raise UsageError(f"No photo found in {name}. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
+    copied = _copy(connection, islice(items, options.limit), options)
+    if copied.photos == 0:
+        raise UsageError(
+            f"No photo found in {name}. Photos are JPEG, PNG, BMP and other image files, or URLs of them."
+            + (f" {copied.first_fault}" if copied.faults else "")
+        )
     key = source_key(source, options)
     gets_limits = not (options.max_calls is None and options.max_cost is None)
     found = batches.find_unfinished(connection, key, gets_limits=gets_limits)
     kept = json.dumps(options.as_dict() | {"source": source})
     batch_id = found or batches.create(connection, name=name, source_key=key, lane=options.lane, options=kept)
     statement = text(
-        "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, sku, elements, subject_elements, mask) "
+        "INSERT INTO jobs (batch_id, state, code, message, finished_at, source_uri, item_key, name, sku, elements, "
+        "subject_elements, mask) SELECT :batch_id, CASE WHEN fault IS NULL THEN 'pending' ELSE 'dead' END, "
+        "CASE WHEN fault IS NOT NULL THEN :code END, fault, CASE WHEN fault IS NOT NULL THEN now() END, source_uri, "
         # A temporary table is read in the order it was written, so that the first of several that are one job wins.
-        "SELECT :batch_id, 'pending', source_uri, item_key, name, sku, elements, subject_elements, mask FROM intake "
+        "item_key, name, sku, elements, subject_elements, mask FROM intake "
         "ON CONFLICT (batch_id, item_key) DO NOTHING"
     )
-    added = connection.execute(statement, {"batch_id": batch_id}).rowcount
+    added = connection.execute(statement, {"batch_id": batch_id, "code": faults.CODE}).rowcount
     budgets.set_limits(
         connection, batch_id, max_calls=options.max_calls, max_cost=options.max_cost, is_new=found is None
     )
@@ -126,7 +149,13 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     if added >= ANALYZED_FROM:
         # Else PostgreSQL plans with what was there before, until it looks by itself a minute or more later.
         connection.execute(text("ANALYZE (SKIP_LOCKED) jobs"))
-    return Intake(batch_id=batch_id, added=added, resumed=found is not None)
+    return Intake(
+        batch_id=batch_id,
+        added=added,
+        resumed=found is not None,
+        faults=copied.faults,
+        first_fault=copied.first_fault,
+    )
 
 
 def what_to_take_off(item: Item, options: BatchOptions) -> tuple[tuple[int, ...], tuple[int, ...], str | None]:
@@ -179,16 +208,16 @@ def _find_cancelled(connection: Connection, batch_id: int) -> list[int]:
     return list(connection.execute(statement, {"batch_id": batch_id}).scalars())
 
 
-def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) -> int:
+def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) -> _Copied:
     connection.execute(
         text(
             "CREATE TEMPORARY TABLE intake (source_uri text, item_key text, name text, sku text, "
-            "elements smallint[], subject_elements smallint[], mask text) ON COMMIT DROP"
+            "elements smallint[], subject_elements smallint[], mask text, fault text) ON COMMIT DROP"
         )
     )
     driver = connection.connection.driver_connection
     assert driver is not None
-    count = 0
+    copied = _Copied()
     with driver.cursor() as cursor, cursor.copy("COPY intake FROM STDIN") as copy:
         for item in items:
             elements, subject, mask = what_to_take_off(item, options)
@@ -201,10 +230,15 @@ def _copy(connection: Connection, items: Iterable[Item], options: BatchOptions) 
                     _array(elements),
                     _array(subject),
                     mask,
+                    item.fault or None,
                 )
             )
-            count += 1
-    return count
+            if item.fault:
+                copied.faults += 1
+                copied.first_fault = copied.first_fault or item.fault
+            else:
+                copied.photos += 1
+    return copied
 
 
 @cache

@@ -17,6 +17,7 @@ from core.settings import Settings
 from db import batches, history
 from db.history import CleanedUrl, Known
 from db.session import transact
+from producer.catalogue import faults
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
 from quote.inspection import Looker, PhotoWish, Seen
@@ -172,7 +173,10 @@ class _Counting:
         """Count a page of photos."""
         self._quote.photos += len(page)
         page = [wish for wish in page if self._is_new(self._items, wish.item_key)]
-        open_ones = list(self._without_ended(page))
+        for wish in page:
+            if wish.fault:
+                self._quote.refuse(faults.CODE, wish.name, wish.fault)
+        open_ones = list(self._without_ended([wish for wish in page if not wish.fault]))
         urls = [wish for wish in open_ones if not self._is_here(wish)]
         files = [wish for wish in open_ones if self._is_here(wish)]
         self._count_urls(urls)
@@ -274,7 +278,8 @@ def _digest(text: str) -> bytes:
 def _wishes(items: Iterable[Item], options: BatchOptions) -> Iterator[PhotoWish]:
     for item in items:
         elements, subject, mask = what_to_take_off(item, options)
-        yield PhotoWish(item.uri, item.name, elements, subject, mask, item_key(item, elements, subject))
+        key = item_key(item, elements, subject)
+        yield PhotoWish(item.uri, item.name, elements, subject, mask, key, item.fault)
 
 
 def _unfinished(connection: Connection, source: str, options: BatchOptions) -> batches.BatchRow | None:

@@ -32,6 +32,7 @@ class PhotoWish:
         subject_elements: What to take off the main subject.
         mask: The area to erase, as it was handed in.
         item_key: What makes it the same item when it is handed in again.
+        fault: Why its row names no photo, if it does not.
     """
 
     uri: str
@@ -40,6 +41,7 @@ class PhotoWish:
     subject_elements: tuple[int, ...]
     mask: str | None
     item_key: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from cli.database import open_database
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from cli.quoting.confirm import confirm, tell_quote
-from cli.running.clean import take_in
+from cli.running.clean import take_in, tell_of_faults
 from core.settings import load_settings
 from db import batches, callbacks, tallies
 from db.session import transact
@@ -55,9 +55,11 @@ def submit(
     if is_told:
         click.echo(f"Secret of callbacks (shown this once): {secret}", err=True)
     if as_json:
-        click.echo(json.dumps({"batch": intake.batch_id, "added": intake.added, "resumed": intake.resumed}))
+        told = {"batch": intake.batch_id, "added": intake.added, "resumed": intake.resumed}
+        click.echo(json.dumps(told | {"unreadable": intake.faults}))
         return
     click.echo(intake.batch_id)
+    tell_of_faults(intake)
     if batch is not None and batch.state == "paused":
         click.echo(f"Batch {batch.id} is paused ({batch.pause_reason}); see `cleanplate status {batch.id}`.", err=True)
     else:

@@ -141,4 +141,12 @@ def _say(intake: Intake, batch: batches.BatchRow | None) -> None:
     elif intake.resumed:
         click.echo(f"Batch {intake.batch_id} goes on where it stopped ({intake.added} photos are new).", err=True)
     else:
-        click.echo(f"Batch {intake.batch_id}: {intake.added} photos.", err=True)
+        click.echo(f"Batch {intake.batch_id}: {intake.added - intake.faults} photos.", err=True)
+    tell_of_faults(intake)
+
+
+def tell_of_faults(intake: Intake) -> None:
+    """Say how many rows cannot be read, if there are any."""
+    if intake.faults:
+        rows = "1 row cannot be read" if intake.faults == 1 else f"{intake.faults:,} rows cannot be read; the first"
+        click.echo(f"{rows}: {intake.first_fault} The others go on; `--strict` refuses such a file.", err=True)

@@ -28,7 +28,7 @@ BATCH: dict[str, Any] = {
     "counts": COUNTS,
     "eta_seconds": 67.0,
 }
-MADE: dict[str, Any] = {"id": 7, "added": 960, "resumed": False}
+MADE: dict[str, Any] = {"id": 7, "added": 960, "resumed": False, "unreadable": 0}
 JOB: dict[str, Any] = {
     "id": 4711,
     "batch_id": 7,

@@ -70,10 +70,11 @@ def making_router(tools: ApiContext) -> APIRouter:
         file_format: Annotated[Format | None, Query(alias="format")] = None,
         image_column: Annotated[list[Words], Query(alias="image-col", max_length=20)] = [],  # noqa: B006
         base_url: Annotated[Words, Query(alias="base-url")] = "",
+        strict: Annotated[bool, Query(description="Refuse a file with a row that cannot be read")] = False,
         key: IdempotencyKey = None,
     ) -> JSONResponse:
         """Make a batch of a catalogue file, which is the request's body; its format is found from its content."""
-        reading = Reading(file_format, tuple(image_column), base_url)
+        reading = Reading(file_format, tuple(image_column), base_url, is_strict=strict)
         asked = tools.read_options(options, reading)
 
         def work(connection: Connection) -> MadeOut:
@@ -118,4 +119,4 @@ def making_router(tools: ApiContext) -> APIRouter:
 
 def _made(connection: Connection, token: TokenRow, intake: Intake) -> MadeOut:
     audit.note(connection, actor_of(token), "submit", f"batch {intake.batch_id}", f"{intake.added} photos")
-    return MadeOut(id=intake.batch_id, added=intake.added, resumed=intake.resumed)
+    return MadeOut(id=intake.batch_id, added=intake.added, resumed=intake.resumed, unreadable=intake.faults)

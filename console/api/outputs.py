@@ -85,6 +85,7 @@ class MadeOut(ApiAnswer):
     id: int
     added: int = Field(description="Jobs that are new; the same photo twice is one job")
     resumed: bool
+    unreadable: int = Field(0, description="Rows that cannot be read; each is a dead job with its reason")
 
 
 class JobOut(ApiAnswer):

@@ -35,12 +35,14 @@ class Reading:
         image_columns: The columns of a table that hold photos; none for those its format knows.
         base_url: Where values that are no URL begin, or nothing.
         allow_files: Whether files of this machine may be named; not for what comes from elsewhere.
+        is_strict: Whether a row that cannot be read refuses the file; else it is one dead job, and the others run.
     """
 
     format: str | None = None
     image_columns: tuple[str, ...] = ()
     base_url: str = ""
     allow_files: bool = False
+    is_strict: bool = False
 
 
 AS_IT_IS = Reading(allow_files=True)
@@ -84,9 +86,9 @@ def read_catalogue(path: Path, reading: Reading = AS_IT_IS) -> Iterator[Item]:
     """
     found = find_format(path, reading)
     if found == JSONL:
-        return read_jsonl(path, allow_files=reading.allow_files)
+        return read_jsonl(path, allow_files=reading.allow_files, is_strict=reading.is_strict)
     if found == URLS:
-        return read_url_list(path)
+        return read_url_list(path, is_strict=reading.is_strict)
     if found == google_xml.NAME:
         return _checked(google_xml.read_feed(path), path, reading)
     if found == parquet.NAME:

@@ -25,6 +25,7 @@ class Item:
         subject_elements: What to take off the main subject; None for the batch's choice.
         mask: RLE area that wins over both lists, or None.
         version: What changes when the bytes behind the URI change (size and time of a file); part of its identity.
+        fault: Why a row names no photo; its job is dead from the start.
     """
 
     uri: str
@@ -34,6 +35,7 @@ class Item:
     subject_elements: tuple[int, ...] | None = None
     mask: str | None = None
     version: str = ""
+    fault: str = ""
 
 
 def item_key(item: Item, elements: tuple[int, ...], subject_elements: tuple[int, ...]) -> str:

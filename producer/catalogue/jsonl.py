@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
+from producer.catalogue.faults import faulty
 from producer.catalogue.folder import read_file
 from producer.catalogue.item import Item, name_from_url, read_elements, safe_name, storable
 from producer.catalogue.lines import read_lines
-from producer.catalogue.url_list import check_url
+from producer.catalogue.typed_url import read_url
 from removal.mask import Box, ask_for_boxes, ask_for_drawn, check_asked, read_box
 
 KNOWN = ("image_url", "path", "sku", "name", "elements", "subject_elements", "mask", "boxes")
@@ -18,18 +19,25 @@ _SLIP = 0.8
 _SLIPS = {"box": "boxes"}
 
 
-def read_jsonl(path: Path, *, allow_files: bool = True) -> Iterator[Item]:
+def read_jsonl(path: Path, *, allow_files: bool = True, is_strict: bool = False) -> Iterator[Item]:
     """Yield one item a line; a relative `path` starts at the folder of the file.
 
     Args:
         path: The file.
         allow_files: Whether rows may name files of this machine.
+        is_strict: Whether a line that cannot be used ends it.
 
     Raises:
-        UsageError: A line cannot be used; the message has its number.
+        UsageError: A line cannot be used, and it is strict; the message has its number.
     """
+    folder = path.resolve().parent
     for number, line in read_lines(path):
-        yield read_line(line, f"{path.name}, line {number}", path.resolve().parent, allow_files=allow_files)
+        try:
+            yield read_line(line, f"{path.name}, line {number}", folder, allow_files=allow_files)
+        except UsageError as error:
+            if is_strict:
+                raise
+            yield faulty(number, error)
 
 
 def read_line(line: str, where: str, folder: Path, *, allow_files: bool) -> Item:
@@ -61,7 +69,10 @@ def _read_row(row: dict[str, Any], where: str, folder: Path, *, allow_files: boo
     if (url is None) == (file is None):
         raise UsageError(f"{where} needs either `image_url` or `path` (it has: {', '.join(row) or 'nothing'}).")
     if url is not None:
-        item = Item(uri=check_url(url, where), name=name_from_url(url))
+        read = read_url(url)
+        if read is None:
+            raise UsageError(f"{where}: {url[:120]!r} is no http or https URL. Nothing was submitted.")
+        item = Item(uri=read, name=name_from_url(read))
     else:
         found = (folder / str(file)).resolve()
         item = read_file(found, folder) if found.is_relative_to(folder) else read_file(found, found.parent)

@@ -1,39 +1,44 @@
 """A text file with one photo URL a line; empty lines and lines that start with # are passed over."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from core.errors import UsageError
+from producer.catalogue.faults import faulty
 from producer.catalogue.item import Item, name_from_url
 from producer.catalogue.lines import read_lines
-
-# What a million lines look like; all others are looked at closely.
-_USUAL = re.compile(r"https?://[A-Za-z0-9.-]+(/[!-~]*)?")
+from producer.catalogue.typed_url import find_urls, read_url
 
 
-def read_url_list(path: Path) -> Iterator[Item]:
-    """Yield one item a URL.
+def read_url_list(path: Path, *, is_strict: bool = False) -> Iterator[Item]:
+    """Yield one item a URL; several in a line are several.
+
+    Args:
+        path: The file.
+        is_strict: Whether a line that is no URL ends it.
 
     Raises:
-        UsageError: A line is no http(s) URL; the message has its number.
+        UsageError: A line is no http(s) URL, and it is strict; the message has its number.
     """
     for number, line in read_lines(path):
-        if not line.startswith("#"):
-            yield Item(uri=check_url(line, f"{path.name}, line {number}"), name=name_from_url(line))
+        if line.startswith("#"):
+            continue
+        for place in find_urls(line):
+            if place.url is not None:
+                yield Item(uri=place.url, name=name_from_url(place.url))
+                continue
+            error = UsageError(_not_a_url(line, f"{path.name}, line {number}"))
+            if is_strict:
+                raise error
+            yield faulty(number, error)
 
 
 def check_url(value: str, where: str) -> str:
-    """Return the URL, or raise UsageError when it cannot be one."""
-    if _USUAL.fullmatch(value):
-        return value
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in value):
-        raise UsageError(f"{where}: {value[:120]!r} is no http or https URL. Nothing was submitted.")
+    """Return the URL, or raise UsageError when it is not one as it stands."""
+    if read_url(value) != value:
+        raise UsageError(_not_a_url(value, where))
     return value
+
+
+def _not_a_url(value: str, where: str) -> str:
+    return f"{where}: {value[:120]!r} is no http or https URL. Nothing was submitted."

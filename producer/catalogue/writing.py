@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 from xml.sax.saxutils import escape
 
+from core.errors import UsageError
 from producer.catalogue import google_xml, parquet
 from producer.catalogue.assembler import Record
 from producer.catalogue.format import JSONL, URLS, Reading, find_format, open_columns, parquet_columns
@@ -18,6 +19,7 @@ from producer.catalogue.jsonl import read_line
 from producer.catalogue.records import read_records, value_of, written
 from producer.catalogue.shape import Columns, is_photo
 from producer.catalogue.text import find_encoding, open_text
+from producer.catalogue.typed_url import Place, find_urls
 
 PAGE = 500
 """Rows that are looked up together."""
@@ -156,12 +158,15 @@ def _write_urls(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written) -
     out.write(encoding.mark)
     with open_text(path, encoding) as file:
         for page in _pages(file):
-            found = [_plain_url(line) for line in page]
-            new = new_urls(list(dict.fromkeys(storable(url) for url in found if url)))
-            for line, url in zip(page, found, strict=True):
-                replacement = counts.replace(url, new) if url else None
-                text = line.replace(url, replacement, 1) if url and replacement else line
-                out.write(text.encode(encoding.name))
+            found = [_urls_in(line) for line in page]
+            new = new_urls(list(dict.fromkeys(storable(place.url or "") for places in found for place in places)))
+            for line, places in zip(page, found, strict=True):
+                text, at = "", 0
+                for place in places:
+                    url = counts.replace(place.url or "", new)
+                    text += line[at : place.start] + (line[place.start : place.end] if url is None else url)
+                    at = place.end
+                out.write((text + line[at:]).encode(encoding.name))
 
 
 def _write_json_lines(path: Path, out: BinaryIO, new_of_items: NewOfItems, counts: Written) -> None:
@@ -170,29 +175,30 @@ def _write_json_lines(path: Path, out: BinaryIO, new_of_items: NewOfItems, count
     out.write(encoding.mark)
     with open_text(path, encoding) as file:
         for page in _pages(file):
-            places = [_find_json_url(line) for line in page]
-            items = [
-                read_line(line, path.name, folder, allow_files=True)
-                for line, place in zip(page, places, strict=True)
-                if place is not None
-            ]
-            new = iter(new_of_items(items))
-            for line, place in zip(page, places, strict=True):
-                url = None if place is None else counts.count(next(new))
-                if place is not None and url is not None:
-                    line = line[: place.start(2)] + json.dumps(url) + line[place.end(2) :]  # noqa: PLW2901
+            photos = [_read_json_line(line, folder) for line in page]
+            new = iter(new_of_items([photo[0] for photo in photos if photo is not None]))
+            for line, photo in zip(page, photos, strict=True):
+                url = None if photo is None else counts.count(next(new))
+                if photo is not None and url is not None:
+                    line = line[: photo[1].start(2)] + json.dumps(url) + line[photo[1].end(2) :]  # noqa: PLW2901
                 out.write(line.encode(encoding.name))
 
 
-def _find_json_url(line: str) -> re.Match[str] | None:
-    row = json.loads(line) if line.strip() else {}
+def _read_json_line(line: str, folder: Path) -> tuple[Item, re.Match[str]] | None:
+    """Return the photo of a line and where its URL stands; None when there is none."""
+    try:
+        item = read_line(line, "", folder, allow_files=True)
+    except UsageError:
+        return None
+    told = json.loads(line).get("image_url")
     # An object within may have a key of this name, too.
-    return next((each for each in _IMAGE_URL.finditer(line) if json.loads(each[2]) == row.get("image_url")), None)
+    place = next((each for each in _IMAGE_URL.finditer(line) if json.loads(each[2]) == told), None)
+    return None if place is None else (item, place)
 
 
-def _plain_url(line: str) -> str | None:
-    stripped = line.strip()
-    return stripped if stripped and not stripped.startswith("#") else None
+def _urls_in(line: str) -> list[Place]:
+    told = line.rstrip("\r\n")
+    return [] if told.lstrip().startswith("#") else [place for place in find_urls(told) if place.url is not None]
 
 
 def _write_parquet(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written, reading: Reading) -> None:

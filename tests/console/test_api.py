@@ -52,7 +52,7 @@ def made(api: httpx.Client, *urls: str, **more: Any) -> Any:
 
 def test_a_batch_of_urls(api: httpx.Client) -> None:
     found = made(api, A, B, A, name="Spring", options={"elements": [1, 4], "lane": "interactive", "max_calls": 5})
-    assert found == {"id": 1, "added": 2, "resumed": False}
+    assert found == {"id": 1, "added": 2, "resumed": False, "unreadable": 0}
     shown = api.get("batches/1").json()
     assert (shown["name"], shown["lane"], shown["state"], shown["max_calls"]) == ("Spring", "interactive", "active", 5)
     assert (shown["counts"]["total"], shown["counts"]["pending"], shown["eta_seconds"]) == (2, 2, 0.4)
@@ -272,7 +272,7 @@ def test_a_catalogue_file_as_the_body(api: httpx.Client, web: Web) -> None:
     csv = f"Handle,Image Src\nshoe,{A}\nboot,{B}\n".encode()
     asked = httpx.QueryParams({"name": "Shop", "lane": "interactive", "elements": ["1", "2"]})
     found = api.post("batches/catalogue", content=csv, params=asked, headers={"Content-Type": "text/csv"})
-    assert (found.status_code, found.json()) == (201, {"id": 1, "added": 2, "resumed": False})
+    assert (found.status_code, found.json()) == (201, {"id": 1, "added": 2, "resumed": False, "unreadable": 0})
     assert web.rows("SELECT sku, elements FROM jobs ORDER BY id")[0] == {"sku": "shoe", "elements": [1, 2]}
     bad = api.post("batches/catalogue", content=b"id,name\n1,Shoe\n", params={"name": "x"})
     assert "It has: 'id', 'name'" in problem(bad, 422)
@@ -286,7 +286,7 @@ def test_a_catalogue_file_as_the_body(api: httpx.Client, web: Web) -> None:
 def test_photos_as_files(api: httpx.Client, web: Web) -> None:
     files = [("files", (name, data, "image/jpeg")) for name, data in (("../a.jpg", b"one"), ("b.jpg", b"two"))]
     found = api.post("batches/files", files=files, params={"name": "Mine", "lane": "interactive"})
-    assert (found.status_code, found.json()) == (201, {"id": 1, "added": 2, "resumed": False})
+    assert (found.status_code, found.json()) == (201, {"id": 1, "added": 2, "resumed": False, "unreadable": 0})
     jobs = web.rows("SELECT source_uri, name FROM jobs ORDER BY id")
     assert [job["name"] for job in jobs] == ["_a.jpg", "b.jpg"]
     with web.engine.connect() as connection:

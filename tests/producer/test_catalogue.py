@@ -7,9 +7,13 @@ import pytest
 from PIL import Image
 
 from core.errors import UsageError
+from producer.catalogue.format import Reading
 from producer.catalogue.item import name_from_url, read_elements, safe_name
 from producer.catalogue.jsonl import read_jsonl
 from producer.catalogue.source import read_source
+
+STRICT = Reading(allow_files=True, is_strict=True)
+URL = "https://shop.example/a.jpg"
 
 
 def test_a_folder_is_read_in_order_with_the_folders_in_it(tmp_path: Path) -> None:
@@ -75,7 +79,7 @@ def test_what_json_lines_ask_to_erase(tmp_path: Path) -> None:
     masks = [item.mask for item in read_source(tmp_path / "m.jsonl")]
     assert masks == ["box 1,2,3,4 5,6,7,8", "box 1,2,3,4", "60x40: 10 5", "0 5 9 1", None]
     with pytest.raises(UsageError, match="file of this machine"):
-        list(read_jsonl(tmp_path / "m.jsonl", allow_files=False))
+        list(read_jsonl(tmp_path / "m.jsonl", allow_files=False, is_strict=True))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,19 @@ def test_what_json_lines_ask_to_erase(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_said(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=message):
-        list(read_source(tmp_path / name))
+        list(read_source(tmp_path / name, reading=STRICT))
+
+
+def test_a_row_that_cannot_be_read_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text(f"{URL}\nhello\n# note\nftp://no.example/a.jpg\n{URL}2\n")
+    (tmp_path / "m.jsonl").write_text(f'{{"image_url": "{URL}"}}\n{{broken\n{{"image_url": "{URL}2"}}\n')
+    for name, faults in (("urls.txt", ["line 2", "line 4"]), ("m.jsonl", ["line 2"])):
+        items = list(read_source(tmp_path / name))
+        assert [item.uri for item in items if not item.fault] == [URL, f"{URL}2"]
+        told = [item for item in items if item.fault]
+        assert [item.name for item in told] == faults
+        assert all(f"{name}, {item.name}" in item.fault for item in told)
+        assert not any("Nothing was submitted" in item.fault for item in told)
 
 
 def test_a_missing_source_is_said(tmp_path: Path) -> None:

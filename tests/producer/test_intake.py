@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.errors import UsageError
-from db import batches
+from db import batches, tallies
+from producer.catalogue.faults import faulty
+from producer.catalogue.format import AS_IT_IS
 from producer.catalogue.item import Item
 from producer.intake import ANALYZED_FROM, BatchOptions, Intake, submit
 from tests.db.rows import put
@@ -44,6 +46,32 @@ def test_a_finished_batch_is_left_alone(engine: Engine) -> None:
         put(connection, "dead")
         batches.finish_settled(connection)
     assert hand_in(engine, items("a.jpg")) == Intake(2, 1, False)
+
+
+def test_a_row_that_cannot_be_read_is_a_dead_job_and_the_others_run(engine: Engine) -> None:
+    photos = [*items("a.jpg"), faulty(2, "urls.txt, line 2: 'x' is no URL."), faulty(3, "urls.txt, line 3: no")]
+    found = hand_in(engine, photos)
+    assert (found.added, found.faults, found.first_fault) == (3, 2, "urls.txt, line 2: 'x' is no URL.")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT state, code, message, name FROM jobs ORDER BY id")).all()
+        counts = tallies.counts(connection, found.batch_id)
+    assert [tuple(row) for row in rows] == [
+        ("pending", None, None, "a.jpg"),
+        ("dead", "unreadable_row", "urls.txt, line 2: 'x' is no URL.", "line 2"),
+        ("dead", "unreadable_row", "urls.txt, line 3: no", "line 3"),
+    ]
+    assert (counts.pending, counts.dead) == (1, 2)
+    assert hand_in(engine, photos).added == 0
+
+
+def test_a_source_of_nothing_but_unreadable_rows_is_refused_with_the_first(engine: Engine) -> None:
+    with pytest.raises(UsageError, match=r"No photo found in t\..*line 2: no"):
+        hand_in(engine, [faulty(2, "line 2: no"), faulty(3, "line 3: no")])
+
+
+def test_how_strictly_a_source_is_read_makes_no_other_batch(engine: Engine) -> None:
+    hand_in(engine, items("a.jpg"))
+    assert hand_in(engine, items("a.jpg"), BatchOptions(reading=replace(AS_IT_IS, is_strict=True))).resumed
 
 
 def test_other_options_are_another_batch(engine: Engine) -> None:

@@ -1,0 +1,76 @@
+"""URLs as people and programs write them, read as a browser reads them."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+# What a million lines look like; all others are looked at closely.
+_USUAL = re.compile(r"https?://[A-Za-z0-9.-]+(/[!#-;=?-_a-z|~]*)?")
+_QUOTED = re.compile(r"[\"'<\u201c\u2018\u201e](.*)[\"'>\u201d\u2019\u201c][,;]?")
+_NO_SCHEME = re.compile(r"www\.[^\s/.]+\.[^\s/]+/")
+_BEGINS = re.compile(r"(?:^|(?<=[\s\"';|]))(?=https?://)", re.IGNORECASE)
+_BETWEEN = " \t,;|\"'"
+_AS_THEY_ARE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>`')
+
+
+def read_url(typed: str) -> str | None:
+    """Return the http(s) URL that somebody meant; None when it is none.
+
+    Space around it and quotes are passed over; space, quotes and what is not ASCII are percent-encoded, as the URL
+    Standard (url.spec.whatwg.org) has it.
+    """
+    if _USUAL.fullmatch(typed):
+        return typed
+    told = re.sub(r"[\t\r\n]", "", _bare(typed))
+    if told.startswith("//"):
+        told = f"https:{told}"
+    elif _NO_SCHEME.match(told):
+        told = f"https://{told}"
+    scheme, separator, rest = told.partition("://")
+    if scheme.lower() not in {"http", "https"} or not separator:
+        return None
+    host, slash, path = rest.replace("\\", "/").partition("/")
+    # A name in another script is a host's business; the client writes it as DNS wants it.
+    url = f"{scheme}://{host}{slash}{quote(path, safe=_AS_THEY_ARE, errors='replace')}"
+    try:
+        parts = urlsplit(url)
+        is_usable = bool(parts.hostname) and not any(each.isspace() or each in "\"'<>" for each in host)
+        _ = parts.port
+    except ValueError:
+        return None
+    return url if is_usable else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A URL in a line.
+
+    Args:
+        start: Where what was written begins, quotes not included.
+        end: Where it ends.
+        url: What it means; None when it is no URL.
+    """
+
+    start: int
+    end: int
+    url: str | None
+
+
+def find_urls(line: str) -> list[Place]:
+    """Return the URLs of a line: as a rule one, which is all of it."""
+    starts = [found.start() for found in _BEGINS.finditer(line)]
+    if len(starts) < 2:
+        starts = [0]
+    places = []
+    for start, stop in zip(starts, [*starts[1:], len(line)], strict=True):
+        told = line[start:stop].rstrip(_BETWEEN) if len(starts) > 1 else line[start:stop]
+        bare = _bare(told)
+        begin = start + told.find(bare)
+        places.append(Place(begin, begin + len(bare), read_url(bare)))
+    return places
+
+
+def _bare(told: str) -> str:
+    told = told.strip()
+    quoted = _QUOTED.fullmatch(told)
+    return quoted[1].strip() if quoted else told
