@@ -11,7 +11,7 @@ from cli.database import existing_database
 from cli.quoting.table import as_json, as_table
 from core.money import money
 from core.settings import Settings
-from producer.catalogue.source import identity, read_source
+from producer.catalogue.source import identity, read_source, tell_guess
 from producer.intake import BatchOptions
 from quote import Quote, make_quote
 from removal.limiter.view import present_rate
@@ -27,6 +27,7 @@ def tell_quote(settings: Settings, source: str, out: Path | None, options: Batch
         DatabaseDown: DATABASE_URL is set and does not answer.
     """
     quote = quote_for(settings, source, out, options)
+    _tell_guess(source, options)
     click.echo(as_json(quote) if json else as_table(quote))
 
 
@@ -45,6 +46,7 @@ def confirm(settings: Settings, source: str, out: Path | None, options: BatchOpt
         UsageError: The source cannot be used.
         click.Abort: The user said no.
     """
+    _tell_guess(source, options)
     asks = not yes and sys.stdin.isatty()
     most = min(over + 1, options.limit or over + 1) if asks else 1
     found = sum(1 for _ in islice(read_source(source, leave_out=out, reading=options.reading), most))
@@ -79,6 +81,11 @@ def quote_for(settings: Settings, source: str, out: Path | None, options: BatchO
             )
         finally:
             progress.clear()
+
+
+def _tell_guess(source: str, options: BatchOptions) -> None:
+    if guessed := tell_guess(source, options.reading):
+        click.echo(guessed, err=True)
 
 
 class _Progress:

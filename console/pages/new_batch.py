@@ -22,7 +22,7 @@ from db import audit, drafts, uploads
 from db.drafts import DroppedFile
 from db.session import transact
 from db.users import Role
-from producer.catalogue.format import FORMATS, Reading, read_catalogue
+from producer.catalogue.format import FORMATS, Reading, read_catalogue, tell_guess
 from producer.catalogue.item import Item, safe_name
 from producer.catalogue.source import is_photo
 from producer.intake import BatchOptions, submit
@@ -142,9 +142,11 @@ def _quote(
             rate=present_rate(settings.redis_url, settings.account, settings.removal_rate),
             photos=photos,
         )
+        guessed = "" if kind == PHOTOS else tell_guess(_written(files[0], folder), options.reading)
     names = ("photos", "duplicates", "cleaned", "cleaned_urls", "to_call", "urls", "fitted", "refused", "rate")
     return {
         **{each: getattr(found, each) for each in names},
+        "guessed": guessed,
         "price": str(found.price),
         "cost": str(found.cost),
         "seconds": found.seconds,

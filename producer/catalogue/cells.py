@@ -4,6 +4,7 @@ import re
 
 _BEFORE_URL = re.compile(r"([\s,;|]+)(?=https?://)", re.IGNORECASE)
 _COMMA = re.compile(r"(\s*,\s*)")
+_PARTS = re.compile(r"([,;|])")
 
 
 def split_urls(cell: str) -> list[str]:
@@ -17,3 +18,8 @@ def split_urls(cell: str) -> list[str]:
 def split_names(cell: str) -> list[str]:
     """Return the same for values that need not be URLs and are parted by commas."""
     return _COMMA.split(cell)
+
+
+def split_files(cell: str) -> list[str]:
+    """Return the same for names of files, parted by commas, semicolons or bars."""
+    return _PARTS.split(cell)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from core.errors import UsageError
 from producer.catalogue.cells import split_urls
@@ -72,6 +72,8 @@ class Columns:
         if self.escapes_commas:
             value = value.replace("\\,", ",")
         base = self.base_url.rstrip("/") + "/"
+        if base.startswith("file:"):
+            return storable(base + quote(value, errors="surrogateescape"))
         url = urljoin(base, value.lstrip("/")) if self.base_url and "://" not in value else value
         return storable(url)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from core.errors import UsageError
 from core.settings import process_settings
+from producer.catalogue import format
 from producer.catalogue.bucket import read_bucket
 from producer.catalogue.folder import PHOTO_SUFFIXES, read_file, read_folder
 from producer.catalogue.format import AS_IT_IS, Reading, read_catalogue
@@ -31,6 +32,18 @@ def title(source: str | Path) -> str:
 def is_bucket(source: str | Path) -> bool:
     """Whether a source is in an S3 bucket."""
     return isinstance(source, str) and source.startswith("s3://")
+
+
+def tell_guess(source: str | Path, reading: Reading) -> str:
+    """Return a sentence on where photos were found in a table, when no name of a column told; else nothing.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    path = Path(source)
+    if is_bucket(source) or not path.is_file() or is_photo(path):
+        return ""
+    return format.tell_guess(path, reading)
 
 
 def read_source(source: str | Path, *, leave_out: Path | None = None, reading: Reading = AS_IT_IS) -> Iterator[Item]:

@@ -2,17 +2,22 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from core.errors import UsageError
 from producer.catalogue.assembler import Assembler
+from producer.catalogue.header import ROWS_READ, find_header
 from producer.catalogue.text import Encoding, find_encoding, open_text
 
 DELIMITERS = ",\t;|"
 LONGEST_CELL = 1_000_000
+_SEPARATOR = re.compile(r'"?sep=([,;|\t])"?[;,|\t]*\r?\n', re.IGNORECASE)
 HEADER_BYTES = 1_000_000
 
 csv.field_size_limit(LONGEST_CELL)
@@ -27,12 +32,14 @@ class Table:
         encoding: Of its text.
         delimiter: Between its cells.
         header: The names of its columns, as written.
+        before: How many records come before the header.
     """
 
     path: Path
     encoding: Encoding
     delimiter: str
     header: tuple[str, ...]
+    before: int = 0
 
 
 def open_table(path: Path, known: Collection[str] = ()) -> Table | None:
@@ -49,19 +56,27 @@ def open_table(path: Path, known: Collection[str] = ()) -> Table | None:
     with path.open("rb") as file:
         head = file.read(HEADER_BYTES)[len(encoding.mark) :].decode(encoding.name, "ignore")
     best: tuple[str, ...] = ()
-    found = ""
-    for delimiter in DELIMITERS:
-        try:
-            columns = tuple(next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), []))
-        except csv.Error:
-            continue
+    found, before = "", 0
+    # Excel's own line, which says what is between the cells.
+    told = _SEPARATOR.match(head)
+    for delimiter in told[1] if told else DELIMITERS:
+        records = _first_records(head, delimiter)
+        number = find_header(records[1:], known) + 1 if told else find_header(records, known)
+        columns = tuple(records[number]) if number < len(records) else ()
         if len(columns) > max(1, len(best)):
-            best, found = columns, delimiter
+            best, found, before = columns, delimiter, number
     if found:
-        return Table(path, encoding, found, best)
-    alone = next(iter(head.splitlines()), "").strip().strip('"')
+        return Table(path, encoding, found, best, before)
+    alone = next(iter(head[told.end() if told else 0 :].splitlines()), "").strip().strip('"')
     # Parted by tabs, so that an URL with a comma in it is whole without quotes.
-    return Table(path, encoding, "\t", (alone,)) if alone.lower() in known else None
+    return Table(path, encoding, "\t", (alone,), 1 if told else 0) if alone.lower() in known else None
+
+
+def _first_records(head: str, delimiter: str) -> list[list[str]]:
+    records: list[list[str]] = []
+    with suppress(csv.Error):
+        records.extend(islice(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), ROWS_READ))
+    return records
 
 
 def read_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
@@ -81,7 +96,8 @@ def read_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
     with open_text(table.path, table.encoding) as file:
         reader = csv.reader(watched(file), delimiter=table.delimiter)
         try:
-            next(reader, None)
+            for _ in range(table.before + 1):
+                next(reader, None)
             for row in reader:
                 last, lines = lines, []
                 if row:

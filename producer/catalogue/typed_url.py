@@ -42,7 +42,7 @@ def read_url(typed: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FoundUrl:
     """A URL in a line.
 
     Args:
@@ -56,7 +56,7 @@ class Place:
     url: str | None
 
 
-def find_urls(line: str) -> list[Place]:
+def find_urls(line: str) -> list[FoundUrl]:
     """Return the URLs of a line: as a rule one, which is all of it."""
     starts = [found.start() for found in _BEGINS.finditer(line)]
     if len(starts) < 2:
@@ -66,7 +66,7 @@ def find_urls(line: str) -> list[Place]:
         told = line[start:stop].rstrip(_BETWEEN) if len(starts) > 1 else line[start:stop]
         bare = _bare(told)
         begin = start + told.find(bare)
-        places.append(Place(begin, begin + len(bare), read_url(bare)))
+        places.append(FoundUrl(begin, begin + len(bare), read_url(bare)))
     return places
 
 

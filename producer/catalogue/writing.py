@@ -13,13 +13,14 @@ from xml.sax.saxutils import escape
 from core.errors import UsageError
 from producer.catalogue import google_xml, parquet
 from producer.catalogue.assembler import Record
-from producer.catalogue.format import JSONL, URLS, Reading, find_format, open_columns, parquet_columns
+from producer.catalogue.format import JSON, JSONL, URLS, Reading, find_format, open_columns, parquet_columns
 from producer.catalogue.item import Item, storable
+from producer.catalogue.json_array import read_array, read_element
 from producer.catalogue.jsonl import read_line
 from producer.catalogue.records import read_records, value_of, written
 from producer.catalogue.shape import Columns, is_photo
 from producer.catalogue.text import find_encoding, open_text
-from producer.catalogue.typed_url import Place, find_urls
+from producer.catalogue.typed_url import FoundUrl, find_urls
 
 PAGE = 500
 """Rows that are looked up together."""
@@ -33,6 +34,18 @@ NewOfItems = Callable[[Sequence[Item]], Sequence[str | None]]
 Row = TypeVar("Row")
 
 _IMAGE_URL = re.compile(r'("image_url"\s*:\s*)("(?:[^"\\]|\\.)*")')
+
+
+@dataclass(frozen=True, slots=True)
+class _JsonPhoto:
+    """A photo in JSON, and where its URL stands, quotes included."""
+
+    item: Item
+    start: int
+    end: int
+
+    def with_url(self, text: str, url: str) -> str:
+        return text[: self.start] + json.dumps(url) + text[self.end :]
 
 
 @dataclass(slots=True)
@@ -80,6 +93,8 @@ def write_catalogue(
         _write_parquet(path, out, new_urls, counts, reading)
     elif found == JSONL:
         _write_json_lines(path, out, new_of_items, counts)
+    elif found == JSON:
+        _write_json_array(path, out, new_of_items, counts)
     elif found == URLS:
         _write_urls(path, out, new_urls, counts)
     else:
@@ -92,7 +107,7 @@ def _write_table(path: Path, out: BinaryIO, new_urls: NewUrls, counts: Written, 
     encode = partial(str.encode, encoding=table.encoding.name)
     out.write(table.encoding.mark)
     records = read_records(table)
-    for header in islice(records, 1):
+    for header in islice(records, table.before + 1):
         out.write(encode(table.delimiter.join(header.raw) + header.end))
     for page in _pages(records):
         new = new_urls(list(dict.fromkeys(url for record in page for url in _urls_of(record, columns))))
@@ -176,15 +191,36 @@ def _write_json_lines(path: Path, out: BinaryIO, new_of_items: NewOfItems, count
     with open_text(path, encoding) as file:
         for page in _pages(file):
             photos = [_read_json_line(line, folder) for line in page]
-            new = iter(new_of_items([photo[0] for photo in photos if photo is not None]))
+            new = iter(new_of_items([photo.item for photo in photos if photo is not None]))
             for line, photo in zip(page, photos, strict=True):
                 url = None if photo is None else counts.count(next(new))
-                if photo is not None and url is not None:
-                    line = line[: photo[1].start(2)] + json.dumps(url) + line[photo[1].end(2) :]  # noqa: PLW2901
-                out.write(line.encode(encoding.name))
+                text = line if photo is None or url is None else photo.with_url(line, url)
+                out.write(text.encode(encoding.name))
 
 
-def _read_json_line(line: str, folder: Path) -> tuple[Item, re.Match[str]] | None:
+def _write_json_array(path: Path, out: BinaryIO, new_of_items: NewOfItems, counts: Written) -> None:
+    encoding = find_encoding(path)
+    folder = path.resolve().parent
+    out.write(encoding.mark)
+    for page in _pages(read_array(path)):
+        photos = [_read_json_element(element.text, folder) for element in page]
+        new = iter(new_of_items([photo.item for photo in photos if photo is not None]))
+        for element, photo in zip(page, photos, strict=True):
+            url = None if photo is None else counts.count(next(new))
+            text = element.text if photo is None or url is None else photo.with_url(element.text, url)
+            out.write((element.before + text).encode(encoding.name))
+
+
+def _read_json_element(text: str, folder: Path) -> _JsonPhoto | None:
+    if not text.startswith('"'):
+        return _read_json_line(text, folder)
+    try:
+        return _JsonPhoto(read_element(text, "", folder, allow_files=False), 0, len(text))
+    except UsageError:
+        return None
+
+
+def _read_json_line(line: str, folder: Path) -> _JsonPhoto | None:
     """Return the photo of a line and where its URL stands; None when there is none."""
     try:
         item = read_line(line, "", folder, allow_files=True)
@@ -193,10 +229,10 @@ def _read_json_line(line: str, folder: Path) -> tuple[Item, re.Match[str]] | Non
     told = json.loads(line).get("image_url")
     # An object within may have a key of this name, too.
     place = next((each for each in _IMAGE_URL.finditer(line) if json.loads(each[2]) == told), None)
-    return None if place is None else (item, place)
+    return None if place is None else _JsonPhoto(item, place.start(2), place.end(2))
 
 
-def _urls_in(line: str) -> list[Place]:
+def _urls_in(line: str) -> list[FoundUrl]:
     told = line.rstrip("\r\n")
     return [] if told.lstrip().startswith("#") else [place for place in find_urls(told) if place.url is not None]
 

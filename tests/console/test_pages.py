@@ -522,6 +522,12 @@ def test_a_catalogue_is_quoted_and_submitted(web: Web, admin: Person) -> None:
     assert web.rows("SELECT max_calls FROM batches") == [{"max_calls": 1}]
 
 
+def test_a_quote_says_in_which_columns_photos_were_found(admin: Person) -> None:
+    table = b"sku,Bild\ns-1,https://shop.example/a.jpg\n"
+    asked = admin.post("/batches/new", files=[("files", ("shop.csv", table))], element=["1"])
+    assert "Photos found in &#39;Bild&#39;; “Image columns” names others." in admin.get(asked.headers["location"])
+
+
 @pytest.mark.parametrize(
     ("files", "form", "told"),
     [
