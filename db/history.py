@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from db import tallies
 from db.statements import text
 
 
@@ -24,6 +25,34 @@ def find_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[s
     )
     rows = connection.execute(statement, {"id": batch_id, "keys": keys})
     return {row.item_key: Known(row.state, row.code) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedItem:
+    """What an item was when it was cleaned."""
+
+    source_sha256: str
+    content_key: str
+
+
+def find_clean_batch(connection: Connection, source_key: str) -> tuple[int, int] | None:
+    """Return the newest batch of a source and its options, with its number of jobs, if it is finished and all clean."""
+    statement = text("SELECT id, state FROM batches WHERE source_key = :key ORDER BY id DESC LIMIT 1")
+    row = connection.execute(statement, {"key": source_key}).one_or_none()
+    if row is None or row.state != "finished":
+        return None
+    counts = tallies.counts(connection, row.id)
+    return (row.id, counts.total) if counts.succeeded == counts.total else None
+
+
+def find_clean_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[str, CleanedItem]:
+    """Return what those of a batch's items were that are clean, by item key."""
+    statement = text(
+        "SELECT item_key, source_sha256, content_key FROM jobs WHERE batch_id = :id AND item_key = ANY(:keys) "
+        "AND state = 'succeeded' AND source_sha256 IS NOT NULL AND content_key IS NOT NULL"
+    )
+    rows = connection.execute(statement, {"id": batch_id, "keys": keys})
+    return {row.item_key: CleanedItem(row.source_sha256, row.content_key) for row in rows}
 
 
 def find_contents(connection: Connection, keys: list[str], only_batch: int | None) -> dict[str, Known]:

@@ -23,6 +23,7 @@ IDLE_SECONDS = 10.0
 TOO_LARGE = "too_large"
 
 _HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
+_WHOLE = re.compile(r"bytes 0-([0-9]{1,15})/([0-9]{1,15})")
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -106,7 +107,7 @@ class Fetcher:
                 if response.status in _REDIRECTS and location is not None:
                     target = _follow(target, location)
                     continue
-                if response.status != 200:
+                if response.status != 200 and not _is_whole(response):
                     raise SourceUnreachable(
                         f"http_{response.status}", f"{_shown(target)} answered HTTP {response.status}.", response.status
                     )
@@ -215,6 +216,12 @@ def _shown(target: httpx.URL) -> str:
 
 def _too_large(target: httpx.URL, max_bytes: int) -> SourceRefused:
     return SourceRefused(TOO_LARGE, f"{_shown(target)} is larger than {max_bytes:,} bytes, the most taken.")
+
+
+def _is_whole(response: httpcore.Response) -> bool:
+    """Whether a part was sent, unasked, that is all there is (RFC 9110, 14.4)."""
+    told = _WHOLE.fullmatch(_header(response, b"content-range") or "") if response.status == 206 else None
+    return told is not None and int(told[1]) + 1 == int(told[2])
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:

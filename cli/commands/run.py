@@ -8,7 +8,7 @@ import click
 from cli.exporting.folder import prepare_folder
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from cli.quoting.confirm import confirm, tell_quote
-from cli.running.clean import clean, keep_originals
+from cli.running.clean import clean, keep_originals, recall
 from core.errors import AccountRefused
 from core.settings import load_settings
 
@@ -33,8 +33,10 @@ def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_ove
         raise click.UsageError("Missing option '--out': the folder that clean photos go to.")
     target = prepare_folder(out)
     keep_originals(source, target)
-    confirm(settings, source, target, options, yes=yes, over=confirm_over)
-    summary = clean(settings, source, target, options)
+    summary = recall(settings, source, target, options)
+    if summary is None:
+        confirm(settings, source, target, options, yes=yes, over=confirm_over)
+        summary = clean(settings, source, target, options)
     if as_json:
         click.echo(summary.as_json())
     if summary.stopped is None or not isinstance(summary.stopped, KeyboardInterrupt | AccountRefused):

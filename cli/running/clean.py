@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import click
 from sqlalchemy import Connection, Engine
 
+from cli.database import existing_database
 from cli.exporting.report import REPORT_NAME, write_reports
+from cli.running.again import find_clean
 from cli.running.checks import check_settings
 from cli.running.progress import make_display
 from cli.running.stops import CanaryFailed
@@ -17,8 +20,10 @@ from core.errors import AccountRefused, BudgetReached, UsageError
 from core.settings import Settings
 from db import batches, budgets, canaries, circuits, costs, failures, tallies
 from db.budgets import tariff_of
+from db.costs import Spent
 from db.migrate import upgrade
 from db.session import make_engine, now, transact
+from db.tallies import BatchCounts
 from localstack.stack import RUN_ROLES, LocalStack
 from producer.catalogue.source import identity, is_photo, read_source, title
 from producer.intake import BatchOptions, Intake, submit
@@ -37,6 +42,34 @@ def keep_originals(source: str, out: Path) -> None:
         raise UsageError(
             f"--out {out} is where the photos come from; name another folder, so that none is overwritten."
         )
+
+
+def recall(settings: Settings, source: str, out: Path, options: BatchOptions) -> RunSummary | None:
+    """Export and report a source that is clean as it stands, without a worker; None when something may be left to do.
+
+    Args:
+        settings: Of this process.
+        source: As typed.
+        out: An existing folder.
+        options: What to take off.
+    """
+    began = time.monotonic()
+    with existing_database(settings) as engine:
+        found = None if engine is None else find_clean(engine, settings.provider, source, out, options)
+        if engine is None or found is None:
+            return None
+        batch_id, total = found
+        report = write_reports(engine, batch_id, out, currency=settings.removal_currency)
+    return RunSummary(
+        batch=batch_id,
+        counts=BatchCounts(total=total, succeeded=total, reused=total),
+        spent=Spent(0, Decimal(0)),
+        currency=settings.removal_currency,
+        seconds=time.monotonic() - began,
+        out=out,
+        report=report,
+        failures=[],
+    )
 
 
 def clean(

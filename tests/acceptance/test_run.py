@@ -79,6 +79,12 @@ def test_a_folder_goes_in_and_comes_out_clean_and_again_for_nothing(
     second = cleanplate("run", photos, "--out", "clean", "--json")
     assert second.code == 0
     assert (second.json["succeeded"], second.json["reused"], second.json["calls"]) == (9, 9, 0)
+    # All of it is known to be clean as it stands, without a worker or another batch.
+    assert second.json["batch"] == 1
+    (photos / "p0000.jpg").unlink()
+    third = cleanplate("run", photos, "--out", "other", "--json")
+    assert (third.code, third.json["batch"], third.json["succeeded"], third.json["calls"]) == (0, 2, 8, 0)
+    assert not (tmp_path / "other" / "p0000.jpg").exists()
     assert sandbox.stats()["accepted"] == 9
 
 

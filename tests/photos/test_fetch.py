@@ -375,6 +375,31 @@ def test_a_server_that_is_not_there() -> None:
     assert caught.value.code == "connect_failed"
 
 
+@pytest.mark.parametrize(
+    ("told", "is_whole"),
+    [
+        ("bytes 0-5/6", True),
+        ("bytes 0-4/6", False),
+        ("bytes 1-5/6", False),
+        ("bytes 0-5/*", False),
+        ("", False),
+    ],
+)
+def test_a_part_that_is_the_whole_is_taken(told: str, is_whole: bool) -> None:
+    def behave(talk: Talk) -> None:
+        talk.read_request()
+        talk.answer(b"pixels", 206, f"Content-Range: {told}\r\n" if told else "")
+
+    with serving(behave) as server:
+        fetch = fetcher()
+        if is_whole:
+            assert fetch.get(server.url).data == b"pixels"
+        else:
+            with pytest.raises(SourceUnreachable, match="HTTP 206"):
+                fetch.get(server.url)
+        fetch.close()
+
+
 def test_credentials_reach_their_own_server_and_no_other() -> None:
     heads: list[tuple[int, bool]] = []
 

@@ -1,0 +1,88 @@
+"""A source that is handed in again: clean as it stands, or not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from cli.running.again import find_clean
+from core.content import content_key
+from db import batches
+from producer.catalogue.source import identity, read_source
+from producer.intake import BatchOptions, submit
+from tests.db.rows import put
+
+PROVIDER = "sandbox"
+OPTIONS = BatchOptions()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with three photos."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in "abc":
+        (photos / f"{name}.jpg").write_bytes(name.encode())
+    return photos
+
+
+def hand_in(engine: Engine, source: Path, options: BatchOptions = OPTIONS) -> None:
+    with engine.begin() as connection:
+        submit(connection, read_source(source), name="t", source=identity(source), options=options)
+    with engine.begin() as connection:
+        put(connection, "succeeded")
+        key = content_key(PROVIDER, "ab", options.elements, options.subject_elements, None)
+        connection.execute(text("UPDATE jobs SET source_sha256 = 'ab', content_key = :key"), {"key": key})
+        batches.finish_settled(connection)
+
+
+def found(engine: Engine, source: Path, options: BatchOptions = OPTIONS, provider: str = PROVIDER) -> object:
+    return find_clean(engine, provider, str(source), source / "out", options)
+
+
+def test_a_folder_that_is_clean_as_it_stands(engine: Engine, folder: Path) -> None:
+    assert found(engine, folder) is None
+    hand_in(engine, folder)
+    assert found(engine, folder) == (1, 3)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "one is new": lambda folder: (folder / "d.jpg").write_bytes(b"d"),
+    "one is gone": lambda folder: (folder / "a.jpg").unlink(),
+    "one changed": lambda folder: (folder / "a.jpg").write_bytes(b"other"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_folder_that_changed_is_not(engine: Engine, folder: Path, change: str) -> None:
+    hand_in(engine, folder)
+    CHANGES[change](folder)
+    assert found(engine, folder) is None
+
+
+@pytest.mark.parametrize("state", ["dead", "held", "pending", "cancelled"])
+def test_one_that_is_not_clean_is_enough(engine: Engine, folder: Path, state: str) -> None:
+    hand_in(engine, folder)
+    with engine.begin() as connection:
+        put(connection, state, "id = 2")
+    assert found(engine, folder) is None
+
+
+def test_what_another_provider_made_is_not_clean(engine: Engine, folder: Path) -> None:
+    hand_in(engine, folder)
+    assert found(engine, folder, provider="another") is None
+
+
+def test_what_is_to_be_paid_again_or_taken_off_otherwise_is_not_clean(engine: Engine, folder: Path) -> None:
+    hand_in(engine, folder)
+    for options in (replace(OPTIONS, force=True), replace(OPTIONS, elements=(1,))):
+        assert found(engine, folder, options) is None
+
+
+def test_of_urls_only_fetching_tells(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "urls.txt"
+    path.write_text("https://shop.example/a.jpg\n")
+    hand_in(engine, path)
+    assert found(engine, path) is None
