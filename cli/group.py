@@ -1,41 +1,54 @@
 """Every subcommand, under one name; each is imported only when it is asked for, so that commands start quickly."""
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
-COMMANDS = {
-    "run": "run:run",
-    "demo": "demo:demo",
-    "plan": "plan:show_plan",
-    "up": "roles:up",
-    "submit": "submit:submit",
-    "status": "status:status",
-    "watch": "status:watch",
-    "pause": "batch:pause",
-    "resume": "batch:resume",
-    "cancel": "batch:cancel",
-    "requeue": "batch:requeue",
-    "export": "batch:export",
-    "accept": "review:accept",
-    "reject": "review:reject",
-    "budget": "money:budget",
-    "costs": "money:show_costs",
-    "mask": "mask:mask",
-    "store": "store:store",
-    "user": "user:user",
-    "token": "token:token",
-    "connect": "connect:connect",
-    "connections": "connect:manage",
-    "doctor": "doctor:doctor",
-    "health": "health:health",
-    "worker": "roles:worker",
-    "dispatcher": "roles:dispatcher",
-    "web": "web:web",
-    "flower": "flower:flower",
-    "sandbox": "roles:sandbox",
-    "db": "roles:db",
+GROUPS = {
+    "Clean photos": {
+        "run": "run:run",
+        "demo": "demo:demo",
+        "plan": "plan:show_plan",
+        "mask": "mask:mask",
+    },
+    "Look after batches": {
+        "submit": "submit:submit",
+        "status": "status:status",
+        "watch": "status:watch",
+        "pause": "batch:pause",
+        "resume": "batch:resume",
+        "cancel": "batch:cancel",
+        "requeue": "batch:requeue",
+        "export": "batch:export",
+        "accept": "review:accept",
+        "reject": "review:reject",
+        "budget": "money:budget",
+        "costs": "money:show_costs",
+    },
+    "Let people and shops in": {
+        "user": "user:user",
+        "token": "token:token",
+        "connect": "connect:connect",
+        "connections": "connect:manage",
+    },
+    "Run it": {
+        "up": "roles:up",
+        "worker": "roles:worker",
+        "dispatcher": "roles:dispatcher",
+        "web": "web:web",
+        "flower": "flower:flower",
+        "sandbox": "roles:sandbox",
+    },
+    "See that it runs": {
+        "doctor": "doctor:doctor",
+        "health": "health:health",
+        "db": "roles:db",
+        "store": "store:store",
+    },
 }
+"""What each is for, and the command's module and name, in the order people meet them."""
+COMMANDS = {name: place for commands in GROUPS.values() for name, place in commands.items()}
 
 
 class Commands(click.Group):
@@ -52,6 +65,28 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(f"cli.commands.{module}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that was typed, or say which one may have been meant."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            ctx.fail(f"There is no command {args[0]!r}.{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does, whole, by what people want to do."""
+        widest = max(map(len, COMMANDS))
+        for title, names in GROUPS.items():
+            rows = []
+            for name in names:
+                command = self.get_command(ctx, name)
+                if command is not None:
+                    rows.append((name.ljust(widest), command.get_short_help_str(limit=500)))
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -72,6 +72,11 @@ def require(connection: Connection, batch_id: int) -> BatchRow:
     return found
 
 
+def count(connection: Connection) -> int:
+    """Return how many batches there are."""
+    return int(connection.execute(text("SELECT count(*) FROM batches")).scalar_one())
+
+
 def newest(
     connection: Connection, limit: int, *, before: int | None = None, state: str | None = None
 ) -> list[BatchRow]:

@@ -53,6 +53,11 @@ def list_recent(connection: Connection) -> list[Process]:
     return [Process(*row) for row in connection.execute(statement, {"alive": ALIVE_SECONDS, "kept": _KEPT_SECONDS})]
 
 
+def count_alive(connection: Connection, role: str) -> int:
+    """Return how many processes of a role are alive."""
+    return sum(each.is_alive and each.role == role for each in list_recent(connection))
+
+
 def forget_old(connection: Connection) -> int:
     """Forget processes that fell silent long ago; return how many."""
     statement = text("DELETE FROM processes WHERE seen_at < now() - make_interval(secs => :kept)")

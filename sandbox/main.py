@@ -15,6 +15,11 @@ from sandbox.server import SandboxServer
 from sandbox.settings import THROTTLE_STYLES, SandboxSettings
 
 SWITCH_SECONDS = 0.0005
+EPILOG = (
+    "Faults are what a call may be answered with: a resCode such as 801, http429 or another HTTP status, or one of "
+    f"{', '.join(sorted(faults.NAMED))}. A real account would have been charged after "
+    f"{', '.join(sorted(faults.CHARGED))}."
+)
 
 
 def serve(settings: SandboxSettings, *, port_file: Path | None = None) -> None:
@@ -83,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A stand-in removal API over HTTP.")
+    about = "A stand-in removal API over HTTP."
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=about, epilog=EPILOG)
     defaults = SandboxSettings()
     add = parser.add_argument
     add("--host", default=defaults.host, help="address to listen on (%(default)s)")
@@ -93,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--secret", default=defaults.secret, help="secret that signs calls (%(default)s)")
     add("--rate", type=float, default=defaults.rate, help="calls in any sliding second, 0 for no quota (%(default)s)")
     add("--latency", type=float, default=defaults.latency, help="seconds a call takes at least (%(default)s)")
-    add("--faults", default="", help="shares such as 801=0.05,timeout=0.01,drop=0.01")
+    add("--faults", default="", help="shares such as 801=0.05,timeout=0.01; names stand below")
     add("--seed", type=int, help="makes the choice of faulty calls repeatable")
     add("--names", default="", help="names that element 2 takes out, with commas between")
     add("--echo", action="store_true", help="never erase")

@@ -2,6 +2,7 @@
 
 import click
 
+from cli.colour import paint
 from cli.running.findings import examine
 from core.settings import load_settings
 
@@ -11,5 +12,6 @@ def doctor() -> int:
     """Say what is configured, whether it answers, and what would be called; exit 1 when something is wrong."""
     findings = list(examine(load_settings()))
     for finding in findings:
-        click.echo(f"{'ok  ' if finding.is_good else 'BAD '} {finding.name:<12} {finding.text}")
+        mark = paint("ok  ", "green") if finding.is_good else paint("BAD ", "red")
+        click.echo(f"{mark} {finding.name:<12} {finding.text}")
     return 0 if all(finding.is_good for finding in findings) else 1

@@ -7,6 +7,7 @@ import click
 from sqlalchemy import Connection, Engine
 
 from actions.budgets import describe_budget
+from cli.colour import paint
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option
 from cli.running.circuit import as_dict as circuit_as_dict
@@ -21,6 +22,7 @@ from db.batches import BatchRow
 from db.session import now, transact
 from db.tallies import BatchCounts
 
+MOST_BATCHES = 20
 MOST_HELD = 20
 MOST_WAITING = 3
 
@@ -32,7 +34,8 @@ def status(batch: int | None, as_json: bool) -> None:
     """Say how one batch stands, or the newest ones."""
     settings = load_settings()
     with open_database(settings) as engine:
-        rows = [find_batch(engine, batch)] if batch else transact(engine, lambda c: batches.newest(c, 20))
+        rows = [find_batch(engine, batch)] if batch else transact(engine, lambda c: batches.newest(c, MOST_BATCHES))
+        total = transact(engine, batches.count) if len(rows) == MOST_BATCHES else len(rows)
         found = [_describe(engine, row, settings) for row in rows]
         circuit = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
         details = transact(engine, lambda c: _details(c, rows[0], settings)) if batch and not as_json else []
@@ -44,6 +47,8 @@ def status(batch: int | None, as_json: bool) -> None:
     else:
         for line in (*map(_line, found), *details):
             click.echo(line)
+        if total > len(found) > 1:
+            click.echo(f"The newest {len(found)} of {total:,} batches; `cleanplate status BATCH` shows one.", err=True)
     if circuit is not None:
         click.echo(f"No calls are made: {describe_circuit(circuit)}", err=True)
 
@@ -99,7 +104,15 @@ def _line(row: dict[str, Any]) -> str:
     )
     why = f" ({row['pause_reason']})" if row["pause_reason"] else ""
     photos = f"{row['total']} photos: {numbers} · {row['calls']} calls"
-    return f"{row['batch']:>5}  {row['state']}{why}  {photos}  {row['name']}"
+    return f"{row['batch']:>5}  {paint(row['state'], _colour(row))}{why}  {photos}  {row['name']}"
+
+
+def _colour(row: dict[str, Any]) -> str:
+    if row["state"] == "paused":
+        return "yellow"
+    if row["dead"] or row["held"]:
+        return "red"
+    return "green" if row["state"] == "finished" else "blue"
 
 
 def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[str]:
@@ -113,10 +126,13 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
             f"       canary: {row.canary_state}; of {canary.total} photos {canary.succeeded} are clean, "
             f"{canary.dead} dead, {canary.held} held"
         )
+    held_in_all = tallies.counts(connection, row.id).held
     for held in failures.list_held(connection, row.id, MOST_HELD):
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:
             lines.append(f"         it has no output; `cleanplate requeue {row.id} --held` calls again")
+    if held_in_all > MOST_HELD:
+        lines.append(f"       {held_in_all - MOST_HELD:,} more are held; the report and the console show all")
     for code, count, message in failures.count_waiting_by_code(connection, row.id, MOST_WAITING):
         lines.append(f"       waiting again: {count} × {code}: {message}".rstrip(": "))
     stopped = why_stopped(connection, row, tallies.counts(connection, row.id), settings)

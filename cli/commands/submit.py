@@ -11,7 +11,7 @@ from cli.options import asking_options, batch_options, json_option, read_batch_o
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import take_in, tell_of_faults
 from core.settings import load_settings
-from db import batches, callbacks, tallies
+from db import batches, callbacks, processes, tallies
 from db.session import transact
 from producer.catalogue.url_list import check_url
 from producer.intake import Intake
@@ -52,6 +52,7 @@ def submit(
         intake, is_told = transact(engine, work)
         batch = transact(engine, lambda connection: batches.get(connection, intake.batch_id))
         counts = transact(engine, lambda connection: tallies.counts(connection, intake.batch_id))
+        workers = transact(engine, lambda connection: processes.count_alive(connection, "worker"))
     if is_told:
         click.echo(f"Secret of callbacks (shown this once): {secret}", err=True)
     if as_json:
@@ -63,4 +64,6 @@ def submit(
     if batch is not None and batch.state == "paused":
         click.echo(f"Batch {batch.id} is paused ({batch.pause_reason}); see `cleanplate status {batch.id}`.", err=True)
     else:
-        click.echo(f"{counts.unsettled} photos wait in batch {intake.batch_id}; `cleanplate up` runs them.", err=True)
+        running = {0: "no worker is running: `cleanplate up` starts one", 1: "1 worker is running"}
+        who = running.get(workers, f"{workers} workers are running")
+        click.echo(f"{counts.unsettled} photos wait in batch {intake.batch_id}; {who}.", err=True)

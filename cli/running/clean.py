@@ -118,6 +118,7 @@ def clean(
                     settings=settings,
                     display=make_display(),
                     check=stack.check,
+                    idle_note="starting a worker…",
                 )
             except (AccountRefused, BudgetReached, CanaryFailed, KeyboardInterrupt) as error:
                 stopped = error

@@ -1,5 +1,6 @@
 """Progress on stderr: a bar on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections import deque
@@ -8,11 +9,18 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Column
 
 from db.tallies import BatchCounts
 
 RATE_WINDOW_SECONDS = 10.0
+ETA_WINDOW_SECONDS = 60.0
+"""Longer, so that what is left does not jump about."""
+ETA_FROM_SECONDS, ETA_FROM_PHOTOS = 3.0, 3
 PLAIN_EVERY_SECONDS = 2.0
+
+
+_MINUTES_FROM = 600.0
 
 
 class Meter:
@@ -27,19 +35,25 @@ class Meter:
         self._samples: deque[tuple[float, int, int]] = deque()
 
     def describe(self, counts: BatchCounts, note: str) -> str:
-        """Return one line: photos/s, share of the quota used, retries, time left."""
+        """Return one line: photos/s, share of the quota used, retries, time left; only `note` before the first call."""
+        if note and not (counts.calls or counts.running or counts.total - counts.unsettled):
+            return note
         now, done = time.monotonic(), counts.total - counts.unsettled
         self._samples.append((now, done, counts.calls))
-        while now - self._samples[0][0] > RATE_WINDOW_SECONDS:
+        while now - self._samples[0][0] > ETA_WINDOW_SECONDS:
             self._samples.popleft()
-        then, done_then, calls_then = self._samples[0]
+        recent = next(each for each in self._samples if now - each[0] <= RATE_WINDOW_SECONDS)
+        then, done_then, calls_then = recent
         seconds = max(now - then, 1e-9)
         speed, calls = (done - done_then) / seconds, (counts.calls - calls_then) / seconds
         parts = [f"{speed:.1f} photos/s", f"quota {min(calls / self._quota, 1):.0%}", f"retries {counts.retries}"]
         if counts.dead or counts.held:
             parts.append(f"dead {counts.dead}" + (f", held {counts.held}" if counts.held else ""))
-        if speed > 0 and counts.unsettled:
-            parts.append(f"ETA {_clock(counts.unsettled / speed)}")
+        began, done_at_first, _ = self._samples[0]
+        came = done - done_at_first
+        # Nothing is told while nothing moves, or too little did to tell from.
+        if speed > 0 and counts.unsettled and came >= ETA_FROM_PHOTOS and now - began >= ETA_FROM_SECONDS:
+            parts.append(f"ETA {_clock(counts.unsettled * (now - began) / came)}")
         if note:
             parts.append(note)
         return " · ".join(parts)
@@ -67,7 +81,7 @@ class BarDisplay:
             SpinnerColumn(),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=Column(overflow="fold")),
             console=Console(stderr=True),
         )
         self._task: TaskID = self._progress.add_task("starting", total=None)
@@ -118,6 +132,7 @@ def make_display() -> Display:
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
+    step = 60 if seconds > _MINUTES_FROM else 5
+    minutes, rest = divmod(math.ceil(seconds / step) * step, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -11,7 +11,7 @@ from cli.running.progress import Display, Meter
 from cli.running.stops import CanaryFailed, go_on_if_affordable, why_stopped
 from core.errors import AccountRefused, BudgetReached, DatabaseDown
 from core.settings import Settings
-from db import batches, circuits, outages, tallies
+from db import batches, circuits, outages, processes, tallies
 from db.batches import ENDED, BatchRow
 from db.circuits import OpenCircuit
 from db.session import transact
@@ -20,6 +20,8 @@ from db.tallies import BatchCounts
 LOOK_EVERY_SECONDS = 0.25
 LOOK_PAUSE_FACTOR = 5
 DATABASE_PATIENCE_SECONDS = 30.0
+NO_WORKER = "no worker is running; `cleanplate up` starts one"
+FIRST_PHOTOS = "the first photos are on their way…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def wait_for_end(
     settings: Settings,
     display: Display,
     check: Callable[[], None] = lambda: None,
+    idle_note: str = NO_WORKER,
 ) -> BatchCounts:
     """Show progress until nothing of the batch is left to run, and return the counts.
 
@@ -57,6 +60,7 @@ def wait_for_end(
         settings: Whose account, quota and budget.
         display: Where progress goes.
         check: Called at each look; raises when waiting has become pointless.
+        idle_note: What to say as long as no worker is there.
 
     Raises:
         AccountRefused: The API refuses the account; the photos wait.
@@ -73,7 +77,8 @@ def wait_for_end(
                 lambda connection: look(connection, batch_id, settings.account),
                 patience_seconds=DATABASE_PATIENCE_SECONDS,
             )
-            display.show(glance.counts, meter.describe(glance.counts, _note(glance)))
+            note = _note(glance) or _first_note(engine, glance.counts, idle_note)
+            display.show(glance.counts, meter.describe(glance.counts, note))
             if glance.counts.unsettled == 0 or glance.batch.state in ENDED:
                 transact(engine, batches.finish_settled, patience_seconds=DATABASE_PATIENCE_SECONDS)
                 return glance.counts
@@ -102,6 +107,18 @@ def _raise_if_stopped(engine: Engine, glance: BatchGlance, settings: Settings) -
     stopped = transact(engine, ask, patience_seconds=DATABASE_PATIENCE_SECONDS)
     if stopped is not None:
         raise stopped
+
+
+def _first_note(engine: Engine, counts: BatchCounts, idle_note: str) -> str:
+    """Return what is waited for before anything has begun."""
+    if counts.calls or counts.running or counts.unsettled < counts.total:
+        return ""
+    alive = transact(
+        engine,
+        lambda connection: processes.count_alive(connection, "worker"),
+        patience_seconds=DATABASE_PATIENCE_SECONDS,
+    )
+    return FIRST_PHOTOS if alive else idle_note
 
 
 def _note(glance: BatchGlance) -> str:

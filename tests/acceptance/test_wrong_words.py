@@ -22,7 +22,7 @@ from tests.chaos.fleet import make_photos
         (["submit", "empty", "--dry-run"], "No photo found"),
         (["budget", "99"], "no batch"),
         (["costs", "99"], "no batch"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "no command"),
         (["status", "abc"], "abc"),
         (["status", "99"], "no batch"),
         (["pause", "99"], "no batch"),
