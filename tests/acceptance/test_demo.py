@@ -64,7 +64,7 @@ def still_running(folder: Path) -> list[str]:
 
 def stations(lines: list[str]) -> list[str]:
     """Return which of the known lines came, in their order; how far it was is left out."""
-    told = (THROTTLED.sub(without_throttled, line) for line in lines if "quota" not in line)
+    told = (THROTTLED.sub(without_throttled, line) for line in lines if not re.match(r"\d+/\d+ · ", line))
     return [next((each for each in STATIONS if line.startswith(each)), line) for line in told]
 
 
