@@ -4,16 +4,20 @@ from functools import partial
 
 import click
 
+from actions.standing import Level, find_standing
+from cli.colour import paint_standing
 from cli.database import open_database
 from cli.flower.address import with_flower
 from cli.running.console_link import make_console_link
 from cli.running.role import role_settings, stop_on_signals
 from core.settings import load_settings
 from db.migrate import upgrade
-from db.session import make_engine
+from db.session import make_engine, transact
 from localstack.orphan import watch_parent
 from localstack.stack import UP_ROLES, LocalStack
 from sandbox.erasers import why_plain
+
+STANDING_SECONDS = 2.0
 
 
 @click.command()
@@ -68,8 +72,16 @@ def up() -> None:
         click.echo(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
         engine = make_engine(stack.endpoints.database_url, pooled=False)
         click.echo(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
-        engine.dispose()
         click.echo(f"Flower: {settings.flower_public_url} ({settings.flower_basic_auth.get_secret_value()})", err=True)
-        while not stop.wait(1.0):
+        here = settings.model_copy(
+            update={"database_url": stack.endpoints.database_url, "redis_url": stack.endpoints.redis_url}
+        )
+        told: Level | None = None
+        while not stop.wait(STANDING_SECONDS):
             stack.check()
+            standing = transact(engine, lambda connection: find_standing(connection, here))
+            if standing.level != told:
+                click.echo(paint_standing(standing), err=True)
+                told = standing.level
+        engine.dispose()
     click.echo("Stopped. Photos that wait go on when it is up again.", err=True)

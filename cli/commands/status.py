@@ -7,7 +7,8 @@ import click
 from sqlalchemy import Connection, Engine
 
 from actions.budgets import describe_budget
-from cli.colour import paint
+from actions.standing import find_standing
+from cli.colour import paint, paint_standing
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option
 from cli.running.circuit import as_dict as circuit_as_dict
@@ -38,18 +39,22 @@ def status(batch: int | None, as_json: bool) -> None:
         total = transact(engine, batches.count) if len(rows) == MOST_BATCHES else len(rows)
         found = [_describe(engine, row, settings) for row in rows]
         circuit = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
+        standing = None if batch else transact(engine, lambda connection: find_standing(connection, settings))
         details = transact(engine, lambda c: _details(c, rows[0], settings)) if batch and not as_json else []
     told = circuit_as_dict(circuit)
     if as_json:
-        click.echo(json.dumps({**found[0], "circuit": told} if batch else {"batches": found, "circuit": told}))
+        whole = {"batches": found, "circuit": told, "standing": standing.as_dict() if standing else None}
+        click.echo(json.dumps({**found[0], "circuit": told} if batch else whole))
     elif not found:
         click.echo("There is no batch yet; `cleanplate submit SOURCE` makes one.")
     else:
+        if standing is not None:
+            click.echo(paint_standing(standing))
         for line in (*map(_line, found), *details):
             click.echo(line)
         if total > len(found) > 1:
             click.echo(f"The newest {len(found)} of {total:,} batches; `cleanplate status BATCH` shows one.", err=True)
-    if circuit is not None:
+    if circuit is not None and batch:
         click.echo(f"No calls are made: {describe_circuit(circuit)}", err=True)
 
 

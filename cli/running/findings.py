@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from actions.standing import Level, find_standing
 from cli.running.checks import CONNECT_SECONDS, ping_redis
 from cli.running.circuit import describe_circuit
 from core.errors import CleanplateError
@@ -40,12 +41,23 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _check("account", lambda: _account(settings))
     yield _check("budget", lambda: _budget(settings))
     yield _check("outputs", lambda: _store(settings))
+    if settings.database_url:
+        yield _standing(settings)
     yield _check("home", lambda: _home(settings.cleanplate_home))
     yield Finding(
         "workers",
         True,
         f"`run` and `up` start {settings.worker_processes} × {settings.worker_concurrency} calls in flight",
     )
+
+
+def _standing(settings: Settings) -> Finding:
+    engine = make_engine(settings.database_url, pooled=False)
+    try:
+        found = transact(engine, lambda connection: find_standing(connection, settings))
+    except CleanplateError as error:
+        return Finding("now", False, str(error))
+    return Finding("now", found.level in {Level.HEALTHY, Level.SLOW}, str(found))
 
 
 def _check(name: str, look: Callable[[], str]) -> Finding:

@@ -56,8 +56,8 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[R
     Raises:
         UsageError: PROXY_ADDRESSES or FETCH_ALLOW_PRIVATE cannot be read.
     """
-    guard, pages = Guard(engine, settings), Pages(settings)
     photos, glances = Photos(engine, settings), Glances(engine, settings)
+    guard, pages = Guard(engine, settings), Pages(settings, glances.stand)
     routers: tuple[APIRouter, ...] = (
         signing_in_router(engine, guard, pages),
         overview_router(guard, pages, glances, settings),

@@ -45,7 +45,7 @@ def live_router(engine: Engine, guard: Guard, pages: Pages, glances: Glances, se
             context = {"glance": glances.take(), "span": chosen, "spans": SPANS, "settings": settings}
             return {
                 name: pages.part(f"parts/{name}.html", visitor, **context)
-                for name in ("attention", "figures", "chart", "lanes", "newest", "fleet")
+                for name in ("standing", "attention", "figures", "chart", "lanes", "newest", "fleet")
             }
 
         return _stream(request, parts, still_may(request, visitor))
@@ -70,6 +70,7 @@ def live_router(engine: Engine, guard: Guard, pages: Pages, glances: Glances, se
                 grouped_at = time.monotonic()
             photos = transact(engine, lambda connection: find_photos(connection, batch_id, chosen, after))
             return {
+                "standing": pages.part("parts/standing.html", visitor),
                 "progress": pages.part("parts/progress.html", visitor, **context),
                 "actions": pages.part("parts/batch_actions.html", visitor, **context),
                 "held": pages.part("parts/batch_held.html", visitor, **context),

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 
+from actions.standing import Seen, Standing, judge, of_database
 from console.pages import chart
 from console.pages.chart import Chart
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor
+from core.errors import DatabaseDown
 from core.settings import Settings
 from core.states import BatchState
 from db import batches, budgets, call_rates, circuits, overview, processes, tallies
@@ -53,6 +55,7 @@ class Glance:
         paused_photos: Photos of those that wait.
         newest: Batches with their counts.
         processes: Who is alive, and who fell silent within a day.
+        standing: All of it in one line.
         charts: By span.
     """
 
@@ -68,6 +71,7 @@ class Glance:
     paused_photos: int
     newest: list[tuple[BatchRow, Tally]]
     processes: list[Process]
+    standing: Standing
     charts: dict[str, Chart]
 
     @property
@@ -75,11 +79,6 @@ class Glance:
         """The roles that nobody fills."""
         alive = {process.role for process in self.processes if process.is_alive}
         return [role for role in ROLES if role not in alive]
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether there is work."""
-        return any(lane.pending + lane.queued + lane.running for lane in self.lanes)
 
 
 class Glances:
@@ -105,6 +104,13 @@ class Glances:
                 self._taken_at = time.monotonic()
             return self._newest
 
+    def stand(self) -> Standing:
+        """Return how the whole stands, also when PostgreSQL does not say."""
+        try:
+            return self.take().standing
+        except DatabaseDown as error:
+            return of_database(error)
+
     def _look(self) -> Glance:
         limiter, redis_fails = None, False
         try:
@@ -118,13 +124,16 @@ class Glances:
         paused = batches.newest(connection, 20, state=BatchState.PAUSED)
         counted = tallies.tally(connection, [row.id for row in [*newest, *paused]])
         quota = self._settings.removal_rate
+        lanes = overview.look_at_lanes(connection)
+        circuit = circuits.find_open(connection, self._settings.account)
+        alive = processes.list_recent(connection)
         histories = {
             name: call_rates.history(connection, seconds=seconds, step_seconds=step)
             for name, (seconds, step) in SPANS.items()
         }
         return Glance(
-            lanes=overview.look_at_lanes(connection),
-            circuit=circuits.find_open(connection, self._settings.account),
+            lanes=lanes,
+            circuit=circuit,
             limiter=limiter,
             redis_fails=redis_fails,
             rate_now=_rate_now(histories["10m"]),
@@ -134,7 +143,8 @@ class Glances:
             paused=paused,
             paused_photos=sum(counted[row.id].counts.unsettled for row in paused),
             newest=[(row, counted[row.id]) for row in newest],
-            processes=processes.list_recent(connection),
+            processes=alive,
+            standing=judge(Seen(lanes, circuit, limiter, redis_fails, alive, overview.count_paused(connection), quota)),
             charts={
                 name: chart.draw(points, step_seconds=SPANS[name][1], quota=quota) for name, points in histories.items()
             },

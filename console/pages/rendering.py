@@ -1,7 +1,7 @@
 """Pages from templates, with the headers that keep other people's scripts and frames out."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from actions.standing import Standing
 from console.pages.visitor import Visitor
 from core.settings import Settings
 
@@ -38,10 +39,12 @@ class Pages:
 
     Args:
         settings: Currency, and where Flower is.
+        stand: Says how the whole stands.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stand: Callable[[], Standing]) -> None:
         self._settings = settings
+        self._stand = stand
         self._environment = Environment(
             loader=PackageLoader("console"),
             autoescape=select_autoescape(default=True),
@@ -95,6 +98,7 @@ class Pages:
         return self._environment.get_template(template).render(
             visitor=visitor,
             csrf=visitor.csrf if visitor else "",
+            standing=self._stand() if visitor else None,
             flower_url=self._settings.flower_public_url,
             uses_sandbox=self._settings.account == "sandbox",
             now=datetime.now(UTC),

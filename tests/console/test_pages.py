@@ -401,7 +401,7 @@ def test_a_live_batch_shows_buttons_photos_and_failures(web: Web, admin: Person)
             if line.startswith("data:"):
                 parts = json.loads(line.removeprefix("data:"))
                 break
-    assert {"progress", "actions", "held", "groups", "photo-1", "photo-2"} == set(parts)
+    assert {"standing", "progress", "actions", "held", "groups", "photo-1", "photo-2"} == set(parts)
     assert "Pause" in parts["actions"]
 
 
