@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from actions.budgets import why_used_up
+from actions.budgets import is_affordable, why_used_up
+from actions.questions import waits_for_canary, what_stays
 from core.settings import Settings
+from core.states import BatchState
 from db import audit, batches, budgets, cancels, circuits, tallies
 
 PAUSED_BY_HAND = "hand"
+PAST_CANARY = "although its canary failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,13 @@ class Steered:
         state: Where it stood before.
         is_changed: Whether that changed anything.
         photos: Of a cancel: how many are not called any more.
+        words: What else people should know; of a cancel, what it left as it was.
     """
 
     state: str
     is_changed: bool
     photos: int = 0
+    words: str = ""
 
 
 def pause(connection: Connection, actor: str, batch_id: int) -> Steered:
@@ -47,6 +52,9 @@ def pause(connection: Connection, actor: str, batch_id: int) -> Steered:
 def resume(connection: Connection, actor: str, batch_id: int, settings: Settings) -> Steered:
     """Let a paused batch go on, also past a canary that came out badly; a refused account is asked again at once.
 
+    Where a batch waits for something else, and its budget is used up as well, it stays as it is: it would only be
+    paused again. A used-up limit of the day lets it go on by itself after midnight, which is said.
+
     Args:
         connection: An open transaction.
         actor: Who acts, as the audit log names them.
@@ -55,22 +63,26 @@ def resume(connection: Connection, actor: str, batch_id: int, settings: Settings
 
     Raises:
         NotFound: There is no such batch.
-        BudgetReached: It waits for budget, and there is none.
+        BudgetReached: Its budget is used up.
     """
     found = batches.require(connection, batch_id)
-    if found.pause_reason == budgets.PAUSE_REASON:
-        used_up = why_used_up(connection, found, tallies.counts(connection, batch_id), settings)
-        if used_up is not None:
+    counts = tallies.counts(connection, batch_id)
+    words = ""
+    if found.state == BatchState.PAUSED and (counts.unsettled or found.pause_reason == budgets.PAUSE_REASON):
+        used_up = why_used_up(connection, found, counts, settings)
+        if used_up is not None and (found.pause_reason == budgets.PAUSE_REASON or not is_affordable(found, settings)):
             raise used_up
-    is_changed = batches.resume(connection, batch_id)
+        words = str(used_up or "")
+    is_changed = batches.resume(connection, batch_id, actor)
     if is_changed:
-        audit.note(connection, actor, "resume", f"batch {batch_id}")
+        past = PAST_CANARY if waits_for_canary(found) else ""
+        audit.note(connection, actor, "resume", f"batch {batch_id}", past)
         circuits.probe_now(connection, settings.account)
-    return Steered(found.state, is_changed)
+    return Steered(found.state, is_changed, words=words)
 
 
 def cancel(connection: Connection, actor: str, batch_id: int) -> Steered:
-    """End a batch: photos that are done stay, the rest is never called.
+    """End a batch: photos that are done, or held for review, stay; the rest is never called.
 
     Of many rows only the first are written here; `db.cancels.cancel_stragglers` goes on.
 
@@ -87,4 +99,5 @@ def cancel(connection: Connection, actor: str, batch_id: int) -> Steered:
     if photos is None:
         return Steered(state, is_changed=False)
     audit.note(connection, actor, "cancel", f"batch {batch_id}", f"{photos} photos")
-    return Steered(state, is_changed=True, photos=photos)
+    words = what_stays(tallies.counts(connection, batch_id))
+    return Steered(state, is_changed=True, photos=photos, words=words)

@@ -64,11 +64,12 @@ def why_used_up(
         settings: Whose account, price, currency and daily limit.
     """
     kept = f"{counts.succeeded} clean photos are kept, {counts.unsettled} wait"
-    if not _is_affordable(batch, settings):
+    if not is_affordable(batch, settings):
+        then = "and it goes on" if batch.pause_reason == budgets.PAUSE_REASON else "and resume it; then it goes on"
         return BudgetReached(
             f"The budget of batch {batch.id} is reached: {describe_budget(batch, settings)}. {kept}. Raise it with "
-            f"`cleanplate budget {batch.id} --max-calls N` (or --max-cost AMOUNT) or on the batch's page, and it goes "
-            f"on: {_GOES_ON}."
+            f"`cleanplate budget {batch.id} --max-calls N` (or --max-cost AMOUNT) or on the batch's page, {then}: "
+            f"{_GOES_ON}."
         )
     made, daily = budgets.used_today(connection, settings.account), settings.removal_daily_calls
     if daily is None or made < daily:
@@ -92,6 +93,7 @@ def describe_budget(batch: BatchRow, settings: Settings) -> str:
     return ", ".join(parts)
 
 
-def _is_affordable(batch: BatchRow, settings: Settings) -> bool:
+def is_affordable(batch: BatchRow, settings: Settings) -> bool:
+    """Whether a batch's limits leave room for a call."""
     calls_left = batch.max_calls is None or batch.calls_made < batch.max_calls
     return calls_left and (batch.max_cost is None or batch.cost_reserved + settings.removal_price <= batch.max_cost)

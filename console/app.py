@@ -18,7 +18,6 @@ from console.pages.console import add_console
 from console.requests import RequestIds
 from console.webhooks import webhooks_router
 from core.settings import Settings
-from removal.limiter.view import present_rate
 
 
 def make_app(engine: Engine, settings: Settings) -> FastAPI:
@@ -38,12 +37,7 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)
-    tools = ApiContext(
-        engine,
-        settings,
-        access(engine),
-        lambda: present_rate(settings.redis_url, settings.account, settings.removal_rate),
-    )
+    tools = ApiContext(engine, settings, access(engine))
     for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
         app.include_router(router, prefix="/v1")
     app.include_router(webhooks_router(engine, settings))

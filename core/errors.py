@@ -5,6 +5,7 @@ CleanplateError
 │   └── NotFound          there is nothing of this number or name
 ├── Refused               it cannot be done as things stand; nothing was changed
 │   └── BudgetReached     a batch's or the account's budget is used up  (exit 8)
+├── Declined              somebody was asked and said no; nothing was changed (exit 5)
 ├── UnavailableError      a server we need does not answer; try again      (exit 5)
 │   ├── DatabaseDown
 │   │   └── DatabaseBusy  it answers, but took too long over a statement or a lock
@@ -72,6 +73,12 @@ class BudgetReached(Refused):
     """A batch's or the account's budget is used up; what is left waits for more."""
 
     exit_code = 8
+
+
+class Declined(CleanplateError):
+    """Somebody was asked and said no; nothing was changed."""
+
+    exit_code = 5
 
 
 class SourceError(CleanplateError):

@@ -3,6 +3,7 @@
 from decimal import Decimal, InvalidOperation
 
 from core.errors import UsageError
+from core.settings import Settings
 
 MOST = Decimal(10) ** 12
 PLACES = 6
@@ -33,3 +34,19 @@ def money(amount: Decimal, currency: str) -> str:
     exponent = plain.as_tuple().exponent
     places = max(2, -exponent if isinstance(exponent, int) else 2)
     return f"{amount:,.{places}f} {currency}"
+
+
+def price_of(calls: int, settings: Settings) -> str:
+    """Return what so many calls cost at most, in words; empty when nobody said what one costs."""
+    if not settings.removal_price:
+        return "free" if settings.is_free else ""
+    cost = money(settings.removal_price * calls, settings.removal_currency)
+    return f"free (would be {cost})" if settings.is_free else cost
+
+
+def describe_calls(calls: int, settings: Settings) -> str:
+    """Return how many calls are meant, whether they are paid, and what they cost at most, in words."""
+    kind = "to the sandbox" if settings.is_free else "paid"
+    noun = "call" if calls == 1 else "calls"
+    told = f"{calls:,} {noun} {kind}" if settings.is_free else f"{calls:,} {kind} {noun}"
+    return f"{told}, {price_of(calls, settings) or 'at a price nobody told (REMOVAL_PRICE is not set)'}"

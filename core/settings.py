@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         return not self.removal_api_url and not self.removal_api_key
 
     @property
+    def is_free(self) -> bool:
+        """Whether calls cost nothing: a stand-in API answers them, which somebody else may have started."""
+        return self.uses_sandbox or self.removal_api_key == SANDBOX_KEY
+
+    @property
     def api_url(self) -> str:
         """The removal API's URL; empty while the sandbox is to be started."""
         return self.removal_api_url or (PROVIDER_URLS.get(self.removal_provider, "") if self.removal_api_key else "")

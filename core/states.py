@@ -76,7 +76,7 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.SUCCEEDED: frozenset(),
     # It succeeds when what was made again in its place does.
     JobState.DEAD: frozenset({JobState.PENDING, JobState.SUCCEEDED}),
-    JobState.HELD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED}),
+    JobState.HELD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.DEAD}),
     JobState.CANCELLED: frozenset({JobState.PENDING}),
 }
 

@@ -30,6 +30,7 @@ class BatchRow:
     calls_made: int
     cost_reserved: Decimal
     canary_state: str | None
+    canary_overridden_by: str | None
     callback_url: str | None
     created_at: datetime
     finished_at: datetime | None
@@ -37,7 +38,7 @@ class BatchRow:
 
 _COLUMNS = (
     "id, name, lane, state, pause_reason, options, max_calls, max_cost, calls_made, cost_reserved, canary_state, "
-    "callback_url, created_at, finished_at"
+    "canary_overridden_by, callback_url, created_at, finished_at"
 )
 
 
@@ -158,14 +159,19 @@ def pause(connection: Connection, batch_id: int, reason: str) -> bool:
     return changed == 1
 
 
-def resume(connection: Connection, batch_id: int) -> bool:
-    """Let a paused batch go on, past a canary that failed. Return whether it was paused."""
+def resume(connection: Connection, batch_id: int, by: str = "") -> bool:
+    """Let a paused batch go on, past a canary that failed. Return whether it was paused.
+
+    Args:
+        connection: An open transaction.
+        batch_id: Which.
+        by: Who says so; kept where a canary failed.
+    """
     statement = text(
-        "UPDATE batches SET state = 'active', pause_reason = NULL, "
-        "canary_state = CASE canary_state WHEN 'failed' THEN 'passed' ELSE canary_state END "
-        "WHERE id = :id AND state = 'paused'"
+        "UPDATE batches SET state = 'active', pause_reason = NULL, canary_overridden_by = CASE canary_state "
+        "WHEN 'failed' THEN coalesce(canary_overridden_by, :by) END WHERE id = :id AND state = 'paused'"
     )
-    return connection.execute(statement, {"id": batch_id}).rowcount == 1
+    return connection.execute(statement, {"id": batch_id, "by": by}).rowcount == 1
 
 
 def reopen(connection: Connection, batch_id: int) -> None:

@@ -16,6 +16,7 @@ from db.plans import by_key
 from db.statements import text
 
 PAUSE_REASON = "canary"
+PASSED, FAILED = "passed", "failed"
 LOOKED_AT = 2_000
 """So many of those that wait are looked at to choose more of them: all of a million would hold up the dispatcher."""
 
@@ -65,7 +66,7 @@ def judge(connection: Connection, most_bad: float) -> list[CanaryVerdict]:
             continue
         connection.execute(
             text("UPDATE batches SET canary_state = :state WHERE id = :id"),
-            {"id": row.id, "state": "passed" if is_good else "failed"},
+            {"id": row.id, "state": PASSED if is_good else FAILED},
         )
         if not is_good:
             batches.pause(connection, row.id, PAUSE_REASON)

@@ -23,10 +23,10 @@ Both times are the clock's (not the transaction's) and are read under a lock on 
 in which it happened.
 """
 
-_STOPPED = ("queued", "held", "pending")
-"""States of what a cancel ends, the few first."""
+_STOPPED = ("queued", "pending")
+"""States of what a cancel ends, the few first. What is held waits for a person's word, and may be paid for."""
 
-CANCELLED = f"(j.state = 'cancelled' OR (j.state NOT IN ('succeeded', 'dead') AND {CALLED_OFF}))"
+CANCELLED = f"(j.state = 'cancelled' OR (j.state NOT IN ('succeeded', 'dead', 'held') AND {CALLED_OFF}))"
 """As SQL: whether a job `j` of batch `b` was cancelled, also when its row does not say so yet."""
 
 WAITING = (
@@ -51,7 +51,7 @@ def states_in_order(states: Collection[str], condition: str) -> str:
 
 
 def cancel(connection: Connection, batch_id: int) -> int | None:
-    """End a batch; jobs in a call finish, all others are cancelled.
+    """End a batch; jobs in a call finish, held ones stay, all others are cancelled.
 
     From the commit on nothing more is called. Of many jobs only the first are cancelled here, so that it comes soon;
     `cancel_stragglers` goes on.
@@ -71,7 +71,7 @@ def cancel(connection: Connection, batch_id: int) -> int | None:
     connection.execute(text("DELETE FROM requeues WHERE batch_id = :id"), {"id": batch_id})
     counts = tallies.counts(connection, batch_id)
     _cancel_jobs(connection, [batch_id])
-    return counts.pending + counts.queued + counts.held
+    return counts.pending + counts.queued
 
 
 def cancel_stragglers(connection: Connection) -> int:

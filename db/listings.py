@@ -130,6 +130,7 @@ def list_jobs(
     state: str | None = None,
     code: str | None = None,
     sku: str | None = None,
+    only_canary: bool = False,
     after: int = 0,
     limit: int = 100,
 ) -> list[JobRow]:
@@ -141,6 +142,7 @@ def list_jobs(
         state: Only those in this state.
         code: Only those that ended with this code.
         sku: Only those of this product.
+        only_canary: Only those that went first.
         after: The last job id of the page before; 0 for the first page.
         limit: How many, at most.
     """
@@ -152,6 +154,8 @@ def list_jobs(
     by_key(connection)
     # What an index is made for has to be said for it to be used.
     only = ""
+    if only_canary:
+        return _list_canary(connection, batch_id, state=state, after=after, limit=limit)
     if sku is not None:
         order = in_index_order("batch_id", "sku", start=":after", values=(":batch", ":sku"))
         only = " AND sku IS NOT NULL" + (" AND code = :code" if code is not None else "")
@@ -174,6 +178,19 @@ def list_jobs(
     ids = list(connection.execute(text(find), values).scalars())
     rows = connection.execute(text(_JOB + "WHERE j.id = ANY(:ids) ORDER BY j.id"), {"ids": ids})
     return [JobRow(*row) for row in rows]
+
+
+def _list_canary(connection: Connection, batch_id: int, *, state: str | None, after: int, limit: int) -> list[JobRow]:
+    # A canary is small, and has an index of its own.
+    find = text(
+        "SELECT id FROM (SELECT id, state FROM jobs WHERE batch_id = :batch AND is_canary OFFSET 0) AS canary "
+        "WHERE id > :after AND (CAST(:state AS text) IS NULL OR state = :state) ORDER BY id LIMIT :limit"
+    )
+    values = {"batch": batch_id, "after": after, "limit": limit, "state": state}
+    ids = list(connection.execute(find, values).scalars())
+    return [
+        JobRow(*row) for row in connection.execute(text(_JOB + "WHERE j.id = ANY(:ids) ORDER BY j.id"), {"ids": ids})
+    ]
 
 
 def list_attempts(connection: Connection, job_id: int) -> list[AttemptRow]:

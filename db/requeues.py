@@ -77,7 +77,7 @@ def requeue(
     rest = 0
     if len(ids) == AT_ONCE:
         wanted = replace(wanted, after_id=ids[-1])
-        rest = _count_rest(connection, wanted)
+        rest = _count_rest(connection, wanted, AT_ONCE)
     batches.lock(connection, batch_id)
     if rest:
         statement = text(
@@ -89,6 +89,28 @@ def requeue(
     if count:
         batches.reopen(connection, batch_id)
     return count + rest
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Jobs that would go round again.
+
+    Args:
+        ids: The first of them.
+        rest: How many there are besides.
+    """
+
+    ids: list[int]
+    rest: int
+
+
+def find(connection: Connection, wanted: Wanted, most: int) -> Candidates:
+    """Return the jobs that `requeue` would send, the first so many by id; nothing is changed."""
+    running = _find_running(connection, wanted) if wanted.state == JobState.CANCELLED else []
+    values = {**asdict(wanted), "most": most}
+    ids = list(connection.execute(text(_found(wanted)), values).scalars())
+    rest = _count_rest(connection, replace(wanted, after_id=ids[-1]), len(ids)) if len(ids) == most else 0
+    return Candidates(running + ids, rest)
 
 
 def go_on(connection: Connection) -> bool:
@@ -162,7 +184,7 @@ _RUNS_CALLED_OFF = f"j.state || '' = 'running' AND {CALLED_OFF}"
 _OF_MESSAGE = f"(CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')})"
 _ALIKE = f"(CAST(:code AS text) IS NULL OR j.code = :code) AND {_OF_MESSAGE}"
 # Unless its batch is being cleared, none of its jobs is called off whose row does not say so.
-_OF_CANCELLED = ("cancelled", "pending", "queued", "held")
+_OF_CANCELLED = ("cancelled", "pending", "queued")
 
 
 def _found(wanted: Wanted, also: str = "true") -> str:
@@ -205,11 +227,11 @@ def _find_next(connection: Connection, wanted: Wanted, request: int | None = Non
     return list(connection.execute(text(statement), values).scalars())
 
 
-def _count_rest(connection: Connection, wanted: Wanted) -> int:
-    """Return how many there are after the first ones, which stand as they did."""
+def _count_rest(connection: Connection, wanted: Wanted, first: int) -> int:
+    """Return how many there are after the first so many, which stand as they did."""
     if wanted.state != JobState.CANCELLED and wanted.code is None and wanted.message is None:
         # It is kept count of.
-        return max(0, int(tallies.counts(connection, wanted.batch_id).as_dict()[wanted.state]) - AT_ONCE)
+        return max(0, int(tallies.counts(connection, wanted.batch_id).as_dict()[wanted.state]) - first)
     statement = text(f"SELECT count(*) FROM ({_found(wanted)}) AS rest")  # noqa: S608
     return int(connection.execute(statement, {**asdict(wanted), "most": None}).scalar_one())
 

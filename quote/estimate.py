@@ -21,6 +21,7 @@ from producer.catalogue import faults
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
 from quote.inspection import Looker, PhotoWish, Seen
+from quote.pace import seconds_for
 
 NO_PHOTOS: Mapping[str, bytes] = {}
 PAGE = 100
@@ -90,9 +91,9 @@ class Quote:
         return self.price * self.to_call
 
     @property
-    def seconds(self) -> float:
-        """How long the calls take at this rate."""
-        return self.to_call / self.rate
+    def seconds(self) -> int:
+        """How long the calls take at this rate, rounded up."""
+        return seconds_for(self.to_call, self.rate)
 
     def refuse(self, code: str, name: str, message: str) -> None:
         """Count a photo that would not be called."""

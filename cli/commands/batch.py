@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from actions import batches
+from actions import batches, questions
 from actions import requeue as send_again
 from actions.batches import Steered
 from cli.actor import actor
+from cli.consent import agree, yes_option
 from cli.database import find_batch, open_database
 from cli.exporting.catalogue import export_catalogue
 from cli.exporting.folder import prepare_folder
@@ -31,25 +32,32 @@ def pause(batch: int) -> None:
 
 @click.command()
 @batch_argument
-def resume(batch: int) -> None:
+@yes_option
+def resume(batch: int, yes: bool) -> None:
     """Let a paused batch go on, also past a canary that came out badly."""
     settings = load_settings()
     with open_database(settings) as engine:
+        question = transact(engine, lambda connection: questions.ask_resume(connection, batch, settings))
+        agree(question, yes=yes, otherwise=f"Batch {batch} stays paused.")
         done = transact(engine, lambda connection: batches.resume(connection, actor(), batch, settings))
-    click.echo(f"Batch {batch} goes on." if done.is_changed else _unchanged(batch, done))
+    click.echo(f"Batch {batch} goes on. {done.words}".rstrip() if done.is_changed else _unchanged(batch, done))
 
 
 @click.command()
 @batch_argument
-def cancel(batch: int) -> None:
-    """End a batch; photos that are done stay, the rest is never called."""
-    with open_database(load_settings()) as engine:
+@yes_option
+def cancel(batch: int, yes: bool) -> None:
+    """End a batch; photos that are done or held stay, the rest is never called."""
+    settings = load_settings()
+    with open_database(settings) as engine:
+        question = transact(engine, lambda connection: questions.ask_cancel(connection, batch, settings))
+        agree(question, yes=yes, otherwise=f"Batch {batch} is not cancelled.")
         done = transact(engine, lambda connection: batches.cancel(connection, actor(), batch))
         # Nothing is called any more; where no dispatcher runs nobody else would write that down.
         while transact(engine, cancels.cancel_stragglers):
             pass
-    cancelled = f"Batch {batch} is cancelled; {done.photos} photos were not called."
-    click.echo(cancelled if done.is_changed else _unchanged(batch, done))
+    cancelled = f"Batch {batch} is cancelled; {done.photos:,} photos will not be called. {done.words}"
+    click.echo(cancelled.rstrip() if done.is_changed else _unchanged(batch, done))
 
 
 def _unchanged(batch: int, done: Steered) -> str:
@@ -61,7 +69,8 @@ def _unchanged(batch: int, done: Steered) -> str:
 @click.option("--code", help="Only those that ended with this code, such as 801.")
 @click.option("--held", is_flag=True, help="Those that wait for a person, instead of the dead; may pay again.")
 @click.option("--cancelled", is_flag=True, help="Those that were cancelled, instead of the dead.")
-def requeue(batch: int, code: str | None, held: bool, cancelled: bool) -> None:
+@yes_option
+def requeue(batch: int, code: str | None, held: bool, cancelled: bool, yes: bool) -> None:
     """Send a batch's dead photos round again."""
     if held and cancelled:
         raise click.UsageError("--held and --cancelled are two requeues; give one, then the other.")
@@ -72,6 +81,10 @@ def requeue(batch: int, code: str | None, held: bool, cancelled: bool) -> None:
         return send_again.requeue(connection, actor(), batch, settings, state=state, code=code)
 
     with open_database(settings) as engine:
+        question = transact(
+            engine, lambda connection: questions.ask_requeue(connection, batch, settings, state=state, code=code)
+        )
+        agree(question, yes=yes, otherwise="Nothing was requeued.")
         count = transact(engine, work)
         # Of many only the first were sent; where no dispatcher runs nobody else would send the rest.
         while transact(engine, requeues.go_on):

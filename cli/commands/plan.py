@@ -8,10 +8,10 @@ import click
 
 from cli.amount import Amount
 from cli.options import json_option
-from cli.quoting.table import duration
 from core.money import money
 from core.settings import load_settings
 from quote.capacity import MOST_CONNECTIONS, MOST_REDIS_CORES, SECONDS_A_DAY, Capacity, reckon
+from quote.pace import about
 
 MOST_IMAGES = 10**12
 
@@ -88,7 +88,7 @@ def _lines(found: Capacity, currency: str) -> list[tuple[str, str]]:
 
 
 def _time(days: float) -> str:
-    return f"{days:,.1f} days" if days >= 2 else duration(days * SECONDS_A_DAY)
+    return f"{days:,.1f} days" if days >= 2 else about(days * SECONDS_A_DAY)
 
 
 def _size(megabytes: float) -> str:

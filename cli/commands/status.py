@@ -84,6 +84,7 @@ def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, An
             "succeeded": canary.succeeded,
             "dead": canary.dead,
             "held": canary.held,
+            "overridden_by": row.canary_overridden_by,
         }
     return {
         "batch": row.id,
@@ -127,8 +128,9 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
         lines.append(f"       cost: {money(spent.cost, settings.removal_currency)}, {spent.paid} calls paid")
     if row.canary_state:
         canary = canaries.count(connection, row.id)
+        past = f", resumed all the same by {row.canary_overridden_by}" if row.canary_overridden_by else ""
         lines.append(
-            f"       canary: {row.canary_state}; of {canary.total} photos {canary.succeeded} are clean, "
+            f"       canary: {row.canary_state}{past}; of {canary.total} photos {canary.succeeded} are clean, "
             f"{canary.dead} dead, {canary.held} held"
         )
     held_in_all = tallies.counts(connection, row.id).held

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
+from cli.consent import ask, on_terminal
 from cli.database import existing_database
 from cli.quoting.table import as_json, as_table
-from core.money import money
+from core.money import describe_calls
 from core.settings import Settings
 from producer.catalogue.source import identity, read_source, tell_guess
 from producer.intake import BatchOptions
 from quote import Quote, make_quote
-from removal.limiter.view import present_rate
+from quote.pace import present_pace
 
 TELL_EVERY_SECONDS = 0.2
 
@@ -28,7 +29,7 @@ def tell_quote(settings: Settings, source: str, out: Path | None, options: Batch
     """
     quote = quote_for(settings, source, out, options)
     _tell_guess(source, options)
-    click.echo(as_json(quote) if json else as_table(quote))
+    click.echo(as_json(quote) if json else as_table(quote, settings))
 
 
 def confirm(settings: Settings, source: str, out: Path | None, options: BatchOptions, *, yes: bool, over: int) -> None:
@@ -44,19 +45,17 @@ def confirm(settings: Settings, source: str, out: Path | None, options: BatchOpt
 
     Raises:
         UsageError: The source cannot be used.
-        click.Abort: The user said no.
+        Declined: The user said no.
     """
     _tell_guess(source, options)
-    asks = not yes and sys.stdin.isatty()
+    asks = not yes and on_terminal()
     most = min(over + 1, options.limit or over + 1) if asks else 1
     found = sum(1 for _ in islice(read_source(source, leave_out=out, reading=options.reading), most))
     if not asks or found <= over:
         return
     quote = quote_for(settings, source, out, options)
     if quote.to_call > over:
-        cost = f", about {money(quote.cost, quote.currency)}" if quote.price else ""
-        calls = "calls to the sandbox, which are free" if settings.uses_sandbox else f"paid calls to {settings.api_url}"
-        click.confirm(f"{quote.to_call} {calls}{cost}. Go on?", abort=True, err=True)
+        ask(f"Submit {source}? Up to {describe_calls(quote.to_call, settings)}.", "Nothing was submitted.")
 
 
 def quote_for(settings: Settings, source: str, out: Path | None, options: BatchOptions) -> Quote:
@@ -76,7 +75,7 @@ def quote_for(settings: Settings, source: str, out: Path | None, options: BatchO
                 items,
                 source=identity(source),
                 options=options,
-                rate=present_rate(settings.redis_url, settings.account, settings.removal_rate),
+                rate=present_pace(engine, settings),
                 tell=progress.show,
             )
         finally:

@@ -2,7 +2,10 @@
 
 import json
 
+from core.money import price_of
+from core.settings import Settings
 from quote import Quote, Refusal
+from quote.pace import about
 
 
 def as_json(quote: Quote) -> str:
@@ -26,7 +29,7 @@ def as_json(quote: Quote) -> str:
             "currency": quote.currency,
             "cost": float(quote.cost),
             "rate": quote.rate,
-            "seconds": round(quote.seconds, 1),
+            "seconds": quote.seconds,
             "within_budget": quote.within_budget,
             "fitted": quote.fitted,
             "fitting": dict(quote.steps),
@@ -34,7 +37,7 @@ def as_json(quote: Quote) -> str:
     )
 
 
-def as_table(quote: Quote) -> str:
+def as_table(quote: Quote, settings: Settings) -> str:
     """Return the table that `--dry-run` prints."""
     rows = [
         ("photos", quote.photos, ""),
@@ -53,18 +56,9 @@ def as_table(quote: Quote) -> str:
         for name, count, note in rows
         if count or name.strip() in {"photos", "unique", "to be called"}
     ]
-    lines.append(f"{'cost':<{width}} {_cost(quote)}")
-    lines.append(f"{'time':<{width}} about {duration(quote.seconds)} at {quote.rate:g} calls/s")
+    lines.append(f"{'cost':<{width}} {_cost(quote, settings)}")
+    lines.append(f"{'time':<{width}} about {about(quote.seconds)} at {quote.rate:g} calls/s")
     return "\n".join(lines)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours = whole // 60, whole // 3600
-    return f"{minutes} min {whole % 60} s" if hours == 0 else f"{hours} h {minutes % 60} min"
 
 
 def _example(refusal: Refusal) -> str:
@@ -86,7 +80,8 @@ def _about_calls(quote: Quote) -> str:
     return "; ".join(notes)
 
 
-def _cost(quote: Quote) -> str:
+def _cost(quote: Quote, settings: Settings) -> str:
+    told = price_of(quote.to_call, settings)
     if not quote.price:
-        return "unknown: REMOVAL_PRICE is not set"
-    return f"{quote.cost:,} {quote.currency} ({quote.to_call:,} × {quote.price})"
+        return told or "unknown: REMOVAL_PRICE is not set"
+    return f"{told} ({quote.to_call:,} × {quote.price})"

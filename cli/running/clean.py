@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection, Engine
 
+from actions.questions import waits_for_canary
 from cli.database import existing_database
 from cli.exporting.report import REPORT_NAME, write_reports
 from cli.running.again import find_clean
@@ -163,7 +164,7 @@ def take_in(connection: Connection, source: str, out: Path | None, options: Batc
         reason = batch.pause_reason if batch is not None else None
         if reason == budgets.PAUSE_REASON:
             budgets.resume_affordable(connection, settings.account, tariff_of(settings))
-        elif reason != canaries.PAUSE_REASON and batch is not None and batch.canary_state != "failed":
+        elif reason != canaries.PAUSE_REASON and batch is not None and not waits_for_canary(batch):
             batches.resume(connection, intake.batch_id)
     circuits.probe_now(connection, settings.account)
     return intake

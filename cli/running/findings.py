@@ -1,7 +1,6 @@
 """What is configured, what answers, and what would be called: what `cleanplate doctor` finds."""
 
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,10 +10,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from actions.standing import Level, find_standing
-from cli.running.checks import CONNECT_SECONDS, ping_redis
+from cli.running.checks import ping_redis
 from cli.running.circuit import describe_circuit
+from cli.running.probe import probe_api
 from core.errors import CleanplateError
-from core.money import money
+from core.money import price_of
 from core.net.addresses import AllowList
 from core.settings import Settings
 from db import budgets, circuits
@@ -99,13 +99,9 @@ def _api(settings: Settings) -> str:
         raise CleanplateError("REMOVAL_API_URL has no usable port") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CleanplateError("REMOVAL_API_URL is no http(s) URL")
-    try:
-        socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
-        raise CleanplateError(
-            f"nothing takes connections at {parts.hostname}:{port} ({error}); check REMOVAL_API_URL"
-        ) from error
-    quota = "trial quota" if settings.removal_trial else "paid calls"
+    probe_api(settings.api_url, parts.hostname, port)
+    quota = "calls to the sandbox, which are free" if settings.is_free else "paid calls"
+    quota = "trial quota" if settings.removal_trial and not settings.is_free else quota
     sent = "" if provider.takes_bytes else ", photos by their URLs only"
     return f"POST {_where(settings.api_url)}{parts.path}, {quota}, at most {settings.removal_rate:g} calls/s{sent}"
 
@@ -124,7 +120,7 @@ def _account(settings: Settings) -> str:
 
 def _budget(settings: Settings) -> str:
     price = settings.removal_price
-    cost = f"{money(price, settings.removal_currency)} a call" if price else "no price (REMOVAL_PRICE is not set)"
+    cost = f"{price_of(1, settings)} a call" if price else "no price (REMOVAL_PRICE is not set)"
     if settings.removal_daily_calls is None:
         return f"{cost}, no daily limit (REMOVAL_DAILY_CALLS is not set)"
     limit = f"{settings.removal_daily_calls} calls a day (UTC)"

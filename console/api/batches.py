@@ -8,14 +8,16 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from actions import batches as steered
+from actions import questions
 from actions import requeue as send_again
 from actions.budgets import set_limits
+from actions.questions import Question
 from console.api.access import actor_of
 from console.api.context import ApiContext, read_cost
-from console.api.fields import BatchId, Words
+from console.api.fields import BatchId, DryRun, Words
 from console.api.inputs import BudgetIn, RequeueIn
 from console.api.once import IdempotencyKey, run_once
-from console.api.outputs import BatchesOut, BatchOut, ChangedOut, JobsOut
+from console.api.outputs import BatchesOut, BatchOut, ChangedOut, DryRunOut, JobsOut
 from console.api.problems import responses
 from core.settings import Settings
 from core.states import JobState
@@ -24,6 +26,8 @@ from db.session import transact
 from db.tokens import Scope, TokenRow
 
 Steer = Callable[[Connection, str, int, Settings], int]
+Ask = Callable[[Connection, int, Settings], Question | None]
+ANSWER = DryRunOut | ChangedOut
 DENIED = responses(401, 403, 422)
 
 
@@ -39,7 +43,7 @@ def batches_router(tools: ApiContext) -> APIRouter:
         """List the newest batches."""
 
         def work(connection: Connection) -> BatchesOut:
-            rate = tools.rate()
+            rate = tools.rate_now(connection)
             found = batches.newest(connection, limit)
             return BatchesOut(batches=[BatchOut.of(row, tallies.counts(connection, row.id), rate) for row in found])
 
@@ -72,31 +76,57 @@ def batches_router(tools: ApiContext) -> APIRouter:
 
         return transact(engine, work)
 
-    def steering(name: str, what: str, steer: Steer) -> None:
+    @router.post("/{batch_id}/pause", response_model=ChangedOut, responses=responses(404, 409))
+    def pause(batch_id: BatchId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
+        """Stop making calls for a batch."""
+
+        def work(connection: Connection) -> ChangedOut:
+            return ChangedOut(changed=_pause(connection, actor_of(token), batch_id))
+
+        return run_once(engine, token, key, f"pause {batch_id}", work)
+
+    def steering(name: str, what: str, ask: Ask, steer: Steer) -> None:
         answers = responses(404, 409)
 
-        @router.post(f"/{{batch_id}}/{name}", response_model=ChangedOut, responses=answers, description=what, name=name)
-        def act(batch_id: BatchId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
+        @router.post(
+            f"/{{batch_id}}/{name}",
+            response_model=DryRunOut | ChangedOut,
+            responses=answers,
+            description=what,
+            name=name,
+        )
+        def act(
+            batch_id: BatchId, token: Operator, dry_run: DryRun = False, key: IdempotencyKey = None
+        ) -> JSONResponse:
             def work(connection: Connection) -> ChangedOut:
+                if dry_run:
+                    return tools.asked(ask(connection, batch_id, tools.settings))
                 return ChangedOut(changed=steer(connection, actor_of(token), batch_id, tools.settings))
 
-            return run_once(engine, token, key, f"{name} {batch_id}", work)
+            return run_once(engine, token, key, f"{name} {batch_id}{' dry run' if dry_run else ''}", work)
 
-    steering("pause", "Stop making calls for a batch.", _pause)
-    steering("resume", "Let a paused batch go on.", _resume)
-    steering("cancel", "End a batch; what waits is never called.", _cancel)
+    steering("resume", "Let a paused batch go on, also past a canary that failed.", questions.ask_resume, _resume)
+    steering("cancel", "End a batch; what waits is never called, what is held stays.", questions.ask_cancel, _cancel)
 
-    @router.post("/{batch_id}/requeue", response_model=ChangedOut, responses=responses(404, 409, 413, 415))
-    def requeue(batch_id: BatchId, asked: RequeueIn, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
+    @router.post("/{batch_id}/requeue", response_model=ANSWER, responses=responses(404, 409, 413, 415))
+    def requeue(
+        batch_id: BatchId, asked: RequeueIn, token: Operator, dry_run: DryRun = False, key: IdempotencyKey = None
+    ) -> JSONResponse:
         """Send a batch's dead, held or cancelled photos round again."""
 
         def work(connection: Connection) -> ChangedOut:
+            if dry_run:
+                question = questions.ask_requeue(
+                    connection, batch_id, tools.settings, state=asked.state, code=asked.code
+                )
+                return tools.asked(question)
             changed = send_again.requeue(
                 connection, actor_of(token), batch_id, tools.settings, state=asked.state, code=asked.code
             )
             return ChangedOut(changed=changed)
 
-        return run_once(engine, token, key, f"requeue {batch_id} {asked.model_dump_json()}", work)
+        what = f"requeue {batch_id} {asked.model_dump_json()}{' dry run' if dry_run else ''}"
+        return run_once(engine, token, key, what, work)
 
     @router.post("/{batch_id}/budget", response_model=BatchOut, responses=responses(404, 409, 413, 415))
     def budget(batch_id: BatchId, asked: BudgetIn, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
@@ -118,7 +148,7 @@ def batches_router(tools: ApiContext) -> APIRouter:
     return router
 
 
-def _pause(connection: Connection, actor: str, batch_id: int, _: Settings) -> int:
+def _pause(connection: Connection, actor: str, batch_id: int) -> int:
     return int(steered.pause(connection, actor, batch_id).is_changed)
 
 

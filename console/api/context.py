@@ -7,8 +7,9 @@ from decimal import Decimal
 from fastapi import HTTPException
 from sqlalchemy import Connection, Engine
 
+from actions.questions import Question
 from console.api.inputs import OptionsIn, PhotoIn
-from console.api.outputs import BatchOut, JobOut
+from console.api.outputs import AskedOut, BatchOut, DryRunOut, JobOut
 from core.money import SMALLEST
 from core.settings import Settings
 from db import batches, tallies
@@ -18,6 +19,7 @@ from db.tokens import Scope, TokenRow
 from producer.catalogue.format import Reading
 from producer.catalogue.item import Item, name_from_url
 from producer.intake import BatchOptions
+from quote.pace import moves, pace
 
 Require = Callable[[Scope], Callable[..., TokenRow]]
 
@@ -30,13 +32,15 @@ class ApiContext:
         engine: The database.
         settings: Of this process.
         require: Makes a dependency of a scope.
-        rate: Returns the calls per second the fleet goes at.
     """
 
     engine: Engine
     settings: Settings
     require: Require
-    rate: Callable[[], float]
+
+    def rate_now(self, connection: Connection) -> float | None:
+        """Return the calls per second the fleet goes at; None while nothing moves."""
+        return pace(connection, self.settings) if moves(connection, self.settings) else None
 
     def show_batch(self, connection: Connection, batch_id: int) -> BatchOut:
         """Return a batch as an answer.
@@ -45,7 +49,11 @@ class ApiContext:
             NotFound: There is none.
         """
         row = batches.require(connection, batch_id)
-        return BatchOut.of(row, tallies.counts(connection, batch_id), self.rate())
+        return BatchOut.of(row, tallies.counts(connection, batch_id), self.rate_now(connection))
+
+    def asked(self, question: Question | None) -> DryRunOut:
+        """Return what people are asked before something is done, and that nothing was done."""
+        return DryRunOut(changed=0, asked=AskedOut.of(question, self.settings.removal_currency))
 
     def show_job(self, row: JobRow) -> JobOut:
         """Return a job as an answer."""

@@ -26,7 +26,7 @@ BATCH: dict[str, Any] = {
     "max_calls": 1000,
     "max_cost": None,
     "counts": COUNTS,
-    "eta_seconds": 67.0,
+    "eta_seconds": 67,
 }
 MADE: dict[str, Any] = {"id": 7, "added": 960, "resumed": False, "unreadable": 0}
 JOB: dict[str, Any] = {
@@ -70,7 +70,7 @@ QUOTE: dict[str, Any] = {
     "currency": "USD",
     "cost": "10.42",
     "rate": 5.0,
-    "seconds": 104.2,
+    "seconds": 105,
 }
 LEDGER_LINE: dict[str, Any] = {
     "day": "2026-11-23",
@@ -95,7 +95,15 @@ LIMITER: dict[str, Any] = {
     "failed": 1,
     "latency_seconds": 1.1,
 }
+ASKED: dict[str, Any] = {
+    "question": "Requeue 312 dead photos of batch 7? Up to 312 paid calls, 6.24 USD.",
+    "photos": 312,
+    "calls": 312,
+    "cost": "6.24",
+    "currency": "USD",
+}
 CHANGED: dict[str, Any] = {"changed": 312}
+DRY_RUN: dict[str, Any] = {"changed": 0, "asked": ASKED}
 BATCH_IN: dict[str, Any] = {
     "name": "Spring catalogue",
     "photos": [

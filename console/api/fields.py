@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import ConfigDict, Field, StringConstraints
 
 MOST_ID = 2**63 - 1
@@ -11,6 +12,7 @@ SubjectElements = Annotated[list[Annotated[int, Field(ge=1, le=4)]], Field(max_l
 Elements = Annotated[SubjectElements, Field(min_length=1)]
 # PostgreSQL takes no NUL.
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=500)]
+DryRun = Annotated[bool, Query(description="Do nothing, and say what people are asked before it is done")]
 
 
 def like(example: dict[str, Any]) -> ConfigDict:

@@ -7,22 +7,22 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Path, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from actions.questions import ask_requeue_one
 from actions.requeue import requeue_one
 from actions.review import accept, reject
 from console.api.access import actor_of
 from console.api.context import ApiContext
-from console.api.fields import MOST_ID
+from console.api.fields import MOST_ID, DryRun
 from console.api.once import IdempotencyKey, run_once
-from console.api.outputs import AttemptOut, ChangedOut, JobDetailOut
+from console.api.outputs import AttemptOut, ChangedOut, DryRunOut, JobDetailOut
 from console.api.problems import responses
 from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, WantedPart, send
-from core.settings import Settings
 from db import artifacts, listings
 from db.listings import JobRow
 from db.session import transact
 from db.tokens import Scope, TokenRow
 
-Decide = Callable[[Connection, str, int, Settings], int]
+Decide = Callable[[Connection, str, int], int]
 JobId = Annotated[int, Path(ge=1, le=MOST_ID)]
 
 
@@ -76,27 +76,35 @@ def jobs_router(tools: ApiContext) -> APIRouter:
         )
         def act(job_id: JobId, token: Operator, key: IdempotencyKey = None) -> JSONResponse:
             def work(connection: Connection) -> ChangedOut:
-                return ChangedOut(changed=decide(connection, actor_of(token), job_id, tools.settings))
+                return ChangedOut(changed=decide(connection, actor_of(token), job_id))
 
             return run_once(engine, token, key, f"{name} {job_id}", work)
 
     deciding("accept", "Take the output of a held job as good.", _accept)
     deciding("reject", "Let go of the output of a held job; it is dead then.", _reject)
-    deciding("requeue", "Send a dead, held or cancelled job round again.", _requeue)
+
+    @router.post("/{job_id}/requeue", response_model=DryRunOut | ChangedOut, responses=responses(409))
+    def requeue(job_id: JobId, token: Operator, dry_run: DryRun = False, key: IdempotencyKey = None) -> JSONResponse:
+        """Send a dead, held or cancelled job round again."""
+
+        def work(connection: Connection) -> ChangedOut:
+            if dry_run:
+                _job_or_404(connection, job_id)
+                return tools.asked(ask_requeue_one(connection, job_id, tools.settings))
+            requeue_one(connection, actor_of(token), job_id, tools.settings)
+            return ChangedOut(changed=1)
+
+        return run_once(engine, token, key, f"requeue {job_id}{' dry run' if dry_run else ''}", work)
+
     return router
 
 
-def _accept(connection: Connection, actor: str, job_id: int, _: Settings) -> int:
+def _accept(connection: Connection, actor: str, job_id: int) -> int:
     return 1 + len(accept(connection, actor, job_id).twins)
 
 
-def _reject(connection: Connection, actor: str, job_id: int, _: Settings) -> int:
+def _reject(connection: Connection, actor: str, job_id: int) -> int:
     return 1 + len(reject(connection, actor, job_id).twins)
-
-
-def _requeue(connection: Connection, actor: str, job_id: int, settings: Settings) -> int:
-    requeue_one(connection, actor, job_id, settings)
-    return 1
 
 
 def _job_or_404(connection: Connection, job_id: int) -> JobRow:

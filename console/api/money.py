@@ -18,6 +18,7 @@ from db import costs, history
 from db.session import transact
 from db.tokens import Scope, TokenRow
 from producer.intake import what_to_take_off
+from quote.pace import pace, seconds_for
 from removal.limiter.errors import LimiterUnavailable
 from removal.limiter.view import look
 
@@ -51,7 +52,7 @@ def money_router(tools: ApiContext) -> APIRouter:
 
         def work(connection: Connection) -> QuoteOut:
             cleaned = count_cleaned(connection)
-            to_call, rate = len(wanted) - cleaned, tools.rate()
+            to_call, rate = len(wanted) - cleaned, pace(connection, settings)
             return QuoteOut(
                 photos=len(asked.photos),
                 unique=len(wanted),
@@ -61,7 +62,7 @@ def money_router(tools: ApiContext) -> APIRouter:
                 currency=settings.removal_currency,
                 cost=settings.removal_price * to_call,
                 rate=rate,
-                seconds=round(to_call / rate, 1),
+                seconds=seconds_for(to_call, rate),
             )
 
         return run_once(engine, token, key, f"quote {asked.model_dump_json()}", work)

@@ -5,12 +5,14 @@ from decimal import Decimal
 
 from pydantic import BaseModel, Field
 
+from actions.questions import Question
 from console.api import examples
 from console.api.fields import like
 from core.states import BatchState, JobState, Lane
 from db.batches import BatchRow
 from db.listings import AttemptRow, JobRow
 from db.tallies import BatchCounts
+from quote.pace import seconds_left
 
 
 class ApiAnswer(BaseModel):
@@ -50,12 +52,13 @@ class BatchOut(ApiAnswer):
     max_calls: int | None
     max_cost: Decimal | None
     counts: CountsOut
-    eta_seconds: float | None = Field(description="Until all that waits is called for, at the present rate")
+    eta_seconds: int | None = Field(
+        description="Until all that waits is called for, at the present rate; null while nothing moves"
+    )
 
     @classmethod
-    def of(cls, row: BatchRow, counts: BatchCounts, rate: float) -> "BatchOut":
+    def of(cls, row: BatchRow, counts: BatchCounts, rate: float | None) -> "BatchOut":
         """Return a batch and its counts as an answer."""
-        waits = row.state == BatchState.ACTIVE.value and counts.unsettled
         return cls(
             id=row.id,
             name=row.name,
@@ -65,7 +68,7 @@ class BatchOut(ApiAnswer):
             max_calls=row.max_calls,
             max_cost=row.max_cost,
             counts=CountsOut(**counts.as_dict()),
-            eta_seconds=round(counts.unsettled / rate, 1) if waits and rate > 0 else None,
+            eta_seconds=seconds_left(row.state, counts.unsettled, rate),
         )
 
 
@@ -172,12 +175,42 @@ class JobDetailOut(JobOut):
     history: list[AttemptOut]
 
 
+class AskedOut(ApiAnswer):
+    """What people are asked before something is done."""
+
+    model_config = like(examples.ASKED)
+
+    question: str
+    photos: int
+    calls: int = Field(description="At most, if each photo takes one")
+    cost: Decimal = Field(description="At most; 0 where calls are free or no price is known")
+    currency: str
+
+    @classmethod
+    def of(cls, question: Question | None, currency: str) -> "AskedOut | None":
+        """Return a question as an answer."""
+        if question is None:
+            return None
+        told = {name: getattr(question, name) for name in ("photos", "calls", "cost")}
+        return cls(question=question.words, currency=currency, **told)
+
+
 class ChangedOut(ApiAnswer):
     """What came of a request to change something."""
 
     model_config = like(examples.CHANGED)
 
     changed: int = Field(description="How many batches or jobs it changed")
+
+
+class DryRunOut(ChangedOut):
+    """What would come of a request to change something."""
+
+    model_config = like(examples.DRY_RUN)
+
+    asked: AskedOut | None = Field(
+        description="What people are asked before it is done; null when nothing is spent, or nothing changes"
+    )
 
 
 class QuoteOut(ApiAnswer):
@@ -193,7 +226,7 @@ class QuoteOut(ApiAnswer):
     currency: str
     cost: Decimal
     rate: float = Field(description="Calls per second")
-    seconds: float
+    seconds: int
 
 
 class LedgerLineOut(ApiAnswer):

@@ -1,7 +1,7 @@
 """Batches: all of them, one with its photos, and steering."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
@@ -9,8 +9,10 @@ from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData
 
 from actions import batches as steered
+from actions import questions
 from actions import requeue as send_again
-from actions.budgets import set_limits
+from actions.budgets import describe_budget, set_limits
+from actions.questions import Question
 from console.api.fields import MOST_ID
 from console.pages.batch_view import (
     PAGE,
@@ -21,13 +23,14 @@ from console.pages.batch_view import (
     look_at_batch,
     look_at_batches,
 )
-from console.pages.forms import Sent
+from console.pages.consent import Consent
+from console.pages.forms import Sent, field_of
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
-from core.errors import Refused
+from core.money import read_amount
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches
+from db import batches, budgets
 from db.failures import FailureGroup
 from db.listings import JobRow
 from db.session import transact
@@ -43,6 +46,7 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
     router = APIRouter(prefix="/batches")
     Viewer = Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]
     Operator = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
+    consent = Consent(engine, pages)
 
     @router.get("")
     def show_all(
@@ -89,20 +93,36 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         )
 
     @router.post("/{batch_id}/{action}")
-    def steer(batch_id: BatchId, action: str, visitor: Operator, sent: Sent) -> Response:
+    def steer(request: Request, batch_id: BatchId, action: str, visitor: Operator, sent: Sent) -> Response:
         if action not in STEERING:
             raise PageError(404, "There is no such thing to do with a batch.")
+        asked = Asked(sent, settings)
+
+        def ask(connection: Connection) -> Question | None:
+            return ASKING[action](connection, batch_id, asked) if action in ASKING else None
 
         def work(connection: Connection) -> str:
-            return STEERING[action](connection, visitor.user.name, batch_id, Asked(sent, settings))
+            return STEERING[action](connection, visitor.user.name, batch_id, asked)
 
-        try:
-            said = transact(engine, work)
-        except Refused as error:
-            said = str(error)
-        return pages.go(f"/batches/{batch_id}", said)
+        return consent.do(
+            request,
+            visitor,
+            sent,
+            ask=ask,
+            work=work,
+            back=f"/batches/{batch_id}",
+            instead=("Review the canary", canary_of(batch_id)) if action == "resume" else None,
+        )
 
     return router
+
+
+class EndedAlike(TypedDict):
+    """EndedAlike photos of a batch go round again."""
+
+    state: JobState
+    code: str | None
+    message: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +140,55 @@ def _pause(connection: Connection, actor: str, batch_id: int, _: Asked) -> str:
 
 def _resume(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
     done = steered.resume(connection, actor, batch_id, asked.settings)
-    return "It goes on." if done.is_changed else "It was not paused."
+    return f"It goes on. {done.words}".rstrip() if done.is_changed else "It was not paused."
 
 
 def _cancel(connection: Connection, actor: str, batch_id: int, _: Asked) -> str:
     done = steered.cancel(connection, actor, batch_id)
     if not done.is_changed:
         return "It had ended before."
-    return f"Cancelled: {done.photos:,} photos are not called any more. What is clean stays."
+    return f"Cancelled: {done.photos:,} photos will not be called. {done.words}".rstrip()
 
 
 def _requeue(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
-    code, message = _told(asked.sent, "code"), _told(asked.sent, "message")
-    state = asked.sent.get("state")
-    state = JobState(state) if state in {JobState.HELD, JobState.CANCELLED} else JobState.DEAD
-    found = send_again.requeue(connection, actor, batch_id, asked.settings, state=state, code=code, message=message)
-    return f"{found:,} {state} photos{f' with {code}' if code else ''} go round again."
+    which = _which(asked.sent)
+    found = send_again.requeue(connection, actor, batch_id, asked.settings, **which)
+    alike = f" with {which['code']}" if which["code"] else ""
+    return f"{found:,} {which['state']} photos{alike} go round again."
+
+
+def _ask_requeue(connection: Connection, batch_id: int, asked: Asked) -> Question | None:
+    return questions.ask_requeue(connection, batch_id, asked.settings, **_which(asked.sent))
+
+
+def _which(sent: FormData) -> EndedAlike:
+    state = sent.get("state")
+    return {
+        "state": JobState(state) if state in {JobState.HELD, JobState.CANCELLED} else JobState.DEAD,
+        "code": _told(sent, "code"),
+        "message": _told(sent, "message"),
+    }
 
 
 def _budget(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
-    told = str(asked.sent.get("max_calls") or "").strip()
-    if not (told.isascii() and told.isdecimal() and len(told) <= 12):
+    calls, cost = field_of(asked.sent, "max_calls"), field_of(asked.sent, "max_cost")
+    if calls and not (calls.isascii() and calls.isdecimal() and len(calls) <= 12):
         raise PageError(422, "Most calls is a whole number. Nothing was changed.")
-    set_limits(connection, actor, batch_id, asked.settings, max_calls=int(told))
-    return f"It may make {int(told):,} calls in all."
+    row = set_limits(
+        connection,
+        actor,
+        batch_id,
+        asked.settings,
+        max_calls=int(calls) if calls else None,
+        max_cost=read_amount(cost) if cost else None,
+    )
+    waits = " It still waits for budget." if row.pause_reason == budgets.PAUSE_REASON else ""
+    return f"Budget: {describe_budget(row, asked.settings)}.{waits}"
+
+
+def canary_of(batch_id: int) -> str:
+    """Return where the photos of a batch are seen that went first."""
+    return f"/batches/{batch_id}?canary=1#photos"
 
 
 def _told(sent: FormData, name: str) -> str | None:
@@ -151,4 +196,9 @@ def _told(sent: FormData, name: str) -> str | None:
     return value[:2000] if isinstance(value, str) and "\0" not in value else None
 
 
+ASKING = {
+    "cancel": lambda connection, batch_id, asked: questions.ask_cancel(connection, batch_id, asked.settings),
+    "resume": lambda connection, batch_id, asked: questions.ask_resume(connection, batch_id, asked.settings),
+    "requeue": _ask_requeue,
+}
 STEERING = {"pause": _pause, "resume": _resume, "cancel": _cancel, "requeue": _requeue, "budget": _budget}

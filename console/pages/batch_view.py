@@ -1,21 +1,23 @@
 """What is seen of a batch: how it stands, how long it takes, its photos, and what failed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 from sqlalchemy import Connection, Engine
 
+from actions.budgets import why_used_up
+from actions.questions import waits_for_canary
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, call_rates, circuits, failures, listings, tallies
+from db import batches, budgets, failures, listings, tallies
 from db.batches import BatchRow
 from db.failures import FailureGroup
 from db.listings import JobRow
 from db.session import transact
 from db.tallies import BatchCounts
-from removal.limiter.view import present_rate
+from quote.pace import moves, pace, seconds_left
 
 PAGE = 60
 MOST_GROUPS = 30
@@ -30,11 +32,18 @@ class BatchView:
         row: The batch.
         tally: Its counts and money.
         eta_seconds: How long what waits takes at the present rate; None when nothing moves.
+        stopped: Which budget it waits for, in words; empty when it waits for none.
     """
 
     row: BatchRow
     tally: tallies.Tally
-    eta_seconds: float | None
+    eta_seconds: int | None
+    stopped: str = ""
+
+    @property
+    def waits_for_canary(self) -> bool:
+        """Whether its canary failed, and a person is to say how it goes on."""
+        return self.row.state == BatchState.PAUSED and waits_for_canary(self.row)
 
     @property
     def counts(self) -> BatchCounts:
@@ -54,16 +63,17 @@ class Filter:
     state: str = ""
     code: str = ""
     sku: str = ""
+    canary: str = ""
 
     def query(self, **more: object) -> str:
         """Return the query of a page's URL."""
-        told = {"state": self.state, "code": self.code, "sku": self.sku} | more
+        told = {"state": self.state, "code": self.code, "sku": self.sku, "canary": self.canary} | more
         return urlencode({name: value for name, value in told.items() if value not in {"", None}})
 
 
-def choose(state: Words = "", code: Words = "", sku: Words = "") -> Filter:
+def choose(state: Words = "", code: Words = "", sku: Words = "", canary: Words = "") -> Filter:
     """Return which photos an address asks for; a state there is none of is no filter."""
-    return Filter(state if state in set(JobState) else "", code.strip(), sku.strip())
+    return Filter(state if state in set(JobState) else "", code.strip(), sku.strip(), "1" if canary else "")
 
 
 Chosen = Annotated[Filter, Depends(choose)]
@@ -77,7 +87,11 @@ def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchVie
     """
 
     def work(connection: Connection) -> BatchView:
-        return look_at_batches(connection, settings, [batches.require(connection, batch_id)])[0]
+        row = batches.require(connection, batch_id)
+        found = look_at_batches(connection, settings, [row])[0]
+        if row.pause_reason != budgets.PAUSE_REASON:
+            return found
+        return replace(found, stopped=str(why_used_up(connection, row, found.counts, settings) or ""))
 
     return transact(engine, work)
 
@@ -85,11 +99,10 @@ def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchVie
 def look_at_batches(connection: Connection, settings: Settings, rows: list[BatchRow]) -> list[BatchView]:
     """Return batches with their counts, and how long each takes at the pace of now."""
     counted = tallies.tally(connection, [row.id for row in rows])
-    pace = _pace(connection, settings)
+    rate = pace(connection, settings) if moves(connection, settings) else None
 
-    def eta(row: BatchRow) -> float | None:
-        unsettled = counted[row.id].counts.unsettled
-        return unsettled / pace if pace and unsettled and row.state == BatchState.ACTIVE else None
+    def eta(row: BatchRow) -> int | None:
+        return seconds_left(row.state, counted[row.id].counts.unsettled, rate)
 
     return [BatchView(row, counted[row.id], eta(row)) for row in rows]
 
@@ -102,6 +115,7 @@ def find_photos(connection: Connection, batch_id: int, chosen: Filter, after: in
         state=chosen.state or None,
         code=chosen.code or None,
         sku=chosen.sku or None,
+        only_canary=bool(chosen.canary),
         after=after,
         limit=PAGE,
     )
@@ -110,11 +124,3 @@ def find_photos(connection: Connection, batch_id: int, chosen: Filter, after: in
 def find_groups(connection: Connection, batch_id: int) -> list[FailureGroup]:
     """Return what failed, in groups."""
     return failures.group_failures(connection, batch_id, MOST_GROUPS)
-
-
-def _pace(connection: Connection, settings: Settings) -> float | None:
-    """Return the calls per second that come out well; None while nobody calls."""
-    if circuits.find_open(connection, settings.account) is not None:
-        return None
-    answered = call_rates.answered_lately(connection)
-    return answered or present_rate(settings.redis_url, settings.account, settings.removal_rate)

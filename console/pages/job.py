@@ -9,9 +9,11 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData
 
+from actions.questions import ask_requeue_one
 from actions.redo import RUNNING
 from actions.requeue import requeue_one
 from actions.review import accept, reject
+from console.pages.consent import Consent
 from console.pages.forms import Sent, field_of
 from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import Pages
@@ -50,18 +52,26 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
     router = APIRouter(prefix="/jobs")
     Viewer = Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]
     Acting = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
+    consent = Consent(engine, pages)
 
     @router.get("/{job_id}")
     def show(request: Request, job_id: JobId, visitor: Viewer) -> Response:
         return pages.show(request, "job.html", visitor, page=look_at_job(engine, job_id))
 
     @router.post("/{job_id}/requeue")
-    def requeue(job_id: JobId, visitor: Acting, sent: Sent) -> Response:
+    def requeue(request: Request, job_id: JobId, visitor: Acting, sent: Sent) -> Response:
         def work(connection: Connection) -> str:
             requeue_one(connection, visitor.user.name, job_id, settings)
             return f"Job {job_id} goes round again."
 
-        return pages.go(way_back(sent, f"/jobs/{job_id}"), said_of(work))
+        return consent.do(
+            request,
+            visitor,
+            sent,
+            ask=lambda connection: ask_requeue_one(connection, job_id, settings),
+            work=work,
+            back=way_back(sent, f"/jobs/{job_id}"),
+        )
 
     @router.post("/{job_id}/{verdict}")
     def decide(job_id: JobId, verdict: str, visitor: Acting, sent: Sent) -> Response:

@@ -27,7 +27,7 @@ from producer.catalogue.item import Item, safe_name
 from producer.catalogue.source import is_photo
 from producer.intake import BatchOptions, submit
 from quote import make_quote
-from removal.limiter.view import present_rate
+from quote.pace import present_pace
 
 PHOTOS, CATALOGUE = "photos", "catalogue"
 MOST_CATALOGUE_BYTES = 50_000_000
@@ -139,7 +139,7 @@ def _quote(
             items,
             source=f"console {_digest(files)}",
             options=options,
-            rate=present_rate(settings.redis_url, settings.account, settings.removal_rate),
+            rate=present_pace(engine, settings),
             photos=photos,
         )
         guessed = "" if kind == PHOTOS else tell_guess(_written(files[0], folder), options.reading)

@@ -13,7 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from actions.standing import Standing
 from console.pages.visitor import Visitor
+from core.money import PLACES, describe_calls, money, price_of
 from core.settings import Settings
+from quote.pace import about
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -53,6 +55,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters |= {
+            "about": about,
             "ago": ago,
             "count": count,
             "duration": duration,
@@ -62,11 +65,13 @@ class Pages:
             "size": size,
         }
         self._environment.filters["money"] = self.money
+        self._environment.filters["price"] = lambda calls: price_of(calls, settings)
+        self._environment.filters["calls"] = lambda calls: describe_calls(calls, settings)
         self.is_secure = settings.web_url.startswith("https://")
 
     def money(self, amount: Decimal | float) -> str:
         """Return an amount in the currency of calls."""
-        return f"{self._settings.removal_currency} {Decimal(amount):,.2f}"
+        return money(round(Decimal(str(amount)), PLACES), self._settings.removal_currency)
 
     def show(
         self,
@@ -100,7 +105,7 @@ class Pages:
             csrf=visitor.csrf if visitor else "",
             standing=self._stand() if visitor else None,
             flower_url=self._settings.flower_public_url,
-            uses_sandbox=self._settings.account == "sandbox",
+            uses_sandbox=self._settings.is_free,
             now=datetime.now(UTC),
             **context,
         )

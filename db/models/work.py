@@ -21,6 +21,7 @@ from db.models.schema import CLOCK, NOW, OF_FEW, OF_MANY, OF_MANY_GROWING, PASSI
 class Batch(Base):
     """One submission.
 
+    `canary_overridden_by` is who let it go on though its canary failed.
     `cancelled_at` is when it was cancelled last, though it may have been reopened since; `is_clearing` while jobs that
     the cancel found are still to be cancelled.
     """
@@ -39,6 +40,7 @@ class Batch(Base):
     calls_made: Mapped[int] = mapped_column(server_default="0")
     cost_reserved: Mapped[Decimal] = mapped_column(server_default="0")
     canary_state: Mapped[str | None]
+    canary_overridden_by: Mapped[str | None]
     callback_url: Mapped[str | None]
     callback_secret: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -40,20 +40,23 @@ def test_more_calls_than_allowed_are_asked_about(
     run = ("run", "photos", "--out", "clean", "--confirm-over", "3")
     priced = environment | {"REMOVAL_PRICE": "0.02"}
     refused = run_on_terminal(priced, tmp_path, "n\n", *run)
-    assert "4 paid calls to http" in refused.err
-    assert "about 0.08 USD" in refused.err
+    assert "Submit photos? Up to 4 calls to the sandbox, free (would be 0.08 USD)." in refused.err
+    assert "cleanplate: Nothing was submitted." in refused.err
+    assert "interrupted" not in refused.err
+    paid = run_on_terminal(priced | {"REMOVAL_API_KEY": "key"}, tmp_path, "n\n", *run)
+    assert "Submit photos? Up to 4 paid calls, 0.08 USD." in paid.err
     assert (refused.code, sandbox.stats()["received"]) == (5, 0)
     agreed = run_on_terminal(priced, tmp_path, "y\n", *run)
     assert (agreed.code, sandbox.stats()["accepted"]) == (0, 4), agreed.err
     cleaned = run_on_terminal(priced, tmp_path, "n\n", *run)
-    assert (cleaned.code, "paid calls to" in cleaned.err) == (0, False), cleaned.err
+    assert (cleaned.code, "Submit photos?" in cleaned.err) == (0, False), cleaned.err
 
 
 def test_calls_to_the_sandbox_are_asked_about_too(environment: dict[str, str], tmp_path: Path) -> None:
     make_photos(tmp_path / "photos", 2)
     free = {name: value for name, value in environment.items() if not name.startswith("REMOVAL_")}
     refused = run_on_terminal(free, tmp_path, "n\n", "run", "photos", "--out", "clean", "--confirm-over", "1")
-    assert "2 calls to the sandbox, which are free. Go on?" in refused.err
+    assert "Up to 2 calls to the sandbox, free." in refused.err
 
 
 def test_few_calls_and_yes_are_not_asked_about(environment: dict[str, str], tmp_path: Path) -> None:
@@ -61,4 +64,4 @@ def test_few_calls_and_yes_are_not_asked_about(environment: dict[str, str], tmp_
     few = run_on_terminal(environment, tmp_path, "n\n", "submit", "photos")
     yes = run_on_terminal(environment, tmp_path, "n\n", "submit", "photos", "--confirm-over", "1", "--yes")
     assert (few.code, yes.code) == (0, 0)
-    assert "paid calls" not in few.err + yes.err
+    assert "Submit photos?" not in few.err + yes.err

@@ -72,7 +72,14 @@ def test_a_bad_canary_keeps_the_rest_from_being_paid(cleanplate: Cleanplate, tmp
     again = cleanplate(*run, **ECHO_IS_HELD)
     assert (again.code, again.json["calls"], "cleanplate cancel 1" in again.err) == (1, 3, True)
     status = cleanplate("status", "1", "--json").json
-    assert status["canary"] == {"state": "failed", "total": 3, "succeeded": 0, "dead": 0, "held": 3}
+    assert status["canary"] == {
+        "state": "failed",
+        "total": 3,
+        "succeeded": 0,
+        "dead": 0,
+        "held": 3,
+        "overridden_by": None,
+    }
     assert "goes on" in cleanplate("resume", "1").out
     done = cleanplate(*run)
     assert (done.code, done.json["succeeded"], done.json["held"]) == (1, 9, 3), done.err

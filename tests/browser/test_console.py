@@ -56,9 +56,9 @@ def test_photos_are_dropped_quoted_submitted_and_watched(page: Page, stack: Stac
     page.set_input_files("#files", stack.photos(4))
     expect(page.locator("[data-chosen]")).to_contain_text("4 files")
     page.get_by_role("button", name="Get the quote").click()
-    expect(page.locator(".quote")).to_contain_text("4 calls, USD 0.08 at USD 0.02 each")
+    expect(page.locator(".quote")).to_contain_text("4 calls, free (would be 0.08 USD) at 0.02 USD each")
     assert stack.sandbox.stats()["received"] == before
-    page.get_by_role("button", name="Submit 4 photos").click()
+    page.get_by_role("button", name="Submit: 4 calls to the sandbox, free (would be 0.08 USD)").click()
     page.evaluate("window.mark = 'the same page'")
     seen = set()
     while figure(page, "settled").inner_text() != "100.0 %":
@@ -67,7 +67,7 @@ def test_photos_are_dropped_quoted_submitted_and_watched(page: Page, stack: Stac
     wait_for_state(page)
     assert "0.0 %" in seen
     expect(figure(page, "clean")).to_have_text("4")
-    expect(figure(page, "cost")).to_have_text("USD 0.08")
+    expect(figure(page, "cost")).to_have_text("0.08 USD")
     # All of the page lives, not its numbers only.
     expect(page.locator(".grid .state.succeeded")).to_have_count(4)
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
@@ -136,7 +136,7 @@ def test_held_photos_are_reviewed_by_keyboard(page: Page, stack: Stack) -> None:
     page.keyboard.press("n")
     page.wait_for_url(re.compile("/redo"))
     paint(page)
-    page.get_by_role("button", name=re.compile("^Redo: 1 call, USD 0.02")).click()
+    page.get_by_role("button", name=re.compile("^Redo: 1 call to the sandbox")).click()
     expect(page.locator(".said")).to_contain_text("does it again")
     # None is left: one is clean, one rejected, one on its way.
     expect(page.get_by_text("Nothing waits for a person")).to_be_visible()
@@ -199,6 +199,10 @@ def test_a_group_of_failures_goes_round_again(page: Page, stack: Stack) -> None:
     page.reload()
     row = page.locator("tr", has_text="703")
     row.get_by_role("button", name="Requeue these 3").click()
+    expect(page.locator(".question")).to_have_text(
+        re.compile(r"^Requeue 3 dead photos with code 703 of batch \d+\? Up to 3 calls .*0\.06 USD\)\.$")
+    )
+    page.get_by_role("button", name="Requeue").click()
     expect(page.locator(".said")).to_contain_text("3 dead photos with 703 go round again")
     wait_for_state(page)
     expect(figure(page, "clean")).to_have_text("3")
@@ -213,6 +217,8 @@ def test_a_batch_is_paused_resumed_and_cancelled(page: Page, stack: Stack) -> No
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".said")).to_contain_text("It goes on")
     page.get_by_role("button", name="Cancel").click()
+    if page.locator(".question").is_visible():
+        page.get_by_role("button", name="Cancel the batch").click()
     expect(page.locator(".said")).to_contain_text(re.compile("Cancelled|ended before"))
 
 

@@ -7,18 +7,19 @@ from cli.running.circuit import as_dict, describe_circuit
 from cli.running.findings import Finding, examine
 from core.settings import Settings
 from db import circuits, outages
+from sandbox.server import SandboxServer
+from sandbox.settings import SandboxSettings
 from tests.db.rows import ACCOUNT
 
 
 def examined(database_url: str, **more: object) -> dict[str, Finding]:
-    settings = Settings(
-        _env_file=None,
-        database_url=database_url,
-        removal_api_key=ACCOUNT,
-        removal_api_secret="secret",
-        removal_api_url="http://127.0.0.1:1/",
-        **more,  # type: ignore[arg-type]
-    )
+    told: dict[str, object] = {
+        "database_url": database_url,
+        "removal_api_key": ACCOUNT,
+        "removal_api_secret": "secret",
+        "removal_api_url": "http://127.0.0.1:1/",
+    }
+    settings = Settings(_env_file=None, **(told | more))  # type: ignore[arg-type]
     return {finding.name: finding for finding in examine(settings)}
 
 
@@ -64,6 +65,27 @@ def test_the_days_limit_is_told(engine: Engine, database_url: str, made: int, is
         )
     found = examined(database_url, removal_daily_calls=5, removal_price="0.02")["budget"]
     assert (found.is_good, told in found.text) == (is_good, True)
+
+
+def test_an_api_that_is_not_there_is_found(database_url: str) -> None:
+    found = examined(database_url)["api"]
+    assert not found.is_good
+    assert "nothing answers at 127.0.0.1:1" in found.text
+
+
+def test_a_url_that_only_answers_404_is_no_api(database_url: str) -> None:
+    with SandboxServer(SandboxSettings(echo=True)) as sandbox:
+        here = sandbox.url.rstrip("/")
+        wrong = examined(database_url, removal_api_url=f"{here}/nothing/here")["api"]
+        right = examined(database_url, removal_api_url=f"{here}/rest/ai/image/removal")["api"]
+        free = examined(
+            database_url, removal_api_url=f"{here}/rest/ai/image/removal", removal_api_key="sandbox", removal_price=1
+        )
+    assert not wrong.is_good
+    assert "only with 404: there is no removal API at this address" in wrong.text
+    assert (right.is_good, "paid calls" in right.text) == (True, True)
+    assert (free["api"].is_good, "paid calls" in free["api"].text) == (True, False)
+    assert "free (would be 1.00 USD) a call" in free["budget"].text
 
 
 def test_without_a_price_that_is_said(database_url: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
+from cli.actor import actor
 from cli.group import cleanplate
 from core.errors import BudgetReached
 from core.settings import Settings
@@ -127,7 +128,8 @@ def test_a_bad_canary_is_said_and_resumed(engine: Engine, say: Say) -> None:
     assert "canary: failed; of 2 photos 0 are clean, 2 dead, 0 held" in shown
     assert "2 × 703 (no)" in shown
     assert "goes on" in say("resume", "1").stdout
-    assert json.loads(say("status", "1", "--json").stdout)["canary"]["state"] == "passed"
+    canary = json.loads(say("status", "1", "--json").stdout)["canary"]
+    assert (canary["state"], canary["overridden_by"]) == ("failed", actor())
 
 
 def test_who_submits_again_is_told_how_many_photos_wait(say: Say, tmp_path: Path) -> None:

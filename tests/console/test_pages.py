@@ -19,7 +19,7 @@ from console.pages import passwords
 from console.pages.passwords import hash_password
 from console.pages.signing_in import local
 from core.settings import Settings
-from db import artifacts, audit, batches, circuits, tallies, users
+from db import artifacts, audit, batches, circuits, processes, tallies, users
 from db.users import Role
 from tests.console.conftest import AppOf, MakeWeb, Web
 from tests.db.reading import rows_read
@@ -461,7 +461,7 @@ def test_what_changed_nothing_is_not_audited(web: Web, admin: Person) -> None:
     make_batch(web.engine, 1)
     for action, times in (("resume", 1), ("pause", 2), ("cancel", 2), ("requeue", 1)):
         for _ in range(times):
-            admin.post(f"/batches/1/{action}")
+            admin.post(f"/batches/1/{action}", agreed="1")
     with web.engine.connect() as connection:
         done = [line.action for line in audit.list_lines(connection)]
     assert done == ["cancel", "pause"]
@@ -482,10 +482,17 @@ def test_failures_that_differ_in_numbers_are_one_group(web: Web, admin: Person) 
 
 def test_how_long_a_batch_takes_follows_what_is_answered(web: Web, admin: Person) -> None:
     make_batch(web.engine, 30)
-    assert "about 6.0 s left" in admin.get("/batches/1"), "at the configured 5 calls/s"
+    assert " left</b>" not in admin.get("/batches/1"), "nobody is there to call"
+    with web.engine.begin() as connection:
+        processes.beat(connection, "w", "worker")
+        processes.beat(connection, "d", "dispatcher")
+    assert "about 6 s left" in admin.get("/batches/1"), "at the configured 5 calls/s"
     with web.engine.begin() as connection:
         connection.execute(
-            text("INSERT INTO call_rates (at, calls, throttled, failed) VALUES (now() - interval '15 s', 20, 5, 5)")
+            text(
+                "INSERT INTO call_rates (at, calls, throttled, failed) "
+                "SELECT now() - make_interval(secs => n), 20, 5, 5 FROM unnest(ARRAY[11, 21, 31]) AS n"
+            )
         )
     assert "about 30 s left" in admin.get("/batches/1")
     with web.engine.begin() as connection:
@@ -567,7 +574,7 @@ def test_failures_are_grouped_and_requeued(web: Web, admin: Person) -> None:
     page = admin.get("/batches/1")
     assert "Requeue these 3" in page
     assert "Requeue these 2" in page
-    admin.post("/batches/1/requeue", code="703", message="too large", state="dead")
+    admin.post("/batches/1/requeue", code="703", message="too large", state="dead", agreed="2")
     assert states(web.engine) == ["dead"] * 3 + ["pending"] * 2
     assert "703" in admin.get("/batches/1?state=dead&code=703")
     assert "No photo like that" in admin.get("/batches/1?sku=none")
@@ -592,7 +599,7 @@ def test_review_goes_from_one_to_the_next(web: Web, admin: Person) -> None:
     assert told == "Rejected by a person: smeared. It was held because: unchanged."
     admin.post("/jobs/2/accept")
     assert states(web.engine) == ["succeeded", "dead", "held"]
-    admin.post("/jobs/2/requeue")
+    admin.post("/jobs/2/requeue", agreed="1")
     assert states(web.engine)[1] == "pending"
     with web.engine.connect() as connection:
         lines = [(line.action, line.target, line.detail) for line in audit.list_lines(connection)]

@@ -92,11 +92,11 @@ def test_a_call_on_its_way_has_no_answer_and_may_be_billed(engine: Engine, chang
         connection.execute(text(f"UPDATE attempts SET {change}"))
 
 
-def test_a_job_that_was_held_with_an_output_keeps_it_when_its_batch_is_cancelled(engine: Engine) -> None:
+def test_a_job_that_is_held_with_an_output_stays_for_review_when_its_batch_is_cancelled(engine: Engine) -> None:
     make_batch(engine, 1)
     with engine.begin() as connection:
         put(connection, "succeeded")
         put(connection, "held")
         cancels.cancel(connection, 1)
         found = connection.execute(text("SELECT state, artifact_sha256 FROM jobs")).one()
-    assert found == ("cancelled", OUTPUT)
+    assert found == ("held", OUTPUT)

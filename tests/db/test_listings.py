@@ -46,7 +46,7 @@ def test_no_page_of_a_large_batch_reads_much_more_than_it_shows(engine: Engine) 
         with engine.connect() as connection:
             page = listings.list_jobs(connection, 1, limit=PAGE, **wanted)  # type: ignore[arg-type]
             last = page[-1].id if page else 0
-            later = listings.list_jobs(connection, 1, limit=PAGE, after=last, **wanted)
+            later = listings.list_jobs(connection, 1, limit=PAGE, after=last, **wanted)  # type: ignore[arg-type]
         assert rows_read(engine, "jobs") - before <= 10 * PAGE, wanted
         assert bool(page) == (wanted not in [{"sku": "none"}, {"state": "held"}])
         ids = [row.id for row in [*page, *later]]

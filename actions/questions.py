@@ -1,0 +1,156 @@
+"""What somebody is asked before something is done that spends money or cannot be taken back.
+
+Command line, REST and pages ask the same question in the same words, at the same price. Nothing is asked where nothing
+is spent.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from core.money import describe_calls, money, price_of
+from core.settings import Settings
+from core.states import BatchState, JobState
+from db import batches, canaries, listings, prospects, tallies
+from db.batches import ENDED, BatchRow
+from db.prospects import Prospect
+from db.tallies import BatchCounts
+
+REQUEUED = frozenset({JobState.DEAD, JobState.HELD, JobState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked.
+
+    Args:
+        words: All of it.
+        yes: What saying yes is called.
+        photos: How many photos it is about.
+        calls: How many calls it may make, if each photo takes one.
+        cost: What those cost at most; 0 where they are free, or nobody said what a call costs.
+    """
+
+    words: str
+    yes: str
+    photos: int
+    calls: int = 0
+    cost: Decimal = Decimal(0)
+
+
+def ask_cancel(connection: Connection, batch_id: int, settings: Settings) -> Question | None:
+    """Return what is asked before a batch is cancelled; None when it has ended.
+
+    Raises:
+        NotFound: There is no such batch.
+    """
+    batch = batches.require(connection, batch_id)
+    if batch.state in ENDED:
+        return None
+    tally = tallies.tally(connection, [batch_id])[batch_id]
+    counts, waiting = tally.counts, _waiting(tally.counts)
+    saved = price_of(waiting, settings)
+    words = [f"Cancel batch {batch_id}?", f"{_photos(waiting)} will not be called{f', {saved}' if saved else ''}."]
+    words += [f"{_photos(counts.running)} in a call now will finish."] if counts.running else []
+    words += [what_stays(counts) + "."] if what_stays(counts) else []
+    words += [f"Spent so far: {money(tally.cost, settings.removal_currency)}."] if tally.cost else []
+    return Question(" ".join(words), "Cancel the batch", waiting)
+
+
+def what_stays(counts: BatchCounts) -> str:
+    """Return what a cancel leaves as it is, in words; empty when there is nothing."""
+    kept = [f"{counts.succeeded:,} clean"] * bool(counts.succeeded)
+    kept += [f"{counts.held:,} held for review"] * bool(counts.held)
+    return f"Kept: {' and '.join(kept)}" if kept else ""
+
+
+def ask_resume(connection: Connection, batch_id: int, settings: Settings) -> Question | None:
+    """Return what is asked before a batch goes on past a canary that failed; None when nothing is to be asked.
+
+    Raises:
+        NotFound: There is no such batch.
+    """
+    batch = batches.require(connection, batch_id)
+    if batch.state != BatchState.PAUSED or not waits_for_canary(batch):
+        return None
+    canary = canaries.count(connection, batch_id)
+    waiting = _waiting(tallies.counts(connection, batch_id))
+    calls = min(waiting, _allowed(batch, settings, waiting))
+    return Question(
+        f"Resume batch {batch_id} although its canary failed? Of the {canary.total:,} photos that went first, "
+        f"{canary.dead:,} are dead and {canary.held:,} held. The rest is up to {describe_calls(calls, settings)}.",
+        "Resume all the same",
+        waiting,
+        calls,
+        _cost(calls, settings),
+    )
+
+
+def waits_for_canary(batch: BatchRow) -> bool:
+    """Whether a batch's canary failed, and nobody has said yet that it goes on all the same."""
+    return batch.canary_state == canaries.FAILED and batch.canary_overridden_by is None
+
+
+def ask_requeue(
+    connection: Connection,
+    batch_id: int,
+    settings: Settings,
+    *,
+    state: JobState = JobState.DEAD,
+    code: str | None = None,
+    message: str | None = None,
+) -> Question | None:
+    """Return what is asked before photos go round again, as `actions.requeue.requeue` has them; None for no call.
+
+    Raises:
+        NotFound: There is no such batch.
+    """
+    batch = batches.require(connection, batch_id)
+    found = prospects.look_ahead(connection, batch_id, code, message=message, state=state)
+    alike = f" with code {code}" if code else ""
+    noun = "photo" if found.photos == 1 else "photos"
+    return _requeue(f"{found.photos:,} {state} {noun}{alike} of batch {batch_id}", found, batch, settings)
+
+
+def ask_requeue_one(connection: Connection, job_id: int, settings: Settings) -> Question | None:
+    """Return what is asked before one photo goes round again; None when that costs nothing, or it cannot go."""
+    job = listings.find_job(connection, job_id)
+    if job is None or job.state not in REQUEUED:
+        return None
+    batch = batches.require(connection, job.batch_id)
+    return _requeue(f"job {job_id} of batch {batch.id}", prospects.look_at(connection, [job_id]), batch, settings)
+
+
+def _requeue(which: str, found: Prospect, batch: BatchRow, settings: Settings) -> Question | None:
+    if not found.calls:
+        return None
+    words = [f"Requeue {which}? Up to {describe_calls(found.calls, settings)}."]
+    if found.uncalled:
+        words.append(f"No call is made for {found.uncalled:,} of them.")
+    allowed = _allowed(batch, settings, found.calls)
+    if allowed < found.calls:
+        words.append(f"The batch's budget allows {allowed:,} of these calls.")
+    return Question(" ".join(words), "Requeue", found.photos, found.calls, _cost(found.calls, settings))
+
+
+def _allowed(batch: BatchRow, settings: Settings, calls: int) -> int:
+    """Return how many of so many calls the batch's limits allow."""
+    left = [calls]
+    if batch.max_calls is not None:
+        left.append(batch.max_calls - batch.calls_made)
+    if batch.max_cost is not None and settings.removal_price:
+        left.append(int((batch.max_cost - batch.cost_reserved) / settings.removal_price))
+    return max(0, min(left))
+
+
+def _cost(calls: int, settings: Settings) -> Decimal:
+    return Decimal(0) if settings.is_free else settings.removal_price * calls
+
+
+def _waiting(counts: BatchCounts) -> int:
+    return counts.pending + counts.queued
+
+
+def _photos(number: int) -> str:
+    return f"{number:,} {'photo' if number == 1 else 'photos'}"

@@ -1,0 +1,86 @@
+"""What sending photos round again would come to: how many go, and how many of those would be called for."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from core.states import JobState
+from db import requeues
+from db.plans import by_key
+from db.requeues import Wanted
+from db.statements import text
+
+NEVER_CALLED = (
+    "address_forbidden",
+    "animated",
+    "bomb",
+    "bytes_not_taken",
+    "corrupt",
+    "empty_file",
+    "format_unsupported",
+    "mask_unusable",
+    "mode_unsupported",
+    "not_an_image",
+    "too_large_sides",
+    "too_many_bytes",
+    "too_small",
+    "truncated",
+    "upload_missing",
+    "url_invalid",
+    "url_not_fitting",
+    "url_not_public",
+    "url_scheme",
+)
+"""Codes of photos that are refused before anything is called, unless another photo takes their place."""
+MOST_LOOKED_AT = 10_000
+"""Photos that are looked at one by one; of more, each is taken for a call."""
+
+_IS_CALLED = (
+    # What is paid for and was not fetched needs no call, nor does what was cleaned elsewhere since.
+    "(j.code IS NULL OR j.code <> ALL(:never)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "
+    "OR j.content_key IS NULL OR (SELECT t.id FROM jobs AS t WHERE t.content_key = j.content_key "
+    "AND t.state = 'succeeded' LIMIT 1) IS NULL)"
+)
+_LOOK = text(
+    "SELECT count(*), count(DISTINCT coalesce(j.content_key, CAST(j.id AS text))) "  # noqa: S608 - constants of ours
+    f"FILTER (WHERE {_IS_CALLED}) FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id WHERE j.id = ANY(:ids)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What goes round again.
+
+    Args:
+        photos: How many.
+        calls: How many of them are called for, if each takes one call; the same photo twice is called for once.
+    """
+
+    photos: int
+    calls: int
+
+    @property
+    def uncalled(self) -> int:
+        """Those that cost nothing."""
+        return self.photos - self.calls
+
+
+def look_ahead(
+    connection: Connection,
+    batch_id: int,
+    code: str | None = None,
+    *,
+    message: str | None = None,
+    state: JobState = JobState.DEAD,
+) -> Prospect:
+    """Return what `requeues.requeue` would come to with the same arguments; nothing is changed."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    by_key(connection)
+    found = requeues.find(connection, Wanted(batch_id, state.value, code, message), MOST_LOOKED_AT)
+    seen = look_at(connection, found.ids)
+    return Prospect(seen.photos + found.rest, seen.calls + found.rest)
+
+
+def look_at(connection: Connection, job_ids: list[int]) -> Prospect:
+    """Return what sending these jobs round again would come to; those that cannot go are not for this function."""
+    return Prospect(*connection.execute(_LOOK, {"ids": job_ids, "never": list(NEVER_CALLED)}).one())
