@@ -113,6 +113,24 @@ def ask_requeue(
     return _requeue(f"{found.photos:,} {state} {noun}{alike} of batch {batch_id}", found, batch, settings)
 
 
+def ask_requeue_all(connection: Connection, batch_id: int, job_ids: list[int], settings: Settings) -> Question | None:
+    """Return what is asked before photos that were chosen go round again; None when that costs nothing.
+
+    Raises:
+        NotFound: There is no such batch.
+    """
+    batch = batches.require(connection, batch_id)
+    ids = prospects.find_requeueable(connection, batch_id, job_ids)
+    which = f"{_photos(len(ids))} of batch {batch_id}"
+    return _requeue(which, prospects.look_at(connection, ids), batch, settings)
+
+
+def ask_redo(photos: int, settings: Settings) -> Question:
+    """Return what is asked before photos are done again, each by one call."""
+    words = f"Redo {_photos(photos)}? Up to {describe_calls(photos, settings)}."
+    return Question(words, "Redo", photos, photos, _cost(photos, settings))
+
+
 def ask_requeue_one(connection: Connection, job_id: int, settings: Settings) -> Question | None:
     """Return what is asked before one photo goes round again; None when that costs nothing, or it cannot go."""
     job = listings.find_job(connection, job_id)

@@ -73,9 +73,10 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.RUNNING: frozenset(
         {JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.PENDING, JobState.CANCELLED}
     ),
-    JobState.SUCCEEDED: frozenset(),
-    # It succeeds when what was made again in its place does.
-    JobState.DEAD: frozenset({JobState.PENDING, JobState.SUCCEEDED}),
+    # A person rejects it, or takes back that it was accepted.
+    JobState.SUCCEEDED: frozenset({JobState.DEAD, JobState.HELD}),
+    # It succeeds when what was made again in its place does, or when a person takes back that it was rejected.
+    JobState.DEAD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.HELD}),
     JobState.HELD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.DEAD}),
     JobState.CANCELLED: frozenset({JobState.PENDING}),
 }

@@ -55,6 +55,8 @@ ORDER: tuple[Space | str, ...] = (
     "batches",
     "requeues",
     "daily_calls",
+    "samples",
+    "decisions",
     "jobs",
     "attempts",
     "circuits",

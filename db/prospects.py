@@ -81,6 +81,14 @@ def look_ahead(
     return Prospect(seen.photos + found.rest, seen.calls + found.rest)
 
 
+def find_requeueable(connection: Connection, batch_id: int, job_ids: list[int]) -> list[int]:
+    """Return which of these jobs of a batch are dead, held or cancelled."""
+    statement = text(
+        "SELECT id FROM jobs WHERE id = ANY(:ids) AND batch_id = :batch AND state IN ('dead', 'held', 'cancelled')"
+    )
+    return list(connection.execute(statement, {"ids": job_ids, "batch": batch_id}).scalars())
+
+
 def look_at(connection: Connection, job_ids: list[int]) -> Prospect:
     """Return what sending these jobs round again would come to; those that cannot go are not for this function."""
     return Prospect(*connection.execute(_LOOK, {"ids": job_ids, "never": list(NEVER_CALLED)}).one())

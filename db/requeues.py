@@ -153,6 +153,16 @@ def requeue_one(connection: Connection, job_id: int) -> bool:
     return True
 
 
+def requeue_some(connection: Connection, batch_id: int, job_ids: list[int]) -> int:
+    """Send those of a batch's jobs that are dead, held or cancelled round again; return how many."""
+    batches.lock(connection, batch_id)
+    failed = " OR ".join(_STANDS[state] for state in (JobState.DEAD, JobState.HELD))
+    count = _send(connection, f"({failed})", job_ids) + revive(connection, job_ids)
+    if count:
+        batches.reopen(connection, batch_id)
+    return count
+
+
 def revive(connection: Connection, job_ids: list[int]) -> int:
     """Ask again for jobs of a batch that is active and locked; return how many had been cancelled, and go on now."""
     jobs.lock(connection, *job_ids)

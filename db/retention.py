@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from db import call_rates, drafts, idempotency, previews, processes, users
+from db import call_rates, decisions, drafts, idempotency, previews, processes, users
 from db.plans import by_key
 from db.statements import text
 
@@ -30,6 +30,7 @@ def forget_old(connection: Connection, days: float) -> int:
     forgotten += _forget(connection, "lookups", _ENDED, days)
     swept = text("DELETE FROM swept_objects WHERE swept_at < now() - make_interval(secs => :seconds)")
     forgotten += connection.execute(swept, {"seconds": _SWEPT_SECONDS}).rowcount
+    forgotten += decisions.forget_old(connection)
     forgotten += idempotency.forget_old(connection) + users.forget_old(connection) + processes.forget_old(connection)
     forgotten += _forget(connection, "callbacks", _ENDED, days)
     return forgotten + call_rates.forget_old(connection) + previews.forget_old(connection)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from db import success
 from db.statements import text
@@ -30,12 +31,14 @@ class Review:
         verdict: Whether the decision took effect, or why not.
         batch_id: Its batch; None when there is no such job.
         state: Where it stands now; None when there is no such job.
+        before: How its row was before, for `db.decisions`; None when nothing was decided, or cannot be taken back.
     """
 
     job_id: int
     verdict: Verdict
     batch_id: int | None = None
     state: str | None = None
+    before: dict[str, Any] | None = None
 
 
 def accept(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
@@ -46,7 +49,9 @@ def accept(connection: Connection, job_ids: Iterable[int]) -> list[Review]:
     return _decide(connection, list(job_ids), success.accept, needs_output=True)
 
 
-def reject(connection: Connection, job_ids: Iterable[int], reason: str = "") -> list[Review]:
+def reject(
+    connection: Connection, job_ids: Iterable[int], reason: str = "", *, also_clean: bool = False
+) -> list[Review]:
     """Make held jobs dead and let go of their outputs, so that nothing exports or reuses them.
 
     They can be requeued like other dead jobs; the same photo in another batch is not called for again. Held jobs of the
@@ -56,16 +61,20 @@ def reject(connection: Connection, job_ids: Iterable[int], reason: str = "") -> 
         connection: An open transaction.
         job_ids: Which.
         reason: What the person has to say about it; kept in the message.
+        also_clean: Whether jobs that succeeded are rejected, too.
     """
     statement = text(
         "UPDATE jobs SET state = 'dead', code = :code, artifact_sha256 = NULL, output_url = NULL, finished_at = now(), "
-        "message = 'Rejected by a person' || :why || '. It was held because: ' || coalesce(code, '') || '.' "
-        "WHERE id = ANY(:ids) AND state = 'held' RETURNING id"
+        "message = 'Rejected by a person' || :why || CASE state WHEN 'held' THEN '. It was held because: ' || "
+        "coalesce(code, '') ELSE '. It was clean' END || '.' WHERE id = ANY(:ids) AND state = ANY(:states) RETURNING id"
     )
+    states = ["held", "succeeded"] if also_clean else ["held"]
     why = f": {reason.strip().rstrip('.')[:500]}" if reason.strip() else ""
 
     def end(connection: Connection, job_ids: list[int]) -> set[int]:
-        return set(connection.execute(statement, {"ids": job_ids, "code": REJECTED, "why": why}).scalars())
+        return set(
+            connection.execute(statement, {"ids": job_ids, "code": REJECTED, "why": why, "states": states}).scalars()
+        )
 
     return _decide(connection, list(job_ids), end, needs_output=False)
 
@@ -83,9 +92,9 @@ def _decide(
         row.id: row
         for row in connection.execute(
             text(
-                "SELECT id, batch_id, state, artifact_sha256 IS NOT NULL AS has_output FROM jobs "
-                "WHERE id = ANY(CAST(:ids AS bigint[]) || ARRAY(SELECT redo_of FROM jobs WHERE id = ANY(:ids) "
-                "AND redo_of IS NOT NULL)) ORDER BY id FOR UPDATE"
+                "SELECT id, batch_id, state, code, message, output_url, artifact_sha256, finished_at, requeues, "
+                "redo_of FROM jobs WHERE id = ANY(CAST(:ids AS bigint[]) || "
+                "ARRAY(SELECT redo_of FROM jobs WHERE id = ANY(:ids) AND redo_of IS NOT NULL)) ORDER BY id FOR UPDATE"
             ),
             {"ids": job_ids},
         )
@@ -97,11 +106,27 @@ def _decide(
         if row is None:
             reviews.append(Review(job_id, Verdict.UNKNOWN))
         elif job_id in changed:
-            reviews.append(Review(job_id, Verdict.DONE, row.batch_id, "succeeded" if needs_output else "dead"))
+            state = "succeeded" if needs_output else "dead"
+            reviews.append(Review(job_id, Verdict.DONE, row.batch_id, state, _row_before(row, state)))
         else:
             verdict = Verdict.NO_OUTPUT if needs_output and row.state == "held" else Verdict.NOT_HELD
             reviews.append(Review(job_id, verdict, row.batch_id, row.state))
     return reviews
+
+
+def _row_before(row: Row[Any], left_as: str) -> dict[str, Any] | None:
+    # A redo's output has taken the place of its original's, which would not come back.
+    if row.redo_of is not None:
+        return None
+    finished_at = row.finished_at.isoformat() if row.finished_at else None
+    kept = ("id", "state", "code", "message", "output_url", "artifact_sha256", "requeues")
+    return {**{name: getattr(row, name) for name in kept}, "finished_at": finished_at, "left_as": left_as}
+
+
+def keep_those_of(connection: Connection, batch_id: int, job_ids: list[int]) -> list[int]:
+    """Return which of these jobs are of a batch, by id."""
+    statement = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND batch_id = :batch ORDER BY id")
+    return list(connection.execute(statement, {"ids": job_ids, "batch": batch_id}).scalars())
 
 
 def _find_twins(connection: Connection, job_ids: list[int]) -> list[int]:

@@ -13,6 +13,7 @@ from actions import questions
 from actions import requeue as send_again
 from actions.budgets import describe_budget, set_limits
 from actions.questions import Question
+from actions.samples import describe_sign_off
 from console.api.fields import MOST_ID
 from console.pages.batch_view import (
     PAGE,
@@ -30,7 +31,7 @@ from console.pages.visitor import Guard, PageError, Visitor
 from core.money import read_amount
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, budgets
+from db import batches, budgets, samples
 from db.failures import FailureGroup
 from db.listings import JobRow
 from db.session import transact
@@ -73,11 +74,12 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         chosen: Chosen,
         after: AfterId = 0,
     ) -> Response:
-        def work(connection: Connection) -> tuple[list[JobRow], list[FailureGroup]]:
-            return find_photos(connection, batch_id, chosen, after), find_groups(connection, batch_id)
+        def work(connection: Connection) -> tuple[list[JobRow], list[FailureGroup], list[str]]:
+            signed = [describe_sign_off(sample) for sample in samples.list_signed(connection, batch_id)]
+            return find_photos(connection, batch_id, chosen, after), find_groups(connection, batch_id), signed
 
         batch = look_at_batch(engine, settings, batch_id)
-        jobs, groups = transact(engine, work)
+        jobs, groups, signed = transact(engine, work)
         return pages.show(
             request,
             "batch.html",
@@ -89,6 +91,7 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
             states=list(JobState),
             after=after,
             more=jobs[-1].id if len(jobs) == PAGE else None,
+            signed=signed,
             settings=settings,
         )
 
@@ -118,7 +121,7 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
 
 
 class EndedAlike(TypedDict):
-    """EndedAlike photos of a batch go round again."""
+    """Which photos of a batch go round again."""
 
     state: JobState
     code: str | None

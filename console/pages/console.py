@@ -22,6 +22,8 @@ from console.pages.pictures import pictures_router
 from console.pages.redo import redo_router
 from console.pages.rendering import Pages, with_headers
 from console.pages.review import review_router
+from console.pages.samples import samples_router
+from console.pages.sheet import sheet_router
 from console.pages.shops import shops_router
 from console.pages.signing_in import signing_in_router
 from console.pages.tokens import tokens_router
@@ -62,6 +64,8 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[R
         signing_in_router(engine, guard, pages),
         overview_router(guard, pages, glances, settings),
         making_router(engine, guard, pages, settings),
+        sheet_router(engine, guard, pages, photos, settings),
+        samples_router(engine, guard, pages, settings),
         batches_router(engine, guard, pages, settings),
         redo_router(engine, guard, pages, photos, settings),
         jobs_router(engine, guard, pages, settings),

@@ -17,6 +17,7 @@ from db.listings import JobView
 from db.session import transact
 from db.users import Role
 
+KEPT = "private, max-age=86400, immutable"
 JobId = Annotated[int, Path(ge=1, le=MOST_ID)]
 
 
@@ -45,13 +46,21 @@ def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
 
     @router.get("/{job_id}/{which}")
     def picture(
-        request: Request, job_id: JobId, which: Which, _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]
+        request: Request,
+        job_id: JobId,
+        which: Which,
+        _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))],
+        v: str = "",
     ) -> Response:
         job = job_or_404(engine, job_id)
         etag = f'"{job.source_sha256}-{job.artifact_sha256}"'
         # As long as no photo was read, there may be another one in a moment.
         is_fixed = job.source_sha256 is not None
         cache = {"ETag": etag, "Cache-Control": "private, no-cache"} if is_fixed else {}
+        sha256 = job.artifact_sha256 if which in {Which.AFTER_SMALL, Which.AFTER} else job.source_sha256
+        if is_fixed and v == sha256:
+            # An address that names the content: a contact sheet asks for thousands, and for each once.
+            cache["Cache-Control"] = KEPT
         if is_fixed and request.headers.get("if-none-match") == etag:
             return with_headers(Response(status_code=304), cache)
         match which:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from actions import batches, budgets, connections, people, redo, requeue, review, tokens
+from actions import batches, budgets, connections, people, redo, requeue, review, samples, selection, tokens
 from tests.actions.doors import Form, NoDoor, Request, Typed
 from tests.actions.ground import (
+    DECISION,
     a_person,
     a_shop,
     a_token,
@@ -17,12 +18,16 @@ from tests.actions.ground import (
     dead,
     held,
     paused,
+    rejected,
+    sampled,
     some,
     waiting_for_budget,
 )
 
 PASSWORD = "correct horse battery"
 ADMINS = NoDoor("a token gives no right to hand out rights")
+BY_HAND = NoDoor("photos are chosen on a sheet of them; elsewhere jobs are named one by one")
+LOOKED_AT = NoDoor("a sample is looked at on a page, and signed by who did so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,62 @@ CASES = [
         Request("jobs/1/reject"),
         Form("/jobs/1/reject", {}),
         (("reject", "job 1", ""), ("reject", "job 2", "the same photo as job 1")),
+    ),
+    Case(
+        selection.accept_all,
+        held,
+        BY_HAND,
+        BY_HAND,
+        Form("/batches/1/sheet/accept", {"jobs": "1,3,4"}),
+        (("accept", "batch 1", "2 photos that were chosen"),),
+    ),
+    Case(
+        selection.reject_all,
+        held,
+        BY_HAND,
+        BY_HAND,
+        Form("/batches/1/sheet/reject", {"jobs": "1,4", "reason": "smeared"}),
+        (("reject", "batch 1", "2 photos that were chosen: smeared"),),
+    ),
+    Case(
+        selection.requeue_all,
+        dead,
+        BY_HAND,
+        BY_HAND,
+        Form("/batches/1/sheet/requeue", {"jobs": "1,2,3", "agreed": "2"}),
+        (("requeue", "batch 1", "2 photos that were chosen"),),
+        asks_again=True,
+    ),
+    Case(
+        selection.undo,
+        rejected,
+        BY_HAND,
+        BY_HAND,
+        Form("/batches/1/sheet/undo", {"decision": DECISION}),
+        (("reject", "batch 1", "1 photos that were chosen"), ("undo", "batch 1", "1 photos")),
+    ),
+    Case(
+        samples.draw,
+        clean,
+        LOOKED_AT,
+        LOOKED_AT,
+        Form("/batches/1/samples", {"size": "5"}),
+        (("draw sample", "batch 1", "1 of 1 photos"),),
+    ),
+    Case(
+        samples.sign_off,
+        sampled,
+        LOOKED_AT,
+        LOOKED_AT,
+        Form("/batches/1/samples/1/sign-off", {}),
+        (
+            ("draw sample", "batch 1", "1 of 1 photos"),
+            (
+                "sign off",
+                "batch 1",
+                "1 of 1 clean photos looked at, 0 bad: with 95% confidence at most 95.0% of them (0) are bad",
+            ),
+        ),
     ),
     Case(
         redo.do_again,

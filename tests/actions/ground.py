@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from actions import batches
+from actions import batches, samples, selection
 from core.settings import load_settings
 from db import artifacts, canaries, circuits, users
 from db import batches as batch_rows
@@ -73,6 +73,24 @@ def held(engine: Engine) -> None:
         sha256 = artifacts.keep(connection, photo, image_format="JPEG", width=600, height=640)
         put(connection, "held", "id < 3", artifact_sha256=sha256, content_key="photo", message="why")
         put(connection, "held", "id = 3", code="read_timeout", message="no answer")
+
+
+DECISION = "00000000-0000-4000-8000-000000000001"
+
+
+def rejected(engine: Engine) -> None:
+    """Make a batch of which one clean photo was just rejected, by a decision that can be taken back."""
+    clean(engine)
+    with engine.begin() as connection:
+        selection.reject_all(connection, "somebody", 1, [1])
+        connection.execute(text("UPDATE decisions SET id = CAST(:id AS uuid)"), {"id": DECISION})
+
+
+def sampled(engine: Engine) -> None:
+    """Make a batch with a sample of its one clean photo."""
+    clean(engine)
+    with engine.begin() as connection:
+        samples.draw(connection, "somebody", 1, 5)
 
 
 def clean(engine: Engine) -> None:

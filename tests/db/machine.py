@@ -21,6 +21,7 @@ from db import (
     canaries,
     cancels,
     circuits,
+    decisions,
     jobs,
     outages,
     queue,
@@ -240,6 +241,18 @@ DECISIONS: dict[str, tuple[str, Callable[[Connection, int], object]]] = {
 }
 
 
+def take_back(rows: Rows, connection: Connection, number: int) -> None:
+    """Decide about a photo, and take that back."""
+    job_id = rows.pick(connection, number, "held", "succeeded")
+    if job_id is None:
+        return
+    decided = (
+        reviews.accept(connection, [job_id]) if number % 2 else reviews.reject(connection, [job_id], also_clean=True)
+    )
+    before = [review.before for review in decided if review.before is not None]
+    decisions.undo(connection, decisions.keep(connection, 1, "somebody", before))
+
+
 def do_again(rows: Rows, connection: Connection, number: int) -> None:
     """Ask for a photo to be done again, and two times out of three do so at once."""
     job_id = rows.pick(connection, number, *(("dead",) if number % 2 else ("succeeded", "held")))
@@ -259,4 +272,5 @@ STEPS: dict[str, Step] = {
     **{name: partial(steer, how) for name, how in STEERS.items()},
     **{name: partial(decide, how, state) for name, (state, how) in DECISIONS.items()},
     "do_again": do_again,
+    "take_back": take_back,
 }

@@ -1,0 +1,148 @@
+// The contact sheet: sizes, "before" while a key or a finger is held, choosing many photos, and more as one scrolls.
+import { isTyping } from "./keys.js";
+
+const HOLD_MS = 350;
+const AHEAD = "1500px";
+const form = document.querySelector("[data-sheet]");
+const list = form.querySelector(".pairs");
+const boxes = () => [...list.querySelectorAll("input[name=job]")];
+const number = new Intl.NumberFormat("en-US");
+const total = Number(form.dataset.total);
+let isAll = false;
+let last = null;
+
+// Sizes.
+const sizes = document.querySelector(".sizes");
+const setSize = (size) => {
+  list.className = `pairs ${size}`;
+  for (const each of sizes.querySelectorAll("[data-size]")) each.setAttribute("aria-pressed", String(each.dataset.size === size));
+  try { localStorage.setItem("sheet-size", size); } catch { /* It is only forgotten. */ }
+};
+sizes.hidden = false;
+try { const kept = localStorage.getItem("sheet-size"); if (["small", "medium", "large"].includes(kept)) setSize(kept); } catch { /* As it is. */ }
+sizes.addEventListener("click", (event) => { const size = event.target.closest("[data-size]"); if (size) setSize(size.dataset.size); });
+
+// Before, while something is held.
+const showBefore = (isOn) => list.classList.toggle("held-before", isOn);
+let timer = 0;
+let wasHeld = false;
+const release = () => { clearTimeout(timer); showBefore(false); };
+const holdButton = document.querySelector("[data-before]");
+holdButton.addEventListener("pointerdown", () => showBefore(true));
+list.addEventListener("pointerdown", (event) => {
+  wasHeld = false;
+  if (event.pointerType !== "mouse" && event.target.closest("label")) timer = setTimeout(() => { wasHeld = true; showBefore(true); }, HOLD_MS);
+});
+for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, release);
+list.addEventListener("contextmenu", (event) => { if (wasHeld || timer) event.preventDefault(); });
+document.addEventListener("scroll", () => clearTimeout(timer), { passive: true });
+
+// Choosing.
+list.addEventListener("click", (event) => {
+  if (wasHeld) { event.preventDefault(); wasHeld = false; return; }
+  // A click on a picture is one on its box as well, which comes after it.
+  if (event.target.name !== "job") { isShift = event.shiftKey; return; }
+  choose(event.target, event.shiftKey || isShift);
+  isShift = false;
+});
+let isShift = false;
+function choose(box, isRange) {
+  const all = boxes();
+  if (isRange && last && last !== box) {
+    const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((one, other) => one - other);
+    for (const each of all.slice(from, to + 1)) each.checked = box.checked;
+  }
+  last = box;
+  tell();
+}
+const counted = () => (isAll ? total - boxes().filter((box) => !box.checked).length : boxes().filter((box) => box.checked).length);
+const [chosen, allButton, noneButton] = ["[data-chosen]", "[data-all]", "[data-none]"].map((each) => form.querySelector(each));
+function tell() {
+  if (!chosen) return;
+  const count = counted();
+  const bounds = form.dataset.bounds?.split(" ").map(Number);
+  if (bounds) {
+    const most = Math.max(count, Math.floor(bounds[count] * Number(form.dataset.population)));
+    chosen.textContent = `${number.format(count)} bad: at most ${(bounds[count] * 100).toFixed(1)} % (${number.format(most)}) of all`;
+  } else {
+    chosen.textContent = count ? `${number.format(count)} chosen` : "Tick photos";
+    for (const button of form.querySelectorAll("[formaction]")) button.disabled = !count;
+    noneButton.hidden = !count;
+  }
+}
+const setAll = (isOn) => {
+  isAll = isOn;
+  for (const box of boxes()) box.checked = isOn;
+  tell();
+};
+if (allButton) {
+  allButton.hidden = false;
+  allButton.addEventListener("click", () => setAll(true));
+  noneButton.addEventListener("click", () => setAll(false));
+}
+tell();
+window.addEventListener("pageshow", tell);
+
+// One field for all that is chosen: a form may have a hundred.
+form.addEventListener("formdata", (event) => {
+  const data = event.formData;
+  data.delete("job");
+  if (isAll && !form.dataset.bounds) {
+    data.set("all", "1");
+    data.set("except", boxes().filter((box) => !box.checked).map((box) => box.value).join(","));
+  } else data.set("jobs", boxes().filter((box) => box.checked).map((box) => box.value).join(","));
+});
+
+// Keys.
+const columns = () => getComputedStyle(list).gridTemplateColumns.split(" ").length;
+let hovered = null;
+list.addEventListener("pointerover", (event) => { hovered = event.target.closest("li[data-id]"); });
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  if (event.key === "b") { showBefore(true); return; }
+  const focused = document.activeElement?.closest?.("li[data-id]");
+  if (event.key === "x") {
+    const box = (focused ?? hovered)?.querySelector("input[name=job]");
+    if (box) { box.checked = !box.checked; choose(box, false); }
+    return;
+  }
+  if (event.key === "u") { document.querySelector("[data-undo] button")?.click(); return; }
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() }[event.key];
+  if (!step || event.target.closest("[data-bar], .tools-row")) return;
+  const all = boxes();
+  const at = focused ? all.indexOf(focused.querySelector("input")) + step : 0;
+  if (all[at]) { event.preventDefault(); all[at].focus(); all[at].closest("li").scrollIntoView({ block: "nearest" }); }
+});
+document.addEventListener("keyup", (event) => { if (event.key === "b") showBefore(false); });
+
+// Undo is offered for as long as it can be done.
+const undo = document.querySelector("[data-undo]");
+if (undo) setTimeout(() => undo.remove(), Number(undo.dataset.undo) * 1000);
+
+// More, as one scrolls.
+const next = form.querySelector("[data-next]");
+if (next && form.dataset.more) {
+  let url = form.dataset.more;
+  let isLoading = false;
+  const load = async () => {
+    if (isLoading || !url) return;
+    isLoading = true;
+    try {
+      const answer = await fetch(url, { headers: { accept: "text/html" } });
+      if (!answer.ok || answer.redirected) return stop("Next photos");
+      const from = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const following = from.querySelector("[data-following]");
+      const photos = [...from.querySelectorAll("li[data-id]")];
+      if (isAll) for (const photo of photos) photo.querySelector("input").checked = true;
+      list.append(...photos);
+      url = following ? url.replace(/\?.*/, `?${following.dataset.following}`) : "";
+      if (!url) stop("");
+    } catch { stop("Next photos"); } finally { isLoading = false; }
+    // Where a page does not fill the window, nothing scrolls into it.
+    if (url && next.getBoundingClientRect().top < window.innerHeight + 1500) load();
+  };
+  const watcher = new IntersectionObserver((seen) => { if (seen[0].isIntersecting) load(); }, { rootMargin: AHEAD });
+  const stop = (text) => { watcher.disconnect(); next.textContent = text; next.hidden = !text; if (url) next.href = url.replace("/more?", "?"); };
+  next.textContent = "More photos come as you scroll…";
+  watcher.observe(next);
+}
