@@ -21,6 +21,7 @@ GROUPS = {
         "cancel": "batch:cancel",
         "requeue": "batch:requeue",
         "export": "batch:export",
+        "review": "review:write_review",
         "accept": "review:accept",
         "reject": "review:reject",
         "budget": "money:budget",

@@ -11,8 +11,8 @@ from db import tallies
 from db.plans import in_index_order
 from db.statements import text
 
-MOST_SORTED = 100_000
-"""Of more photos, pages come in the order in which these came in: sorting them takes seconds, and a page must not."""
+MOST_SORTED = 50_000
+"""Of more photos, pages come in the order in which these came in: sorting them takes long, and a page must not."""
 MOST_CHOSEN = 20_000
 """Photos that one decision is about, at most."""
 
@@ -80,6 +80,7 @@ class SheetRow:
     changed_ratio: float | None
     source_sha256: str | None
     artifact_sha256: str | None
+    source_uri: str
     key: float | str
 
 
@@ -124,7 +125,7 @@ _KEYS = {
     SheetOrder.CHANGED: "coalesce(changed_ratio, -1)",
     SheetOrder.NAME: "name",
 }
-_COLUMNS = "id, name, sku, state, code, message, changed_ratio, source_sha256, artifact_sha256"
+_COLUMNS = "id, name, sku, state, code, message, changed_ratio, source_sha256, artifact_sha256, source_uri"
 
 
 def look(connection: Connection, scope: SheetScope, order: SheetOrder, after: PageEnd | None, limit: int) -> SheetPage:

@@ -1,6 +1,7 @@
-"""`cleanplate accept` and `cleanplate reject`: what a person decides about held photos."""
+"""`cleanplate review`, `accept` and `reject`: photos to look at, and what a person decides about held ones."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from sqlalchemy import Connection, Engine
@@ -8,11 +9,13 @@ from sqlalchemy import Connection, Engine
 from actions import review
 from actions.review import Decided
 from cli.actor import actor
-from cli.database import open_database
-from cli.options import MOST_ID
+from cli.database import find_batch, open_database
+from cli.exporting.sheets import write_sheets
+from cli.options import MOST_ID, batch_argument
 from core.errors import NotFound, Refused
 from core.settings import load_settings
 from db.session import transact
+from db.sheets import SheetOrder, SheetScope, Show
 
 _jobs_argument = click.argument("jobs", metavar="JOB...", type=click.IntRange(1, MOST_ID), nargs=-1, required=True)
 
@@ -29,6 +32,40 @@ def accept(jobs: tuple[int, ...]) -> int:
 def reject(jobs: tuple[int, ...]) -> int:
     """Drop the outputs of held photos: they are dead, and nothing exports or reuses them."""
     return _settle(jobs, review.reject, "rejected; it is dead, and its output is dropped")
+
+
+@click.command(name="review")
+@batch_argument
+@click.option(
+    "--export",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
+    help="The file to write, such as sheet.html; more photos than 500 go into sheet-2.html, and so on.",
+)
+@click.option(
+    "--show",
+    type=click.Choice([each.value for each in Show]),
+    default=Show.OUTPUTS.value,
+    show_default=True,
+    help="Which photos: those with an output, the held, the clean, the dead, or all.",
+)
+@click.option(
+    "--order",
+    type=click.Choice([each.value for each in SheetOrder]),
+    default=SheetOrder.DOUBT.value,
+    show_default=True,
+    help="What comes first: the most doubtful, by name, the most changed, or as they came.",
+)
+def write_review(batch: int, target: Path, show: str, order: str) -> None:
+    """Write a batch's contact sheet, before and after, for somebody without an account."""
+    scope = SheetScope(batch, Show(show))
+    settings = load_settings()
+    with open_database(settings, pool_size=8) as engine:
+        row = find_batch(engine, batch)
+        for path in write_sheets(engine, settings, row, target, scope=scope, order=SheetOrder(order)):
+            click.echo(path)
 
 
 def _settle(jobs: tuple[int, ...], decide: Callable[[Connection, str, int], Decided], done: str) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 from actions.budgets import describe_budget
 from actions.standing import find_standing
 from cli.colour import paint, paint_standing
+from actions.samples import describe_sign_off
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option
 from cli.running.circuit import as_dict as circuit_as_dict
@@ -18,7 +19,7 @@ from cli.running.stops import why_stopped
 from cli.running.wait import wait_for_end
 from core.money import money
 from core.settings import Settings, load_settings
-from db import batches, canaries, circuits, costs, failures, tallies
+from db import batches, canaries, circuits, costs, failures, samples, tallies
 from db.batches import BatchRow
 from db.session import now, transact
 from db.tallies import BatchCounts
@@ -134,6 +135,7 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
             f"{canary.dead} dead, {canary.held} held"
         )
     held_in_all = tallies.counts(connection, row.id).held
+    lines.extend(f"       {describe_sign_off(sample)}" for sample in samples.list_signed(connection, row.id))
     for held in failures.list_held(connection, row.id, MOST_HELD):
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:

@@ -7,20 +7,21 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from sqlalchemy import Engine
 
+from actions.samples import describe_sign_off
 from cli.exporting.folder import Exported, export_photos
-from core.errors import CleanplateError, UnavailableError
+from cli.exporting.pictures import read_after, read_before, small
+from core.errors import UnavailableError
 from core.money import money
 from core.states import JobState
-from db import artifacts, batches, costs, failures, tallies, uploads
+from db import batches, costs, failures, samples, tallies
 from db.listings import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
-from photos.thumbnails import thumbnail
 
 MOST_SHOWN = 400
 THUMBNAIL_SIDE = 420
@@ -86,6 +87,7 @@ def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path, cur
     counts = transact(engine, lambda connection: tallies.counts(connection, batch_id))
     ended = transact(engine, lambda connection: failures.count_dead_by_code(connection, batch_id))
     spent = transact(engine, lambda connection: costs.spent(connection, batch_id))
+    signed = transact(engine, lambda connection: samples.list_signed(connection, batch_id))
     environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
     return environment.get_template(REPORT_NAME).render(
         batch=batch,
@@ -94,6 +96,7 @@ def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path, cur
         cost=money(spent.cost, currency) if spent.cost else None,
         currency=currency,
         money=money,
+        signed=[describe_sign_off(sample) for sample in signed],
         photos=list(_cards(engine, shown, out)),
         left_out=counts.total - len(shown),
         made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
@@ -104,7 +107,7 @@ def _cards(engine: Engine, shown: list[Exported], out: Path) -> Iterator[dict[st
     for exported in shown:
         photo = exported.photo
         before = _thumbnail(
-            out, f"{_key(photo.source_sha256, photo)}-before.jpg", partial(_read_source, engine, photo.source_uri)
+            out, f"{_key(photo.source_sha256, photo)}-before.jpg", partial(read_before, engine, photo.source_uri)
         )
         after = None
         if photo.artifact_sha256 is not None:
@@ -133,8 +136,7 @@ def _commands(photo: PhotoRow) -> list[str]:
 def _read_output(engine: Engine, exported: Exported) -> bytes | None:
     if exported.path is not None:
         return exported.path.read_bytes()
-    sha256 = exported.photo.artifact_sha256
-    return artifacts.fetch(engine, sha256) if sha256 is not None else None
+    return read_after(engine, exported.photo.artifact_sha256)
 
 
 def _key(sha256: str | None, photo: PhotoRow) -> str:
@@ -145,22 +147,8 @@ def _key(sha256: str | None, photo: PhotoRow) -> str:
 def _thumbnail(out: Path, name: str, read: Callable[[], bytes | None]) -> str | None:
     path = out / THUMBNAILS / name
     if not path.exists():
-        try:
-            data = read()
-            if data is None:
-                return None
-            write_whole(path, thumbnail(data, THUMBNAIL_SIDE))
-        except CleanplateError:
+        picture = small(read(), THUMBNAIL_SIDE)
+        if picture is None:
             return None
+        write_whole(path, picture)
     return f"{THUMBNAILS}/{name}"
-
-
-def _read_source(engine: Engine, uri: str) -> bytes | None:
-    if uri.startswith(uploads.SCHEME):
-        return transact(engine, lambda connection: uploads.find(connection, uri))
-    if not uri.startswith("file://"):
-        return None
-    try:
-        return Path(unquote(urlsplit(uri).path)).read_bytes()
-    except OSError:
-        return None

@@ -68,6 +68,7 @@ function tell() {
     chosen.textContent = count ? `${number.format(count)} chosen` : "Tick photos";
     for (const button of form.querySelectorAll("[formaction]")) button.disabled = !count;
     noneButton.hidden = !count;
+    chosen.parentElement.classList.toggle("some", count > 0);
   }
 }
 const setAll = (isOn) => {
