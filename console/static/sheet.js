@@ -139,10 +139,10 @@ if (next && form.dataset.more) {
       url = following ? url.replace(/\?.*/, `?${following.dataset.following}`) : "";
       if (!url) stop("");
     } catch { stop("Next photos"); } finally { isLoading = false; }
-    // Where a page does not fill the window, nothing scrolls into it.
-    if (url && next.getBoundingClientRect().top < window.innerHeight + 1500) load();
+    // Who scrolls fast is there again before anybody noticed that the end had moved; asked anew, the watcher tells.
+    if (url) { watcher.unobserve(next); watcher.observe(next); }
   };
-  const watcher = new IntersectionObserver((seen) => { if (seen[0].isIntersecting) load(); }, { rootMargin: AHEAD });
+  const watcher = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) load(); }, { rootMargin: AHEAD });
   const stop = (text) => { watcher.disconnect(); next.textContent = text; next.hidden = !text; if (url) next.href = url.replace("/more?", "?"); };
   next.textContent = "More photos come as you scroll…";
   watcher.observe(next);
