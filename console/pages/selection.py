@@ -14,6 +14,7 @@ from core.errors import UsageError
 from db import sheets
 from db.sheets import MOST_CHOSEN, PageEnd, SheetOrder, SheetScope, Show
 
+Ids = Annotated[str, Query(max_length=8000, pattern=r"^[0-9,]*$")]
 Told = Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$")]
 
 
@@ -32,9 +33,9 @@ class SheetFilter:
             told |= {"key": place.key, "after": place.id, "middle": place.middle}
         return urlencode({name: value for name, value in told.items() if value not in {"", None}})
 
-    def scope(self, batch_id: int) -> SheetScope:
-        """Return these photos of a batch."""
-        return SheetScope(batch_id, self.show, self.code)
+    def scope(self, batch_id: int, ids: str = "") -> SheetScope:
+        """Return these photos of a batch, or some of them by their ids."""
+        return SheetScope(batch_id, self.show, self.code, tuple(_numbers(ids)) if ids else None)
 
 
 def choose_sheet(show: Told = "", code: Told = "", order: Told = "") -> SheetFilter:

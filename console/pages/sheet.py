@@ -17,7 +17,7 @@ from console.pages.forms import Sent, field_of
 from console.pages.photos import Photos
 from console.pages.redone import Redoing
 from console.pages.rendering import Pages
-from console.pages.selection import ChosenPlace, ChosenSheet, SheetFilter, chosen_in, filter_of
+from console.pages.selection import ChosenPlace, ChosenSheet, Ids, SheetFilter, chosen_in, filter_of
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import NotFound, Refused
 from core.settings import Settings
@@ -72,10 +72,12 @@ def sheet_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, set
         )
 
     @router.get("/more")
-    def more(request: Request, batch_id: BatchId, visitor: Viewer, chosen: ChosenSheet, place: ChosenPlace) -> Response:
-        page = transact(
-            engine, lambda connection: sheets.look(connection, chosen.scope(batch_id), chosen.order, place, PAGE)
-        )
+    def more(
+        request: Request, batch_id: BatchId, visitor: Viewer, chosen: ChosenSheet, place: ChosenPlace, ids: Ids = ""
+    ) -> Response:
+        scope = chosen.scope(batch_id, ids)
+        size = PAGE if scope.job_ids is None else len(scope.job_ids) + 1
+        page = transact(engine, lambda connection: sheets.look(connection, scope, chosen.order, place, size))
         return pages.show(request, "parts/sheet_photos.html", visitor, page=page, filter=chosen, sample=None)
 
     @router.post("/{action}")

@@ -3,6 +3,7 @@ import { isTyping } from "./keys.js";
 
 const HOLD_MS = 350;
 const AHEAD = "1500px";
+const MOST_IN_PLACE = 300;
 const form = document.querySelector("[data-sheet]");
 const list = form.querySelector(".pairs");
 const boxes = () => [...list.querySelectorAll("input[name=job]")];
@@ -117,8 +118,53 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("keyup", (event) => { if (event.key === "b") showBefore(false); });
 
 // Undo is offered for as long as it can be done.
-const undo = document.querySelector("[data-undo]");
-if (undo) setTimeout(() => undo.remove(), Number(undo.dataset.undo) * 1000);
+const offer = (undo) => setTimeout(() => undo.remove(), Number(undo.dataset.undo) * 1000);
+for (const undo of document.querySelectorAll("[data-undo]")) offer(undo);
+
+// A decision about a few of many photos leaves the page where it is: what it changed is drawn anew.
+const toast = document.querySelector("[data-toast]");
+const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+async function decide(url, data, ids) {
+  const answer = await fetch(url, { method: "POST", body: data, headers: { accept: "text/html" } });
+  const page = await parse(answer);
+  const said = page.querySelector(".said:not(form), [role=alert]");
+  const undo = page.querySelector("[data-undo]");
+  toast.replaceChildren(said ?? "", undo ?? "");
+  toast.hidden = false;
+  if (undo) {
+    offer(undo);
+    undo.addEventListener("submit", (event) => { event.preventDefault(); act(undo, undo.action, new FormData(undo), ids); });
+  }
+  const query = new URLSearchParams({ show: "all", order: "came", ids: ids.join(",") });
+  const anew = await parse(await fetch(form.dataset.again + query, { headers: { accept: "text/html" } }));
+  for (const photo of anew.querySelectorAll("li[data-id]")) list.querySelector(`li[data-id="${photo.dataset.id}"]`)?.replaceWith(photo);
+}
+async function act(from, url, data, ids) {
+  try { await decide(url, data, ids); } catch { toast.replaceChildren("The server does not answer; look at the page anew before you go on."); toast.hidden = false; }
+  for (const button of form.querySelectorAll("button")) button.disabled = false;
+  tell();
+}
+form.addEventListener("submit", (event) => {
+  const url = event.submitter?.formAction ?? "";
+  const ids = boxes().filter((box) => box.checked).map((box) => box.value);
+  if (isAll || !ids.length || ids.length > MOST_IN_PLACE || !/\/(accept|reject)$/.test(url)) return;
+  event.preventDefault();
+  act(form, url, new FormData(form), ids);
+});
+
+// Who scrolls past a thousand photos waits for those that are seen, and not for those that were.
+const near = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) {
+    for (const image of target.querySelectorAll("img[data-src]")) {
+      if (isIntersecting) image.src = image.dataset.src;
+      else if (!image.complete) image.removeAttribute("src");
+    }
+  }
+}, { rootMargin: "600px" });
+function later(photo) {
+  for (const image of photo.querySelectorAll("img")) { image.dataset.src = image.getAttribute("src"); image.removeAttribute("src"); }
+  near.observe(photo);
+}
 
 // More, as one scrolls.
 const next = form.querySelector("[data-next]");
@@ -131,10 +177,10 @@ if (next && form.dataset.more) {
     try {
       const answer = await fetch(url, { headers: { accept: "text/html" } });
       if (!answer.ok || answer.redirected) return stop("Next photos");
-      const from = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const from = await parse(answer);
       const following = from.querySelector("[data-following]");
       const photos = [...from.querySelectorAll("li[data-id]")];
-      if (isAll) for (const photo of photos) photo.querySelector("input").checked = true;
+      for (const photo of photos) { photo.querySelector("input").checked = isAll; later(photo); }
       list.append(...photos);
       url = following ? url.replace(/\?.*/, `?${following.dataset.following}`) : "";
       if (!url) stop("");

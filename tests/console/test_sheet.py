@@ -66,6 +66,7 @@ def test_a_page_of_photos_leads_to_the_next(web: Web) -> None:
     assert sorted(found) == list(range(1, 11))
     assert "10 photos" in get(web, "/batches/1/sheet")
     assert shown(get(web, "/batches/1/sheet?show=dead")) == [11]
+    assert shown(get(web, "/batches/1/sheet/more?show=all&order=came&ids=3,11,1")) == [1, 3, 11]
     assert set(shown(get(web, "/batches/1/sheet"))[:2]) == {9, 10}
 
 
