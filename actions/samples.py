@@ -65,6 +65,16 @@ def sign_off(connection: Connection, actor: str, sample_id: int, bad_ids: list[i
     return signed
 
 
+def describe_draw(sample: PhotoSample) -> str:
+    """Return what was drawn, and what it may come to, in words."""
+    size = len(sample.job_ids)
+    return (
+        f"{size:,} of {sample.population:,} clean photos, drawn at random by {sample.drawn_by}. Tick those that are "
+        f"bad, then sign the batch off. If none is, at most {most_bad(size, 0):.1%} of all are bad, with "
+        f"{CONFIDENCE:.0%} confidence."
+    )
+
+
 def describe_bound(sample: PhotoSample) -> str:
     """Return what a sample shows, in words."""
     size, bad = len(sample.job_ids), len(sample.bad_ids or [])

@@ -134,8 +134,8 @@ class Settings(BaseSettings):
 
     @property
     def is_free(self) -> bool:
-        """Whether calls cost nothing: a stand-in API answers them, which somebody else may have started."""
-        return self.uses_sandbox or self.removal_api_key == SANDBOX_KEY
+        """Whether calls cost nothing: without a key of their own they are signed for the sandbox, wherever that is."""
+        return self.account == SANDBOX_KEY
 
     @property
     def api_url(self) -> str:

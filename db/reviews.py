@@ -1,6 +1,6 @@
 """What people decide about held jobs: their outputs are good after all, or they are not."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -76,7 +76,7 @@ def reject(
             connection.execute(statement, {"ids": job_ids, "code": REJECTED, "why": why, "states": states}).scalars()
         )
 
-    return _decide(connection, list(job_ids), end, needs_output=False)
+    return _decide(connection, list(job_ids), end, needs_output=False, states=states)
 
 
 def _decide(
@@ -85,8 +85,9 @@ def _decide(
     end: Callable[[Connection, list[int]], set[int]],
     *,
     needs_output: bool,
+    states: Sequence[str] = ("held",),
 ) -> list[Review]:
-    job_ids = list(dict.fromkeys(job_ids)) + _find_twins(connection, job_ids)
+    job_ids = list(dict.fromkeys(job_ids)) + _find_twins(connection, job_ids, states)
     # In one order, with the originals of redos, which end with them: so nobody waits in a circle.
     before = {
         row.id: row
@@ -129,10 +130,10 @@ def keep_those_of(connection: Connection, batch_id: int, job_ids: list[int]) -> 
     return list(connection.execute(statement, {"ids": job_ids, "batch": batch_id}).scalars())
 
 
-def _find_twins(connection: Connection, job_ids: list[int]) -> list[int]:
+def _find_twins(connection: Connection, job_ids: list[int], states: Sequence[str]) -> list[int]:
     statement = text(
         "SELECT DISTINCT t.id FROM jobs AS j JOIN jobs AS t ON t.content_key = j.content_key "
-        "AND t.artifact_sha256 = j.artifact_sha256 AND t.state = 'held' "
-        "WHERE j.id = ANY(:ids) AND j.state = 'held' AND t.id <> ALL(:ids) ORDER BY t.id"
+        "AND t.artifact_sha256 = j.artifact_sha256 AND t.state = ANY(:states) "
+        "WHERE j.id = ANY(:ids) AND j.state = ANY(:states) AND NOT (t.id = ANY(:ids)) ORDER BY t.id"
     )
-    return list(connection.execute(statement, {"ids": job_ids}).scalars())
+    return list(connection.execute(statement, {"ids": job_ids, "states": list(states)}).scalars())

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from actions import samples as signing
 from actions import selection
 from actions.confidence import most_bad
-from actions.samples import describe_bound, describe_sign_off
+from actions.samples import describe_draw, describe_sign_off
 from console.api.fields import MOST_ID
 from console.pages.batch import BatchId
 from console.pages.forms import Sent, field_of
@@ -61,7 +61,7 @@ def samples_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
             total=size,
             filter=SheetFilter(),
             sample=sample,
-            told=describe_sign_off(sample) if sample.signed_at else describe_bound(sample),
+            told=describe_sign_off(sample) if sample.signed_at else describe_draw(sample),
             bounds=[most_bad(size, bad) for bad in range(size + 1)],
             undoable=None,
             settings=settings,

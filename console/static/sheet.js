@@ -4,6 +4,7 @@ import { isTyping } from "./keys.js";
 const HOLD_MS = 350;
 const AHEAD = "1500px";
 const MOST_IN_PLACE = 300;
+const TOAST_MS = 10_000;
 const form = document.querySelector("[data-sheet]");
 const list = form.querySelector(".pairs");
 const boxes = () => [...list.querySelectorAll("input[name=job]")];
@@ -122,6 +123,7 @@ const offer = (undo) => setTimeout(() => undo.remove(), Number(undo.dataset.undo
 for (const undo of document.querySelectorAll("[data-undo]")) offer(undo);
 
 // A decision about a few of many photos leaves the page where it is: what it changed is drawn anew.
+let toastTimer = 0;
 const toast = document.querySelector("[data-toast]");
 const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
 async function decide(url, data, ids) {
@@ -131,6 +133,8 @@ async function decide(url, data, ids) {
   const undo = page.querySelector("[data-undo]");
   toast.replaceChildren(said ?? "", undo ?? "");
   toast.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => { toast.hidden = true; }, TOAST_MS);
   if (undo) {
     offer(undo);
     undo.addEventListener("submit", (event) => { event.preventDefault(); act(undo, undo.action, new FormData(undo), ids); });

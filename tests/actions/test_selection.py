@@ -78,6 +78,18 @@ def test_clean_and_held_photos_are_rejected_and_taken_back(looked_at: Engine) ->
     assert rows(looked_at) == before
 
 
+def test_one_look_decides_about_all_that_are_the_same_photo(looked_at: Engine) -> None:
+    with looked_at.begin() as connection:
+        connection.execute(text("UPDATE jobs SET content_key = 'same' WHERE id IN (1, 8)"))
+    before = rows(looked_at)
+    with looked_at.begin() as connection:
+        done = selection.reject_all(connection, WHO, 1, [1])
+    assert (done.photos, done.passed_over) == (2, 0)
+    assert [states(looked_at)[at] for at in (0, 7)] == ["dead", "dead"]
+    assert undone(looked_at, done.undo) == 2
+    assert rows(looked_at) == before
+
+
 def test_nothing_is_taken_back_twice_or_too_late_or_after_more_was_done(
     looked_at: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,7 +139,8 @@ def test_a_batch_is_signed_off_by_a_sample(web: Web) -> None:
     page = send(web, "/batches/1/samples", size="5")
     found = shown(page)
     assert len(found) == 5
-    assert "5 of 8 clean photos looked at, 0 bad: with 95% confidence at most 45.1% of them (3) are bad." in page
+    assert "5 of 8 clean photos, drawn at random by ann." in page
+    assert "If none is, at most 45.1% of all are bad, with 95% confidence." in page
     page = send(web, "/batches/1/samples/1/sign-off", jobs=str(found[0]), reject="1")
     assert "Signed off by ann" in page
     assert "5 of 8 clean photos looked at, 1 bad" in page

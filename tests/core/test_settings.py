@@ -79,3 +79,17 @@ def test_who_made_an_output(monkeypatch: pytest.MonkeyPatch, url: str, key: str,
 )
 def test_where_the_console_is_reached(host: str, url: str) -> None:
     assert Settings(_env_file=None, web_host=host).web_url == url
+
+
+@pytest.mark.parametrize(
+    ("told", "is_free"),
+    [
+        ({}, True),
+        ({"removal_api_url": "http://127.0.0.1:9000/"}, True),
+        ({"removal_api_key": "sandbox", "removal_api_url": "http://sandbox:9000/"}, True),
+        ({"removal_api_key": "key"}, False),
+        ({"removal_api_key": "key", "removal_api_url": "http://127.0.0.1:9000/"}, False),
+    ],
+)
+def test_calls_are_free_that_are_signed_for_the_sandbox(told: dict[str, str], is_free: bool) -> None:
+    assert Settings(_env_file=None, **told).is_free == is_free  # type: ignore[arg-type]

@@ -13,8 +13,9 @@ def test_every_state_has_its_moves() -> None:
     assert set(BATCH_MOVES) == set(BatchState)
 
 
-def test_nothing_leaves_succeeded() -> None:
-    assert not MOVES[JobState.SUCCEEDED]
+def test_only_a_persons_word_leaves_succeeded() -> None:
+    """Rejected, or no longer accepted: nothing is called for again by itself."""
+    assert MOVES[JobState.SUCCEEDED] == {JobState.DEAD, JobState.HELD}
 
 
 def test_only_a_claim_makes_a_job_run() -> None:
