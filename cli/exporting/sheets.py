@@ -80,10 +80,11 @@ def write_sheets(
             signed=[describe_sign_off(sample) for sample in signed],
         )
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             write_whole(names[number], page.encode())
         except OSError as error:
             raise UnavailableError(
-                f"Cannot write {names[number]}: {error.strerror}. Make room and try again."
+                f"Cannot write {names[number]}: {error.strerror}. Name another file, or make room."
             ) from error
         written.append(names[number])
     return written

@@ -72,10 +72,14 @@ def samples_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         def work(connection: Connection) -> str:
             sample = _require(connection, batch_id, sample_id)
             bad = sample.job_ids if sent.get("all") else ticked_in(sent)
-            signed = signing.sign_off(connection, visitor.user.name, sample_id, bad)
+            signing.sign_off(connection, visitor.user.name, sample_id, bad)
             if bad and sent.get("reject"):
                 selection.reject_all(connection, visitor.user.name, batch_id, bad, f"bad in sample {sample_id}")
-            return describe_sign_off(signed)
+            return (
+                "Signed off."
+                if not bad
+                else f"Signed off; of the sample {len(bad):,} {'is' if len(bad) == 1 else 'are'} bad."
+            )
 
         return pages.go(f"/batches/{batch_id}", transact(engine, work))
 
