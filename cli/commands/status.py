@@ -7,9 +7,9 @@ import click
 from sqlalchemy import Connection, Engine
 
 from actions.budgets import describe_budget
+from actions.samples import describe_sign_off
 from actions.standing import find_standing
 from cli.colour import paint, paint_standing
-from actions.samples import describe_sign_off
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option
 from cli.running.circuit import as_dict as circuit_as_dict
