@@ -25,6 +25,8 @@ NEVER_CALLED = (
     "too_many_bytes",
     "too_small",
     "truncated",
+    "undecodable",
+    "unreadable_row",
     "upload_missing",
     "url_invalid",
     "url_not_fitting",
