@@ -25,7 +25,7 @@ from core.decision import Decision
 from core.settings import Settings
 from core.states import JobState, Lane
 from db import batches, cancels, costs, queue, requeues, tallies
-from db.queue import Lapsed
+from db.rescues import Lapsed
 from db.session import is_busy, make_engine, transact
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher

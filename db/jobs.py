@@ -263,7 +263,8 @@ def give_back(
         f"UPDATE jobs AS j SET state = CASE WHEN {CALLED_OFF} THEN 'cancelled' ELSE 'pending' END, "  # noqa: S608
         f"finished_at = CASE WHEN {CALLED_OFF} THEN now() END, "
         "available_at = clock_timestamp() + make_interval(secs => :delay), attempts = attempts + :spent, "
-        "snoozes = snoozes + 1 - :spent, code = coalesce(:code, code), message = coalesce(:message, message), "
+        "snoozes = snoozes + 1 - :spent, lost_in_row = 0, code = coalesce(:code, code), "
+        "message = coalesce(:message, message), "
         "send_bytes = send_bytes OR :send_bytes, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, "
         "lease_token = NULL, lease_expires_at = NULL, worker = NULL "
         "FROM batches AS b WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.id = j.batch_id "

@@ -1,32 +1,20 @@
 """Queries of the dispatcher: what is due, what is stuck, who leads."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from core.decision import Decision, Move
-from core.states import JobState, Lane
+from core.states import Lane
 from db import locks
-from db.cancels import CALLED_OFF, WAITING
+from db.cancels import WAITING
 from db.locks import Duty
 from db.plans import ACTIVE, AT_PLACES, LIVE, PLACE, by_key
 from db.statements import text
 
-LOST_CODE = "worker_lost"
 MOST_ROUNDS = 5
 """So often is room filled up at once that some batches had too few jobs for; what is left of it, in the next turn."""
 LEADER_IDLE_SECONDS = 30.0
 """A leader says something several times a second. One that is frozen says nothing, and must not keep the lead."""
-
-_LOST_MESSAGE = "The worker fell silent during the call; it may have been billed."
-_STATES = {
-    Move.RETRY: JobState.PENDING,
-    Move.SNOOZE: JobState.PENDING,
-    Move.DEAD: JobState.DEAD,
-    Move.HELD: JobState.HELD,
-    Move.CANCELLED: JobState.CANCELLED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,50 +23,6 @@ class DueJob:
 
     id: int
     dispatches: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """A job whose worker fell silent, locked until it is decided what happens to it.
-
-    Args:
-        id: Which.
-        batch_id: Its batch.
-        lane: Its lane.
-        attempts: Counted attempts so far.
-        is_cancelled: Whether its batch was cancelled.
-        attempt_id: The call that was on its way, and may have been billed; None when none was.
-        age_seconds: Since its intake.
-    """
-
-    id: int
-    batch_id: int
-    lane: str
-    attempts: int
-    is_cancelled: bool
-    attempt_id: int | None
-    age_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rescued:
-    """A job that was taken back from a silent worker.
-
-    Args:
-        id: Which.
-        state: Where it is now.
-        batch_id: Its batch.
-        lane: Its lane.
-        attempt_id: The call that was on its way, and may have been billed; None when none was.
-        age_seconds: Since its intake.
-    """
-
-    id: int
-    state: str
-    batch_id: int
-    lane: str
-    attempt_id: int | None
-    age_seconds: float
 
 
 def try_to_lead(connection: Connection) -> bool:
@@ -216,80 +160,3 @@ def unqueue(connection: Connection, gone: list[tuple[int, int]]) -> list[tuple[i
         statement = text(f"UPDATE jobs SET state = 'pending', queued_at = NULL WHERE {AT_PLACES}")  # noqa: S608
         connection.execute(statement, {"places": [places[each] for each in found]})
     return found
-
-
-def rescue(connection: Connection, decide: Callable[[Lapsed], Decision]) -> list[Rescued]:
-    """Take back every job whose lease expired, and return them.
-
-    A call that was on its way when its worker fell silent may have been billed, and is written down so.
-
-    Args:
-        connection: An open transaction.
-        decide: Says what happens to a job.
-    """
-    by_key(connection)
-    lapsed = _lock_lapsed(connection)
-    decided = [(job, decide(job)) for job in lapsed]
-    _take_back(connection, decided)
-    return [
-        Rescued(job.id, _STATES[decision.move], job.batch_id, job.lane, job.attempt_id, job.age_seconds)
-        for job, decision in decided
-    ]
-
-
-def _lock_lapsed(connection: Connection) -> list[Lapsed]:
-    statement = text(
-        f"""
-        WITH lapsed AS (
-            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at,
-                (SELECT b.lane FROM batches AS b WHERE b.id = j.batch_id) AS lane,
-                (SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) AS is_cancelled
-            FROM jobs AS j WHERE j.state IN ('queued', 'running') AND j.lease_expires_at < now()
-            ORDER BY j.state, j.batch_id FOR UPDATE OF j SKIP LOCKED
-        ), lost AS (
-            UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost, message = :why
-            WHERE a.id = ANY(ARRAY(
-                SELECT o.id FROM lapsed CROSS JOIN LATERAL (
-                    SELECT id FROM attempts WHERE job_id = lapsed.id AND lease_token = lapsed.lease_token
-                    AND answered_at IS NULL OFFSET 0
-                ) AS o
-            )) AND a.answered_at IS NULL RETURNING a.job_id, a.id
-        )
-        SELECT lapsed.id, lapsed.batch_id, lapsed.lane, lapsed.attempts, lapsed.is_cancelled, lost.id AS attempt_id,
-            CAST(extract(epoch FROM now() - lapsed.created_at) AS double precision) AS age_seconds
-        FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
-        """  # noqa: S608
-    )
-    return [Lapsed(*row) for row in connection.execute(statement, {"lost": LOST_CODE, "why": _LOST_MESSAGE})]
-
-
-def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -> None:
-    statement = text(
-        """
-        WITH fate AS MATERIALIZED (
-            SELECT * FROM unnest(
-                CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:spent AS int[]), CAST(:called AS boolean[]),
-                CAST(:delays AS double precision[])
-            ) AS t (id, state, spent, was_called, delay)
-        )
-        UPDATE jobs AS j SET
-            state = fate.state, attempts = j.attempts + fate.spent,
-            code = CASE WHEN fate.was_called THEN :lost ELSE j.code END,
-            message = CASE WHEN fate.was_called THEN :why ELSE j.message END,
-            finished_at = CASE WHEN fate.state <> 'pending' THEN now() END,
-            rescues = rescues + 1, available_at = clock_timestamp() + make_interval(secs => fate.delay),
-            lease_token = NULL, lease_expires_at = NULL, worker = NULL
-        FROM fate WHERE j.id = ANY(ARRAY(SELECT id FROM fate)) AND j.id = fate.id AND j.state || '' = 'running'
-        """
-    )
-    values = {
-        "ids": [job.id for job, _ in decided],
-        "states": [_STATES[decision.move].value for _, decision in decided],
-        "spent": [int(decision.counted) for _, decision in decided],
-        "called": [job.attempt_id is not None for job, _ in decided],
-        "delays": [float(decision.delay_seconds) for _, decision in decided],
-        "lost": LOST_CODE,
-        "why": _LOST_MESSAGE,
-    }
-    if decided:
-        connection.execute(statement, values)

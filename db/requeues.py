@@ -19,7 +19,7 @@ AT_ONCE = 1_000
 """Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""
 
 _AGAIN = (
-    "state = 'pending', queued_at = NULL, attempts = 0, artifact_sha256 = NULL, finished_at = NULL, "
+    "state = 'pending', queued_at = NULL, attempts = 0, lost_in_row = 0, artifact_sha256 = NULL, finished_at = NULL, "
     # What was cancelled was not tried in vain, so what is known of its twins still holds for it.
     "requeues = j.requeues + CASE WHEN j.state IN ('dead', 'held') THEN 1 ELSE 0 END, "
     # The clock's time, under a lock on the batch: it tells whether a cancel came before or after.

@@ -28,13 +28,14 @@ from db import (
     processes,
     queue,
     requeues,
+    rescues,
     retention,
     tallies,
 )
 from db.budgets import FREE, Tariff
 from db.circuits import OpenCircuit
 from db.plans import by_key
-from db.queue import Lapsed
+from db.rescues import Lapsed
 from db.session import is_busy, is_down, transact
 from producer import metrics
 from producer.lost import LostMessages
@@ -245,16 +246,16 @@ class Dispatcher:
 
     def _rescue(self) -> None:
         # After an outage of PostgreSQL live workers need a moment to renew: hence only some time into leading.
-        for job in transact(self._engine, lambda connection: queue.rescue(connection, self._decide_lost)):
+        for job in transact(self._engine, lambda connection: rescues.rescue(connection, self._decide_lost)):
             metrics.RESCUES.labels(job.state).inc()
             counted.note_ending(job.lane, job.state, job.age_seconds)
             if job.attempt_id is not None:
-                counted.note_call(AnswerClass.MAYBE_BILLED, queue.LOST_CODE)
+                counted.note_call(AnswerClass.MAYBE_BILLED, rescues.LOST_CODE)
             # Its worker cannot tell how this execution ended.
             log.warning(
                 "attempt",
                 state=job.state,
-                code=queue.LOST_CODE,
+                code=rescues.LOST_CODE,
                 message="The worker fell silent.",
                 batch=job.batch_id,
                 job=job.id,

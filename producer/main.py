@@ -12,7 +12,7 @@ from core.metrics import serve_metrics
 from core.settings import Settings
 from db.budgets import tariff_of
 from db.heart import heart
-from db.queue import Lapsed
+from db.rescues import Lapsed
 from db.session import make_engine
 from producer.callbacks.courier import Courier
 from producer.dispatcher import Dispatcher, DispatcherOptions

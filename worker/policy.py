@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from core.decision import Decision, Move
 from core.settings import OnMaybeBilled, Settings
 from core.states import AnswerClass
-from db.queue import Lapsed
+from db.rescues import Lapsed
 from removal.answers import Kind
 
 SOURCE_TRIES = 3
 OUTPUT_RETRIES = 1
 OUTPUT_DOWNLOADS = 10
 OUTPUT_DROPS = 2
+MOST_LOST_IN_ROW = 3
 THROTTLE_SNOOZE_SECONDS = 0.25
 
 UNCOUNTED = frozenset({AnswerClass.THROTTLED, AnswerClass.ACCOUNT})
@@ -99,7 +100,8 @@ def decide_lost(job: Lapsed, rules: RetryRules) -> Decision:
     """Return what happens to a job whose worker fell silent.
 
     A call that was on its way may have been billed, and is retried or held as one without an answer. A job that was in
-    no call is due again at once, and nothing is counted.
+    no call is due again at once, and nothing is counted, unless workers fell silent over it again and again: a photo
+    that ends whoever decodes it would do so for ever.
 
     Args:
         job: As it is found.
@@ -108,6 +110,8 @@ def decide_lost(job: Lapsed, rules: RetryRules) -> Decision:
     lost = Decision(Move.RETRY, counted=False)
     if job.attempt_id is not None:
         lost = decide(Kind(AnswerClass.MAYBE_BILLED), attempts=job.attempts, same_code=0, rules=rules)
+    elif job.lost_in_row >= MOST_LOST_IN_ROW:
+        lost = Decision(Move.HELD if job.is_paid else Move.DEAD, counted=False)
     if job.is_cancelled and lost.move is Move.RETRY:
         return Decision(Move.CANCELLED, counted=lost.counted)
     return lost

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    SmallInteger,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -91,6 +92,7 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     snoozes: Mapped[int] = mapped_column(server_default="0")
     rescues: Mapped[int] = mapped_column(server_default="0")
+    lost_in_row: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     requeues: Mapped[int] = mapped_column(server_default="0")
     requeued_at: Mapped[datetime | None]
     send_bytes: Mapped[bool] = mapped_column(server_default="false")

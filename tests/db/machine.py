@@ -27,6 +27,7 @@ from db import (
     queue,
     redo,
     requeues,
+    rescues,
     reviews,
     success,
 )
@@ -102,7 +103,7 @@ def lose_message(rows: Rows, connection: Connection, number: int) -> None:
 def rescue(_rows: Rows, connection: Connection, number: int) -> None:
     connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
     rules = RetryRules(1 + number % 3, 1, 60, OnMaybeBilled.HOLD if number % 2 == 0 else OnMaybeBilled.RETRY)
-    queue.rescue(connection, partial(decide_lost, rules=rules))
+    rescues.rescue(connection, partial(decide_lost, rules=rules))
 
 
 def go_round(_rows: Rows, connection: Connection, number: int) -> None:

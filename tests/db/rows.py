@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.settings import OnMaybeBilled
 from core.states import Lane
-from db import attempts, batches, jobs, queue, twins
+from db import attempts, batches, jobs, rescues, twins
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
 from db.twins import Noted, Twin
@@ -87,9 +87,9 @@ def call(engine: Engine, job_id: int, tariff: Tariff = FREE) -> int | None:
         return attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=tariff)
 
 
-def rescue(connection: Connection, rules: RetryRules = RULES) -> list[queue.Rescued]:
+def rescue(connection: Connection, rules: RetryRules = RULES) -> list[rescues.Rescued]:
     """Take back what silent workers left, as the dispatcher would."""
-    return queue.rescue(connection, partial(decide_lost, rules=rules))
+    return rescues.rescue(connection, partial(decide_lost, rules=rules))
 
 
 def state_of(engine: Engine, job_id: int) -> str:

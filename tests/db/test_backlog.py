@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.decision import Decision, Move
 from core.states import Lane
-from db import batches, canaries, circuits, queue
+from db import batches, canaries, circuits, queue, rescues
 from tests.db.rows import ACCOUNT, make_batch
 
 PENDING = 5_000
@@ -20,7 +20,7 @@ DUTIES: dict[str, Callable[[Connection], object]] = {
     "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),
     "window": lambda connection: queue.count_live(connection, Lane.BULK),
     "unclaimed": lambda connection: queue.list_unclaimed(connection, 0),
-    "rescue": lambda connection: queue.rescue(connection, lambda _: Decision(Move.RETRY)),
+    "rescue": lambda connection: rescues.rescue(connection, lambda _: Decision(Move.RETRY)),
     "settled": batches.finish_settled,
     "canary": lambda connection: canaries.judge(connection, 0.2),
     "probe": lambda connection: circuits.queue_probe(connection, ACCOUNT),

@@ -149,6 +149,46 @@ def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:
         assert tallies.counts(connection, in_call.batch_id).maybe_billed == 1
 
 
+def fall_silent(engine: Engine, job_id: int, *, noted: bool = False, output_url: str | None = None) -> str:
+    """Let a worker claim a job, perhaps note its photo, and fall silent; return where it is then."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE state = 'pending'"))
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        if noted:
+            connection.execute(text("UPDATE jobs SET content_lease = lease_token"))
+        connection.execute(text("UPDATE jobs SET output_url = :url"), {"url": output_url})
+        connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
+        [rescued] = rescue(connection)
+        return rescued.state
+
+
+def test_a_photo_that_ends_its_workers_is_dead_after_three(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1)
+    assert [fall_silent(engine, job_id) for _ in range(3)] == ["pending", "pending", "dead"]
+    with engine.begin() as connection:
+        row = connection.execute(text("SELECT code, message, attempts, rescues FROM jobs")).one()
+        assert (row.code, row.attempts, row.rescues) == ("worker_lost", 0, 3)
+        assert "No call was made" in row.message
+        requeues.requeue(connection, 1)
+    assert fall_silent(engine, job_id) == "pending", "what was asked for again begins anew"
+
+
+def test_an_output_that_ends_its_workers_is_held_as_it_is_paid_for(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1)
+    told = [fall_silent(engine, job_id, noted=True, output_url="https://out.example/1") for _ in range(3)]
+    assert told == ["pending", "pending", "held"]
+
+
+def test_photos_that_wait_for_their_call_are_not_to_blame_for_their_workers(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1)
+    assert {fall_silent(engine, job_id, noted=True) for _ in range(10)} == {"pending"}
+    # In a row: one that came further in between is no such photo.
+    states = [fall_silent(engine, job_id, noted=noted) for noted in (False, False, True, False, False)]
+    assert set(states) == {"pending"}
+
+
 def test_a_rescued_call_can_be_held(engine: Engine) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)
