@@ -13,6 +13,7 @@ from db import audit, connections
 from db.connections import ShopConnection
 from producer.catalogue.url_list import check_url
 from producer.webhooks.platforms import PLATFORMS
+from producer.webhooks.s3_events import S3Events, check_bucket
 from producer.webhooks.shop_secrets import check_secret, new_secret
 
 CALLBACKS_PLATFORM = "standard"
@@ -55,7 +56,7 @@ def connect(
         connection: An open transaction.
         actor: Who acts, as the audit log names them.
         platform: How it signs and words them, one of `PLATFORMS`.
-        shop: What people call it.
+        shop: What people call it; of S3 its bucket, with the beginning of keys if it is for a part of it.
         elements: What to take off its photos.
         subject_elements: What to take off the main subject; None for the same.
         lane: Which queue its photos wait in.
@@ -80,9 +81,11 @@ def connect(
     if platform == "bigcommerce":
         if not api_url or not api_token:
             raise UsageError(
-                "BigCommerce needs its API's URL (--api-url) and a token (--api-token): its webhooks carry no photos."
+                "BigCommerce needs its API's URL (--api-url), and a token in SHOP_API_TOKEN: webhooks carry no photo."
             )
         options |= {"api_url": check_url(api_url, "The API's URL"), "api_token": api_token}
+    if platform == S3Events.name:
+        check_bucket(shop)
     if match is not None:
         options["match"] = _check_pattern(match)
     callback_secret = None

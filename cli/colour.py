@@ -5,6 +5,7 @@ import os
 import click
 
 from actions.standing import Level, Standing
+from cli.speech import say
 
 _LEVELS = {Level.HEALTHY: "green", Level.SLOW: "yellow", Level.STOPPED: "red", Level.TROUBLE: "red"}
 
@@ -14,8 +15,7 @@ def paint(text: str, colour: str) -> str:
     return text if os.environ.get("NO_COLOR") else click.style(text, fg=colour)
 
 
-def paint_standing(standing: Standing) -> str:
-    """Return the line on how the whole stands."""
-    told = str(standing)
+def say_standing(standing: Standing, *, err: bool = False) -> None:
+    """Write the line on how the whole stands."""
     level = str(standing.level.capitalize())
-    return paint(level, _LEVELS[standing.level]) + told.removeprefix(level)
+    say(str(standing).removeprefix(level), mark=paint(level, _LEVELS[standing.level]), err=err)

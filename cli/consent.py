@@ -5,6 +5,7 @@ import sys
 import click
 
 from actions.questions import Question
+from cli.speech import confirm, say
 from core.errors import Declined
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -37,9 +38,9 @@ def ask(words: str, otherwise: str) -> None:
         Declined: It is no, or none was given.
     """
     try:
-        is_agreed = click.confirm(words, err=True)
+        is_agreed = confirm(words)
     except click.Abort:
-        click.echo(err=True)
+        say(err=True)
         is_agreed = False
     if not is_agreed:
         raise Declined(otherwise)

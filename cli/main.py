@@ -12,6 +12,7 @@ import traceback
 
 import click
 
+from cli.speech import say, show_usage_error
 from core.errors import CleanplateError
 
 INTERRUPTED = 5
@@ -26,13 +27,13 @@ def main() -> None:
         code = cleanplate.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except CleanplateError as error:
-        click.echo(f"cleanplate: {error}", err=True)
+        say(f"cleanplate: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("cleanplate: interrupted; what was done is kept, run the same command again to go on", err=True)
+        say("cleanplate: interrupted; what was done is kept, run the same command again to go on", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,7 +54,7 @@ def tell_unforeseen(error: Exception) -> int:
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
         traceback.print_exception(error, file=file)
     what = (str(error).strip().splitlines() or [""])[0][:200]
-    click.echo(
+    say(
         f"cleanplate: something nobody foresaw: {type(error).__name__}: {what}. What was done is kept; the details "
         f"are in {path}.",
         err=True,

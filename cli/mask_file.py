@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from core.errors import UsageError
+from core.regular import read_regular
 from removal.mask import PNG_START, ask_for_boxes, ask_for_drawn, check_asked, read_box
 
 _MOST_BYTES = 50_000_000
@@ -30,12 +31,9 @@ def read_batch_mask(path: Path | None, boxes: tuple[str, ...]) -> str | None:
 
 def _read_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+        data = read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise UsageError(f"--mask: cannot read {path}: {error.strerror}.") from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"--mask: {path} is larger than any mask.")
     try:
         if data.startswith(PNG_START):
             return ask_for_drawn(data)

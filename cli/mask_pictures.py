@@ -8,9 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from core.errors import UsageError
+from core.regular import read_regular
 from photos.orientation import TURNS, orientation_of, seen_size
 from photos.photo import ARTIFACT_FORMATS
 from photos.pictures import Undecodable, decode, encoded, flattened, opened
+from photos.source import MAX_SOURCE_BYTES
 from removal.mask import MAX_CHARACTERS, Mask, Order, check_size, mask_from_boxes, read_box, read_mask
 
 _TINT = "red"
@@ -97,7 +99,7 @@ def not_empty(found: Mask) -> Mask:
 @contextmanager
 def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[tuple[Image.Image, bytes]]:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MAX_SOURCE_BYTES)
         with opened(data, formats) as image:
             check_size(*image.size)
             yield image, data

@@ -15,6 +15,7 @@ from core.net.addresses import AllowList, address_of, is_public
 from core.net.dialer import CheckedBackend
 from core.net.trust import make_tls
 from core.net.wire import Deadline
+from core.shown import url_for_people
 from photos.body import BodyDecoder
 
 MAX_REDIRECTS = 5
@@ -210,8 +211,8 @@ def _unreachable(error: Exception, target: httpx.URL) -> SourceUnreachable:
 
 
 def _shown(target: httpx.URL) -> str:
-    # Queries and user names carry signatures and passwords; neither belongs in a report.
-    return str(target.copy_with(userinfo=b"", query=None))
+    # Failures are grouped by their words, so that parameters would part what belongs together.
+    return url_for_people(str(target.copy_with(query=None)))
 
 
 def _too_large(target: httpx.URL, max_bytes: int) -> SourceRefused:

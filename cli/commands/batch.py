@@ -15,6 +15,7 @@ from cli.exporting.catalogue import export_catalogue
 from cli.exporting.folder import prepare_folder
 from cli.exporting.report import write_reports
 from cli.options import batch_argument
+from cli.speech import say
 from core.settings import load_settings
 from core.states import JobState
 from db import cancels, requeues
@@ -27,7 +28,7 @@ def pause(batch: int) -> None:
     """Stop making calls for a batch; what is in a call finishes."""
     with open_database(load_settings()) as engine:
         done = transact(engine, lambda connection: batches.pause(connection, actor(), batch))
-    click.echo(f"Batch {batch} is paused." if done.is_changed else _unchanged(batch, done))
+    say(f"Batch {batch} is paused." if done.is_changed else _unchanged(batch, done))
 
 
 @click.command()
@@ -40,7 +41,7 @@ def resume(batch: int, yes: bool) -> None:
         question = transact(engine, lambda connection: questions.ask_resume(connection, batch, settings))
         agree(question, yes=yes, otherwise=f"Batch {batch} stays paused.")
         done = transact(engine, lambda connection: batches.resume(connection, actor(), batch, settings))
-    click.echo(f"Batch {batch} goes on. {done.words}".rstrip() if done.is_changed else _unchanged(batch, done))
+    say(f"Batch {batch} goes on. {done.words}".rstrip() if done.is_changed else _unchanged(batch, done))
 
 
 @click.command()
@@ -57,7 +58,7 @@ def cancel(batch: int, yes: bool) -> None:
         while transact(engine, cancels.cancel_stragglers):
             pass
     cancelled = f"Batch {batch} is cancelled; {done.photos:,} photos will not be called. {done.words}"
-    click.echo(cancelled.rstrip() if done.is_changed else _unchanged(batch, done))
+    say(cancelled.rstrip() if done.is_changed else _unchanged(batch, done))
 
 
 def _unchanged(batch: int, done: Steered) -> str:
@@ -90,7 +91,7 @@ def requeue(batch: int, code: str | None, held: bool, cancelled: bool, yes: bool
         while transact(engine, requeues.go_on):
             pass
     which = f"{state} photos" + (f" with code {code}" if code else "")
-    click.echo(f"{count} {which} of batch {batch} are due again.")
+    say(f"{count} {which} of batch {batch} are due again.")
 
 
 @click.command()
@@ -112,8 +113,8 @@ def export(batch: int, to: Path | None, catalogue: Path | None, source: Path | N
         row = find_batch(engine, batch)
         if catalogue is not None:
             done = export_catalogue(engine, settings, row, catalogue, source)
-            click.echo(f"Catalogue: {done.path} ({done.written.replaced} URLs are new, {done.written.kept} as before)")
-            click.echo(f"Failed: {done.failed_path} ({done.failed} photos)")
+            say(f"Catalogue: {done.path} ({done.written.replaced} URLs are new, {done.written.kept} as before)")
+            say(f"Failed: {done.failed_path} ({done.failed} photos)")
         if target is not None:
             report = write_reports(engine, batch, target, currency=settings.removal_currency)
-            click.echo(f"Photos: {target}\nReport: {report}", err=True)
+            say(f"Photos: {target}\nReport: {report}", err=True)

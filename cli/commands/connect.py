@@ -8,6 +8,8 @@ from actions.connections import Connected
 from cli.actor import actor
 from cli.database import open_database
 from cli.options import MOST_ID
+from cli.secrets import secret_option
+from cli.speech import say
 from core.settings import load_settings
 from core.states import Lane
 from db import connections
@@ -16,22 +18,20 @@ from producer.catalogue.item import read_elements
 from producer.webhooks.platforms import PLATFORMS
 
 connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
-secret_option = click.option(
-    "--secret", envvar="WEBHOOK_SECRET", help="Or WEBHOOK_SECRET. Default: a new one, printed."
-)
+webhook_secret = secret_option("--secret", "WEBHOOK_SECRET", "What it signs with; unless given a new one, printed.")
 
 
 @click.command()
 @click.argument("platform", type=click.Choice(list(PLATFORMS)))
 @click.argument("shop")
-@secret_option
+@webhook_secret
 @click.option("--elements", metavar="LIST", default="1,2,3,4", show_default=True, help="What to take off.")
 @click.option("--subject-elements", metavar="LIST", help="What to take off the main subject.")
 @click.option(
     "--lane", type=click.Choice([lane.value for lane in Lane]), default=Lane.INTERACTIVE.value, show_default=True
 )
 @click.option("--api-url", metavar="URL", help="BigCommerce: the store's API, …/stores/HASH.")
-@click.option("--api-token", envvar="SHOP_API_TOKEN", help="BigCommerce: what may read products. Or SHOP_API_TOKEN.")
+@secret_option("--api-token", "SHOP_API_TOKEN", "BigCommerce: what may read products.")
 @click.option("--match", metavar="REGEX", help="Only photos whose URL it finds.")
 @click.option(
     "--callback-url", metavar="URL", help="Where to tell what became of photos; signed, the secret is printed."
@@ -71,12 +71,12 @@ def connect(
 
     with open_database(settings) as engine:
         made = transact(engine, work)
-    click.echo(f"{settings.web_url}/webhooks/{made.shop.slug}")
-    click.echo(f"Connection {made.shop.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
+    say(f"{settings.web_url}/webhooks/{made.shop.slug}")
+    say(f"Connection {made.shop.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
     if secret is None:
-        click.echo(f"Secret (shown this once): {made.secret}", err=True)
+        say(f"Secret (shown this once): {made.secret}", err=True)
     if made.callback_secret is not None:
-        click.echo(f"Secret of callbacks (shown this once): {made.callback_secret}", err=True)
+        say(f"Secret of callbacks (shown this once): {made.callback_secret}", err=True)
 
 
 @click.group("connections")
@@ -91,21 +91,21 @@ def list_all() -> None:
     with open_database(settings) as engine:
         found = transact(engine, connections.list_open)
     for shop in found:
-        click.echo(f"{shop.id:>4}  {shop.platform:<12} {shop.shop:<30} {settings.web_url}/webhooks/{shop.slug}")
+        say(f"{shop.id:>4}  {shop.platform:<12} {shop.shop:<30} {settings.web_url}/webhooks/{shop.slug}")
     if not found:
-        click.echo("There is no connection; make one with `cleanplate connect PLATFORM SHOP`.", err=True)
+        say("There is no connection; make one with `cleanplate connect PLATFORM SHOP`.", err=True)
 
 
 @manage.command()
 @connection_argument
-@secret_option
+@webhook_secret
 def rotate(connection_id: int, secret: str | None) -> None:
     """Make a new secret valid; the one before it stays valid until the next rotation."""
     with open_database(load_settings()) as engine:
         made = transact(engine, lambda connection: shops.rotate(connection, actor(), connection_id, secret))
-    click.echo(f"Connection {connection_id} takes the new secret and the one before it.", err=True)
+    say(f"Connection {connection_id} takes the new secret and the one before it.", err=True)
     if secret is None:
-        click.echo(f"Secret (shown this once): {made.secret}", err=True)
+        say(f"Secret (shown this once): {made.secret}", err=True)
 
 
 @manage.command()
@@ -114,4 +114,4 @@ def close(connection_id: int) -> None:
     """Take no webhooks of a connection any more; what it brought stays."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: shops.close(connection, actor(), connection_id))
-    click.echo(f"Connection {connection_id} is closed.", err=True)
+    say(f"Connection {connection_id} is closed.", err=True)

@@ -12,6 +12,7 @@ from cli.running.clean import clean
 from cli.running.console_link import make_console_link
 from cli.running.role import stop_on_signals
 from cli.running.summary import RunSummary
+from cli.speech import say
 from core.errors import UsageError
 from core.settings import AIDGE, load_settings
 from localstack.ports import free_port
@@ -65,7 +66,7 @@ def demo(to: Path | None, stay: bool) -> int:
         if stay:
             # Before it is said: who answers at once must not interrupt what is done.
             stop = stop_on_signals()
-            click.echo("The console stays open until Ctrl-C.", err=True)
+            say("The console stays open until Ctrl-C.", err=True)
             while not stop.wait(1.0):
                 stack.check()
 
@@ -75,13 +76,13 @@ def demo(to: Path | None, stay: bool) -> int:
             keep(photos, count=PHOTOS)
 
     how = "Using the sample catalogue drawn before:" if is_drawn else "Drawing a sample catalogue of"
-    click.echo(f"{how} {PHOTOS} product photos, while the servers start…", err=True)
+    say(f"{how} {PHOTOS} product photos, while the servers start…", err=True)
     with ThreadPoolExecutor(1) as beside:
         drawn = beside.submit(draw)
 
         def begin(engine: Engine) -> None:
             if stay:
-                click.echo(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+                say(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
             drawn.result()
 
         summary = clean(

@@ -4,6 +4,7 @@ import click
 
 from cli.colour import paint
 from cli.running.findings import examine
+from cli.speech import say
 from core.settings import load_settings
 
 
@@ -13,5 +14,5 @@ def doctor() -> int:
     findings = list(examine(load_settings()))
     for finding in findings:
         mark = paint("ok  ", "green") if finding.is_good else paint("BAD ", "red")
-        click.echo(f"{mark} {finding.name:<12} {finding.text}")
+        say(f" {finding.name:<12} {finding.text}", mark=mark)
     return 0 if all(finding.is_good for finding in findings) else 1

@@ -3,6 +3,7 @@
 import click
 
 from cli.running.liveness import check_role
+from cli.speech import say
 from core.settings import load_settings
 
 
@@ -14,4 +15,4 @@ def health(role: str) -> None:
     Every dispatcher has shown itself within seconds, every worker answers through Redis, web and Flower over HTTP.
     """
     check_role(load_settings(), role)
-    click.echo(f"{role} is well", err=True)
+    say(f"{role} is well", err=True)

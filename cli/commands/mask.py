@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.mask_pictures import check_target, drawn_mask, not_empty, read_size, read_typed, save, tinted, upright
+from cli.speech import say
 from removal.mask import Mask, Order
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -78,7 +79,7 @@ def encode(
         found = drawn_mask(png)
     else:
         found = read_typed((), None, png, boxes, *read_size(size, photo), order, origin)
-    click.echo(not_empty(found).to_rle(order, origin))
+    say(not_empty(found).to_rle(order, origin))
 
 
 @mask.command()
@@ -137,9 +138,7 @@ def _tell(found: Mask, *, as_json: bool) -> None:
     box = found.bounding_box
     if as_json:
         told = {"width": found.width, "height": found.height, "area": found.area, "share": found.share, "box": box}
-        click.echo(json.dumps(told))
+        say(json.dumps(told))
         return
     size = f"{found.width}×{found.height}"
-    click.echo(
-        f"{found.area:,} pixels to erase, {found.share:.2%} of {size}, all in the box {','.join(map(str, box or ()))}"
-    )
+    say(f"{found.area:,} pixels to erase, {found.share:.2%} of {size}, all in the box {','.join(map(str, box or ()))}")

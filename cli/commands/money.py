@@ -11,6 +11,7 @@ from actions.budgets import describe_budget, set_limits
 from cli.actor import actor
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
+from cli.speech import say
 from core.money import money
 from core.settings import Settings, load_settings
 from db import budgets, costs
@@ -39,13 +40,11 @@ def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json:
     with open_database(settings) as engine:
         row, spent = transact(engine, work)
     if as_json:
-        click.echo(json.dumps(_budget_as_dict(row, spent, settings)))
+        say(json.dumps(_budget_as_dict(row, spent, settings)))
         return
-    click.echo(
-        f"Batch {batch}: {describe_budget(row, settings)}; {money(spent.cost, settings.removal_currency)} spent."
-    )
+    say(f"Batch {batch}: {describe_budget(row, settings)}; {money(spent.cost, settings.removal_currency)} spent.")
     if row.pause_reason == budgets.PAUSE_REASON:
-        click.echo(f"It waits for budget; `cleanplate budget {batch} --max-calls N` gives it some.")
+        say(f"It waits for budget; `cleanplate budget {batch} --max-calls N` gives it some.")
 
 
 @click.command(name="costs")
@@ -60,12 +59,12 @@ def show_costs(batch: int | None, days: int | None, as_json: bool) -> None:
             find_batch(engine, batch)
         lines = transact(engine, lambda connection: costs.ledger(connection, batch_id=batch, days=days))
     if as_json:
-        click.echo(json.dumps(_ledger_as_dict(lines, settings)))
+        say(json.dumps(_ledger_as_dict(lines, settings)))
     elif not lines:
-        click.echo("Nothing was called or reused" + (f" in the last {days} days." if days else " yet."))
+        say("Nothing was called or reused" + (f" in the last {days} days." if days else " yet."))
     else:
         for row in _table(lines, settings):
-            click.echo(row)
+            say(row)
 
 
 def _budget_as_dict(row: BatchRow, spent: Spent, settings: Settings) -> dict[str, Any]:

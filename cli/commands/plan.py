@@ -8,6 +8,7 @@ import click
 
 from cli.amount import Amount
 from cli.options import json_option
+from cli.speech import say
 from core.money import money
 from core.settings import load_settings
 from quote.capacity import MOST_CONNECTIONS, MOST_REDIS_CORES, SECONDS_A_DAY, Capacity, reckon
@@ -53,11 +54,11 @@ def show_plan(
     )
     if as_json:
         told = asdict(found) | {"cost": None if found.cost is None else float(found.cost)}
-        click.echo(json.dumps(told | {"currency": settings.removal_currency}))
+        say(json.dumps(told | {"currency": settings.removal_currency}))
         return
     width = max(len(name) for name, _ in _lines(found, settings.removal_currency))
     for name, words in _lines(found, settings.removal_currency):
-        click.echo(f"{name:<{width}}  {words}")
+        say(f"{name:<{width}}  {words}")
 
 
 def _lines(found: Capacity, currency: str) -> list[tuple[str, str]]:

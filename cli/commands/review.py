@@ -12,6 +12,7 @@ from cli.actor import actor
 from cli.database import find_batch, open_database
 from cli.exporting.sheets import write_sheets
 from cli.options import MOST_ID, batch_argument
+from cli.speech import say
 from core.errors import NotFound, Refused
 from core.settings import load_settings
 from db.session import transact
@@ -65,7 +66,7 @@ def write_review(batch: int, target: Path, show: str, order: str) -> None:
     with open_database(settings, pool_size=8) as engine:
         row = find_batch(engine, batch)
         for path in write_sheets(engine, settings, row, target, scope=scope, order=SheetOrder(order)):
-            click.echo(path)
+            say(path)
 
 
 def _settle(jobs: tuple[int, ...], decide: Callable[[Connection, str, int], Decided], done: str) -> int:
@@ -79,11 +80,11 @@ def _settle(jobs: tuple[int, ...], decide: Callable[[Connection, str, int], Deci
             try:
                 decided = _decide(engine, job_id, decide)
             except (NotFound, Refused) as error:
-                click.echo(f"cleanplate: {error}", err=True)
+                say(f"cleanplate: {error}", err=True)
                 is_refused = True
                 continue
             for each in (job_id, *decided.twins):
-                click.echo(f"Job {each} is {done}.")
+                say(f"Job {each} is {done}.")
             settled.update((job_id, *decided.twins))
     return 1 if is_refused else 0
 

@@ -5,11 +5,12 @@ from functools import partial
 import click
 
 from actions.standing import Level, find_standing
-from cli.colour import paint_standing
+from cli.colour import say_standing
 from cli.database import open_database
 from cli.flower.address import with_flower
 from cli.running.console_link import make_console_link
 from cli.running.role import role_settings, stop_on_signals
+from cli.speech import say
 from core.settings import load_settings
 from db.migrate import upgrade
 from db.session import make_engine, transact
@@ -59,7 +60,7 @@ def db_upgrade() -> None:
     """Bring the database to the newest schema."""
     settings = load_settings()
     with open_database(settings):
-        click.echo("The database has the newest schema.", err=True)
+        say("The database has the newest schema.", err=True)
 
 
 @click.command()
@@ -68,11 +69,11 @@ def up() -> None:
     settings = with_flower(load_settings())
     stop = stop_on_signals()
     with LocalStack(settings, roles=UP_ROLES, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
-        click.echo("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
-        click.echo(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
+        say("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
+        say(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
         engine = make_engine(stack.endpoints.database_url, pooled=False)
-        click.echo(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
-        click.echo(f"Flower: {settings.flower_public_url} ({settings.flower_basic_auth.get_secret_value()})", err=True)
+        say(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+        say(f"Flower: {settings.flower_public_url} ({settings.flower_basic_auth.get_secret_value()})", err=True)
         here = settings.model_copy(
             update={"database_url": stack.endpoints.database_url, "redis_url": stack.endpoints.redis_url}
         )
@@ -81,7 +82,7 @@ def up() -> None:
             stack.check()
             standing = transact(engine, lambda connection: find_standing(connection, here))
             if standing.level != told:
-                click.echo(paint_standing(standing), err=True)
+                say_standing(standing, err=True)
                 told = standing.level
         engine.dispose()
-    click.echo("Stopped. Photos that wait go on when it is up again.", err=True)
+    say("Stopped. Photos that wait go on when it is up again.", err=True)

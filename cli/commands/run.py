@@ -9,6 +9,7 @@ from cli.exporting.folder import prepare_folder
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import clean, keep_originals, recall
+from cli.speech import say
 from core.errors import AccountRefused
 from core.settings import load_settings
 
@@ -38,7 +39,7 @@ def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_ove
         confirm(settings, source, target, options, yes=yes, over=confirm_over)
         summary = clean(settings, source, target, options)
     if as_json:
-        click.echo(summary.as_json())
+        say(summary.as_json())
     if summary.stopped is None or not isinstance(summary.stopped, KeyboardInterrupt | AccountRefused):
         summary.print()
     if summary.stopped is not None:

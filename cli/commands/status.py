@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from actions.budgets import describe_budget
 from actions.samples import describe_sign_off
 from actions.standing import find_standing
-from cli.colour import paint, paint_standing
+from cli.colour import paint, say_standing
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option
 from cli.running.circuit import as_dict as circuit_as_dict
@@ -17,6 +17,7 @@ from cli.running.circuit import describe_circuit
 from cli.running.progress import make_display
 from cli.running.stops import why_stopped
 from cli.running.wait import wait_for_end
+from cli.speech import say
 from core.money import money
 from core.settings import Settings, load_settings
 from db import batches, canaries, circuits, costs, failures, samples, tallies
@@ -45,18 +46,20 @@ def status(batch: int | None, as_json: bool) -> None:
     told = circuit_as_dict(circuit)
     if as_json:
         whole = {"batches": found, "circuit": told, "standing": standing.as_dict() if standing else None}
-        click.echo(json.dumps({**found[0], "circuit": told} if batch else whole))
+        say(json.dumps({**found[0], "circuit": told} if batch else whole))
     elif not found:
-        click.echo("There is no batch yet; `cleanplate submit SOURCE` makes one.")
+        say("There is no batch yet; `cleanplate submit SOURCE` makes one.")
     else:
         if standing is not None:
-            click.echo(paint_standing(standing))
-        for line in (*map(_line, found), *details):
-            click.echo(line)
+            say_standing(standing)
+        for row in found:
+            say(_line(row), mark=f"{row['batch']:>5}  {paint(row['state'], _colour(row))}")
+        for line in details:
+            say(line)
         if total > len(found) > 1:
-            click.echo(f"The newest {len(found)} of {total:,} batches; `cleanplate status BATCH` shows one.", err=True)
+            say(f"The newest {len(found)} of {total:,} batches; `cleanplate status BATCH` shows one.", err=True)
     if circuit is not None and batch:
-        click.echo(f"No calls are made: {describe_circuit(circuit)}", err=True)
+        say(f"No calls are made: {describe_circuit(circuit)}", err=True)
 
 
 @click.command()
@@ -111,7 +114,7 @@ def _line(row: dict[str, Any]) -> str:
     )
     why = f" ({row['pause_reason']})" if row["pause_reason"] else ""
     photos = f"{row['total']} photos: {numbers} · {row['calls']} calls"
-    return f"{row['batch']:>5}  {paint(row['state'], _colour(row))}{why}  {photos}  {row['name']}"
+    return f"{why}  {photos}  {row['name']}"
 
 
 def _colour(row: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import click
 
 from cli.database import open_database
 from cli.exporting.stores import move_all, sweep_all
+from cli.speech import say
 from core.errors import UsageError
 from core.settings import load_settings
 from db.store import open_store
@@ -34,7 +35,7 @@ def move(source: str, target: str) -> None:
         raise UsageError("The two stores are one.")
     with open_database(settings) as engine:
         count = move_all(engine, giver, taker)
-    click.echo(f"{count} outputs are in {target} now.", err=True)
+    say(f"{count} outputs are in {target} now.", err=True)
 
 
 @store.command()
@@ -47,4 +48,4 @@ def sweep(where: str) -> None:
         raise UsageError("Only buckets are swept: name one as s3://bucket/prefix.")
     with open_database(settings) as engine:
         count = sweep_all(engine, found, before=datetime.now(UTC) - SWEEP_AFTER)
-    click.echo(f"{count} objects were deleted.", err=True)
+    say(f"{count} objects were deleted.", err=True)

@@ -10,6 +10,7 @@ from cli.database import open_database
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import take_in, tell_of_faults
+from cli.speech import say
 from core.settings import load_settings
 from db import batches, callbacks, processes, tallies
 from db.session import transact
@@ -54,16 +55,16 @@ def submit(
         counts = transact(engine, lambda connection: tallies.counts(connection, intake.batch_id))
         workers = transact(engine, lambda connection: processes.count_alive(connection, "worker"))
     if is_told:
-        click.echo(f"Secret of callbacks (shown this once): {secret}", err=True)
+        say(f"Secret of callbacks (shown this once): {secret}", err=True)
     if as_json:
         told = {"batch": intake.batch_id, "added": intake.added, "resumed": intake.resumed}
-        click.echo(json.dumps(told | {"unreadable": intake.faults}))
+        say(json.dumps(told | {"unreadable": intake.faults}))
         return
-    click.echo(intake.batch_id)
+    say(intake.batch_id)
     tell_of_faults(intake)
     if batch is not None and batch.state == "paused":
-        click.echo(f"Batch {batch.id} is paused ({batch.pause_reason}); see `cleanplate status {batch.id}`.", err=True)
+        say(f"Batch {batch.id} is paused ({batch.pause_reason}); see `cleanplate status {batch.id}`.", err=True)
     else:
         running = {0: "no worker is running: `cleanplate up` starts one", 1: "1 worker is running"}
         who = running.get(workers, f"{workers} workers are running")
-        click.echo(f"{counts.unsettled} photos wait in batch {intake.batch_id}; {who}.", err=True)
+        say(f"{counts.unsettled} photos wait in batch {intake.batch_id}; {who}.", err=True)

@@ -7,6 +7,7 @@ from actions.tokens import revoke as revoke_token
 from cli.actor import actor
 from cli.database import open_database
 from cli.options import MOST_ID
+from cli.speech import say
 from core.settings import load_settings
 from db import tokens
 from db.session import transact
@@ -34,8 +35,8 @@ def create(name: str, scopes: tuple[str, ...]) -> None:
     wanted = [Scope(scope) for scope in dict.fromkeys(scopes)]
     with open_database(load_settings()) as engine:
         row, made = transact(engine, lambda connection: create_token(connection, actor(), name, wanted))
-    click.echo(made)
-    click.echo(f"Token {row.id} ({', '.join(row.scopes)}); it is not shown again.", err=True)
+    say(made)
+    say(f"Token {row.id} ({', '.join(row.scopes)}); it is not shown again.", err=True)
 
 
 @token.command("list")
@@ -45,9 +46,9 @@ def list_all() -> None:
         found = transact(engine, tokens.list_valid)
     for row in found:
         used = "never used" if row.last_used_at is None else f"last used {row.last_used_at:%Y-%m-%d %H:%M} UTC"
-        click.echo(f"{row.id:>4}  {row.name:<30} {','.join(row.scopes):<22} {used}")
+        say(f"{row.id:>4}  {row.name:<30} {','.join(row.scopes):<22} {used}")
     if not found:
-        click.echo("There is no token; make one with `cleanplate token create NAME`.", err=True)
+        say("There is no token; make one with `cleanplate token create NAME`.", err=True)
 
 
 @token.command()
@@ -56,4 +57,4 @@ def revoke(token_id: int) -> None:
     """Make a token invalid."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: revoke_token(connection, actor(), token_id))
-    click.echo(f"Token {token_id} is no longer valid.", err=True)
+    say(f"Token {token_id} is no longer valid.", err=True)

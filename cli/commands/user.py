@@ -7,6 +7,7 @@ import click
 from actions import people
 from cli.actor import actor
 from cli.database import open_database
+from cli.speech import ask_secret, say
 from console.pages.passwords import flaw_of, hash_password
 from core.errors import UsageError
 from core.settings import load_settings
@@ -39,7 +40,7 @@ def add(name: str, role: str, password_stdin: bool, no_password: bool) -> None:
     hashed = None if no_password else hash_password(_read_password(from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.add(connection, actor(), name, Role(role), hashed))
-    click.echo(f"{name} ({role}) may use the console.", err=True)
+    say(f"{name} ({role}) may use the console.", err=True)
 
 
 @user.command("list")
@@ -50,9 +51,9 @@ def list_all() -> None:
     for person in found:
         seen = "never seen" if person.last_seen_at is None else f"last seen {person.last_seen_at:%Y-%m-%d %H:%M} UTC"
         how = "password" if person.has_password else "links"
-        click.echo(f"{person.name:<30} {person.role:<10} {how:<10} {seen}")
+        say(f"{person.name:<30} {person.role:<10} {how:<10} {seen}")
     if not found:
-        click.echo("Nobody may sign in yet; `cleanplate user add NAME --role admin` lets somebody in.", err=True)
+        say("Nobody may sign in yet; `cleanplate user add NAME --role admin` lets somebody in.", err=True)
 
 
 @user.command()
@@ -63,7 +64,7 @@ def password(name: str, password_stdin: bool) -> None:
     hashed = hash_password(_read_password(from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.change_password(connection, actor(), name, hashed))
-    click.echo(f"{name} has a new password and is signed out everywhere.", err=True)
+    say(f"{name} has a new password and is signed out everywhere.", err=True)
 
 
 @user.command()
@@ -73,7 +74,7 @@ def role(name: str, role: str) -> None:
     """Change what NAME may do, at once."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.change_role(connection, actor(), name, Role(role)))
-    click.echo(f"{name} is {role}.", err=True)
+    say(f"{name} is {role}.", err=True)
 
 
 @user.command()
@@ -82,7 +83,7 @@ def remove(name: str) -> None:
     """Shut NAME out, everywhere and at once."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.remove(connection, actor(), name))
-    click.echo(f"{name} is shut out.", err=True)
+    say(f"{name} is shut out.", err=True)
 
 
 @user.command()
@@ -92,14 +93,14 @@ def link(name: str) -> None:
     settings = load_settings()
     with open_database(settings) as engine:
         made = transact(engine, lambda connection: people.make_link(connection, actor(), name))
-    click.echo(f"{settings.web_url}/sign-in/{made}")
+    say(f"{settings.web_url}/sign-in/{made}")
 
 
 def _read_password(*, from_stdin: bool) -> str:
     if from_stdin:
         told = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        told = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        told = ask_secret("Password", twice=True)
     else:
         raise click.UsageError("No terminal to ask for a password: use --password-stdin, or --no-password.")
     if flaw := flaw_of(told):

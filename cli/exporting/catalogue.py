@@ -91,7 +91,10 @@ def export_catalogue(
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        with failed_path.open("w", encoding="utf-8", newline="") as failed:
+        # URLs stand there as they came, with what lets others in, so that they can be handed in again.
+        handle = os.open(failed_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(handle, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as failed:
             count = write_failures(failed, _failed_rows(engine, batch.id))
     except OSError as error:
         raise UnavailableError(f"Cannot write {out}: {error.strerror}. Make room or name another file.") from error

@@ -6,8 +6,10 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import Engine
 
 from core.errors import CleanplateError
+from core.regular import read_regular
 from db import artifacts, uploads
 from db.session import transact
+from photos.source import MAX_SOURCE_BYTES
 from photos.thumbnails import thumbnail
 
 
@@ -18,7 +20,7 @@ def read_before(engine: Engine, uri: str) -> bytes | None:
     if not uri.startswith("file://"):
         return None
     try:
-        return Path(unquote(urlsplit(uri).path)).read_bytes()
+        return read_regular(Path(unquote(urlsplit(uri).path)), MAX_SOURCE_BYTES)
     except OSError:
         return None
 

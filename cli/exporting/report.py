@@ -17,6 +17,7 @@ from cli.exporting.folder import Exported, export_photos
 from cli.exporting.pictures import read_after, read_before, small
 from core.errors import UnavailableError
 from core.money import money
+from core.shown import url_for_people
 from core.states import JobState
 from db import batches, costs, failures, samples, tallies
 from db.listings import PhotoRow
@@ -65,7 +66,7 @@ def write_reports(engine: Engine, batch_id: int, out: Path, *, currency: str = "
 
 def _row(exported: Exported, out: Path) -> dict[str, Any]:
     row = asdict(exported.photo)
-    row["source"] = row.pop("source_uri")
+    row["source"] = url_for_people(row.pop("source_uri"))
     row["job"] = row.pop("job_id")
     row["file"] = str(exported.path.relative_to(out)) if exported.path else None
     row["seconds"] = _seconds(exported)

@@ -5,11 +5,10 @@ import time
 from itertools import islice
 from pathlib import Path
 
-import click
-
 from cli.consent import ask, on_terminal
 from cli.database import existing_database
 from cli.quoting.table import as_json, as_table
+from cli.speech import overwrite, say
 from core.money import describe_calls
 from core.settings import Settings
 from producer.catalogue.source import identity, read_source, tell_guess
@@ -29,7 +28,7 @@ def tell_quote(settings: Settings, source: str, out: Path | None, options: Batch
     """
     quote = quote_for(settings, source, out, options)
     _tell_guess(source, options)
-    click.echo(as_json(quote) if json else as_table(quote, settings))
+    say(as_json(quote) if json else as_table(quote, settings))
 
 
 def confirm(settings: Settings, source: str, out: Path | None, options: BatchOptions, *, yes: bool, over: int) -> None:
@@ -84,7 +83,7 @@ def quote_for(settings: Settings, source: str, out: Path | None, options: BatchO
 
 def _tell_guess(source: str, options: BatchOptions) -> None:
     if guessed := tell_guess(source, options.reading):
-        click.echo(guessed, err=True)
+        say(guessed, err=True)
 
 
 class _Progress:
@@ -98,9 +97,9 @@ class _Progress:
         """Show it, unless it was shown just now."""
         if self._is_shown and time.monotonic() >= self._next:
             self._next = time.monotonic() + TELL_EVERY_SECONDS
-            click.echo(f"\r{photos:,} photos read…", nl=False, err=True)
+            overwrite(f"{photos:,} photos read…")
 
     def clear(self) -> None:
         """Leave the line empty."""
         if self._is_shown:
-            click.echo("\r\033[K", nl=False, err=True)
+            overwrite("")

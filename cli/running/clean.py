@@ -5,7 +5,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-import click
 from sqlalchemy import Connection, Engine
 
 from actions.questions import waits_for_canary
@@ -17,6 +16,7 @@ from cli.running.progress import make_display
 from cli.running.stops import CanaryFailed
 from cli.running.summary import RunSummary
 from cli.running.wait import wait_for_end
+from cli.speech import say
 from core.errors import AccountRefused, BudgetReached, UsageError
 from core.settings import Settings
 from db import batches, budgets, canaries, circuits, costs, failures, tallies
@@ -172,11 +172,11 @@ def take_in(connection: Connection, source: str, out: Path | None, options: Batc
 
 def _say(intake: Intake, batch: batches.BatchRow | None) -> None:
     if batch is not None and batch.state == "paused":
-        click.echo(f"Batch {intake.batch_id} is paused ({batch.pause_reason}).", err=True)
+        say(f"Batch {intake.batch_id} is paused ({batch.pause_reason}).", err=True)
     elif intake.resumed:
-        click.echo(f"Batch {intake.batch_id} goes on where it stopped ({intake.added} photos are new).", err=True)
+        say(f"Batch {intake.batch_id} goes on where it stopped ({intake.added} photos are new).", err=True)
     else:
-        click.echo(f"Batch {intake.batch_id}: {intake.added - intake.faults} photos.", err=True)
+        say(f"Batch {intake.batch_id}: {intake.added - intake.faults} photos.", err=True)
     tell_of_faults(intake)
 
 
@@ -184,4 +184,4 @@ def tell_of_faults(intake: Intake) -> None:
     """Say how many rows cannot be read, if there are any."""
     if intake.faults:
         rows = "1 row cannot be read" if intake.faults == 1 else f"{intake.faults:,} rows cannot be read; the first"
-        click.echo(f"{rows}: {intake.first_fault} The others go on; `--strict` refuses such a file.", err=True)
+        say(f"{rows}: {intake.first_fault} The others go on; `--strict` refuses such a file.", err=True)

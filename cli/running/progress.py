@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column
 
+from cli.speech import say
+from core.shown import text_for_terminal
 from db.tallies import BatchCounts
 
 RATE_WINDOW_SECONDS = 10.0
@@ -89,7 +91,10 @@ class BarDisplay:
     def show(self, counts: BatchCounts, line: str) -> None:
         """Move the bar."""
         self._progress.update(
-            self._task, total=counts.total, completed=counts.total - counts.unsettled, description=line
+            self._task,
+            total=counts.total,
+            completed=counts.total - counts.unsettled,
+            description=text_for_terminal(line),
         )
 
     def __enter__(self) -> Self:
@@ -114,7 +119,7 @@ class PlainDisplay:
         done = counts.total - counts.unsettled
         text = f"{done}/{counts.total} · {line}"
         if (time.monotonic() >= self._next or counts.unsettled == 0) and text != self._last:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
+            say(text, err=True)
             self._last, self._next = text, time.monotonic() + PLAIN_EVERY_SECONDS
 
     def __enter__(self) -> Self:

@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
+from cli.speech import say
 from core.errors import CleanplateError
 from core.money import money
 from db.costs import Spent
@@ -52,21 +51,21 @@ class RunSummary:
         """
         counts = self.counts
         reused = f" ({counts.reused} of them cleaned before, not paid again)" if counts.reused else ""
-        click.echo(f"{counts.succeeded} of {counts.total} photos are clean{reused}.", err=True)
+        say(f"{counts.succeeded} of {counts.total} photos are clean{reused}.", err=True)
         for code, count, message in self.failures:
-            click.echo(f"  {count} × {code}: {message[:160]}", err=True)
+            say(f"  {count} × {code}: {message[:160]}", err=True)
         spent = f"{counts.calls} calls, {counts.retries} retries, {counts.throttled} throttled"
         if counts.maybe_billed:
             spent += f", {counts.maybe_billed} maybe billed"
         if self.spent.cost:
             spent += f", {money(self.spent.cost, self.currency)}"
-        click.echo(f"{spent}, {self.seconds:.1f} s.", err=True)
-        click.echo(f"Photos: {self.out}\nReport: {self.report}", err=True)
+        say(f"{spent}, {self.seconds:.1f} s.", err=True)
+        say(f"Photos: {self.out}\nReport: {self.report}", err=True)
         if counts.held:
-            click.echo(
+            say(
                 f"Look at the held ones in the report, or with `{command} status {self.batch}`; then `{command} "
                 f"accept JOB…` or `{command} reject JOB…`.",
                 err=True,
             )
         if counts.dead:
-            click.echo(f"Try the failed ones again: {command} requeue {self.batch}", err=True)
+            say(f"Try the failed ones again: {command} requeue {self.batch}", err=True)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from actions.questions import Question
 from console.api import examples
 from console.api.fields import like
+from core.shown import url_for_people
 from core.states import BatchState, JobState, Lane
 from db.batches import BatchRow
 from db.listings import AttemptRow, JobRow
@@ -99,7 +100,7 @@ class JobOut(ApiAnswer):
     id: int
     batch_id: int
     state: JobState
-    image_url: str
+    image_url: str = Field(description="As it was told, without what lets others in: no password, no signature")
     name: str
     sku: str | None
     code: str | None
@@ -118,7 +119,7 @@ class JobOut(ApiAnswer):
             id=row.id,
             batch_id=row.batch_id,
             state=JobState(row.state),
-            image_url=row.source_uri,
+            image_url=url_for_people(row.source_uri),
             name=row.name,
             sku=row.sku,
             code=row.code,

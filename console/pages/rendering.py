@@ -15,6 +15,7 @@ from actions.standing import Standing
 from console.pages.visitor import Visitor
 from core.money import PLACES, describe_calls, money, price_of
 from core.settings import Settings
+from core.shown import url_for_people
 from quote.pace import about
 
 CSP = (
@@ -59,6 +60,7 @@ class Pages:
             "ago": ago,
             "count": count,
             "duration": duration,
+            "for_people": url_for_people,
             "moment": moment,
             "path": lambda text: quote(str(text), safe=""),
             "percent": percent,

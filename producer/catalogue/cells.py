@@ -2,8 +2,9 @@
 
 import re
 
-_BEFORE_URL = re.compile(r"([\s,;|]+)(?=https?://)", re.IGNORECASE)
-_COMMA = re.compile(r"(\s*,\s*)")
+# Each run of blanks is looked at from its beginning alone, and given back in no part: else a long one takes a square.
+_BEFORE_URL = re.compile(r"(?<![\s,;|])([\s,;|]++)(?=https?://)", re.IGNORECASE)
+_COMMA = re.compile(r"((?:(?<!\s)\s++)?+,\s*+)")
 _PARTS = re.compile(r"([,;|])")
 
 

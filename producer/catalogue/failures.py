@@ -4,14 +4,8 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
+from core.shown import cell_for_spreadsheet, cell_of_spreadsheet
 from producer.catalogue.shape import Shape
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def _bare(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell
-
 
 COLUMNS = ("image_url", "sku", "job", "state", "code", "message", "elements", "subject_elements", "mask")
 FAILURES = Shape(
@@ -20,7 +14,7 @@ FAILURES = Shape(
     image_columns=("image_url",),
     sku_columns=("sku",),
     option_columns=("elements", "subject_elements", "mask"),
-    sku_of=_bare,
+    sku_of=cell_of_spreadsheet,
 )
 
 
@@ -35,11 +29,6 @@ def write_failures(out: TextIO, rows: Iterable[tuple[object, ...]]) -> int:
     writer.writerow(COLUMNS)
     count = 0
     for row in rows:
-        writer.writerow([*row[:1], *("" if cell is None else guarded(str(cell)) for cell in row[1:])])
+        writer.writerow(["" if cell is None else cell_for_spreadsheet(str(cell)) for cell in row])
         count += 1
     return count
-
-
-def guarded(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell

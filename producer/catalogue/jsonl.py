@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
+from core.regular import read_regular
 from producer.catalogue.faults import faulty
 from producer.catalogue.folder import read_file
 from producer.catalogue.item import Item, name_from_url, read_elements, safe_name, storable
@@ -15,6 +16,7 @@ from producer.catalogue.typed_url import read_url
 from removal.mask import Box, ask_for_boxes, ask_for_drawn, check_asked, read_box
 
 KNOWN = ("image_url", "path", "sku", "name", "elements", "subject_elements", "mask", "boxes")
+MOST_MASK_BYTES = 20_000_000
 _SLIP = 0.8
 _SLIPS = {"box": "boxes"}
 
@@ -54,8 +56,8 @@ def read_line(line: str, where: str, folder: Path, *, allow_files: bool) -> Item
     """
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(f"{where} is not JSON ({error}). Nothing was submitted.") from error
+    except (ValueError, RecursionError) as error:  # the former also for a number of thousands of digits
+        raise UsageError(f"{where} is not JSON ({str(error)[:200]}). Nothing was submitted.") from error
     if not isinstance(row, dict):
         raise UsageError(f"{where} is not a JSON object. Nothing was submitted.")
     if not allow_files and row.get("path") is not None:
@@ -126,7 +128,7 @@ def _read_mask(row: dict[str, Any], where: str, folder: Path, *, allow_files: bo
 def _read_drawn(path: Path, *, allow_files: bool) -> str:
     if not allow_files:
         raise UsageError("this is a file of this machine; only run lengths and `boxes` are taken here.")
-    return ask_for_drawn(path.read_bytes())
+    return ask_for_drawn(read_regular(path, MOST_MASK_BYTES))
 
 
 def _read_boxes(boxes: object) -> list[Box]:

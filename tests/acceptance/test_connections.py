@@ -6,7 +6,7 @@ from tests.acceptance.conftest import Cleanplate
 
 
 def test_a_connection_lives(cleanplate: Cleanplate) -> None:
-    made = cleanplate("connect", "shopify", "my-shop", "--secret", "from-shopify")
+    made = cleanplate("connect", "shopify", "my-shop", WEBHOOK_SECRET="from-shopify")
     assert made.code == 0, made.err
     url = made.out.strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/webhooks/[\w-]{24}", url)
@@ -24,9 +24,10 @@ def test_a_connection_lives(cleanplate: Cleanplate) -> None:
 def test_connections_that_could_not_work(cleanplate: Cleanplate) -> None:
     for arguments, words in (
         (("connect", "nobody", "x"), "nobody"),
-        (("connect", "bigcommerce", "x"), "--api-token"),
-        (("connect", "standard", "x", "--secret", "short"), "whsec_"),
-        (("connect", "json", "x", "--secret", " "), "empty"),
+        (("connect", "bigcommerce", "x"), "SHOP_API_TOKEN"),
+        (("connect", "standard", "x", "--secret", "whsec_AAAA"), "lists of processes"),
+        (("connect", "bigcommerce", "x", "--api-token", "x"), "lists of processes"),
+        (("connect", "s3", "My shop"), "one bucket"),
         (("connect", "json", "x", "--match", "["), "regular expression"),
         (("connect", "json", "x", "--elements", "9"), "no element"),
         (("connect", "json", "x", "--callback-url", "nowhere"), "no http"),
