@@ -34,6 +34,8 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # It would send people to whatever host they say that they came to.
+        redirect_slashes=False,
     )
     add_problem_handlers(app)
     app.add_middleware(BodyLimit)

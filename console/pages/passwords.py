@@ -1,5 +1,7 @@
 """Passwords: hashed by Argon2id, as its library recommends at the time, and guessed slowly."""
 
+import hashlib
+import hmac
 import threading
 import time
 from collections import OrderedDict
@@ -11,9 +13,18 @@ SHORTEST = 10
 LONGEST = 1000
 FORGIVEN_SECONDS = 300.0
 MOST_REMEMBERED = 10_000
+LONGEST_NAME = 200
+HASHED_AT_ONCE = 2
+"""Each takes 64 MiB, and a processor."""
+PATIENCE_SECONDS = 3.0
 
 _hasher = PasswordHasher()
+_turns = threading.BoundedSemaphore(HASHED_AT_ONCE)
 _nobody = _hasher.hash("the password of nobody")
+
+
+class TooManyAtOnce(Exception):
+    """So many sign in at this moment that there was no turn for one more."""
 
 
 def flaw_of(password: str) -> str | None:
@@ -27,15 +38,24 @@ def flaw_of(password: str) -> str | None:
 
 def hash_password(password: str) -> str:
     """Return what is kept of a password."""
-    return _hasher.hash(password)
+    with _turns:
+        return _hasher.hash(password)
 
 
 def is_right(kept: str | None, password: str) -> bool:
-    """Whether a password is the one that was kept; takes as long when there is nobody to whom it could belong."""
+    """Whether a password is the one that was kept; takes as long when there is nobody to whom it could belong.
+
+    Raises:
+        TooManyAtOnce: It was not looked at.
+    """
+    if not _turns.acquire(timeout=PATIENCE_SECONDS):
+        raise TooManyAtOnce
     try:
         _hasher.verify(kept or _nobody, password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):
         return False
+    finally:
+        _turns.release()
     return kept is not None
 
 
@@ -51,14 +71,19 @@ class Guesses:
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def take(self, name: str, address: str) -> float:
+    def take(self, name: str, address: str, *, is_known: bool = False) -> float:
         """Return how long a guess has to wait; 0 lets it be made, and counts it as wrong until it is forgiven.
 
         Counted before it is checked, so that many at the same time are no more than one after the other. Somebody who
-        guesses at another's name mostly keeps out themselves.
+        guesses at another's name mostly keeps out themselves, and nobody whose browser signed in by that name before.
+
+        Args:
+            name: Whose password is guessed.
+            address: Where from.
+            is_known: Whether the browser brings what it was given when it signed in by this name.
         """
         now = time.monotonic()
-        allowed = _keys(name, address)
+        allowed = _keys(name, address, is_known=is_known)
         with self._lock:
             wait = max(self._wait(self._wrong.get(key, []), free, now) for key, free in allowed.items())
             if wait:
@@ -70,10 +95,10 @@ class Guesses:
                 self._wrong.popitem(last=False)
         return 0.0
 
-    def forgive(self, name: str, address: str) -> None:
+    def forgive(self, name: str, address: str, *, is_known: bool = False) -> None:
         """Forget wrong guesses, after the right one."""
         with self._lock:
-            for key in _keys(name, address):
+            for key in _keys(name, address, is_known=is_known):
                 self._wrong.pop(key, None)
 
     def _wait(self, wrong: list[float], free: int, now: float) -> float:
@@ -84,6 +109,20 @@ class Guesses:
         return max(0.0, recent[-1] + pause - now)
 
 
-def _keys(name: str, address: str) -> dict[str, int]:
+def mark_of(form_key: str, name: str) -> str:
+    """Return what a browser is given when somebody signs in, so that others' guesses do not keep it out.
+
+    Args:
+        form_key: The person's own key.
+        name: Theirs.
+    """
+    return hmac.digest(form_key.encode(), f"known {name}".encode(), "sha256").hex()
+
+
+def _keys(name: str, address: str, *, is_known: bool) -> dict[str, int]:
     """Return what guesses are counted by, each with how many are free."""
+    # Names of any length are typed; what is remembered of them is short.
+    name = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+    if is_known:
+        return {f"known {name}": 10}
     return {f"name {name} from {address}": 5, f"address {address}": 20, f"name {name}": 50}

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 
 from console.pages.forms import Sent
-from console.pages.passwords import Guesses, hash_password, is_dated, is_right
+from console.pages.passwords import LONGEST_NAME, Guesses, TooManyAtOnce, hash_password, is_dated, is_right, mark_of
 from console.pages.rendering import Pages, duration
 from console.pages.visitor import COOKIE, CSRF_FIELD, Guard, PageError, Visitor, check_origin, form_token
 from db import audit, users
@@ -17,6 +17,9 @@ from db.session import transact
 from db.users import Role, UserRow
 
 FORM_COOKIE = "cleanplate_form"
+KNOWN_COOKIE = "cleanplate_known"
+KNOWN_SECONDS = 365 * 86_400
+CROWDED = "Too many people sign in at this moment; try again."
 WRONG = "There is nobody of this name with this password."
 
 
@@ -41,6 +44,7 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
         page = pages.go(then)
         cookie = transact(engine, work)
         page.set_cookie(COOKIE, cookie, httponly=True, samesite="lax", secure=pages.is_secure)
+        _mark(page, user, is_secure=pages.is_secure)
         return page
 
     @router.get("/sign-in")
@@ -53,19 +57,23 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
     def sign_in(request: Request, sent: Sent) -> Response:
         check_origin(request)
         name, password, then = (str(sent.get(each) or "") for each in ("name", "password", "then"))
+        # NUL is in no name, and PostgreSQL takes none.
+        name = name.replace("\0", "\ufffd")[: LONGEST_NAME + 1]
         token, cookie = str(sent.get(CSRF_FIELD) or ""), request.cookies.get(FORM_COOKIE, "")
         if not cookie or not hmac.compare_digest(token.encode(), form_token(cookie).encode()):
             return show_form(request, then=local(then), status=403, wrong="The form was too old; try again.", name=name)
         address = guard.address_of(request)
-        if wait := guesses.take(name, address):
+        known = _is_known(request, transact(engine, lambda connection: users.find(connection, name)))
+        if wait := guesses.take(name, address, is_known=known):
             wrong = f"Too many wrong passwords; wait {duration(wait)} and try again."
             return show_form(request, then=local(then), status=429, wrong=wrong, name=name)
-        kept = transact(engine, lambda connection: users.password_hash(connection, name)) if "\0" not in name else None
-        if not is_right(kept, password):
-            refused = name.replace("\0", "")
-            transact(engine, lambda connection: audit.note(connection, refused, "sign in refused", detail=address))
+        kept = transact(engine, lambda connection: users.password_hash(connection, name))
+        if (right := _is_right(kept, password)) is None:
+            return show_form(request, then=local(then), status=503, wrong=CROWDED, name=name)
+        if not right:
+            transact(engine, lambda connection: audit.note(connection, name, "sign in refused", detail=address))
             return show_form(request, then=local(then), status=403, wrong=WRONG, name=name)
-        guesses.forgive(name, address)
+        guesses.forgive(name, address, is_known=known)
         if kept is not None and is_dated(kept):
             hashed = hash_password(password)
             transact(engine, lambda connection: users.rehash_password(connection, name, hashed))
@@ -99,6 +107,25 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
         return page
 
     return router
+
+
+def _is_right(kept: str | None, password: str) -> bool | None:
+    try:
+        return is_right(kept, password)
+    except TooManyAtOnce:
+        return None
+
+
+def _mark(page: Response, user: UserRow, *, is_secure: bool) -> None:
+    mark = mark_of(user.form_key, user.name)
+    page.set_cookie(
+        KNOWN_COOKIE, mark, KNOWN_SECONDS, path="/sign-in", httponly=True, samesite="strict", secure=is_secure
+    )
+
+
+def _is_known(request: Request, user: UserRow | None) -> bool:
+    told = request.cookies.get(KNOWN_COOKIE, "")
+    return user is not None and hmac.compare_digest(told.encode(), mark_of(user.form_key, user.name).encode())
 
 
 def local(then: str) -> str:

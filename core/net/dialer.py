@@ -1,5 +1,6 @@
 """Connecting to checked addresses only: to the very one that was checked, so a name cannot change in between."""
 
+import logging
 from collections.abc import Iterable
 
 import httpcore
@@ -7,6 +8,8 @@ import httpcore
 from core.errors import SourceRefused, SourceUnreachable
 from core.net.addresses import AllowList, address_of, is_public
 from core.net.wire import Deadline, WireStream, dial, resolve
+
+log = logging.getLogger(__name__)
 
 
 class CheckedBackend(httpcore.NetworkBackend):
@@ -39,13 +42,16 @@ class CheckedBackend(httpcore.NetworkBackend):
         try:
             addresses = resolve(host, port)
         except httpcore.ConnectError as error:
-            raise SourceUnreachable("dns_failed", f"The host name {host} does not resolve.") from error
+            log.info("the host name %s does not resolve", host)
+            raise SourceUnreachable("dns_failed", "The URL's host name does not resolve.") from error
         for _, sockaddr in addresses:
             address = address_of(sockaddr)
             if not is_public(address) and not self._allow.permits(host, address, port):
+                # Names and addresses within our walls are for whoever runs this, not for whoever sent a URL.
+                log.warning("%s leads to %s, which is not public; FETCH_ALLOW_PRIVATE does not name it", host, address)
                 raise SourceRefused(
                     "address_forbidden",
-                    f"{host} leads to {address}, which is not a public address. If it is your own storage, name it in "
-                    "FETCH_ALLOW_PRIVATE.",
+                    "The URL leads to what is not a public address. If it is your own storage, name it in "
+                    "FETCH_ALLOW_PRIVATE; the log says which it is.",
                 )
         return dial(addresses, self._deadline)

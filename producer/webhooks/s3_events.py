@@ -1,9 +1,11 @@
 """`ObjectCreated` events of S3 and MinIO; a token in the header says who sends them."""
 
 import hmac
+import re
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
+from core.errors import UsageError
 from producer.catalogue.item import storable
 from producer.webhooks.delivery import (
     BadSignature,
@@ -15,6 +17,27 @@ from producer.webhooks.delivery import (
     read_json,
     text_of,
 )
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+
+
+def objects_of(shop: str) -> str:
+    """Return what the URLs of a connection's objects begin with: its name is `bucket` or `bucket/prefix`."""
+    bucket, _, prefix = shop.partition("/")
+    return f"s3://{bucket}/{prefix}"
+
+
+def check_bucket(shop: str) -> None:
+    """Refuse a connection's name that is no bucket's.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not _BUCKET.fullmatch(shop.partition("/")[0]):
+        raise UsageError(
+            f"A connection of S3 is for one bucket and called like it, as `bucket` or `bucket/prefix`; {shop[:80]!r} "
+            "is none. Make one for each bucket."
+        )
 
 
 class S3Events:

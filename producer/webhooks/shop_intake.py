@@ -20,10 +20,12 @@ from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.catalogue.shape import LONGEST_SKU
 from producer.intake import BatchOptions, what_to_take_off
 from producer.webhooks.delivery import Delivery, ShopPhoto
-from producer.webhooks.s3_events import S3Events
+from producer.webhooks.s3_events import S3Events, objects_of
 
 LONGEST_KEY = 200
 LONGEST_TOPIC = 200
+LONGEST_MATCHED = 2000
+"""Of a URL; expressions that people write may take a square of its length, or more."""
 
 _OUTPUT_NAME = re.compile(r"(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])")
 
@@ -158,14 +160,14 @@ def _wanted(
     connection: Connection, shop: ShopConnection, photos: Iterable[ShopPhoto], ours: Ours
 ) -> dict[str, ShopPhoto]:
     pattern = shop.options.get("match")
-    # Whoever may name a bucket's objects is told apart by the platform; nobody may name files.
-    schemes = ("s3://",) if shop.platform == S3Events.name else ("https://", "http://")
+    # Objects are read with rights that only we have, so a connection is for its own bucket; nobody may name files.
+    schemes = (objects_of(shop.shop),) if shop.platform == S3Events.name else ("https://", "http://")
     found = {
         hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(): photo
         for photo in photos
-        if photo.url.lower().startswith(schemes)
+        if (photo.url if shop.platform == S3Events.name else photo.url.lower()).startswith(schemes)
         and not ours.hold(photo.url)
-        and not (pattern and not re.search(pattern, photo.url))
+        and not (pattern and not re.search(pattern, photo.url[:LONGEST_MATCHED]))
     }
     names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
     outputs = artifacts.find_known(connection, sorted(names)) if names else set()

@@ -30,10 +30,11 @@ class Web:
     client: httpx.Client
     clients: list[httpx.Client] = field(default_factory=list)
 
-    def connect(self, platform: str, secret: str = "secret", **options: Any) -> ShopConnection:
-        """Make a connection."""
+    def connect(self, platform: str, secret: str = "secret", shop: str = "", **options: Any) -> ShopConnection:
+        """Make a connection; one of S3 is for the bucket `b`, unless another is named."""
+        shop = shop or ("b" if platform == "s3" else "A shop")
         with self.engine.begin() as connection:
-            return connections.create(connection, platform=platform, shop="A shop", secret=secret, options=options)
+            return connections.create(connection, platform=platform, shop=shop, secret=secret, options=options)
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
         """Return what a query finds."""

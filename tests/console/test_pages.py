@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Engine, text
 from starlette.requests import Request as StarletteRequest
 
@@ -206,13 +207,17 @@ def test_what_shops_write_is_only_text(web: Web, admin: Person) -> None:
     assert "&lt;script&gt;" in admin.get("/jobs/1")
 
 
-def sign_in(web: Web, name: str, password: str, then: str = "/", forwarded: str = "") -> httpx.Response:
+def sign_in(
+    web: Web, name: str, password: str, then: str = "/", forwarded: str = "", known: str = ""
+) -> httpx.Response:
     headers = {**HTML, "X-Forwarded-For": forwarded} if forwarded else HTML
     with httpx.Client(base_url=web.client.base_url, headers=headers, timeout=60, verify=False) as client:
         page = client.get("/sign-in", params={"then": then}).text
         token = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
         assert token
         form = {"csrf": token[1], "name": name, "password": password, "then": then}
+        if known:
+            client.cookies.set("cleanplate_known", known)
         return client.post("/sign-in", data=form)
 
 
@@ -234,7 +239,7 @@ def test_signing_in_with_a_password(web: Web) -> None:
         kept = connection.execute(text("SELECT password_hash FROM users WHERE name = 'ann'")).scalar_one()
         lines = audit.list_lines(connection)
     assert kept.startswith("$argon2id$")
-    refused = [(name, "sign in refused") for name in ("ann", "nobody", "bob", "bob", "ann")]
+    refused = [(name, "sign in refused") for name in ("ann\ufffd", "nobody", "bob", "bob", "ann")]
     assert [(line.actor, line.action) for line in lines] == [*refused, ("ann", "sign in")]
 
 
@@ -277,6 +282,36 @@ def test_who_guesses_keeps_out_nobody_else(make_web: MakeWeb) -> None:
         sign_in(web, "ann", f"wrong {n}", forwarded="203.0.113.5")
     assert sign_in(web, "ann", PASSWORD, forwarded="203.0.113.5").status_code == 429
     assert sign_in(web, "ann", PASSWORD, forwarded="198.51.100.7").status_code == 303
+
+
+@pytest.mark.usefixtures("time_stands_still")
+def test_guesses_from_many_addresses_keep_out_no_browser_that_signed_in_before(
+    make_web: MakeWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = make_web()
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64))
+    with web.engine.begin() as connection:
+        users.add(connection, "ann", Role.VIEWER, hash_password(PASSWORD))
+    known = sign_in(web, "ann", PASSWORD).cookies["cleanplate_known"]
+    for n in range(51):
+        sign_in(web, "ann", f"wrong {n}", forwarded=f"203.0.113.{n}")
+    assert sign_in(web, "ann", PASSWORD, forwarded="198.51.100.7").status_code == 429
+    assert sign_in(web, "ann", PASSWORD, forwarded="198.51.100.7", known="0" * 64).status_code == 429
+    assert sign_in(web, "ann", PASSWORD, forwarded="198.51.100.7", known=known).status_code == 303
+
+
+def test_few_passwords_are_hashed_at_once(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "PATIENCE_SECONDS", 0.01)
+    with passwords._turns, passwords._turns:
+        refused = sign_in(web, "x" * 100_000, PASSWORD)
+    assert (refused.status_code, "at this moment" in refused.text) == (503, True)
+    assert sign_in(web, "x" * 100_000, PASSWORD).status_code == 403
+
+
+def test_no_redirect_believes_the_host_it_was_asked_for(web: Web) -> None:
+    for path in ("/sign-in/", "/static", "/v1/batches/", "/batches/", "/"):
+        answer = web.client.get(path, headers={"Host": "evil.example", "Accept": "text/html"})
+        assert "evil.example" not in str(answer.headers) + answer.text
 
 
 @pytest.mark.parametrize(

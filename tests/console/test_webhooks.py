@@ -433,7 +433,7 @@ def test_what_is_beside_our_outputs_is_not_ours(make_web: MakeWeb) -> None:
     keys = ("clean/ab/x.jpg", "cleaning/mop.jpg")
     entries = [{"bucket": {"name": "bucket"}, "object": {"key": key, "eTag": "1"}} for key in keys]
     body = json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": entry} for entry in entries]}).encode()
-    post(web, web.connect("s3", SECRET).slug, body, {"Authorization": f"Bearer {SECRET}"})
+    post(web, web.connect("s3", SECRET, shop="bucket").slug, body, {"Authorization": f"Bearer {SECRET}"})
     assert web.urls() == ["https://cdn.example/cleaning/mop.jpg", "s3://bucket/cleaning/mop.jpg"]
 
 
@@ -510,3 +510,12 @@ def test_a_photo_of_another_batch_that_is_no_job_of_its_own_is_seen_as_that_one(
     assert tell(web, shop.slug, A) == 0
     cancel(web)
     assert tell(web, shop.slug, A) == 1
+
+
+def test_a_bucket_tells_of_its_own_objects_alone(web: Web) -> None:
+    named = [("b", "in/a.jpg"), ("b", "out/a.jpg"), ("bb", "in/a.jpg"), ("B", "in/a.jpg"), ("other", "in/a.jpg")]
+    entries = [{"bucket": {"name": bucket}, "object": {"key": key, "eTag": "1"}} for bucket, key in named]
+    body = json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": entry} for entry in entries]}).encode()
+    for shop in ("b", "b/in/"):
+        post(web, web.connect("s3", SECRET, shop=shop).slug, body, {"Authorization": f"Bearer {SECRET}"})
+    assert web.urls() == ["s3://b/in/a.jpg", "s3://b/out/a.jpg", "s3://b/in/a.jpg"]
