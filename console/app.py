@@ -15,7 +15,9 @@ from console.health import health_router
 from console.limits import BodyLimit
 from console.metrics import metrics_router
 from console.pages.console import add_console
+from console.pages.visitor import Guard
 from console.requests import RequestIds
+from console.senders import senders
 from console.webhooks import webhooks_router
 from core.settings import Settings
 
@@ -38,7 +40,6 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     add_problem_handlers(app)
-    app.add_middleware(BodyLimit)
     tools = ApiContext(engine, settings, access(engine))
     for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
         app.include_router(router, prefix="/v1")
@@ -46,5 +47,7 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     app.include_router(artifacts_router(engine, settings))
     app.include_router(metrics_router(engine, settings))
     app.include_router(health_router(engine))
-    app.add_middleware(RequestIds, unforeseen=add_console(app, engine, settings))
+    guard = Guard(engine, settings)
+    app.add_middleware(BodyLimit, knows=senders(engine, guard))
+    app.add_middleware(RequestIds, unforeseen=add_console(app, engine, settings, guard))
     return app

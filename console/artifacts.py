@@ -2,16 +2,21 @@
 
 import hmac
 import logging
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Response
 from sqlalchemy import Engine
+from starlette.responses import StreamingResponse
 
+from console.pools import OUTPUTS
 from core.errors import CleanplateError
 from core.settings import Settings
 from db import artifacts
 from db.artifacts import artifact_key, signature
+from db.parts import Parts, open_parts
 from db.session import transact
 
 MEDIA_TYPES = {
@@ -23,6 +28,7 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "AVIF": "image/avif",
 }
+PART_BYTES = 512_000
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_EACH_TIME = "private, no-cache"
 _MOST_DIGITS = 18
@@ -37,6 +43,7 @@ def artifacts_router(engine: Engine, settings: Settings) -> APIRouter:
 
     @router.head("/artifacts/{folder}/{name}", include_in_schema=False)
     @router.get("/artifacts/{folder}/{name}", response_class=Response)
+    @OUTPUTS.serves
     def fetch(
         folder: str,
         name: str,
@@ -85,20 +92,47 @@ def send(engine: Engine, found: artifacts.ArtifactRow, wanted: WantedPart, *, ca
     if etag in wanted.if_none_match or wanted.if_none_match.strip() == "*":
         return Response(status_code=304, headers=headers)
     try:
-        data = artifacts.fetch(engine, found.sha256)
+        parts = open_parts(engine, found.sha256)
     except CleanplateError as error:
         log.error("an output cannot be served: %s", error)  # noqa: TRY400 - the cause is in the message
         raise HTTPException(502, "The output is not where it was stored; the log says more.") from error
     media_type = MEDIA_TYPES.get(found.format, "application/octet-stream")
     # A part of what somebody has another whole of would not fit to it.
-    part = read_range(wanted.range, len(data)) if wanted.if_range in {"", etag} else None
+    size = parts.size
+    part = read_range(wanted.range, size) if wanted.if_range in {"", etag} else None
     if part is None:
-        return Response(data, headers=headers, media_type=media_type)
+        return stream(parts, 0, size - 1, headers=headers, media_type=media_type)
     first, last = part
     if first > last:
-        raise HTTPException(416, f"The output has {len(data)} bytes.", {"Content-Range": f"bytes */{len(data)}"})
-    headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-    return Response(data[first : last + 1], 206, headers, media_type)
+        parts.close()
+        raise HTTPException(416, f"The output has {size} bytes.", {"Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return stream(parts, first, last, status=206, headers=headers, media_type=media_type)
+
+
+def stream(
+    parts: Parts, first: int, last: int, *, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str
+) -> Response:
+    """Return a part of an output as an answer that reads on only as fast as it is read.
+
+    Args:
+        parts: Its bytes; closed in the end.
+        first: Of the part.
+        last: Of the part.
+        status: HTTP's.
+        headers: More of them.
+        media_type: What it is.
+    """
+
+    async def read() -> AsyncIterator[bytes]:
+        try:
+            for at in range(first, last + 1, PART_BYTES):
+                yield await OUTPUTS.run(partial(parts.read, at, min(PART_BYTES, last + 1 - at)))
+        finally:
+            parts.close()
+
+    told = {**(headers or {}), "Content-Length": str(last + 1 - first)}
+    return StreamingResponse(read(), status, told, media_type)
 
 
 def read_range(header: str, size: int) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from sqlalchemy import Engine
 
+from console.pools import HEALTH
 from db.session import now, transact
 
 
@@ -11,6 +12,7 @@ def health_router(engine: Engine) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")
+    @HEALTH.serves
     def show() -> dict[str, str]:
         transact(engine, now)
         return {"status": "ok"}

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from sqlalchemy import Engine
 
+from console.pools import HEALTH
 from core.metrics import CONTENT_TYPE, registry_of, render
 from core.settings import Settings
 from db import tokens
@@ -26,6 +27,7 @@ def metrics_router(engine: Engine, settings: Settings) -> APIRouter:
     is_public = urlsplit(settings.web_public_url).hostname not in NAMES_OF_HERE
 
     @router.get("/metrics")
+    @HEALTH.serves
     def show(request: Request, authorization: Annotated[str, Header()] = "") -> Response:
         if not ((not is_public and _is_here(request)) or _may_read(authorization)):
             raise HTTPException(401, "Send a token with the scope `read`.", {"WWW-Authenticate": "Bearer"})

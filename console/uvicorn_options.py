@@ -2,7 +2,13 @@
 
 from typing import Any
 
+from console.protocol import BoundedProtocol
+
 OPTIONS: dict[str, Any] = {
+    "http": BoundedProtocol,
+    "ws": "none",
+    # So many are taken at a time, too: at the limit of files asyncio tries as often before it lets others have a turn.
+    "backlog": 128,
     "log_config": None,
     "access_log": False,
     "server_header": False,

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from sqlalchemy import Engine
 from starlette.requests import ClientDisconnect
 
+from console.pools import WEBHOOKS
 from core.errors import DatabaseDown
 from core.settings import Settings
 from db import connections
+from db.connections import ShopConnection
 from db.session import transact
 from producer.webhooks.delivery import BadDelivery, BadSignature, Incoming
 from producer.webhooks.platforms import PLATFORMS
@@ -45,16 +47,26 @@ async def read_incoming(request: Request) -> Incoming:
     return Incoming(headers, bytes(body), time.time())
 
 
+def find_shop(engine: Engine, slug: str) -> ShopConnection | None:
+    """Return the open connection behind the end of a URL, or None.
+
+    Raises:
+        DatabaseDown: It does not answer at once; shops send again.
+    """
+    if not SLUG.fullmatch(slug):
+        return None
+    return transact(engine, lambda connection: connections.find(connection, slug), patience_seconds=0)
+
+
 def webhooks_router(engine: Engine, settings: Settings) -> APIRouter:
     """Return the route that shops post to."""
     router = APIRouter(tags=["webhooks"])
 
     @router.post("/webhooks/{slug}", status_code=200)
+    @WEBHOOKS.serves
     def receive(slug: str, incoming: Incoming = Depends(read_incoming)) -> dict[str, object]:  # noqa: B008
         try:
-            shop = None
-            if SLUG.fullmatch(slug):
-                shop = transact(engine, lambda connection: connections.find(connection, slug), patience_seconds=0)
+            shop = find_shop(engine, slug)
             if shop is None:
                 raise HTTPException(404, "There is no such connection.")
             platform = PLATFORMS[shop.platform]

@@ -17,6 +17,7 @@ from console.api.once import IdempotencyKey, run_once
 from console.api.outputs import AttemptOut, ChangedOut, DryRunOut, JobDetailOut
 from console.api.problems import responses
 from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, WantedPart, send
+from console.pools import OUTPUTS
 from db import artifacts, listings
 from db.listings import JobRow
 from db.session import transact
@@ -54,6 +55,7 @@ def jobs_router(tools: ApiContext) -> APIRouter:
         response_class=Response,
         responses={**images, 304: {"description": "As you have it"}, **responses(416)},
     )
+    @OUTPUTS.serves
     def fetch(
         job_id: JobId,
         _: Reader,

@@ -17,6 +17,7 @@ from console.api.once import IdempotencyKey, run_once
 from console.api.outputs import MadeOut
 from console.api.problems import responses
 from console.api.upload import UploadedFile, read_upload
+from console.pools import FILES
 from db import audit, callbacks, uploads
 from db.tokens import Scope, TokenRow
 from producer.catalogue.format import FORMATS, Reading, read_catalogue
@@ -62,6 +63,7 @@ def making_router(tools: ApiContext) -> APIRouter:
         responses=responses(409, 413),
         openapi_extra={"requestBody": {"required": True, "content": CATALOGUES}},
     )
+    @FILES.serves
     def upload(
         token: Submitter,
         sent: Annotated[UploadedFile, Depends(read_upload)],
@@ -89,6 +91,7 @@ def making_router(tools: ApiContext) -> APIRouter:
         return run_once(engine, token, key, told, work, status=201)
 
     @router.post("/files", status_code=201, response_model=MadeOut, responses=responses(409, 413))
+    @FILES.serves
     def upload_photos(
         token: Submitter,
         files: Annotated[list[UploadFile], File(min_length=1, max_length=MOST_FILES, description="The photos")],

@@ -44,13 +44,14 @@ class Static(StaticFiles):
         return with_headers(super().file_response(*args, **kwargs), {"Cache-Control": "public, max-age=300"})
 
 
-def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[Request], Response]:
+def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) -> Callable[[Request], Response]:
     """Add the pages, the pictures they show, and what they load.
 
     Args:
         app: Where to; handlers of problems are there already.
         engine: The database.
         settings: Of this process.
+        guard: Lets people in.
 
     Returns:
         What answers a request that failed as nobody foresaw.
@@ -59,7 +60,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings) -> Callable[[R
         UsageError: PROXY_ADDRESSES or FETCH_ALLOW_PRIVATE cannot be read.
     """
     photos, glances = Photos(engine, settings), Glances(engine, settings)
-    guard, pages = Guard(engine, settings), Pages(settings, glances.stand)
+    pages = Pages(settings, glances.stand)
     routers: tuple[APIRouter, ...] = (
         signing_in_router(engine, guard, pages),
         overview_router(guard, pages, glances, settings),

@@ -15,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from console.pages.forms import Sent
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
+from console.pools import FILES
 from core.errors import UsageError
 from core.settings import Settings
 from core.states import Lane
@@ -53,6 +54,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         return show_form(request, visitor, UNTOUCHED)
 
     @router.post("")
+    @FILES.serves
     def take(request: Request, visitor: Acting, sent: Sent) -> Response:
         try:
             files = _files(sent)
@@ -82,6 +84,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         )
 
     @router.post("/{draft_id}")
+    @FILES.serves
     def confirm(draft_id: UUID, visitor: Acting) -> Response:
         def work(connection: Connection) -> int:
             draft = drafts.find(connection, draft_id, visitor.user.id)

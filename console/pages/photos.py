@@ -3,11 +3,13 @@
 import hashlib
 import io
 import threading
+from functools import partial
 
 from PIL import Image, ImageChops, ImageFilter
 from sqlalchemy import Engine
 
 from console.pages.visitor import PageError
+from console.pools import OUTPUTS, PICTURES, sources_of
 from core.errors import CleanplateError, SourceError
 from core.settings import Settings
 from db import artifacts, previews, uploads
@@ -23,6 +25,8 @@ from photos.thumbnails import thumbnail
 
 SMALL, LARGE = 320, 1600
 """Longest sides of pictures, pixels."""
+FETCH_SECONDS = 10.0
+"""Whoever looks does not wait as long as a worker does."""
 AT_ONCE = 2
 """Decoding takes a processor; pages must not wait for a grid of pictures."""
 DIFFERENT = 26
@@ -41,41 +45,48 @@ class Photos:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._fetcher = Fetcher(
-            timeout_seconds=settings.fetch_timeout,
+            timeout_seconds=min(settings.fetch_timeout, FETCH_SECONDS),
             max_bytes=MAX_SOURCE_BYTES,
             allow_private=settings.fetch_allow_private,
         )
         self._turns = threading.BoundedSemaphore(AT_ONCE)
 
-    def before(self, job: JobView, side: int) -> bytes:
+    async def before(self, job: JobView, side: int) -> bytes:
         """Return a picture of what was sent, as a JPEG.
 
         Raises:
             PageError: 404 or 502, when it cannot be read; 410, when another photo is there now.
         """
-        if job.source_sha256 is not None and (kept := self._kept(job.source_sha256, side)) is not None:
+        if job.source_sha256 is not None and (kept := await self._kept(job.source_sha256, side)) is not None:
             return kept
-        data = self.source(job)
-        return self._draw(data, side, hashlib.sha256(data).hexdigest())
+        # Others' servers take their time, and what is kept must not wait for it.
+        data = await sources_of(job.input_uri or job.source_uri).run(partial(self.source, job))
+        return await PICTURES.run(partial(self._draw, data, side))
 
-    def after(self, job: JobView, side: int) -> bytes:
+    async def after(self, job: JobView, side: int) -> bytes:
         """Return a picture of the output, as a JPEG.
 
         Raises:
             PageError: 404 or 502, when there is none.
         """
-        sha256 = job.artifact_sha256
-        if sha256 is None:
+        if job.artifact_sha256 is None:
             raise PageError(404, f"Job {job.id} has no output.")
-        return self._kept(sha256, side) or self._draw(self.output(job), side, sha256)
+        kept = await self._kept(job.artifact_sha256, side)
+        if kept is not None:
+            return kept
+        data = await OUTPUTS.run(partial(self.output, job))
+        return await PICTURES.run(partial(self._draw, data, side))
 
-    def changes(self, job: JobView) -> bytes:
+    async def changes(self, job: JobView) -> bytes:
         """Return where the output differs from what was sent, as a PNG that is transparent elsewhere.
 
         Raises:
             PageError: As `before` and `after`.
         """
-        before, after = self.before(job, LARGE), self.after(job, LARGE)
+        before, after = await self.before(job, LARGE), await self.after(job, LARGE)
+        return await PICTURES.run(partial(self._differences, before, after))
+
+    def _differences(self, before: bytes, after: bytes) -> bytes:
         with self._turns:
             old, new = (Image.open(io.BytesIO(data)).convert("RGB") for data in (before, after))
             difference = ImageChops.difference(old.resize(new.size), new)
@@ -123,10 +134,12 @@ class Photos:
         except CleanplateError as error:
             raise PageError(502, f"The output cannot be read: {error}") from error
 
-    def _kept(self, sha256: str, side: int) -> bytes | None:
-        return transact(self._engine, lambda connection: previews.find(connection, sha256, side))
+    async def _kept(self, sha256: str, side: int) -> bytes | None:
+        look = partial(previews.find, sha256=sha256, side=side)
+        return await PICTURES.run(partial(transact, self._engine, look))
 
-    def _draw(self, data: bytes, side: int, sha256: str) -> bytes:
+    def _draw(self, data: bytes, side: int) -> bytes:
+        sha256 = hashlib.sha256(data).hexdigest()
         try:
             with self._turns:
                 drawn = thumbnail(data, side)

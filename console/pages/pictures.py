@@ -1,6 +1,7 @@
 """`/photos/…`: what the console's pages show."""
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -8,12 +9,15 @@ from fastapi.responses import Response
 from sqlalchemy import Engine
 
 from console.api.fields import MOST_ID
-from console.artifacts import MEDIA_TYPES
+from console.artifacts import MEDIA_TYPES, stream
 from console.pages.photos import LARGE, SMALL, Photos
 from console.pages.rendering import with_headers
 from console.pages.visitor import Guard, PageError, Visitor
+from console.pools import OUTPUTS, PICTURES
+from core.errors import CleanplateError
 from db import listings
 from db.listings import JobView
+from db.parts import open_parts
 from db.session import transact
 from db.users import Role
 
@@ -36,23 +40,30 @@ def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
     router = APIRouter(prefix="/photos")
 
     @router.get("/{job_id}/output")
+    @OUTPUTS.serves
     def whole(job_id: JobId, _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]) -> Response:
         job = job_or_404(engine, job_id)
+        if job.artifact_sha256 is None:
+            raise PageError(404, f"Job {job.id} has no output.")
+        try:
+            parts = open_parts(engine, job.artifact_sha256)
+        except CleanplateError as error:
+            raise PageError(502, f"The output cannot be read: {error}") from error
         kind = MEDIA_TYPES.get(job.artifact_format or "", "application/octet-stream")
         name = job.name.rpartition("/")[2].encode("ascii", "replace").decode().replace('"', "'")
         return with_headers(
-            Response(photos.output(job), media_type=kind), {"Content-Disposition": f'inline; filename="{name}"'}
+            stream(parts, 0, parts.size - 1, media_type=kind), {"Content-Disposition": f'inline; filename="{name}"'}
         )
 
     @router.get("/{job_id}/{which}")
-    def picture(
+    async def picture(
         request: Request,
         job_id: JobId,
         which: Which,
         _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))],
         v: str = "",
     ) -> Response:
-        job = job_or_404(engine, job_id)
+        job = await PICTURES.run(partial(job_or_404, engine, job_id))
         etag = f'"{job.source_sha256}-{job.artifact_sha256}"'
         # As long as no photo was read, there may be another one in a moment.
         is_fixed = job.source_sha256 is not None
@@ -65,11 +76,11 @@ def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
             return with_headers(Response(status_code=304), cache)
         match which:
             case Which.BEFORE_SMALL | Which.BEFORE:
-                data = photos.before(job, SMALL if which is Which.BEFORE_SMALL else LARGE)
+                data = await photos.before(job, SMALL if which is Which.BEFORE_SMALL else LARGE)
             case Which.AFTER_SMALL | Which.AFTER:
-                data = photos.after(job, SMALL if which is Which.AFTER_SMALL else LARGE)
+                data = await photos.after(job, SMALL if which is Which.AFTER_SMALL else LARGE)
             case Which.CHANGES:
-                data = photos.changes(job)
+                data = await photos.changes(job)
         kind = "image/png" if which is Which.CHANGES else "image/jpeg"
         return with_headers(Response(data, media_type=kind), cache)
 

@@ -13,6 +13,7 @@ from console.pages.photos import Photos, seen_size_of
 from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor
+from console.pools import REDOS
 from core.settings import Settings
 from db.listings import JobView
 from db.redo import Added
@@ -29,6 +30,7 @@ def redo_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, sett
     Acting = Annotated[Visitor, Depends(guard.acting(Role.OPERATOR))]
 
     @router.get("")
+    @REDOS.serves
     def draw(request: Request, job_id: JobId, visitor: Operator, ground: str = "", then: str = "") -> Response:
         job = job_or_404(engine, job_id)
         ground = _ground(job, ground)
@@ -46,6 +48,7 @@ def redo_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, sett
         )
 
     @router.post("")
+    @REDOS.serves
     def submit(job_id: JobId, visitor: Acting, sent: Sent) -> Response:
         job = job_or_404(engine, job_id)
         ground = _ground(job, str(sent.get("ground") or ""))

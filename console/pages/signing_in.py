@@ -12,6 +12,7 @@ from console.pages.forms import Sent
 from console.pages.passwords import LONGEST_NAME, Guesses, TooManyAtOnce, hash_password, is_dated, is_right, mark_of
 from console.pages.rendering import Pages, duration
 from console.pages.visitor import COOKIE, CSRF_FIELD, Guard, PageError, Visitor, check_origin, form_token
+from console.pools import SIGNING_IN
 from db import audit, users
 from db.session import transact
 from db.users import Role, UserRow
@@ -54,6 +55,7 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
         return show_form(request, then=local(then))
 
     @router.post("/sign-in")
+    @SIGNING_IN.serves
     def sign_in(request: Request, sent: Sent) -> Response:
         check_origin(request)
         name, password, then = (str(sent.get(each) or "") for each in ("name", "password", "then"))

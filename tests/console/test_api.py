@@ -379,7 +379,7 @@ def test_a_body_without_end_is_not_read_to_its_end() -> None:
 
     scope = {"type": "http", "path": "/v1/batches", "headers": []}
     with pytest.raises(HTTPException) as caught:
-        asyncio.run(limits.BodyLimit(read_all)(scope, endless, ignore))
+        asyncio.run(limits.BodyLimit(read_all, lambda _: None)(scope, endless, ignore))
     assert caught.value.status_code == 413
     assert len(calls) == limits.MOST_BYTES // 100_000 + 1
 
