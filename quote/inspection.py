@@ -5,20 +5,18 @@ from dataclasses import dataclass
 from core.errors import SourceRefused
 from core.settings import Settings
 from core.states import Fit, Send
+from photos.decoders import inspect, look_at
 from photos.fetch import Fetcher
-from photos.fitting.original import check_pixels, describe, source
 from photos.identity import Terms, identify
 from photos.memory import MEMORY
 from photos.orientation import UPRIGHT, seen_size
-from photos.photo import Photo, inspect
+from photos.photo import Photo
 from photos.source import MAX_SOURCE_BYTES, read_source
 from removal.bounds import Bounds
 from removal.mask import read_for_photo
 from removal.provider import find_provider
 
 _PLAIN_MODES = {"RGB", "L"}
-_PNG_END = b"IEND"
-_JPEG_END, _JPEG_SCAN = b"\xff\xd9", b"\xff\xda"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +90,7 @@ class Looker:
 
     def _describe(self, wish: PhotoWish, data: bytes) -> Seen:
         strict = self._fit is Fit.STRICT
-        if strict:
-            photo = inspect(data, self._bounds)
-        else:
-            with source(data) as image:
-                photo = describe(image)
-                if _may_be_cut_off(photo.format, data):
-                    check_pixels(image, data)
+        photo = inspect(data, self._bounds) if strict else look_at(data)
         order, origin = self._settings.removal_mask_order, self._settings.removal_mask_origin
         size = seen_size(photo.width, photo.height, photo.exif_orientation)
         mask = read_for_photo(wish.mask, *size, order=order, origin=origin) if wish.mask else None
@@ -128,13 +120,3 @@ def steps_for(photo: Photo, size_bytes: int, bounds: Bounds) -> tuple[str, ...]:
         f"made smaller than {bounds.max_bytes // 1_000_000} MB": size_bytes > bounds.max_bytes,
     }
     return tuple(step for step, applies in needed.items() if applies)
-
-
-def _may_be_cut_off(format_name: str, data: bytes) -> bool:
-    """Whether the end of a file is missing as far as its marks tell, so that only decoding shows it."""
-    if format_name == "JPEG":
-        # Within a scan neither mark can occur; a thumbnail has both, before the photo's own scan.
-        return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
-    if format_name == "PNG":
-        return _PNG_END not in data[-4096:]
-    return False

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from core.errors import OutputError, OutputRefused, SourceError, SourceUnreachable
-from photos.comparison import compare
+from photos.decoders import compare, restore
 from photos.fetch import Fetcher
-from photos.fitting import restore
 from worker.prepare import Prepared
 
 HOLD_UNCHANGED_BELOW = 0.00001

@@ -12,11 +12,11 @@ from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
 from db.twins import KnownSource, Noted, Twin
+from photos.decoders import fit, inspect
 from photos.fetch import Fetcher
-from photos.fitting import Fitted, as_it_is, fit
+from photos.fitting import Fitted, as_it_is
 from photos.identity import Terms, identify
 from photos.orientation import UPRIGHT, seen_size, turn_back
-from photos.photo import inspect
 from photos.source import MAX_SOURCE_BYTES, Source, Take, read_source
 from removal.answers import KindOf
 from removal.bounds import Bounds

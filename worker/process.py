@@ -11,7 +11,6 @@ from contextlib import suppress
 import structlog
 from celery.apps import worker as celery_program
 from celery.signals import worker_ready, worker_shutting_down
-from PIL import Image
 from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +27,7 @@ from db.migrate import refuse_older_schema
 from db.outages import ProbeRules
 from db.session import transact
 from db.store import open_store
+from photos import decoders
 from photos.fetch import Fetcher
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
@@ -128,7 +128,7 @@ def _spare_what_stays(**_: object) -> None:
 
 def _wake(limiter: Limiter, connections: Connections) -> None:
     """Do what is slow the first time, so that the first calls leave in their slots."""
-    Image.preinit()
+    decoders.warm()
     try:
         log.info("connected to PostgreSQL", connections=connections.open_all())
     except SQLAlchemyError as error:

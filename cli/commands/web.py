@@ -12,6 +12,7 @@ from core.settings import load_settings
 from db.heart import heart
 from db.session import now, transact
 from localstack.orphan import watch_parent
+from photos import decoders
 from producer.fleet_metrics import FleetCollector
 
 POOL_SIZE = 10
@@ -28,6 +29,7 @@ def web(host: str | None, port: int | None) -> None:
     from console.uvicorn_options import OPTIONS
 
     watch_parent()
+    decoders.configure(decoders.WEB)
     settings = load_settings()
     configure_logs(settings.log_level, "web")
     with open_database(settings, pool_size=POOL_SIZE) as engine:

@@ -9,8 +9,8 @@ from core.errors import CleanplateError
 from core.regular import read_regular
 from db import artifacts, uploads
 from db.session import transact
+from photos.decoders import thumbnail
 from photos.source import MAX_SOURCE_BYTES
-from photos.thumbnails import thumbnail
 
 
 def read_before(engine: Engine, uri: str) -> bytes | None:

@@ -15,13 +15,11 @@ from core.settings import Settings
 from db import artifacts, previews, uploads
 from db.listings import JobView
 from db.session import transact
+from photos.decoders import seen_size_of as _seen_size_of
+from photos.decoders import thumbnail
 from photos.fetch import Fetcher
 from photos.memory import MEMORY
-from photos.orientation import orientation_of, seen_size
-from photos.photo import ARTIFACT_FORMATS
-from photos.pictures import Undecodable, opened
 from photos.source import MAX_SOURCE_BYTES, read_source
-from photos.thumbnails import thumbnail
 
 SMALL, LARGE = 320, 1600
 """Longest sides of pictures, pixels."""
@@ -156,7 +154,6 @@ def seen_size_of(data: bytes) -> tuple[int, int]:
         PageError: 502, when it is none.
     """
     try:
-        with opened(data, ARTIFACT_FORMATS) as image:
-            return seen_size(*image.size, orientation_of(image))
-    except Undecodable as error:
-        raise PageError(502, f"The photo cannot be read: {error}.") from error
+        return _seen_size_of(data)
+    except CleanplateError as error:
+        raise PageError(502, f"The photo cannot be read: {error}") from error

@@ -66,13 +66,12 @@ def restore(
         OutputError: `output_not_image` or `output_truncated`.
         SourceRefused: The source cannot be decoded (any more), or is not the one that was fitted (`source_changed`).
     """
+    known = restored_undecoded(output, source_data, fitted, compared)
+    if known is not None:
+        return known
     plan = fitted.plan
     source_itself = Restored(source_data, plan.source_format, *plan.source_size)
-    if output == fitted.sent:
-        return source_itself
     given = _as_given(output, fitted, compared)
-    if given is not None and compared.changed_ratio > 0:
-        return given
     with MEMORY.hold_pixels(plan.source_size[0] * plan.source_size[1]):
         read = _read_output(output)
         sent = _sent_again(source_data, plan, max_pixels)
@@ -86,6 +85,20 @@ def restore(
             return source_itself
         del sent, references
         return _patched(_as_stored(read.picture, plan), _as_stored(area, plan), source_data, plan, max_pixels)
+
+
+def restored_undecoded(output: bytes, source_data: bytes, fitted: Fitted, compared: Comparison) -> Restored | None:
+    """Return the artifact when no picture has to be decoded for it; None when one has.
+
+    Args:
+        output: As for `restore`.
+        source_data: As for `restore`.
+        fitted: As for `restore`.
+        compared: As for `restore`.
+    """
+    if output == fitted.sent:
+        return Restored(source_data, fitted.plan.source_format, *fitted.plan.source_size)
+    return _as_given(output, fitted, compared) if compared.changed_ratio > 0 else None
 
 
 def _as_given(output: bytes, fitted: Fitted, compared: Comparison) -> Restored | None:

@@ -21,7 +21,7 @@ from tests.console.conftest import MakeWeb, Web
 from tests.console.test_api import token_of
 from tests.console.test_pages import Person
 from tests.db.rows import make_batch
-from tests.removal.loopback import serving
+from tests.removal.loopback import Talk, serving
 
 Dial = Callable[[bytes], socket.socket]
 
@@ -150,7 +150,11 @@ def _part(told: socket.socket) -> bytes:
 def test_a_silent_host_of_photos_holds_up_nobody_else(make_web: MakeWeb) -> None:
     web, end = make_web(fetch_timeout=60, fetch_allow_private="127.0.0.1"), threading.Event()
     make_batch(web.engine, 30)
-    with serving(lambda _: end.wait(60)) as server, ThreadPoolExecutor(30) as threads:
+
+    def say_nothing(_: Talk) -> None:
+        end.wait(60)
+
+    with serving(say_nothing) as server, ThreadPoolExecutor(30) as threads:
         with web.engine.begin() as connection:
             connection.execute(text("UPDATE jobs SET source_uri = :url"), {"url": f"{server.url}/a.jpg"})
         viewer = Person(web, Role.VIEWER)
