@@ -37,3 +37,16 @@ def still_runs(pid: int, role: str) -> bool:
         return role.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return True
+
+
+def memory_limit() -> int:
+    """Return how many bytes this process and its like may take: what its container may, or the machine has."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            told = Path(name).read_text().strip()
+        except OSError:
+            continue
+        if told.isdecimal():
+            found = min(found, int(told))
+    return found

@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-FILE_BYTES = 800_000_000
+from core.machine import memory_limit
+
+FILE_BYTES = min(800_000_000, memory_limit() // 8)
 """Of large source files in memory; they stay there until their jobs end, and further ones wait."""
 
 BIG_PIXELS = 12_000_000

@@ -2,7 +2,8 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+
+from core.machine import memory_limit
 
 MB = 1_000_000
 
@@ -65,19 +66,6 @@ class Allowance:
     ordinary: Cost
     big: Cost
     turns: int
-
-
-def memory_limit() -> int:
-    """Return how many bytes this process and its like may take: what its container may, or the machine has."""
-    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            told = Path(name).read_text().strip()
-        except OSError:
-            continue
-        if told.isdecimal():
-            found = min(found, int(told))
-    return found
 
 
 _BIG = Cost(1200 * MB, 60, 180.0)

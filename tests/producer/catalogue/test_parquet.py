@@ -1,6 +1,7 @@
 """Parquet: the photos' columns are read a batch at a time, and written back with everything else as it was."""
 
 import io
+import resource
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,3 +61,21 @@ def test_a_file_that_is_cut_off_is_said(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UsageError, match="no Parquet file that can be read"):
         list(read_catalogue(path))
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (pa.table({"image_url": pa.DictionaryArray.from_arrays([0] * 1000, ["a" * 3_000_000])}), "unpacks|characters"),
+        (pa.table({"image_url": [[None] * 3_000_000]}), "list of over"),
+        (pa.table({"image_url": ["a" * 2_000_000]}), "characters"),
+        (pa.table({"image_url": pa.nulls(2_000_000, pa.string())}), "more than bytes"),
+    ],
+    ids=["a dictionary", "a list", "a cell", "rows"],
+)
+def test_what_unpacks_to_too_much_is_refused_in_bounded_memory(tmp_path: Path, table: pa.Table, words: str) -> None:
+    path = write(tmp_path, table, compression="zstd")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UsageError, match=words):
+        list(read_catalogue(path, Reading(image_columns=("image_url",))))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
