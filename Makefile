@@ -10,7 +10,7 @@ LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/localst
 FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer tests/quote tests/actions
 # Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo test test-fast bench bench-peers lint lock compose-test screenshots clean
+.PHONY: help install demo test test-fast bench bench-peers hostile lint lock compose-test screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ bench: $(STAMP)-dev ## Measure quota, latency, rows/s and CPU on this machine, a
 
 bench-peers: $(STAMP)-dev $(VENV)-peers/.stamp ## Measure ours beside dramatiq, arq, taskiq, RQ and an asyncio script (QUICK=1: three minutes)
 	@$(BIN)/python -m bench.versus --write $(if $(QUICK),--quick)
+
+hostile: $(STAMP)-dev ## Let all that is known to hurt loose on web and decoders, a row each; fails when a bound is not kept
+	@$(BIN)/python -m bench.hostile
 
 lint: $(STAMP)-dev ## Style, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

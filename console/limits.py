@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.pools import GATE
+from core.machine import release_free_memory
 
 MOST_BYTES = 20_000_000
 """Of a body of JSON; 10,000 photos with long URLs are half of it."""
@@ -123,6 +124,8 @@ class _Body:
         self._limit.held -= self._came
         if self._turn is not None:
             self._turn.release()
+        if self._came > LARGE_BYTES:
+            release_free_memory()
 
     def _check(self, size: int) -> None:
         if size > self._most and not self._is_safe:

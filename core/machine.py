@@ -1,8 +1,10 @@
 """What this machine knows of its processes."""
 
+import ctypes
 import os
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -50,3 +52,9 @@ def memory_limit() -> int:
         if told.isdecimal():
             found = min(found, int(told))
     return found
+
+
+def release_free_memory() -> None:
+    """Give memory that is not used any more back to the system, where its allocator would keep it for later."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -184,7 +184,7 @@ KINDS: dict[str, Make] = {
     "WebP that claims 16,384 × 16,384": _webp((16_384, 16_384)),
     "WebP that claims 39 MP": _webp((6300, 6300)),
     "AVIF that claims 900 MP": _avif_claiming,
-    "AVIF that claims little and is 64 MP": _avif_lying,
+    "AVIF that is 64 MP and says little": _avif_lying,
 }
 """What they are, and how each is made."""
 

@@ -19,7 +19,7 @@ NAME = "parquet"
 MAGIC = b"PAR1"
 ROOT = Path(__file__).resolve().parents[2]
 _NOTHING = " Nothing was submitted."
-MOST_MEMORY = 1_000_000_000
+MOST_MEMORY = 300_000_000
 SHARE_OF_MEMORY = 0.35
 """Of what this process and its like may take."""
 

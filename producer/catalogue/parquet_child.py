@@ -21,6 +21,9 @@ ROWS = 100
 MOST_PARTS = 100_000
 """Of the lists in so many rows."""
 FEW_ROWS = 100_000
+LITTLE_TEXT = 100_000_000
+TIMES_THE_FILE = 50
+"""So many characters a file may unpack to, or as many as that for each of its bytes."""
 KILLED_FIRST = b"800"
 
 
@@ -63,6 +66,7 @@ def _names(path: Path) -> list[str]:
 
 def _rows(path: Path, columns: list[str]) -> Iterator[list[str]]:
     with open_parquet(path) as file:
+        left = max(LITTLE_TEXT, TIMES_THE_FILE * path.stat().st_size)
         if file.metadata.num_rows > max(FEW_ROWS, path.stat().st_size):
             raise UsageError(f"{path.name} says that it has {file.metadata.num_rows:,} rows, more than bytes.")
         for batch in file.iter_batches(batch_size=ROWS, columns=columns, use_threads=False):
@@ -70,6 +74,9 @@ def _rows(path: Path, columns: list[str]) -> Iterator[list[str]]:
             for column in found:
                 _check_lists(path, column)
             values = [[_text(path, value) for value in column] for column in found]
+            left -= sum(len(text) for column in values for text in column)
+            if left < 0:
+                raise UsageError(f"{path.name} unpacks to {TIMES_THE_FILE} times its size and more.")
             yield from (list(row) for row in zip(*values, strict=True))
 
 
