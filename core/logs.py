@@ -4,15 +4,18 @@ What a line is about (batch, job, lane, attempt, request) is bound once, and sta
 same thread or request, whichever library wrote it.
 """
 
+import io
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from core.shown import text_for_terminal
 
 CHATTY = ("httpx", "httpcore", "PIL", "kombu", "amqp", "celery.worker.strategy", "celery.app.trace", "urllib3")
 
@@ -52,7 +55,7 @@ def configure_logs(level: str, role: str) -> None:
     )
     is_read_by_people = sys.stderr.isatty()
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [_tame, structlog.dev.ConsoleRenderer(exception_formatter=_write_tame_traceback)]
         if is_read_by_people
         else [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
@@ -69,6 +72,17 @@ def configure_logs(level: str, role: str) -> None:
     root.setLevel(level.upper())
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _tame(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Let no name or message of others have the terminal do anything; what is no terminal is written JSON."""
+    return {name: text_for_terminal(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _write_tame_traceback(out: TextIO, about: ExcInfo) -> None:
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, about)
+    out.write(text_for_terminal(written.getvalue()))
 
 
 @contextmanager

@@ -140,6 +140,14 @@ def test_an_output_that_is_not_read_is_not_held(web: Web, dial: Dial, monkeypatc
     assert got < len(data)
 
 
+def test_that_no_file_can_be_opened_is_said_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.new_event_loop()
+    for _ in range(1000):
+        protocol._say(set(), loop, {"message": "socket.accept() out of system resource", "exception": OSError(24, "x")})
+    loop.close()
+    assert 1 <= len([line for line in caplog.messages if "no file can be opened" in line]) < 50
+
+
 def _part(told: socket.socket) -> bytes:
     try:
         return told.recv(65536)

@@ -1,5 +1,6 @@
 """What is shown of URLs, of texts on a terminal and of cells in a spreadsheet; and that nothing else shows either."""
 
+import io
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.logs import _tame, _write_tame_traceback
 from core.shown import cell_for_spreadsheet, cell_of_spreadsheet, text_for_terminal, url_for_people
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,13 @@ def test_a_url_is_shown_without_what_lets_others_in(url: str, shown: str) -> Non
 
 def test_a_terminal_obeys_nothing() -> None:
     assert text_for_terminal("a\x1b[2J\x9bb\r\u202ec\n\tü") == "a\ufffd[2J\ufffdb\ufffd\ufffdc\n\tü"
+
+
+def test_a_log_that_people_read_has_a_terminal_do_nothing() -> None:
+    assert _tame(None, "", {"event": "a\x1b[2J", "job": 7}) == {"event": "a\ufffd[2J", "job": 7}
+    out = io.StringIO()
+    _write_tame_traceback(out, (ValueError, ValueError("a\x1b[2J"), None))
+    assert "\x1b" not in out.getvalue()
 
 
 @given(st.text())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bench.hostile.pictures import KINDS as HOSTILE
 from core.states import Fit, Send
 from db import artifacts
 from photos.source import Source
@@ -20,7 +21,7 @@ from removal.mask import ask_for_drawn, mask_from_boxes, read_mask
 from tests.photos.fitting.kinds import KINDS, flat, psnr
 from tests.photos.pictures import drawn, saved
 from tests.worker.conftest import Bench, MakeBench
-from worker import paid_output, prepare
+from worker import output, paid_output, prepare
 
 JPEG = KINDS["jpeg"](600, 560)
 TURNED = KINDS["jpeg turned 6"](600, 560)
@@ -135,6 +136,23 @@ def test_strict_refuses_what_fit_takes(submit: Submit, data: bytes, code: str) -
     bench = submit(data)
     bench.run_out()
     assert [row["state"] for row in bench.rows("SELECT state FROM jobs ORDER BY id")] == ["dead", "succeeded"]
+
+
+@pytest.mark.parametrize("options", [None, STRICT])
+def test_a_photo_that_would_break_its_decoder_is_dead_and_costs_nothing(
+    submit: Submit, options: BatchOptions | None
+) -> None:
+    bench = submit(HOSTILE["JPEG of small Exif segments"](5_000_000), options)
+    bench.run_out()
+    assert (bench.job()["state"], bench.job()["code"]) == ("dead", "undecodable")
+    assert bench.sandbox.stats()["received"] == 0
+
+
+def test_an_output_that_would_break_its_decoder_is_none(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = submit(JPEG, max_attempts=2)
+    monkeypatch.setattr(output, "_download", lambda *_: HOSTILE["PNG of small chunks"](5_000_000))
+    bench.run_out()
+    assert (bench.job()["state"], bench.job()["code"]) == ("dead", "output_undecodable")
 
 
 def test_strict_sends_what_is_acceptable_as_it_is(submit: Submit, requests: list[RemovalRequest]) -> None:
