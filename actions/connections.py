@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.errors import NotFound, UsageError
-from core.states import Lane
+from core.states import Lane, Screen
 from db import audit, connections
 from db.connections import ShopConnection
 from producer.catalogue.url_list import check_url
@@ -44,6 +44,7 @@ def connect(
     elements: Sequence[int],
     subject_elements: Sequence[int] | None = None,
     lane: Lane = Lane.INTERACTIVE,
+    screen: Screen = Screen.OFF,
     secret: str | None = None,
     api_url: str | None = None,
     api_token: str | None = None,
@@ -60,6 +61,7 @@ def connect(
         elements: What to take off its photos.
         subject_elements: What to take off the main subject; None for the same.
         lane: Which queue its photos wait in.
+        screen: What becomes of photos with nothing to take off.
         secret: What it signs with; None makes one.
         api_url: BigCommerce: the store's API.
         api_token: BigCommerce: what may read products.
@@ -74,6 +76,8 @@ def connect(
     if not shop.strip():
         raise UsageError("The shop needs a name.")
     options: dict[str, Any] = {"elements": list(elements), "lane": lane.value}
+    if screen is not Screen.OFF:
+        options["screen"] = screen.value
     if subject_elements is not None:
         options["subject_elements"] = list(subject_elements)
     if not elements and not subject_elements:

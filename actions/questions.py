@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from core.money import describe_calls, money, price_of
 from core.settings import Settings
-from core.states import BatchState, JobState
+from core.states import NOTHING_TO_REMOVE, BatchState, JobState
 from db import batches, canaries, listings, prospects, tallies
 from db.batches import ENDED, BatchRow
 from db.prospects import Prospect
@@ -134,7 +134,7 @@ def ask_redo(photos: int, settings: Settings) -> Question:
 def ask_requeue_one(connection: Connection, job_id: int, settings: Settings) -> Question | None:
     """Return what is asked before one photo goes round again; None when that costs nothing, or it cannot go."""
     job = listings.find_job(connection, job_id)
-    if job is None or job.state not in REQUEUED:
+    if job is None or not (job.state in REQUEUED or job.code == NOTHING_TO_REMOVE):
         return None
     batch = batches.require(connection, job.batch_id)
     return _requeue(f"job {job_id} of batch {batch.id}", prospects.look_at(connection, [job_id]), batch, settings)

@@ -4,8 +4,13 @@ from sqlalchemy import Connection
 
 from core.errors import NotFound, Refused
 from core.settings import Settings
-from core.states import JobState
+from core.states import NOTHING_TO_REMOVE, JobState
 from db import audit, batches, circuits, listings, requeues
+
+
+def state_of(code: str | None) -> JobState:
+    """Return where jobs stand that are asked for by a code alone."""
+    return JobState.SUCCEEDED if code == NOTHING_TO_REMOVE else JobState.DEAD
 
 
 def requeue(
@@ -27,7 +32,7 @@ def requeue(
         actor: Who acts, as the audit log names them.
         batch_id: Whose photos.
         settings: Whose account.
-        state: `dead`, `held` or `cancelled`.
+        state: `dead`, `held`, `cancelled`, or `succeeded` for those that were not called for.
         code: Only those that ended with this code, such as `801`; None for all.
         message: Only those that ended with this message, whatever its numbers; None for all.
 

@@ -10,7 +10,7 @@ import click
 from cli.amount import Amount
 from cli.mask_file import read_batch_mask
 from core.settings import Settings
-from core.states import Fit, Send
+from core.states import Fit, Screen, Send
 from producer.catalogue.format import FORMATS, Reading
 from producer.catalogue.item import read_elements
 from producer.intake import BatchOptions
@@ -56,6 +56,12 @@ def batch_options(command: Command) -> Command:
         max_cost_option,
         max_calls_option,
         click.option("--limit", type=click.IntRange(min=1), help="Only the first so many photos."),
+        click.option(
+            "--screen",
+            type=click.Choice([each.value for each in Screen]),
+            help="Photos with nothing to take off: called (off), counted (report), or not paid for (skip). "
+            "Default: SCREEN.",
+        ),
         click.option("--force", is_flag=True, help="Pay again for photos that were cleaned in another batch."),
         click.option(
             "--send",
@@ -127,6 +133,7 @@ def read_batch_options(
     fit: str,
     send: str,
     force: bool,
+    screen: str | None,
     limit: int | None,
     max_calls: int | None,
     max_cost: Decimal | None,
@@ -154,6 +161,7 @@ def read_batch_options(
         fit=Fit(fit),
         send=Send(send),
         force=force,
+        screen=settings.screen if screen is None else Screen(screen),
         mask=read_batch_mask(mask, boxes),
         canary=canary,
         max_calls=max_calls,

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UsageError
+from core.states import Screen
 
 AIDGE_GATEWAY = "https://api.aidc-ai.com/rest/ai/image/removal"
 AIDGE = "aidge"
@@ -86,6 +87,9 @@ class Settings(BaseSettings):
     removal_mask_origin: Literal[0, 1] = Field(0, description="The number of a mask's first pixel, 0 or 1")
     hold_unchanged_below: float = Field(0.00001, ge=0, le=1, description="Hold outputs with less changed; 0: never")
     hold_changed_above: float = Field(0.9, ge=0, le=1, description="Hold outputs with more changed; 1: never")
+    screen: Screen = Field(Screen.OFF, description="Photos with nothing to take off: `off`, `report` or `skip`")
+    screen_sure_from: float = Field(0.35, gt=0, le=1, description="How sure a finding must be to count; lower: fewer")
+    proof: Literal["", "on", "off"] = Field("", description="Hold what is left over or damaged; empty: with extra look")
     canary_max_bad: float = Field(0.2, ge=0, le=1, description="Share of a canary that may be dead or held")
     outage_probe_seconds: float = Field(
         2.0, gt=0, le=600, description="First probe of an outage; then a quarter of its length"

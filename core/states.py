@@ -46,6 +46,14 @@ class Send(StrEnum):
     BYTES = "bytes"
 
 
+class Screen(StrEnum):
+    """Whether photos that carry nothing to take off are told apart before they are called for, and called or not."""
+
+    OFF = "off"
+    REPORT = "report"
+    SKIP = "skip"
+
+
 class AnswerClass(StrEnum):
     """What an attempt came to. The policy maps each to a move of the job."""
 
@@ -67,14 +75,17 @@ class Spend(StrEnum):
     MAYBE = "maybe"
 
 
+NOTHING_TO_REMOVE = "nothing_to_remove"
+"""The code of a photo that succeeded without a call, as nothing on it was to be taken off."""
+
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset({JobState.QUEUED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PENDING, JobState.CANCELLED}),
     JobState.RUNNING: frozenset(
         {JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.PENDING, JobState.CANCELLED}
     ),
-    # A person rejects it, or takes back that it was accepted.
-    JobState.SUCCEEDED: frozenset({JobState.DEAD, JobState.HELD}),
+    # A person rejects it, or takes back that it was accepted; one on which nothing was found is called for after all.
+    JobState.SUCCEEDED: frozenset({JobState.DEAD, JobState.HELD, JobState.PENDING}),
     # It succeeds when what was made again in its place does, or when a person takes back that it was rejected.
     JobState.DEAD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.HELD}),
     JobState.HELD: frozenset({JobState.PENDING, JobState.SUCCEEDED, JobState.DEAD}),

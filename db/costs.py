@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, TextClause
 
+from core.states import NOTHING_TO_REMOVE
 from db.statements import text
 
 NOTHING = Decimal(0)
@@ -26,6 +27,7 @@ class LedgerLine:
         unpaid: Calls that cost nothing.
         open: Calls that are on their way.
         reused: Photos that were cleaned before and not called for again.
+        skipped: Photos that were not called for, as nothing was found on them.
         cost: Of the paid and maybe paid calls, at the price each was made at.
         maybe_cost: The part of it that may not have been billed.
         codes: How many calls ended with each code.
@@ -39,6 +41,7 @@ class LedgerLine:
     unpaid: int = 0
     open: int = 0
     reused: int = 0
+    skipped: int = 0
     cost: Decimal = NOTHING
     maybe_cost: Decimal = NOTHING
     codes: Counter[str] = field(default_factory=Counter)
@@ -85,6 +88,7 @@ def ledger(connection: Connection, *, batch_id: int | None, days: int | None) ->
     for row in connection.execute(_reused(batch_id, days), {"batch": batch_id, "days": days}):
         line = lines.setdefault((row.batch_id, row.day), LedgerLine(row.batch_id, row.day))
         line.reused += row.reused
+        line.skipped += row.skipped
     return sorted(lines.values(), key=lambda line: (line.day, line.batch_id), reverse=True)
 
 
@@ -92,7 +96,7 @@ def total(lines: Iterable[LedgerLine]) -> LedgerLine:
     """Return what lines come to together; it is no batch's and no day's."""
     summed = LedgerLine(0, date.min)
     for line in lines:
-        for name in ("calls", "paid", "maybe_paid", "unpaid", "open", "reused", "cost", "maybe_cost"):
+        for name in ("calls", "paid", "maybe_paid", "unpaid", "open", "reused", "skipped", "cost", "maybe_cost"):
             setattr(summed, name, getattr(summed, name) + getattr(line, name))
         summed.codes.update(line.codes)
     return summed
@@ -112,9 +116,10 @@ def _calls(batch_id: int | None, days: int | None) -> TextClause:
 
 def _reused(batch_id: int | None, days: int | None) -> TextClause:
     return text(
-        "SELECT batch_id, CAST(finished_at AT TIME ZONE 'UTC' AS date) AS day, count(*) AS reused FROM jobs "  # noqa: S608
-        "WHERE state = 'succeeded' AND reused_from IS NOT NULL AND finished_at IS NOT NULL"
-        f"{_only('finished_at', batch_id, days)} GROUP BY 1, 2"
+        "SELECT batch_id, CAST(finished_at AT TIME ZONE 'UTC' AS date) AS day, "  # noqa: S608
+        "count(reused_from) AS reused, count(*) FILTER (WHERE reused_from IS NULL) AS skipped FROM jobs "
+        f"WHERE state = 'succeeded' AND (reused_from IS NOT NULL OR is_bare AND code = '{NOTHING_TO_REMOVE}') "
+        f"AND finished_at IS NOT NULL{_only('finished_at', batch_id, days)} GROUP BY 1, 2"
     )
 
 

@@ -69,7 +69,8 @@ BEGIN
         FROM jobs AS j
         WHERE j.content_key = n.key AND j.id <> n.id AND (NOT n.force OR j.batch_id = own.batch_id)
             AND (
-                j.state = 'succeeded'
+                -- What was not called as nothing was found on it says nothing to a job that is called.
+                (j.state = 'succeeded' AND j.code || '' <> 'nothing_to_remove')
                 -- Only one that noted its source in this very run is waited for: of identical photos the first calls.
                 OR (j.state = 'running' AND j.content_lease = j.lease_token)
                 OR (j.state <> 'running' AND j.output_url IS NOT NULL)

@@ -65,8 +65,9 @@ def find_contents(connection: Connection, keys: list[str], only_batch: int | Non
     """
     statement = text(
         "SELECT DISTINCT ON (content_key) content_key, state, code FROM jobs AS j WHERE content_key = ANY(:keys) "
-        "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) AND (state IN ('succeeded', 'held') "
-        "OR (state = 'dead' AND (code = 'rejected' OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id "
+        "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) "
+        "AND ((state = 'succeeded' AND code <> 'nothing_to_remove') OR state = 'held' OR (state = 'dead' "
+        "AND (code = 'rejected' OR EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id "
         "AND a.code = j.code AND a.answer_class = 'permanent')))) "
         "ORDER BY content_key, state = 'succeeded' DESC, state = 'held' DESC"
     )
@@ -95,7 +96,7 @@ def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int |
     statement = text(
         "SELECT source_uri, source_sha256, content_key, max(coalesce(started_at, created_at)) FROM jobs "
         "WHERE source_uri = ANY(:urls) "
-        "AND state = 'succeeded' AND content_key IS NOT NULL "
+        "AND state = 'succeeded' AND code <> 'nothing_to_remove' AND content_key IS NOT NULL "
         "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) GROUP BY source_uri, source_sha256, content_key"
     )
     return [CleanedUrl(*row) for row in connection.execute(statement, {"urls": urls, "batch": only_batch})]

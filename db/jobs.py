@@ -40,6 +40,7 @@ class ClaimedJob:
     force: bool
     created_at: datetime
     redo_of: int | None = None
+    screen: str = "off"
     age_seconds: float = 0.0
 
 
@@ -104,6 +105,7 @@ def claim_each(
         "j.content_key, "
         "coalesce(free.options ->> 'fit', 'fit') AS fit, coalesce(free.options ->> 'send', 'auto') AS send, "
         "coalesce(CAST(free.options ->> 'force' AS boolean), false) AS force, j.created_at, j.redo_of, "
+        "coalesce(free.options ->> 'screen', 'off') AS screen, "
         "CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds"
     )
     ids = sorted(asked)

@@ -70,6 +70,7 @@ ORDER: tuple[Space | str, ...] = (
     "callbacks",
     "call_rates",
     "previews",
+    "findings",
     "batch_count_changes",
     "batch_counts",
 )

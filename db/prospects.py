@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from core.states import JobState
+from core.states import NOTHING_TO_REMOVE, JobState
 from db import requeues
 from db.plans import by_key
 from db.requeues import Wanted
@@ -41,7 +41,9 @@ _IS_CALLED = (
     # What is paid for and was not fetched needs no call, nor does what was cleaned elsewhere since.
     "(j.code IS NULL OR j.code <> ALL(:never)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "
     "OR j.content_key IS NULL OR (SELECT t.id FROM jobs AS t WHERE t.content_key = j.content_key "
-    "AND t.state = 'succeeded' LIMIT 1) IS NULL)"
+    # One that was skipped as it is has no output to take over for one that is to be called for after all.
+    f"AND t.state = 'succeeded' AND t.id <> j.id AND (j.state <> 'succeeded' OR t.code <> '{NOTHING_TO_REMOVE}') "
+    "LIMIT 1) IS NULL)"
 )
 _LOOK = text(
     "SELECT count(*), count(DISTINCT coalesce(j.content_key, CAST(j.id AS text))) "  # noqa: S608 - constants of ours

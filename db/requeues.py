@@ -1,4 +1,4 @@
-"""Sending jobs round again: those that died, wait for a person, or were cancelled.
+"""Sending jobs round again: those that died, wait for a person, were cancelled, or were not called for.
 
 Of many the first go at once and the rest bit by bit, as `requeues` keeps what was asked: nobody who calls for the batch
 waits until a million rows are written. A job that ends again meanwhile is not sent twice, and a cancel ends it.
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import Connection
 
-from core.states import JobState
+from core.states import NOTHING_TO_REMOVE, JobState
 from db import batches, jobs, tallies
 from db.cancels import CALLED_OFF, CANCELLED, states_in_order
 from db.listings import SUCCESS_CODE
@@ -20,8 +20,10 @@ AT_ONCE = 1_000
 
 _AGAIN = (
     "state = 'pending', queued_at = NULL, attempts = 0, lost_in_row = 0, artifact_sha256 = NULL, finished_at = NULL, "
+    "proof = NULL, must_call = j.must_call OR j.state = 'succeeded', "
+    "is_bare = j.is_bare AND j.state <> 'succeeded', "
     # What was cancelled was not tried in vain, so what is known of its twins still holds for it.
-    "requeues = j.requeues + CASE WHEN j.state IN ('dead', 'held') THEN 1 ELSE 0 END, "
+    "requeues = j.requeues + CASE WHEN j.state IN ('dead', 'held', 'succeeded') THEN 1 ELSE 0 END, "
     # The clock's time, under a lock on the batch: it tells whether a cancel came before or after.
     "available_at = clock_timestamp(), requeued_at = clock_timestamp()"
 )
@@ -64,7 +66,7 @@ def requeue(
         code: Only those that ended with this code, such as `801`; None for all.
         message: Only those that ended with this message, whatever its numbers; None for all.
         state: `dead`, or `held` for those that wait for a person, or `cancelled`, which includes those that are about
-            to be.
+            to be, or `succeeded` for those that were not called, as nothing was found on them.
     """
     # A message is compared with every row's, which may be more than other statements may take.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -139,14 +141,14 @@ def go_on(connection: Connection) -> bool:
 
 
 def requeue_one(connection: Connection, job_id: int) -> bool:
-    """Send one dead, held or cancelled job round again with its attempts reset. Return whether it was one of these."""
+    """Send one dead, held, cancelled or uncalled job round again, attempts reset. Return whether it was one."""
     statement = text("SELECT batch_id FROM jobs WHERE id = :id")
     batch_id = connection.execute(statement, {"id": job_id}).scalar_one_or_none()
     if batch_id is None:
         return False
     # The batch before the job, as everybody who locks both does.
     batches.lock(connection, batch_id)
-    failed = " OR ".join(_STANDS[state] for state in (JobState.DEAD, JobState.HELD))
+    failed = " OR ".join(_STANDS[state] for state in (JobState.DEAD, JobState.HELD, JobState.SUCCEEDED))
     if not (_send(connection, f"({failed})", [job_id]) or revive(connection, [job_id])):
         return False
     batches.reopen(connection, batch_id)
@@ -188,6 +190,8 @@ _STANDS = {
     # Not plainly equal: what is constant is no order, and then a walk through all jobs by id is in order, too.
     JobState.DEAD: "j.state || '' = 'dead'",
     JobState.HELD: "j.state || '' = 'held'",
+    # Of these only what was not called for.
+    JobState.SUCCEEDED: f"(j.state || '' = 'succeeded' AND j.code = '{NOTHING_TO_REMOVE}')",
     JobState.CANCELLED: f"(j.state <> 'running' AND {CANCELLED})",
 }
 _RUNS_CALLED_OFF = f"j.state || '' = 'running' AND {CALLED_OFF}"

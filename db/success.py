@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import Connection
 
+from core.states import NOTHING_TO_REMOVE
 from db import artifacts
 from db.jobs import NOT_COMPARED, Changed, ClaimedJob, lock, must_hold, whose
 from db.statements import text
@@ -38,6 +39,21 @@ def succeed(
     which = "id = :id AND lease_token = :token AND state = 'running'"
     values = {"sha256": artifact_sha256, "reused_from": reused_from, **asdict(changed)}
     must_hold(len(_write(connection, which, values | whose(job), also)), job)
+
+
+def skip(connection: Connection, job: ClaimedJob, *, artifact_sha256: str) -> None:
+    """End a job with its source as its artifact, without a call, as nothing on it is to be taken off.
+
+    Raises:
+        LeaseLost: Another worker owns the job.
+    """
+    also = (
+        ", artifact_sha256 = :sha256, changed_ratio = 0, is_bare = true, lease_token = NULL, lease_expires_at = NULL, "
+        "output_url = NULL"
+    )
+    which = "id = :id AND lease_token = :token AND state = 'running'"
+    values = {"sha256": artifact_sha256, **whose(job)}
+    must_hold(len(_write(connection, which, values, also, code=NOTHING_TO_REMOVE)), job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +128,11 @@ def accept(connection: Connection, job_ids: Iterable[int]) -> set[int]:
     )
 
 
-def _write(connection: Connection, which: str, values: Mapping[str, object], also: str = "") -> set[int]:
+def _write(
+    connection: Connection, which: str, values: Mapping[str, object], also: str = "", code: str = "200"
+) -> set[int]:
     statement = text(
-        f"UPDATE jobs SET state = 'succeeded', code = '200', message = NULL, finished_at = now(){also} "  # noqa: S608
+        f"UPDATE jobs SET state = 'succeeded', code = '{code}', message = NULL, finished_at = now(){also} "  # noqa: S608
         f"WHERE {which} RETURNING id"
     )
     return set(connection.execute(statement, values).scalars())

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.errors import UsageError
-from core.states import Fit, JobState, Lane, Send
+from core.states import Fit, JobState, Lane, Screen, Send
 from db import batches, budgets, canaries, requeues
 from db.cancels import CANCELLED
 from db.statements import text
@@ -36,6 +36,7 @@ class BatchOptions:
         fit: Whether photos outside the API's bounds are made to fit, or refused.
         send: Whether photos are sent as URL, as bytes, or whichever is better for each.
         force: Whether photos that were cleaned before, in another batch, are paid for again.
+        screen: Whether photos that carry nothing to take off are told apart, and called for.
         mask: Run lengths of the area to erase, for photos that bring none.
         canary: So many photos go first; the rest follows when they came out well.
         max_calls: Most calls for the whole batch.
@@ -50,6 +51,7 @@ class BatchOptions:
     fit: Fit = Fit.FIT
     send: Send = Send.AUTO
     force: bool = False
+    screen: Screen = Screen.OFF
     mask: str | None = None
     canary: int | None = None
     max_calls: int | None = None
@@ -58,7 +60,8 @@ class BatchOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what decides about the outputs, as JSON keeps it; budget and canary may change from run to run."""
-        return {
+        told = {} if self.screen is Screen.OFF else {"screen": self.screen.value}
+        return told | {
             "elements": list(self.elements),
             "subject_elements": list(self.subject_elements),
             "lane": self.lane.value,

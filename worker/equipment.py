@@ -14,6 +14,7 @@ from worker.finish import Finisher
 from worker.leases import LeaseKeeper
 from worker.output import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW
 from worker.policy import RetryRules
+from worker.screener import Screener
 from worker.writes import Writes
 
 
@@ -31,6 +32,7 @@ class Equipment:
         rules: How often and how soon a job is tried again.
         provider: Who is asked, in content keys.
         kind_of: What the provider's codes mean.
+        screener: Tells photos apart that need no call.
         worker: The name of this process.
         lease_seconds: How long a silent worker keeps a job.
         stopping: Set once nothing more may be called.
@@ -51,6 +53,7 @@ class Equipment:
     rules: RetryRules
     provider: str
     kind_of: KindOf
+    screener: Screener
     worker: str
     lease_seconds: float
     stopping: threading.Event

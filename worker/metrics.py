@@ -5,7 +5,7 @@ from decimal import Decimal
 from prometheus_client import Counter, Histogram
 
 from core import counted
-from core.states import JobState, Lane
+from core.states import JobState, Lane, Screen
 from db.attempts import AttemptResult
 
 # Edges around the usual REMOVAL_TIMEOUT and past it, so that calls that ran into it are told from slower ones.
@@ -17,11 +17,14 @@ PERMIT_WAIT_SECONDS = Histogram(
 )
 REUSED = Counter("cleanplate_reused", "Photos that needed no call, as they were cleaned before", ["lane"])
 SAVED = Counter("cleanplate_saved_cost", "What those calls would have cost, in the currency of REMOVAL_PRICE")
+BARE = Counter("cleanplate_bare_photos", "Photos on which there was nothing to take off", ["lane", "screen"])
 ARTIFACT_BYTES = Counter("cleanplate_artifact_bytes", "Bytes of outputs that were stored")
 
 # What is first seen at some value has not grown for Prometheus: it must be there, at 0, before anything happens.
 for _lane in Lane:
     REUSED.labels(_lane.value)
+    for _screen in (Screen.REPORT, Screen.SKIP):
+        BARE.labels(_lane.value, _screen.value)
 
 
 def note_call(outcome: AttemptResult) -> None:
@@ -39,4 +42,11 @@ def note_reuse(lane: str, state: str, price: Decimal) -> None:
     """Count a photo that ended with what the same photo came to before."""
     if state == JobState.SUCCEEDED:
         REUSED.labels(lane).inc()
+        SAVED.inc(float(price))
+
+
+def note_bare(lane: str, screen: str, price: Decimal) -> None:
+    """Count a photo on which there was nothing to take off; what is not called for saves its price."""
+    BARE.labels(lane, screen).inc()
+    if screen == Screen.SKIP:
         SAVED.inc(float(price))

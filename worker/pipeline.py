@@ -13,11 +13,12 @@ import structlog
 
 from core import counted, logs, tracing
 from core.errors import DatabaseDown, LeaseLost, SourceError, SourceUnreachable, StoreUnavailable
-from core.states import AnswerClass, JobState
+from core.states import AnswerClass, JobState, Screen
 from db import jobs
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
+from db.twins import Twin
 from photos.memory import MEMORY, NoRoom
 from photos.source import Take
 from removal.answers import Kind
@@ -30,6 +31,7 @@ from worker.paid_output import PaidOutputs
 from worker.policy import PHOTO_REFUSED, decide, decide_dropped, decide_unreachable
 from worker.prepare import Prepared, Preparer, Taking, find_drop
 from worker.request import request_for
+from worker.screener import ComeBack
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -39,6 +41,7 @@ CLAIM_PATIENCE_SECONDS = 30.0
 TWIN_SNOOZE_SECONDS = 2.0
 NOT_CALLED_SNOOZE_SECONDS = 1.0
 OUTAGE_SNOOZE_SECONDS = 2.0
+CROWDED_SNOOZE_SECONDS = 3.0
 
 
 class Pipeline:
@@ -115,7 +118,8 @@ class Pipeline:
                 with MEMORY.hold_files(tools.stopping.is_set) as take:
                     return self._work(job, lost, take)
             except (NotCalled, NoRoom) as error:
-                delay = 0.0 if tools.stopping.is_set() else NOT_CALLED_SNOOZE_SECONDS
+                delay = CROWDED_SNOOZE_SECONDS if isinstance(error, ComeBack) else NOT_CALLED_SNOOZE_SECONDS
+                delay *= 0.0 if tools.stopping.is_set() else random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
                 ending = tools.finisher.snooze(job, delay, str(error))
                 if isinstance(error, NotKnown):
                     tools.caller.forget(job)
@@ -142,10 +146,16 @@ class Pipeline:
             return GONE
 
     def _work(self, job: ClaimedJob, lost: threading.Event, take: Take) -> Ending:
-        try:
-            photo, twin = self._preparer.take_in(job, take)
-        except DatabaseDown as error:
-            raise NotCalled(str(error)) from error
+        with self._tools.screener.place_for(job):
+            try:
+                photo, twin = self._preparer.take_in(job, take)
+            except DatabaseDown as error:
+                raise NotCalled(str(error)) from error
+            ending = self._end_without_call(job, photo, twin)
+        return ending or self._end_with_call(job, photo, lost)
+
+    def _end_without_call(self, job: ClaimedJob, photo: Prepared, twin: Twin | None) -> Ending | None:
+        """End a job with what was paid for before, or with its source when nothing is on it; None: it takes a call."""
         paid_url = job.output_url
         if (drop := find_drop(job, photo)) is not None:
             held = decide_dropped(past_attempts.count_code(self._tools.engine, job, drop.noted.code))
@@ -165,6 +175,14 @@ class Pipeline:
             ending = self._tools.finisher.reuse(job, twin)
             metrics.note_reuse(job.lane, ending.state, self._tools.caller.price)
             return ending
+        if self._tools.screener.is_bare(job, photo):
+            metrics.note_bare(job.lane, job.screen, self._tools.caller.price)
+            if job.screen == Screen.SKIP:
+                return self._tools.finisher.skip(job, photo)
+            self._tools.screener.note_bare(job)
+        return None
+
+    def _end_with_call(self, job: ClaimedJob, photo: Prepared, lost: threading.Event) -> Ending:
         with tracing.span("call"):
             call = self._call(job, photo, lost)
         tracing.tell(attempt=call.attempt_id)

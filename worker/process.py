@@ -7,11 +7,13 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from importlib import import_module
 
 import structlog
 from celery.apps import worker as celery_program
 from celery.signals import worker_ready, worker_shutting_down
 from redis import Redis
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import tracing
@@ -29,6 +31,7 @@ from db.session import transact
 from db.store import open_store
 from photos import decoders
 from photos.fetch import Fetcher
+from photos.findings import can_look
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
 from worker.call import Caller
@@ -38,8 +41,10 @@ from worker.connections import Connections, connect
 from worker.equipment import Equipment
 from worker.finish import Finisher
 from worker.leases import LeaseKeeper
+from worker.lookers import Lookers
 from worker.pipeline import Pipeline
 from worker.policy import rules_from
+from worker.screener import Screener
 from worker.taken_messages import telling_what_is_held
 from worker.writes import Writes
 
@@ -50,6 +55,7 @@ LEAVE_SECONDS = 4.0
 SPARE_REDIS_CONNECTIONS = 16
 CONNECT_SECONDS = 5.0
 MAX_FETCH_BYTES = 40_000_000
+LOOK_THREADS = max(1, os.cpu_count() or 1)
 
 
 def run_worker(settings: Settings) -> None:
@@ -189,6 +195,7 @@ def _build(
             out_of_time=out_of_time,
         ),
         leases=leases,
+        screener=_make_screener(settings, engine, stopping),
         rules=rules_from(settings),
         provider=settings.provider,
         kind_of=takes.kind_of,
@@ -203,6 +210,18 @@ def _build(
         mask_origin=settings.removal_mask_origin,
     )
     return connections, Pipeline(tools), leases
+
+
+def _make_screener(settings: Settings, engine: Engine, stopping: threading.Event) -> Screener:
+    lookers = None
+    if can_look():
+        # Imported by the first look, as the models are.
+        lookers = Lookers(
+            lambda data: import_module("photos.findings.look").look(data),
+            threads=LOOK_THREADS,
+            places=max(LOOK_THREADS, settings.worker_concurrency // 4),
+        )
+    return Screener(engine, lookers, sure_from=settings.screen_sure_from, stopping=stopping.is_set)
 
 
 def _leave_in_time(settings: Settings, out_of_time: threading.Event, stopped: threading.Event) -> None:

@@ -72,10 +72,10 @@ def _unchanged(batch: int, done: Steered) -> str:
 @click.option("--cancelled", is_flag=True, help="Those that were cancelled, instead of the dead.")
 @yes_option
 def requeue(batch: int, code: str | None, held: bool, cancelled: bool, yes: bool) -> None:
-    """Send a batch's dead photos round again."""
+    """Send a batch's dead photos round again; --code nothing_to_remove: those that were not called for."""
     if held and cancelled:
         raise click.UsageError("--held and --cancelled are two requeues; give one, then the other.")
-    state = JobState.HELD if held else JobState.CANCELLED if cancelled else JobState.DEAD
+    state = JobState.HELD if held else JobState.CANCELLED if cancelled else send_again.state_of(code)
     settings = load_settings()
 
     def work(connection: Connection) -> int:

@@ -11,7 +11,7 @@ from cli.options import MOST_ID
 from cli.secrets import secret_option
 from cli.speech import say
 from core.settings import load_settings
-from core.states import Lane
+from core.states import Lane, Screen
 from db import connections
 from db.session import transact
 from producer.catalogue.item import read_elements
@@ -30,6 +30,11 @@ webhook_secret = secret_option("--secret", "WEBHOOK_SECRET", "What it signs with
 @click.option(
     "--lane", type=click.Choice([lane.value for lane in Lane]), default=Lane.INTERACTIVE.value, show_default=True
 )
+@click.option(
+    "--screen",
+    type=click.Choice([each.value for each in Screen]),
+    help="Photos with nothing to take off: called, counted, or not paid for. Default: SCREEN.",
+)
 @click.option("--api-url", metavar="URL", help="BigCommerce: the store's API, …/stores/HASH.")
 @secret_option("--api-token", "SHOP_API_TOKEN", "BigCommerce: what may read products.")
 @click.option("--match", metavar="REGEX", help="Only photos whose URL it finds.")
@@ -43,6 +48,7 @@ def connect(
     elements: str,
     subject_elements: str | None,
     lane: str,
+    screen: str | None,
     api_url: str | None,
     api_token: str | None,
     match: str | None,
@@ -62,6 +68,7 @@ def connect(
             elements=outside,
             subject_elements=inside,
             lane=Lane(lane),
+            screen=settings.screen if screen is None else Screen(screen),
             secret=secret,
             api_url=api_url,
             api_token=api_token,

@@ -65,6 +65,10 @@ def show_costs(batch: int | None, days: int | None, as_json: bool) -> None:
     else:
         for row in _table(lines, settings):
             say(row)
+        total = costs.total(lines)
+        saved = (total.reused + total.skipped) * settings.removal_price
+        if saved:
+            say(f"Saved: {money(saved, settings.removal_currency)} for photos that needed no call.")
 
 
 def _budget_as_dict(row: BatchRow, spent: Spent, settings: Settings) -> dict[str, Any]:
@@ -93,9 +97,10 @@ def _ledger_as_dict(lines: list[LedgerLine], settings: Settings) -> dict[str, An
             "unpaid": line.unpaid,
             "open": line.open,
             "reused": line.reused,
+            "skipped": line.skipped,
             "cost": float(line.cost),
             "maybe_cost": float(line.maybe_cost),
-            "saved": float(line.reused * settings.removal_price),
+            "saved": float((line.reused + line.skipped) * settings.removal_price),
             "codes": dict(line.codes.most_common()),
         }
         for line in lines
@@ -109,14 +114,15 @@ def _ledger_as_dict(lines: list[LedgerLine], settings: Settings) -> dict[str, An
         "unpaid": total.unpaid,
         "open": total.open,
         "reused": total.reused,
+        "skipped": total.skipped,
         "cost": float(total.cost),
-        "saved": float(total.reused * settings.removal_price),
+        "saved": float((total.reused + total.skipped) * settings.removal_price),
         "ledger": rows,
     }
 
 
 def _table(lines: list[LedgerLine], settings: Settings) -> list[str]:
-    head = "day         batch   calls    paid  maybe  unpaid  reused           cost  codes"
+    head = "day         batch   calls    paid  maybe  unpaid  reused skipped           cost  codes"
     rows = [_row(line.day.isoformat(), str(line.batch_id), line, settings) for line in lines]
     return [head, *rows, _row("all", "", costs.total(lines), settings)]
 
@@ -125,6 +131,7 @@ def _row(day: str, batch: str, line: LedgerLine, settings: Settings) -> str:
     codes = ", ".join(f"{count} × {code}" for code, count in line.codes.most_common(SHOWN_CODES))
     more = len(line.codes) - SHOWN_CODES
     return (
-        f"{day:<10} {batch:>6} {line.calls:>7} {line.paid:>7} {line.maybe_paid:>6} {line.unpaid:>7} {line.reused:>7} "
+        f"{day:<10} {batch:>6} {line.calls:>7} {line.paid:>7} {line.maybe_paid:>6} {line.unpaid:>7} "
+        f"{line.reused:>7} {line.skipped:>7} "
         f"{money(line.cost, settings.removal_currency):>14}  {codes}{f', {more} more' if more > 0 else ''}"
     ).rstrip()

@@ -20,7 +20,8 @@ from cli.running.wait import wait_for_end
 from cli.speech import say
 from core.money import money
 from core.settings import Settings, load_settings
-from db import batches, canaries, circuits, costs, failures, samples, tallies
+from core.states import NOTHING_TO_REMOVE, Screen
+from db import batches, canaries, circuits, costs, failures, looks, samples, tallies
 from db.batches import BatchRow
 from db.session import now, transact
 from db.tallies import BatchCounts
@@ -80,6 +81,7 @@ def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, An
         return tallies.counts(connection, row.id), costs.spent(connection, row.id), canary
 
     counts, spent, canary = transact(engine, look)
+    screened = transact(engine, lambda c: looks.count(c, row.id)) if row.options.get("screen") else looks.Screened()
     told_canary = None
     if canary is not None:
         told_canary = {
@@ -103,6 +105,9 @@ def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, An
         "max_calls": row.max_calls,
         "max_cost": None if row.max_cost is None else float(row.max_cost),
         "canary": told_canary,
+        "screen": row.options.get("screen", Screen.OFF),
+        "bare": screened.bare,
+        "skipped": screened.skipped,
     }
 
 
@@ -125,6 +130,21 @@ def _colour(row: dict[str, Any]) -> str:
     return "green" if row["state"] == "finished" else "blue"
 
 
+def _about_screen(screened: looks.Screened, row: BatchRow, settings: Settings) -> str:
+    price = settings.removal_price
+    found = f"{screened.bare} photos carry nothing to take off"
+    if screened.skipped:
+        saved = f", {money(screened.skipped * price, settings.removal_currency)} saved" if price else ""
+        found += (
+            f"; {screened.skipped} were not called for{saved} "
+            f"(`cleanplate requeue {row.id} --code {NOTHING_TO_REMOVE}` calls for them after all)"
+        )
+    elif screened.bare:
+        would = f" {money(screened.bare * price, settings.removal_currency)}" if price else f" {screened.bare} calls"
+        found += f"; --screen skip would have saved{would}"
+    return found
+
+
 def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[str]:
     lines = [f"       budget: {describe_budget(row, settings)}"]
     spent = costs.spent(connection, row.id)
@@ -139,6 +159,8 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
         )
     held_in_all = tallies.counts(connection, row.id).held
     lines.extend(f"       {describe_sign_off(sample)}" for sample in samples.list_signed(connection, row.id))
+    if row.options.get("screen"):
+        lines.append(f"       screen: {_about_screen(looks.count(connection, row.id), row, settings)}")
     for held in failures.list_held(connection, row.id, MOST_HELD):
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:

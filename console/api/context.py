@@ -12,7 +12,7 @@ from console.api.inputs import OptionsIn, PhotoIn
 from console.api.outputs import AskedOut, BatchOut, DryRunOut, JobOut
 from core.money import SMALLEST
 from core.settings import Settings
-from db import batches, tallies
+from db import batches, looks, tallies
 from db.artifacts import public_url
 from db.listings import JobRow
 from db.tokens import Scope, TokenRow
@@ -49,7 +49,8 @@ class ApiContext:
             NotFound: There is none.
         """
         row = batches.require(connection, batch_id)
-        return BatchOut.of(row, tallies.counts(connection, batch_id), self.rate_now(connection))
+        screened = looks.count(connection, batch_id) if row.options.get("screen") else looks.Screened()
+        return BatchOut.of(row, tallies.counts(connection, batch_id), self.rate_now(connection), screened)
 
     def asked(self, question: Question | None) -> DryRunOut:
         """Return what people are asked before something is done, and that nothing was done."""
@@ -85,6 +86,7 @@ class ApiContext:
             fit=told.fit,
             send=told.send,
             force=told.force,
+            screen=self.settings.screen if told.screen is None else told.screen,
             canary=told.canary,
             max_calls=told.max_calls,
             max_cost=read_cost(told.max_cost),

@@ -26,6 +26,9 @@ BATCH: dict[str, Any] = {
     "max_calls": 1000,
     "max_cost": None,
     "counts": COUNTS,
+    "screen": "skip",
+    "bare": 211,
+    "skipped": 211,
     "eta_seconds": 67,
 }
 MADE: dict[str, Any] = {"id": 7, "added": 960, "resumed": False, "unreadable": 0}

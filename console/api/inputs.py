@@ -4,9 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from actions.requeue import state_of
 from console.api import examples
 from console.api.fields import Elements, SubjectElements, Words, like
-from core.states import Fit, JobState, Lane, Send
+from core.states import Fit, JobState, Lane, Screen, Send
 
 MOST_PHOTOS = 10_000
 
@@ -50,6 +51,9 @@ class OptionsIn(ApiRequest):
     fit: Fit = Fit.FIT
     send: Send = Send.AUTO
     force: bool = Field(False, description="Pay again for photos that were cleaned before")
+    screen: Screen | None = Field(
+        None, description="Photos with nothing to take off: called (`off`), counted (`report`), not paid for (`skip`)"
+    )
     canary: int | None = Field(None, ge=1, le=1_000_000, description="So many photos first")
     max_calls: int | None = Field(None, ge=0, le=10**12)
     max_cost: float | None = Field(None, ge=0, le=10**9)
@@ -98,7 +102,11 @@ class RequeueIn(ApiRequest):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"code": "801"}], "not": BOTH_KINDS})
 
-    code: Words | None = Field(None, description="Only those that died with this code", examples=["801"])
+    code: Words | None = Field(
+        None,
+        description="Only those that died with this code; `nothing_to_remove`: those that were not called for",
+        examples=["801"],
+    )
     held: bool = Field(False, description="Those that wait for a person, instead of the dead; may pay again")
     cancelled: bool = Field(False, description="Those that were cancelled, instead of the dead")
 
@@ -111,7 +119,7 @@ class RequeueIn(ApiRequest):
     @property
     def state(self) -> JobState:
         """Where those jobs stand."""
-        return JobState.HELD if self.held else JobState.CANCELLED if self.cancelled else JobState.DEAD
+        return JobState.HELD if self.held else JobState.CANCELLED if self.cancelled else state_of(self.code)
 
 
 class BudgetIn(ApiRequest):

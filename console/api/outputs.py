@@ -9,9 +9,10 @@ from actions.questions import Question
 from console.api import examples
 from console.api.fields import like
 from core.shown import url_for_people
-from core.states import BatchState, JobState, Lane
+from core.states import BatchState, JobState, Lane, Screen
 from db.batches import BatchRow
 from db.listings import AttemptRow, JobRow
+from db.looks import Screened
 from db.tallies import BatchCounts
 from quote.pace import seconds_left
 
@@ -53,12 +54,15 @@ class BatchOut(ApiAnswer):
     max_calls: int | None
     max_cost: Decimal | None
     counts: CountsOut
+    screen: Screen = Field(description="What becomes of photos with nothing to take off")
+    bare: int | None = Field(description="Photos with nothing to take off; null in lists")
+    skipped: int | None = Field(description="How many of them were not called for; null in lists")
     eta_seconds: int | None = Field(
         description="Until all that waits is called for, at the present rate; null while nothing moves"
     )
 
     @classmethod
-    def of(cls, row: BatchRow, counts: BatchCounts, rate: float | None) -> "BatchOut":
+    def of(cls, row: BatchRow, counts: BatchCounts, rate: float | None, screened: Screened | None = None) -> "BatchOut":
         """Return a batch and its counts as an answer."""
         return cls(
             id=row.id,
@@ -69,6 +73,9 @@ class BatchOut(ApiAnswer):
             max_calls=row.max_calls,
             max_cost=row.max_cost,
             counts=CountsOut(**counts.as_dict()),
+            screen=Screen(row.options.get("screen", Screen.OFF)),
+            bare=screened.bare if screened else None,
+            skipped=screened.skipped if screened else None,
             eta_seconds=seconds_left(row.state, counts.unsettled, rate),
         )
 

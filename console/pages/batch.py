@@ -165,10 +165,10 @@ def _ask_requeue(connection: Connection, batch_id: int, asked: Asked) -> Questio
 
 
 def _which(sent: FormData) -> EndedAlike:
-    state = sent.get("state")
+    state, code = sent.get("state"), _told(sent, "code")
     return {
-        "state": JobState(state) if state in {JobState.HELD, JobState.CANCELLED} else JobState.DEAD,
-        "code": _told(sent, "code"),
+        "state": JobState(state) if state in {JobState.HELD, JobState.CANCELLED} else send_again.state_of(code),
+        "code": code,
         "message": _told(sent, "message"),
     }
 

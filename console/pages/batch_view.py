@@ -11,10 +11,11 @@ from actions.budgets import why_used_up
 from actions.questions import waits_for_canary
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, budgets, failures, listings, tallies
+from db import batches, budgets, failures, listings, looks, tallies
 from db.batches import BatchRow
 from db.failures import FailureGroup
 from db.listings import JobRow
+from db.looks import Screened
 from db.session import transact
 from db.tallies import BatchCounts
 from quote.pace import moves, pace, seconds_left
@@ -33,12 +34,14 @@ class BatchView:
         tally: Its counts and money.
         eta_seconds: How long what waits takes at the present rate; None when nothing moves.
         stopped: Which budget it waits for, in words; empty when it waits for none.
+        screened: What looking for something to take off came to; None where nobody asked for that.
     """
 
     row: BatchRow
     tally: tallies.Tally
     eta_seconds: int | None
     stopped: str = ""
+    screened: Screened | None = None
 
     @property
     def waits_for_canary(self) -> bool:
@@ -89,6 +92,8 @@ def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchVie
     def work(connection: Connection) -> BatchView:
         row = batches.require(connection, batch_id)
         found = look_at_batches(connection, settings, [row])[0]
+        if row.options.get("screen"):
+            found = replace(found, screened=looks.count(connection, batch_id))
         if row.pause_reason != budgets.PAUSE_REASON:
             return found
         return replace(found, stopped=str(why_used_up(connection, row, found.counts, settings) or ""))

@@ -18,7 +18,7 @@ from console.pages.visitor import Guard, PageError, Visitor
 from console.pools import FILES
 from core.errors import UsageError
 from core.settings import Settings
-from core.states import Lane
+from core.states import Lane, Screen
 from db import audit, drafts, uploads
 from db.drafts import DroppedFile
 from db.session import transact
@@ -47,7 +47,16 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
 
     def show_form(request: Request, visitor: Visitor, typed: Typed, *, wrong: str = "") -> Response:
         status = 422 if wrong else 200
-        return pages.show(request, "new_batch.html", visitor, status=status, wrong=wrong, typed=typed, formats=FORMATS)
+        return pages.show(
+            request,
+            "new_batch.html",
+            visitor,
+            status=status,
+            wrong=wrong,
+            typed=typed,
+            formats=FORMATS,
+            settings=settings,
+        )
 
     @router.get("")
     def form(request: Request, visitor: Operator) -> Response:
@@ -167,6 +176,7 @@ def options_of(told: dict[str, Any]) -> BatchOptions:
         subject_elements=elements if told["subject"] else (),
         lane=Lane(told["lane"]),
         force=told["force"],
+        screen=Screen(told.get("screen") or Screen.OFF),
         canary=told["canary"],
         max_calls=told["max_calls"],
         reading=reading,
@@ -183,11 +193,15 @@ def _read_options(sent: FormData) -> dict[str, Any]:
     lane = str(sent.get("lane") or Lane.BULK)
     if lane not in set(Lane):
         raise UsageError("There is no such lane.")
+    screen = str(sent.get("screen") or Screen.OFF)
+    if screen not in set(Screen):
+        raise UsageError("There is no such way to screen.")
     return {
         "elements": elements,
         "subject": bool(sent.get("subject")),
         "lane": lane,
         "force": bool(sent.get("force")),
+        "screen": screen,
         "canary": _number(sent, "canary", "Canary"),
         "max_calls": _number(sent, "max_calls", "Most calls"),
         "format": chosen,

@@ -9,8 +9,10 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    SmallInteger,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.schema import NOW, OF_FEW, Base
@@ -88,6 +90,16 @@ class Preview(Base):
     side: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     data: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class FindingsRow(Base):
+    """What was found on a photo or an output, by one way of looking; it is looked at once ever."""
+
+    __tablename__ = "findings"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(SmallInteger(), primary_key=True, autoincrement=False)
+    found: Mapped[list[Any]] = mapped_column(JSONB())
 
 
 class Draft(Base):

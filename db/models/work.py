@@ -65,6 +65,9 @@ class Batch(Base):
 class Job(Base):
     """One source image of a batch.
 
+    `is_bare` says that nothing was found on it that is to be taken off, `must_call` that it is called all the same;
+    `proof` has the places for which its output is held.
+
     Its times of asking (`created_at`, `requeued_at`) are the clock's, not the transaction's, so that they compare with
     the time of a cancel.
     """
@@ -112,6 +115,9 @@ class Job(Base):
     changed_ratio: Mapped[float | None]
     changed_inside: Mapped[float | None]
     changed_outside: Mapped[float | None]
+    is_bare: Mapped[bool] = mapped_column(server_default="false")
+    must_call: Mapped[bool] = mapped_column(server_default="false")
+    proof: Mapped[dict[str, Any] | None]
     is_canary: Mapped[bool] = mapped_column(server_default="false")
     redo_of: Mapped[int | None]
     redo_asked_at: Mapped[datetime | None]
@@ -143,6 +149,7 @@ class Job(Base):
         ),
         Index("ix_jobs_cleaned", "source_uri", postgresql_using="hash", postgresql_where=text("state = 'succeeded'")),
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
+        Index("ix_jobs_bare", "batch_id", "id", postgresql_where=text("is_bare")),
         Index("ix_jobs_redo", "redo_of", "id", postgresql_where=text("redo_of IS NOT NULL")),
         CheckConstraint(
             "state IN ('pending', 'queued', 'running', 'succeeded', 'dead', 'held', 'cancelled')", name="ck_jobs_state"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from core.content import content_key
 from core.settings import Settings
-from core.states import Lane
+from core.states import Lane, Screen
 from db import artifacts, batches, callbacks, connections, history, lookups, requeues
 from db.connections import ShopConnection
 from db.statements import text
@@ -137,6 +137,7 @@ def options_of(shop: ShopConnection) -> BatchOptions:
         elements=elements,
         subject_elements=tuple(told.get("subject_elements", elements)),
         lane=Lane(told.get("lane") or Lane.INTERACTIVE),
+        screen=Screen(told.get("screen") or Screen.OFF),
     )
 
 

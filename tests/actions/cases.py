@@ -20,6 +20,7 @@ from tests.actions.ground import (
     paused,
     rejected,
     sampled,
+    skipped,
     some,
     waiting_for_budget,
 )
@@ -103,6 +104,15 @@ CASES = [
         Request("batches/1/requeue", {"cancelled": True}),
         Form("/batches/1/requeue", {"state": "cancelled", "agreed": "4"}),
         (("cancel", "batch 1", "4 photos"), ("requeue", "batch 1", "4 cancelled photos")),
+    ),
+    Case(
+        requeue.requeue,
+        skipped,
+        Typed(("requeue", "1", "--code", "nothing_to_remove")),
+        Request("batches/1/requeue", {"code": "nothing_to_remove"}),
+        Form("/batches/1/requeue", {"code": "nothing_to_remove", "agreed": "2"}),
+        (("requeue", "batch 1", "2 succeeded photos with code nothing_to_remove"),),
+        asks_again=True,
     ),
     Case(
         requeue.requeue_one,

@@ -93,6 +93,14 @@ def sampled(engine: Engine) -> None:
         samples.draw(connection, "somebody", 1, 5)
 
 
+def skipped(engine: Engine) -> None:
+    """Make a batch in which two photos were not called for, as nothing was found on them, and one was."""
+    some(engine)
+    with engine.begin() as connection:
+        put(connection, "succeeded", "id < 3", code="nothing_to_remove", is_bare=True)
+        put(connection, "succeeded", "id = 3")
+
+
 def clean(engine: Engine) -> None:
     some(engine)
     with engine.begin() as connection:

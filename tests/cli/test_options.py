@@ -14,7 +14,7 @@ from cli.options import read_batch_options
 from core.errors import UsageError
 from core.money import money
 from core.settings import Settings, load_settings
-from core.states import Fit, Send
+from core.states import Fit, Screen, Send
 from removal.mask import mask_from_boxes
 
 TYPED = {
@@ -25,6 +25,7 @@ TYPED = {
     "fit": "fit",
     "send": "auto",
     "force": False,
+    "screen": None,
     "limit": None,
     "max_calls": None,
     "file_format": None,
@@ -91,6 +92,7 @@ def test_everything_typed_arrives(settings: Settings) -> None:
         "fit": "strict",
         "send": "bytes",
         "force": True,
+        "screen": "skip",
         "limit": 7,
         "max_calls": 0,
         "max_cost": Decimal("1.5"),
@@ -99,6 +101,7 @@ def test_everything_typed_arrives(settings: Settings) -> None:
     options = read_batch_options(settings, **typed)  # type: ignore[arg-type]
     assert (options.elements, options.subject_elements) == ((1, 2), (1, 2))
     assert (options.fit, options.send, options.force) == (Fit.STRICT, Send.BYTES, True)
+    assert options.screen is Screen.SKIP
     assert (options.limit, options.max_calls, options.max_cost, options.canary) == (7, 0, Decimal("1.5"), 3)
 
 

@@ -14,8 +14,8 @@ def test_every_state_has_its_moves() -> None:
 
 
 def test_only_a_persons_word_leaves_succeeded() -> None:
-    """Rejected, or no longer accepted: nothing is called for again by itself."""
-    assert MOVES[JobState.SUCCEEDED] == {JobState.DEAD, JobState.HELD}
+    """Rejected, no longer accepted, or called for after all: nothing is called for again by itself."""
+    assert MOVES[JobState.SUCCEEDED] == {JobState.DEAD, JobState.HELD, JobState.PENDING}
 
 
 def test_only_a_claim_makes_a_job_run() -> None:

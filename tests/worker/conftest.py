@@ -21,6 +21,7 @@ from db.outages import ProbeRules
 from db.store.postgres import PostgresStore
 from localstack.embedded import EmbeddedValkey
 from photos.fetch import Fetcher
+from photos.findings import SURE_FROM, PhotoFinding
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 from removal.client import RemovalClient
@@ -37,8 +38,10 @@ from worker.equipment import Equipment
 from worker.execution import Ending
 from worker.finish import Finisher
 from worker.leases import LeaseKeeper
+from worker.lookers import Lookers
 from worker.pipeline import Pipeline
 from worker.policy import RetryRules
+from worker.screener import Screener
 from worker.writes import Writes
 
 PATIENT_SECONDS = 60.0
@@ -148,6 +151,8 @@ def make_bench(
         api_port: int | None = None,
         read_timeout: float = PATIENT_SECONDS,
         connections: Connections | None = None,
+        look: Callable[[bytes], list[PhotoFinding]] | None = None,
+        look_places: int = 8,
         **more: Any,
     ) -> Bench:
         redis = Redis.from_url(valkey.url)
@@ -176,6 +181,12 @@ def make_bench(
             rules=RetryRules(max_attempts, 0.01, 0.02, on_maybe_billed),
             provider=provider,
             kind_of=client.provider.kind_of,
+            screener=Screener(
+                lines.work,
+                None if look is None else Lookers(look, threads=2, places=look_places),
+                sure_from=SURE_FROM,
+                stopping=stopping.is_set,
+            ),
             worker="w",
             lease_seconds=30,
             stopping=stopping,
