@@ -1,5 +1,6 @@
 """Queries of one job's life on a worker: claim, renew, finish, give back. Every write carries the lease token."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -174,6 +175,7 @@ def hold(
     code: str,
     message: str,
     spent: int,
+    proof: Mapping[str, Any] | None = None,
 ) -> None:
     """Keep a job's output and let a person decide about it.
 
@@ -184,18 +186,20 @@ def hold(
         changed: How far it differs from the source.
         code: What to find it by.
         message: What to tell a person.
-        spent: 1 when this execution counts as an attempt, else 0.
+        spent: 1 when this execution counts as an attempt.
+        proof: Where something is wrong: boxes by what it is.
 
     Raises:
         LeaseLost: Another worker owns the job.
     """
     statement = text(
-        "UPDATE jobs SET state = 'held', artifact_sha256 = :sha256, changed_ratio = :ratio, "
-        "changed_inside = :inside, changed_outside = :outside, code = :code, message = :message, "
+        "UPDATE jobs SET state = 'held', artifact_sha256 = :sha256, changed_ratio = :ratio, changed_inside = :inside, "
+        "changed_outside = :outside, code = :code, message = :message, proof = CAST(:proof AS jsonb), "
         "attempts = attempts + :spent, lease_token = NULL, lease_expires_at = NULL, output_url = NULL, "
         "finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
-    values = {"spent": spent, "sha256": artifact_sha256, "code": code, "message": message, **asdict(changed)}
+    values: dict[str, object] = {"spent": spent, "sha256": artifact_sha256, "code": code, "message": message}
+    values |= {"proof": json.dumps(dict(proof)) if proof else None, **asdict(changed)}
     must_hold(connection.execute(statement, values | whose(job)).rowcount, job)
 
 

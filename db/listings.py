@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -94,6 +95,7 @@ class JobView:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    proof: dict[str, Any] | None
 
 
 def view_job(connection: Connection, job_id: int) -> JobView | None:
@@ -103,7 +105,7 @@ def view_job(connection: Connection, job_id: int) -> JobView | None:
         "j.source_bytes, j.width, j.height, j.name, j.sku, j.elements, j.subject_elements, j.mask, j.code, j.message, "
         "j.attempts, j.snoozes, j.rescues, j.requeues, j.available_at, j.worker, j.reused_from, j.redo_of, "
         "j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format, f.size_bytes, "
-        "j.created_at, j.started_at, j.finished_at FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
+        "j.created_at, j.started_at, j.finished_at, j.proof FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
         "LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 WHERE j.id = :id"
     )
     row = connection.execute(statement, {"id": job_id}).one_or_none()

@@ -9,7 +9,7 @@ promotions off changes 0.3 % to 11 % of the photo; a word of 60×20 pixels on on
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from PIL import Image, ImageChops
@@ -45,6 +45,7 @@ class Comparison:
         format: Of the output, Pillow's name.
         mode: Of the output, Pillow's name of the pixel layout.
         has_profile: Whether the output has a colour profile.
+        changed: The photo's tiles, a pixel each: 255 where they differ visibly.
         changed_ratio: Share of the photo that differs visibly, 0 to 1.
         changed_inside: The share of the mask that does; None without a mask.
         changed_outside: The share of the rest that does; None without a mask. A tile the mask touches is
@@ -59,6 +60,7 @@ class Comparison:
     changed_ratio: float
     changed_inside: float | None = None
     changed_outside: float | None = None
+    changed: Image.Image | None = field(default=None, repr=False, compare=False)
 
 
 def compare(
@@ -108,9 +110,10 @@ def compare(
     changed = changed.crop(place)
     ratio = _share(changed)
     if inside is None:
-        return found(changed_ratio=ratio)
+        return found(changed_ratio=ratio, changed=changed)
     return found(
         changed_ratio=ratio,
+        changed=changed,
         changed_inside=_share_within(changed, inside),
         changed_outside=_share_within(changed, ImageChops.invert(inside)),
     )

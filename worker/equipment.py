@@ -14,6 +14,7 @@ from worker.finish import Finisher
 from worker.leases import LeaseKeeper
 from worker.output import HOLD_CHANGED_ABOVE, HOLD_UNCHANGED_BELOW
 from worker.policy import RetryRules
+from worker.prover import Prover
 from worker.screener import Screener
 from worker.writes import Writes
 
@@ -36,6 +37,7 @@ class Equipment:
         worker: The name of this process.
         lease_seconds: How long a silent worker keeps a job.
         stopping: Set once nothing more may be called.
+        prover: Tells outputs apart on which something is left or damaged; None: nobody does.
         bounds: The photos the provider takes.
         takes_bytes: Whether it takes them as bytes, or only as URLs.
         hold_unchanged_below: Outputs that differ by a smaller share are held; 0 holds none.
@@ -57,6 +59,7 @@ class Equipment:
     worker: str
     lease_seconds: float
     stopping: threading.Event
+    prover: Prover | None = None
     bounds: Bounds = field(default_factory=Bounds)
     takes_bytes: bool = True
     hold_unchanged_below: float = HOLD_UNCHANGED_BELOW

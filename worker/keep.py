@@ -18,7 +18,7 @@ from db.store import ArtifactStore
 from db.success import Clean
 from db.sweeping import upload
 from worker.execution import Ending
-from worker.output import Output
+from worker.output import Doubt, Output
 from worker.prepare import Prepared
 from worker.writes import Writes
 
@@ -112,15 +112,14 @@ class OutputKeeper:
         )
         return Ending(JobState.SUCCEEDED, NOTHING_TO_REMOVE)
 
-    def hold(self, job: ClaimedJob, attempt_id: int | None, output: Output, *, code: str, message: str) -> Ending:
+    def hold(self, job: ClaimedJob, attempt_id: int | None, output: Output, doubt: Doubt) -> Ending:
         """Keep the output and let a person decide about it.
 
         Args:
             job: Whose.
             attempt_id: The call it came from; None when an earlier execution made it.
             output: The bytes, which look wrong.
-            code: What to find it by.
-            message: What looks wrong, what was kept and what to do.
+            doubt: What looks wrong, and where.
 
         Raises:
             LeaseLost: Another worker owns the job.
@@ -135,13 +134,14 @@ class OutputKeeper:
                 job,
                 artifact_sha256=sha256,
                 changed=_changed_of(output),
-                code=code,
-                message=message,
+                code=doubt.code,
+                message=doubt.message,
+                proof=doubt.places,
                 spent=1,
             ),
             keep_raw=True,
         )
-        return Ending(JobState.HELD, code, message)
+        return Ending(JobState.HELD, doubt.code, doubt.message)
 
     def _keep(
         self,

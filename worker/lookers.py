@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import PriorityQueue
+from typing import Any, TypeVar
 
 from core.states import Lane
 from photos.findings import PhotoFinding
@@ -17,6 +18,8 @@ NICENESS = 5
 """A call's thread goes before one that looks, whenever both have something to do."""
 
 _LOOK_SECONDS = 0.5
+
+Result = TypeVar("Result")
 
 
 class Crowded(Exception):
@@ -31,8 +34,8 @@ class GivenUp(Exception):
 class _Wanted:
     rank: int
     number: int
-    data: bytes = field(compare=False, repr=False)
-    found: "Future[list[PhotoFinding]]" = field(compare=False)
+    work: Callable[[], Any] = field(compare=False, repr=False)
+    found: "Future[Any]" = field(compare=False)
 
 
 class Lookers:
@@ -68,7 +71,7 @@ class Lookers:
             self._places.release()
 
     def look(self, data: bytes, lane: str, give_up: Callable[[], bool] = lambda: False) -> list[PhotoFinding]:
-        """Return what is on a photo, once it is its turn: interactive ones first.
+        """Return what is on a photo, once it is its turn.
 
         Args:
             data: The photo.
@@ -79,9 +82,17 @@ class Lookers:
             GivenUp: The wait was ended.
             CleanplateError: As `photos.findings.look.look`.
         """
+        return self.run(lambda: self._look(data), lane, give_up)
+
+    def run(self, work: Callable[[], Result], lane: str, give_up: Callable[[], bool] = lambda: False) -> Result:
+        """Do some work that takes a processor on one of the threads: that of interactive jobs first.
+
+        Raises:
+            GivenUp: The wait was ended.
+        """
         self._start()
-        found: Future[list[PhotoFinding]] = Future()
-        self._wanted.put(_Wanted(int(lane != Lane.INTERACTIVE), next(self._numbers), data, found))
+        found: Future[Result] = Future()
+        self._wanted.put(_Wanted(int(lane != Lane.INTERACTIVE), next(self._numbers), work, found))
         while True:
             try:
                 return found.result(timeout=_LOOK_SECONDS)
@@ -107,6 +118,6 @@ class Lookers:
             if not wanted.found.set_running_or_notify_cancel():
                 continue
             try:
-                wanted.found.set_result(self._look(wanted.data))
+                wanted.found.set_result(wanted.work())
             except BaseException as error:  # whoever asked is told
                 wanted.found.set_exception(error)

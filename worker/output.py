@@ -1,6 +1,10 @@
 """From an output link to verified bytes, made like the source, and whether they look right."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
 
 from core.errors import OutputError, OutputRefused, SourceError, SourceUnreachable
 from photos.decoders import compare, restore
@@ -26,6 +30,7 @@ class Output:
         bytes_received: How large the API's own output was.
         changed_inside: Share of the mask that differs; None without a mask.
         changed_outside: Share of the rest that differs; None without a mask.
+        changed: The photo's tiles, a pixel each: 255 where they differ.
     """
 
     data: bytes = field(repr=False)
@@ -36,6 +41,7 @@ class Output:
     bytes_received: int
     changed_inside: float | None = None
     changed_outside: float | None = None
+    changed: Image.Image | None = field(default=None, repr=False, compare=False)
 
 
 def collect(url: str, photo: Prepared, fetcher: Fetcher) -> Output:
@@ -65,6 +71,7 @@ def collect(url: str, photo: Prepared, fetcher: Fetcher) -> Output:
         bytes_received=len(data),
         changed_inside=compared.changed_inside,
         changed_outside=compared.changed_outside,
+        changed=compared.changed,
     )
 
 
@@ -73,12 +80,17 @@ class Doubt:
     """Why an output has to be seen.
 
     Args:
-        code: What to find it by: `unchanged`, `changed_too_much` or `changed_outside`.
+        code: What to find it by: `unchanged`, `changed_too_much`, `changed_outside`, `left_over` or `damaged`.
         message: What happened, what was kept and what to do.
+        places: Where: boxes by what is wrong there (`left`, `damaged`), as shares of the upright photo.
     """
 
     code: str
     message: str
+    places: Mapping[str, Any] = field(default_factory=dict)
+
+
+THEN = "The output was kept: accept it, or reject it."
 
 
 def doubt_about(output: Output, *, unchanged_below: float, changed_above: float) -> Doubt | None:
@@ -92,16 +104,15 @@ def doubt_about(output: Output, *, unchanged_below: float, changed_above: float)
         changed_above: Outputs with a larger share changed (with a mask: of what is outside it) are doubted; 1 doubts
             none.
     """
-    then = "The output was kept: accept it, or reject it."
     if output.changed_ratio < unchanged_below:
-        return Doubt("unchanged", f"The output shows what was sent: nothing visible was taken off. {then}")
+        return Doubt("unchanged", f"The output shows what was sent: nothing visible was taken off. {THEN}")
     if output.changed_outside is not None:
         if output.changed_outside > changed_above:
             share = f"{output.changed_outside:.0%}"
-            return Doubt("changed_outside", f"{share} of the photo outside its mask was changed. {then}")
+            return Doubt("changed_outside", f"{share} of the photo outside its mask was changed. {THEN}")
         return None
     if output.changed_ratio > changed_above:
-        return Doubt("changed_too_much", f"{output.changed_ratio:.0%} of the photo was changed. {then}")
+        return Doubt("changed_too_much", f"{output.changed_ratio:.0%} of the photo was changed. {THEN}")
     return None
 
 

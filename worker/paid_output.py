@@ -76,7 +76,7 @@ class PaidOutputs:
                 counted=later.counted,
             )
             return self._tools.finisher.apply(job, None, failed, later)
-        return self._keep(job, attempt_id, output)
+        return self._keep(job, attempt_id, output, photo)
 
     def _refuse_output(self, job: ClaimedJob, error: OutputError) -> Ending:
         again = decide_output(
@@ -89,12 +89,14 @@ class PaidOutputs:
         is_lost = not isinstance(error, OutputRefused)
         return self._tools.finisher.apply(job, None, failed, again, forget_output=is_lost)
 
-    def _keep(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> Ending:
+    def _keep(self, job: ClaimedJob, attempt_id: int | None, output: Output, photo: Prepared) -> Ending:
         tools = self._tools
         doubt = doubt_about(output, unchanged_below=tools.hold_unchanged_below, changed_above=tools.hold_changed_above)
+        if doubt is None and tools.prover is not None:
+            doubt = tools.prover.doubt(job, photo, output)
         with tracing.span("store"):
             if doubt is not None:
-                ending = tools.finisher.hold(job, attempt_id, output, code=doubt.code, message=doubt.message)
+                ending = tools.finisher.hold(job, attempt_id, output, doubt)
             else:
                 ending = tools.finisher.succeed(job, attempt_id, output)
         metrics.ARTIFACT_BYTES.inc(len(output.data))

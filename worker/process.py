@@ -13,7 +13,6 @@ import structlog
 from celery.apps import worker as celery_program
 from celery.signals import worker_ready, worker_shutting_down
 from redis import Redis
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import tracing
@@ -44,6 +43,7 @@ from worker.leases import LeaseKeeper
 from worker.lookers import Lookers
 from worker.pipeline import Pipeline
 from worker.policy import rules_from
+from worker.prover import Prover
 from worker.screener import Screener
 from worker.taken_messages import telling_what_is_held
 from worker.writes import Writes
@@ -172,6 +172,8 @@ def _build(
         account=settings.account,
         price=tariff.price,
     )
+    lookers = _make_lookers(settings)
+    screener = Screener(engine, lookers, sure_from=settings.screen_sure_from, stopping=stopping.is_set)
     tools = Equipment(
         engine=engine,
         writes=writes,
@@ -195,7 +197,8 @@ def _build(
             out_of_time=out_of_time,
         ),
         leases=leases,
-        screener=_make_screener(settings, engine, stopping),
+        screener=screener,
+        prover=Prover(screener, lookers, sure_from=settings.screen_sure_from) if proves(settings) else None,
         rules=rules_from(settings),
         provider=settings.provider,
         kind_of=takes.kind_of,
@@ -212,16 +215,20 @@ def _build(
     return connections, Pipeline(tools), leases
 
 
-def _make_screener(settings: Settings, engine: Engine, stopping: threading.Event) -> Screener:
-    lookers = None
-    if can_look():
+def _make_lookers(settings: Settings) -> Lookers | None:
+    if not can_look():
+        return None
+    return Lookers(
         # Imported by the first look, as the models are.
-        lookers = Lookers(
-            lambda data: import_module("photos.findings.look").look(data),
-            threads=LOOK_THREADS,
-            places=max(LOOK_THREADS, settings.worker_concurrency // 4),
-        )
-    return Screener(engine, lookers, sure_from=settings.screen_sure_from, stopping=stopping.is_set)
+        lambda data: import_module("photos.findings.look").look(data),
+        threads=LOOK_THREADS,
+        places=max(LOOK_THREADS, settings.worker_concurrency // 4),
+    )
+
+
+def proves(settings: Settings) -> bool:
+    """Whether outputs are held against their sources: unless told otherwise, where there is something to look with."""
+    return settings.proof == "on" or (settings.proof == "" and can_look())
 
 
 def _leave_in_time(settings: Settings, out_of_time: threading.Event, stopped: threading.Event) -> None:

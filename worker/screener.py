@@ -116,6 +116,6 @@ class Screener:
         except (GivenUp, LeaseLost, DatabaseDown):
             raise
         except Exception as error:
-            log.warning("a photo could not be looked at, and is called for", error=str(error), exc_info=True)
+            log.warning("a photo could not be looked at", error=str(error), exc_info=True)
             return None
         return from_rows(rows)

@@ -20,11 +20,13 @@ from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import Refused
 from core.settings import Settings
-from db import listings, redo
+from db import listings, looks, redo
 from db.listings import AttemptRow, JobView
 from db.redo import Redo
 from db.session import transact
 from db.users import Role
+from photos.findings import VERSION, asked_for, from_rows
+from photos.findings.overlay import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,13 @@ class JobPage:
         job: The photo.
         attempts: Oldest first.
         again: The newest job that does it again, or None.
+        layers: Boxes to draw over the photo, by what they show: `found`, `left`, `damaged`; those there are.
     """
 
     job: JobView
     attempts: list[AttemptRow]
     again: Redo | None
+    layers: dict[str, list[Box]]
 
     @property
     def is_open(self) -> bool:
@@ -106,11 +110,22 @@ def look_at_job(engine: Engine, job_id: int) -> JobPage:
         PageError: 404, when there is none.
     """
     job = job_or_404(engine, job_id)
-    attempts, again = transact(
+    attempts, again, found = transact(
         engine,
-        lambda connection: (listings.list_attempts(connection, job_id), redo.find_newest(connection, job_id)),
+        lambda connection: (
+            listings.list_attempts(connection, job_id),
+            redo.find_newest(connection, job_id),
+            looks.find(connection, job.source_sha256 or "", VERSION),
+        ),
     )
-    return JobPage(job, attempts, again)
+    return JobPage(job, attempts, again, _layers_of(job, found))
+
+
+def _layers_of(job: JobView, found: looks.Rows | None) -> dict[str, list[Box]]:
+    asked = [] if job.mask else asked_for(from_rows(found or ()), job.elements, job.subject_elements)
+    told = job.proof or {}
+    layers = {"found": [each.box for each in asked], "left": told.get("left"), "damaged": told.get("damaged")}
+    return {name: boxes for name, boxes in layers.items() if boxes}
 
 
 def way_back(sent: FormData, otherwise: str) -> str:

@@ -44,6 +44,10 @@ export function startComparing(root) {
     marks.hidden = !toggle(marksButton);
   };
 
+  for (const button of root.querySelectorAll("[data-show]")) {
+    const layer = root.querySelector(`[data-layer=${button.dataset.show}]`);
+    button.addEventListener("click", () => layer.toggleAttribute("hidden", !toggle(button)));
+  }
   slide.addEventListener("input", split);
   blink.addEventListener("click", toggleBlink);
   marksButton.addEventListener("click", toggleMarks);

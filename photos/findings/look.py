@@ -10,7 +10,7 @@ from core.errors import OutputError
 from photos.comparison import bad_output
 from photos.findings.grounds import Marked, find_block, find_subject, is_solid
 from photos.findings.overlay import Box, FindingKind, PhotoFinding
-from photos.findings.text_lines import DETECT_SIDE, Picture, ReadLine, read_lines
+from photos.findings.text_lines import DETECT_SIDE, LOWEST, Picture, ReadLine, reader
 from photos.orientation import TURNS, orientation_of
 from photos.photo import ARTIFACT_FORMATS
 from photos.pictures import Undecodable, most_pixels, opened, reduced
@@ -20,11 +20,11 @@ LEAST_SURE = 0.1
 
 _SIGNS = "%％$€£¥"
 _OF_LETTERS = (0.0, 0.4, 0.85)
-_LOWEST, _LOW = 0.008, 0.024
-"""Heights of lines as shares of the longer side: below the first nobody could read it in a list of photos, from the
-second on it may well be meant to be read there."""
-_TALLEST = 0.3
+_LOW = 0.024
+"""From this height on, as a share of the longer side, a line may well be meant to be read in a list of photos."""
+
 _LONG, _UNREADABLE = 3.0, 0.45
+_MANY, _FEW_OF_MANY, _OF_PATTERN = 4, 0.4, 0.3
 _ALIKE = 0.75
 _LEAST_READ, _WELL_READ = 0.2, 0.8
 
@@ -40,6 +40,15 @@ def look(data: bytes) -> list[PhotoFinding]:
     Raises:
         OutputError: It is no picture, or has too many pixels.
     """
+    return look_at(seen(data))
+
+
+def seen(data: bytes) -> Picture:
+    """Return an upright picture of a photo or an output, as large as it is looked at.
+
+    Raises:
+        OutputError: It is no picture, or has too many pixels.
+    """
     try:
         with opened(data, ARTIFACT_FORMATS) as image:
             if image.width * image.height > most_pixels(image):
@@ -49,12 +58,14 @@ def look(data: bytes) -> list[PhotoFinding]:
     except Undecodable as error:
         raise bad_output(error, data) from error
     upright = small if turn is None else small.transpose(turn)
-    return look_at(np.asarray(cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR), np.uint8))
+    return np.asarray(cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def look_at(picture: Picture) -> list[PhotoFinding]:
     """Do what `look` does, on decoded pixels."""
-    lines = [(line, sure) for line in read_lines(picture) if (sure := how_sure(line, picture.shape)) >= LEAST_SURE]
+    with reader() as free:
+        read = free.read(picture)
+    lines = [(line, sure) for line in read if (sure := how_sure(line, picture.shape)) >= LEAST_SURE]
     if not lines:
         return []
     subject = find_subject(picture)
@@ -74,15 +85,18 @@ def how_sure(line: ReadLine, shape: Sequence[int]) -> float:
     """
     short, long = line.sides
     height = short / max(shape[:2])
-    letters = sum(each.isalnum() or each in _SIGNS for each in line.text)
-    has_sign = any(each in _SIGNS for each in line.text)
+    read = [each for each in line.text.casefold() if each.isalnum() or each in _SIGNS]
+    letters = len(read)
+    has_sign = any(each in _SIGNS for each in read)
     of_letters = 1.0 if has_sign else _OF_LETTERS[letters] if letters < len(_OF_LETTERS) else 1.0
     of_reading = min(1.0, max(0.0, (line.score - _LEAST_READ) / (_WELL_READ - _LEAST_READ)))
     sure = of_letters * of_reading * (1.0 if has_sign or letters > 2 else line.score)
     if long >= _LONG * short and line.score >= _UNREADABLE:
         sure = max(sure, 0.2 + 0.5 * line.score)
-    of_height = min(1.0, max(0.0, (height - _LOWEST) / (_LOW - _LOWEST)))
-    return sure * of_height * (1.0 if height <= _TALLEST else 0.3)
+    if letters >= _MANY and len(set(read)) <= _FEW_OF_MANY * letters:
+        # Knitting and ribs are read so: mmmnm.
+        sure *= _OF_PATTERN
+    return sure * min(1.0, max(0.0, (height - LOWEST) / (_LOW - LOWEST)))
 
 
 def _finding(picture: Picture, line: ReadLine, sure: float, subject: Marked | None, *, is_again: bool) -> PhotoFinding:
@@ -96,6 +110,7 @@ def _finding(picture: Picture, line: ReadLine, sure: float, subject: Marked | No
         sure,
         is_solid=block is not None or (not is_again and is_solid(picture, line)),
         on_subject=None if subject is None else float(subject[rows, columns].mean()),
+        line=tuple((line.corners / (picture.shape[1], picture.shape[0])).ravel().tolist()),
     )
 
 

@@ -17,6 +17,11 @@ _SOME_SUBJECT, _MOST_SUBJECT = 0.1, 0.9
 Box = tuple[float, float, float, float]
 """Left, top, width and height as shares of the upright photo's width and height."""
 
+Corners = tuple[float, ...]
+"""Four points, clockwise from the top left of a line, each as shares of the upright photo's width and height."""
+
+_SURELY = {"text": frozenset({_NAMES, _CHARACTERS}), "block": frozenset({_BLOCKS}), "mark": frozenset({_MARKS})}
+
 
 class FindingKind(StrEnum):
     """What a finding looks like: lettering, lettering on a block of one colour, the same lettering again and again."""
@@ -36,6 +41,7 @@ class PhotoFinding:
         sure: How sure it is that something was put there over the photo, 0 to 1.
         is_solid: Whether its ink hides what is below; else it may be semi-transparent.
         on_subject: The share of it that lies over the main subject; None when nobody can tell the two apart.
+        line: Where its lettering is, which may lie aslant.
     """
 
     kind: FindingKind
@@ -43,6 +49,7 @@ class PhotoFinding:
     sure: float
     is_solid: bool
     on_subject: float | None
+    line: Corners = ()
 
     @property
     def elements(self) -> frozenset[int]:
@@ -55,12 +62,16 @@ class PhotoFinding:
 
     def is_asked_for(self, elements: Iterable[int], subject_elements: Iterable[int]) -> bool:
         """Whether a job that takes these off outside and on the main subject is to take it off; yes in doubt."""
-        asked = set[int]()
-        if self.on_subject is None or self.on_subject < _MOST_SUBJECT:
-            asked |= set(elements)
-        if self.on_subject is None or self.on_subject > _SOME_SUBJECT:
-            asked |= set(subject_elements)
-        return bool(asked & self.elements)
+        return any(asked & self.elements for asked in self._asked_of(elements, subject_elements))
+
+    def is_surely_asked_for(self, elements: Iterable[int], subject_elements: Iterable[int]) -> bool:
+        """Whether it is to go, whichever it is of what it may be called, and wherever it is of where it may be."""
+        return all(asked >= _SURELY[self.kind] for asked in self._asked_of(elements, subject_elements))
+
+    def _asked_of(self, elements: Iterable[int], subject_elements: Iterable[int]) -> list[frozenset[int]]:
+        outside = self.on_subject is None or self.on_subject < _MOST_SUBJECT
+        inside = self.on_subject is None or self.on_subject > _SOME_SUBJECT
+        return [frozenset(elements)] * outside + [frozenset(subject_elements)] * inside
 
 
 def asked_for(
@@ -91,6 +102,7 @@ def as_rows(findings: Iterable[PhotoFinding]) -> list[dict[str, Any]]:
             "sure": round(each.sure, 3),
             "solid": each.is_solid,
             "on_subject": None if each.on_subject is None else round(each.on_subject, 2),
+            "line": [round(value, 4) for value in each.line],
         }
         for each in findings
     ]
@@ -99,7 +111,9 @@ def as_rows(findings: Iterable[PhotoFinding]) -> list[dict[str, Any]]:
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> list[PhotoFinding]:
     """Return what `as_rows` kept."""
     return [
-        PhotoFinding(FindingKind(row["kind"]), _box(row["box"]), row["sure"], row["solid"], row["on_subject"])
+        PhotoFinding(
+            FindingKind(row["kind"]), _box(row["box"]), row["sure"], row["solid"], row["on_subject"], tuple(row["line"])
+        )
         for row in rows
     ]
 

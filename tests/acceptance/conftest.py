@@ -64,6 +64,7 @@ def environment(sandbox: SandboxServer, tmp_path: Path, servers: Servers) -> dic
         "WEB_PORT": str(free_port()),
         "FLOWER_PORT": str(free_port()),
         "HOLD_UNCHANGED_BELOW": "0",  # the sandbox echoes
+        "PROOF": "off",  # these photos are gradients
     }
 
 

@@ -186,6 +186,7 @@ class Fleet:
             "LEASE_SECONDS": "30",
             "RETRY_BASE_SECONDS": "0.2",
             "HOLD_UNCHANGED_BELOW": "0",  # the sandbox echoes
+            "PROOF": "off",  # these photos are gradients
             **self._settings,
             **extra,
         }

@@ -1,5 +1,6 @@
 """The console's pages over HTTP: who may see and do what, and what they hold."""
 
+import hashlib
 import json
 import re
 import threading
@@ -20,8 +21,9 @@ from console.pages import passwords
 from console.pages.passwords import hash_password
 from console.pages.signing_in import local
 from core.settings import Settings
-from db import artifacts, audit, batches, circuits, processes, tallies, users
+from db import artifacts, audit, batches, circuits, looks, processes, tallies, users
 from db.users import Role
+from photos.findings import VERSION, FindingKind, PhotoFinding, as_rows
 from tests.console.conftest import AppOf, MakeWeb, Web
 from tests.db.reading import rows_read
 from tests.db.rows import OUTPUT, keep_output, make_batch, put
@@ -691,6 +693,28 @@ def test_a_photo_that_still_runs_is_not_done_again(web: Web, admin: Person) -> N
     make_batch(web.engine, 1)
     admin.post("/jobs/1/redo", 409, mask="box 1,1,5,5")
     admin.get("/jobs/1/redo", 409)
+
+
+def test_what_was_found_left_and_damaged_is_drawn_over_the_photo(web: Web, admin: Person) -> None:
+    admin.post(admin.post("/batches/new", files=[("files", ("a.jpg", PHOTO))], element=["3"]).headers["location"])
+    end_jobs(web.engine, "held", "damaged", output=saved(drawn(text="X" * 5)))
+    assert "data-layer" not in admin.get("/jobs/1")
+    found = [
+        PhotoFinding(FindingKind.TEXT, (0.1, 0.2, 0.3, 0.05), 0.9, is_solid=True, on_subject=0.0),
+        PhotoFinding(FindingKind.TEXT, (0.1, 0.2, 0.3, 0.05), 0.2, is_solid=True, on_subject=0.0),
+    ]
+    sha256 = hashlib.sha256(PHOTO).hexdigest()
+    with web.engine.begin() as connection:
+        looks.keep(connection, sha256, VERSION, as_rows(found))
+        connection.execute(
+            text("UPDATE jobs SET source_sha256 = :sha256, proof = CAST(:proof AS jsonb)"),
+            {"sha256": sha256, "proof": json.dumps({"left": [], "damaged": [[0.5, 0.5, 0.1, 0.1], [0, 0, 1, 1]]})},
+        )
+    for page in (admin.get("/jobs/1"), admin.get("/review")):
+        assert re.findall(r'data-show="(\w+)"', page) == ["found", "damaged"]
+        assert re.findall(r"data-layer=\"(\w+)\"", page) == ["found", "damaged"]
+        assert '<rect x="100.0" y="200.0" width="300.0" height="50.0"/>' in page
+        assert page.count("<rect x=") == 3
 
 
 def test_pictures(web: Web, admin: Person) -> None:

@@ -114,6 +114,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     settings = {
         **SECRETS,
         "REMOVAL_PRICE": PRICE,
+        "PROOF": "off",  # nothing is on these photos
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "WEB_PORT": str(ports["pages"]),

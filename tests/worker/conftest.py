@@ -41,6 +41,7 @@ from worker.leases import LeaseKeeper
 from worker.lookers import Lookers
 from worker.pipeline import Pipeline
 from worker.policy import RetryRules
+from worker.prover import Prover
 from worker.screener import Screener
 from worker.writes import Writes
 
@@ -153,6 +154,7 @@ def make_bench(
         connections: Connections | None = None,
         look: Callable[[bytes], list[PhotoFinding]] | None = None,
         look_places: int = 8,
+        proves: bool = False,
         **more: Any,
     ) -> Bench:
         redis = Redis.from_url(valkey.url)
@@ -163,6 +165,8 @@ def make_bench(
         lines = connections or Connections(engine, engine, engine)
         leases = LeaseKeeper(lines.leases, 30)
         writes = Writes(lines, worker="w", lease_seconds=30, account="test", price=Decimal(0))
+        lookers = None if look is None else Lookers(look, threads=2, places=look_places)
+        screener = Screener(lines.work, lookers, sure_from=SURE_FROM, stopping=stopping.is_set)
         tools = Equipment(
             engine=lines.work,
             writes=writes,
@@ -181,12 +185,8 @@ def make_bench(
             rules=RetryRules(max_attempts, 0.01, 0.02, on_maybe_billed),
             provider=provider,
             kind_of=client.provider.kind_of,
-            screener=Screener(
-                lines.work,
-                None if look is None else Lookers(look, threads=2, places=look_places),
-                sure_from=SURE_FROM,
-                stopping=stopping.is_set,
-            ),
+            screener=screener,
+            prover=Prover(screener, lookers, sure_from=SURE_FROM) if proves else None,
             worker="w",
             lease_seconds=30,
             stopping=stopping,
