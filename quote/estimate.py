@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
 
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from core.content import content_key
 from core.errors import SourceError, UsageError
 from core.settings import Settings
+from core.states import Screen
 from db import batches, history
 from db.history import CleanedUrl, Known
 from db.session import transact
@@ -21,7 +21,8 @@ from producer.catalogue import faults
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
 from quote.inspection import Looker, PhotoWish, Seen
-from quote.pace import seconds_for
+from quote.offer import Quote
+from quote.sample import Sample
 
 NO_PHOTOS: Mapping[str, bytes] = {}
 PAGE = 100
@@ -30,74 +31,6 @@ AT_ONCE = 4
 """Files that are read at the same time, at most."""
 
 _KEPT_BYTES = 16
-
-
-@dataclass(slots=True)
-class Refusal:
-    """Photos that would not be called for the same reason: how many, and one of them."""
-
-    count: int
-    example: str
-    message: str
-
-
-@dataclass(slots=True)
-class Quote:
-    """What a batch would come to: `photos` are `duplicates`, `refused`, `cleaned` and `to_call` together.
-
-    Args:
-        photos: All that the source names.
-        duplicates: Photos that come again in the same source.
-        cleaned: Cleaned before, not paid again.
-        cleaned_urls: How many of those are URLs, unless there is another photo behind them now.
-        to_call: Calls that would be made, if each photo takes one.
-        urls: How many of those are URLs, which were not fetched.
-        refusals: Why photos would not be called, by code.
-        fitted: Photos outside the API's bounds that would be made to fit.
-        steps: How, and how many of each.
-        price: Of one call.
-        currency: Of the price.
-        rate: Calls per second.
-        within_budget: Calls that the batch's limits allow; None without limits.
-    """
-
-    price: Decimal
-    currency: str
-    rate: float
-    photos: int = 0
-    duplicates: int = 0
-    cleaned: int = 0
-    cleaned_urls: int = 0
-    to_call: int = 0
-    urls: int = 0
-    fitted: int = 0
-    refusals: dict[str, Refusal] = field(default_factory=dict)
-    steps: Counter[str] = field(default_factory=Counter)
-    within_budget: int | None = None
-
-    @property
-    def refused(self) -> int:
-        """Photos that would not be called because they cannot be used, or were refused or held before."""
-        return sum(refusal.count for refusal in self.refusals.values())
-
-    @property
-    def unique(self) -> int:
-        """Different photos that can be used."""
-        return self.cleaned + self.to_call
-
-    @property
-    def cost(self) -> Decimal:
-        """Of all calls."""
-        return self.price * self.to_call
-
-    @property
-    def seconds(self) -> int:
-        """How long the calls take at this rate, rounded up."""
-        return seconds_for(self.to_call, self.rate)
-
-    def refuse(self, code: str, name: str, message: str) -> None:
-        """Count a photo that would not be called."""
-        self.refusals.setdefault(code, Refusal(0, name, message)).count += 1
 
 
 def make_quote(
@@ -144,6 +77,8 @@ def make_quote(
             tell(quote.photos)
     if not quote.photos:
         raise UsageError("No photo found. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
+    if options.screen is not Screen.OFF:
+        counting.sample.look(quote, photos, sure_from=settings.screen_sure_from)
     quote.within_budget = _within_budget(options, batch, settings.removal_price)
     return quote
 
@@ -167,6 +102,7 @@ class _Counting:
         self._looker = looker
         self._provider = provider
         self._photos = photos
+        self.sample = Sample()
         self._items: set[bytes] = set()
         self._contents: set[bytes] = set()
 
@@ -238,6 +174,7 @@ class _Counting:
                 self._count_known(wish, known[found.key])
                 continue
             self._quote.to_call += 1
+            self.sample.offer(wish)
             self._quote.fitted += bool(found.steps)
             self._quote.steps.update(found.steps)
 

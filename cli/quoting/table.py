@@ -31,6 +31,8 @@ def as_json(quote: Quote) -> str:
             "rate": quote.rate,
             "seconds": quote.seconds,
             "within_budget": quote.within_budget,
+            "looked": quote.looked,
+            "bare": quote.bare,
             "fitted": quote.fitted,
             "fitting": dict(quote.steps),
         }
@@ -47,6 +49,7 @@ def as_table(quote: Quote, settings: Settings) -> str:
         ("unique", quote.unique, ""),
         ("  already cleaned", quote.cleaned, _about_cleaned(quote)),
         ("  to be called", quote.to_call, _about_calls(quote)),
+        ("    nothing on them", quote.bare, _about_bare(quote)),
         ("    to be fitted", quote.fitted, "made to fit the API's bounds, and put back after"),
         *((f"      {step}", count, "") for step, count in quote.steps.most_common()),
     ]
@@ -69,6 +72,12 @@ def _about_cleaned(quote: Quote) -> str:
     if not quote.cleaned_urls:
         return "not paid again"
     return f"not paid again; {quote.cleaned_urls:,} by their URLs, if the photos there are still the same"
+
+
+def _about_bare(quote: Quote) -> str:
+    saved = quote.bare_share * quote.to_call
+    money = f", {saved * float(quote.price):.2f} {quote.currency}" if quote.price else ""
+    return f"of {quote.looked:,} looked at; --screen skip saves about {saved:,.0f} calls{money}"
 
 
 def _about_calls(quote: Quote) -> str:

@@ -19,7 +19,7 @@ from cli.running.wait import wait_for_end
 from cli.speech import say
 from core.errors import AccountRefused, BudgetReached, UsageError
 from core.settings import Settings
-from db import batches, budgets, canaries, circuits, costs, failures, tallies
+from db import batches, budgets, canaries, circuits, costs, failures, looks, tallies
 from db.budgets import tariff_of
 from db.costs import Spent
 from db.migrate import upgrade
@@ -138,6 +138,7 @@ def clean(
                 out=out,
                 report=report,
                 failures=failed,
+                screened=transact(engine, lambda connection: looks.count(connection, intake.batch_id)),
                 stopped=stopped,
             )
             end(summary, stack)

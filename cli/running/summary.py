@@ -7,7 +7,9 @@ from pathlib import Path
 from cli.speech import say
 from core.errors import CleanplateError
 from core.money import money
+from core.states import NOTHING_TO_REMOVE
 from db.costs import Spent
+from db.looks import Screened
 from db.tallies import BatchCounts
 
 EXIT_CLEAN, EXIT_INCOMPLETE = 0, 1
@@ -25,6 +27,7 @@ class RunSummary:
     out: Path
     report: Path
     failures: list[tuple[str, int, str]]
+    screened: Screened
     stopped: CleanplateError | KeyboardInterrupt | None = None
 
     @property
@@ -39,6 +42,7 @@ class RunSummary:
         picked = {name: counts[name] for name in order}
         picked["pending"] = self.counts.unsettled
         calls = {name: counts[name] for name in ("calls", "throttled", "retries", "maybe_billed")}
+        calls |= {"bare": self.screened.bare, "skipped": self.screened.skipped}
         cost = {"paid": self.spent.paid, "cost": float(self.spent.cost), "currency": self.currency}
         tail = {"seconds": round(self.seconds, 3), "out": str(self.out), "report": str(self.report)}
         return json.dumps({"batch": self.batch, **picked, **calls, **cost, **tail})
@@ -52,6 +56,14 @@ class RunSummary:
         counts = self.counts
         reused = f" ({counts.reused} of them cleaned before, not paid again)" if counts.reused else ""
         say(f"{counts.succeeded} of {counts.total} photos are clean{reused}.", err=True)
+        if self.screened.skipped:
+            say(
+                f"{self.screened.skipped} of them had nothing to take off and were not called for; `{command} requeue "
+                f"{self.batch} --code {NOTHING_TO_REMOVE}` calls for them after all.",
+                err=True,
+            )
+        elif self.screened.bare:
+            say(f"{self.screened.bare} of them had nothing to take off; --screen skip saves the calls.", err=True)
         for code, count, message in self.failures:
             say(f"  {count} × {code}: {message[:160]}", err=True)
         spent = f"{counts.calls} calls, {counts.retries} retries, {counts.throttled} throttled"

@@ -155,7 +155,19 @@ def _quote(
             photos=photos,
         )
         guessed = "" if kind == PHOTOS else tell_guess(_written(files[0], folder), options.reading)
-    names = ("photos", "duplicates", "cleaned", "cleaned_urls", "to_call", "urls", "fitted", "refused", "rate")
+    names = (
+        "photos",
+        "duplicates",
+        "cleaned",
+        "cleaned_urls",
+        "to_call",
+        "urls",
+        "fitted",
+        "refused",
+        "rate",
+        "looked",
+        "bare",
+    )
     return {
         **{each: getattr(found, each) for each in names},
         "guessed": guessed,

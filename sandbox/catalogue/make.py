@@ -50,7 +50,7 @@ class Sample:
     height: int
 
 
-def make_catalogue(directory: Path, *, count: int = 24, seed: int = 7) -> list[Sample]:
+def make_catalogue(directory: Path, *, count: int = 24, seed: int = 7, bare_every: int = 0) -> list[Sample]:
     """Writes photos, plates and `manifest.jsonl` into a directory.
 
     Equal arguments give equal files.
@@ -59,24 +59,27 @@ def make_catalogue(directory: Path, *, count: int = 24, seed: int = 7) -> list[S
         directory: made when it is missing; files of an earlier catalogue are written over.
         count: how many photos.
         seed: chooses colours, scenes, places and lettering.
+        bare_every: each so many photos one has nothing on it; 0 for none.
     """
     for name in ("photos", "plates"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(THREADS) as pool:
-        samples = list(pool.map(lambda index: _make(directory, index, seed), range(count)))
+        samples = list(pool.map(lambda index: _make(directory, index, seed, bare_every), range(count)))
     lines = (json.dumps(asdict(sample)) for sample in samples)
     (directory / "manifest.jsonl").write_text("".join(line + "\n" for line in lines))
     return samples
 
 
-def _make(directory: Path, index: int, seed: int) -> Sample:
+def _make(directory: Path, index: int, seed: int, bare_every: int) -> Sample:
     rng = np.random.default_rng([seed, index])
     name = list(PRODUCTS)[index % len(PRODUCTS)]
     draw, hues, scenes = PRODUCTS[name]
     round_number = index // len(PRODUCTS)
     width, height = SIZES[(index * 3 + round_number) % len(SIZES)]
     plate = _plate(draw, hues[round_number % 3], scenes[round_number % 3], (width, height), rng)
-    elements = MIXES[(index + 3 * round_number) % len(MIXES)]
+    elements: tuple[int, ...] = MIXES[(index + 3 * round_number) % len(MIXES)]
+    if bare_every and index % bare_every == bare_every - 1:
+        elements = ()
     photo = add_overlays(plate, frozenset(elements), rng)
     sku = f"{name.upper()}{100 + round_number}"
     suffix = "png" if index % 8 == 5 else "jpg"
