@@ -39,7 +39,7 @@ MOST_LOOKED_AT = 10_000
 
 _IS_CALLED = (
     # What is paid for and was not fetched needs no call, nor does what was cleaned elsewhere since.
-    "(j.code IS NULL OR j.code <> ALL(:never)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "
+    "(j.code IS NULL OR j.code <> ALL(:never)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "  # noqa: S608
     "OR j.content_key IS NULL OR (SELECT t.id FROM jobs AS t WHERE t.content_key = j.content_key "
     # One that was skipped as it is has no output to take over for one that is to be called for after all.
     f"AND t.state = 'succeeded' AND t.id <> j.id AND (j.state <> 'succeeded' OR t.code <> '{NOTHING_TO_REMOVE}') "

@@ -10,7 +10,14 @@ from PIL import Image, ImageOps
 
 CELL = 300
 GAP = 10
-SHOWN = ("BAG101-17.jpg", "BOX101-15.jpg", "LAMP100-6.png", "SHIRT101-20.jpg", "VASE101-22.png", "WATCH100-9.jpg")
+SHOWN = (
+    "BAG101-17.jpg",
+    "BOX101-15.jpg",
+    "CHAIR101-19.jpg",
+    "SHOE100-4.jpg",
+    "VASE100-10.jpg",
+    "CUSHION101-23.jpg",
+)
 
 
 def draw(demo: Path, target: Path) -> None:

@@ -42,9 +42,13 @@ class Screener:
         self._lookers = lookers
         self._sure_from = sure_from
         self._stopping = stopping
+        self._has_told = False
 
     def wants(self, job: ClaimedJob) -> bool:
         """Whether a job's photo is looked at before it is called for; what is below a mask goes whatever it is."""
+        if self._lookers is None and job.screen != Screen.OFF and not self._has_told:
+            self._has_told = True
+            log.warning("photos are to be screened, and are all called for: the extra look is not installed here")
         return self._lookers is not None and job.screen != Screen.OFF and job.mask is None and job.output_url is None
 
     @contextmanager

@@ -10,8 +10,10 @@ from cli.options import asking_options, batch_options, json_option, read_batch_o
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import clean, keep_originals, recall
 from cli.speech import say
-from core.errors import AccountRefused
+from core.errors import AccountRefused, UsageError
 from core.settings import load_settings
+from core.states import Screen
+from photos.findings import can_look
 
 
 @click.command()
@@ -27,6 +29,10 @@ def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_ove
     """
     settings = load_settings()
     options = read_batch_options(settings, **typed)
+    if options.screen is not Screen.OFF and not can_look():
+        raise UsageError(
+            "--screen (SCREEN) looks at photos here, which needs an extra: pip install 'cleanplate[look]'."
+        )
     if dry_run:
         tell_quote(settings, source, None if out is None else out.resolve(), options, json=as_json)
         return 0
