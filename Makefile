@@ -50,7 +50,7 @@ lock: ## Pin every dependency with its hashes anew (needs uv)
 	uv pip compile -q --upgrade pyproject.toml $(LOCK_OPTIONS) -o requirements/runtime.txt
 	uv pip compile -q pyproject.toml --extra sandbox -c requirements/runtime.txt $(LOCK_OPTIONS) -o requirements/demo.txt
 	uv pip compile -q pyproject.toml --all-extras -c requirements/demo.txt $(LOCK_OPTIONS) -o requirements/dev.txt
-	uv pip compile -q pyproject.toml --extra alibabacloud --extra parquet --extra s3 --extra tracing \
+	uv pip compile -q pyproject.toml --extra alibabacloud --extra look --extra parquet --extra s3 --extra tracing \
 		-c requirements/dev.txt $(LOCK_OPTIONS) -o requirements/image.txt
 	uv pip compile -q --upgrade requirements/peers.in $(LOCK_OPTIONS) -o requirements/peers.txt
 	echo "podman-compose>=1.6" | uv --no-config pip compile -q --upgrade - $(LOCK_OPTIONS) -o requirements/compose.txt

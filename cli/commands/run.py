@@ -30,9 +30,7 @@ def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_ove
     settings = load_settings()
     options = read_batch_options(settings, **typed)
     if options.screen is not Screen.OFF and not can_look():
-        raise UsageError(
-            "--screen (SCREEN) looks at photos here, which needs an extra: pip install 'cleanplate[look]'."
-        )
+        raise UsageError("--screen (SCREEN) looks at photos, which needs an extra: pip install 'cleanplate[look]'.")
     if dry_run:
         tell_quote(settings, source, None if out is None else out.resolve(), options, json=as_json)
         return 0

@@ -13,6 +13,7 @@ _ALIKE = 16
 
 _LEAST_OF_LINE = 0.4
 _LARGEST_BLOCK = 0.3
+_TALLEST_BLOCK = 4.5
 _LEAST_FULL = 0.82
 _LEAST_SUBJECT = 0.02
 _SUBJECT_SIDE = 256
@@ -43,6 +44,9 @@ def find_block(picture: Picture, line: ReadLine) -> tuple[int, int, int, int] | 
     region = (labels == np.bincount(of_line).argmax()).astype(np.uint8)
     x, y, w, h = cv2.boundingRect(region)
     if w * h > _LARGEST_BLOCK * width * height or w < 0.8 * wide or h < 0.8 * tall:
+        return None
+    if min(w, h) > _TALLEST_BLOCK * min(line.sides[0], wide, tall):
+        # A product of one colour that a line stands on.
         return None
     if sum((x == 0, y == 0, x + w == width, y + h == height)) > 1:
         return None

@@ -100,7 +100,8 @@ def how_sure(line: ReadLine, shape: Sequence[int]) -> float:
 
 
 def _finding(picture: Picture, line: ReadLine, sure: float, subject: Marked | None, *, is_again: bool) -> PhotoFinding:
-    block = find_block(picture, line)
+    # What lies over a photo again and again is a veil, and stands on what it lies over.
+    block = None if is_again else find_block(picture, line)
     left, top, wide, tall = block or cv2.boundingRect(line.corners.astype(np.int32))
     rows, columns = slice(max(0, top), top + tall), slice(max(0, left), left + wide)
     kind = FindingKind.BLOCK if block else FindingKind.MARK if is_again else FindingKind.TEXT

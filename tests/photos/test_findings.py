@@ -101,3 +101,20 @@ def test_kinds_and_places_are_told_apart_on_an_upright_photo(tmp_path: Path) -> 
     assert top < 0.1
     assert left + width == pytest.approx(0.955, abs=0.02)
     assert 0.05 < height < 0.15
+
+
+@needs_the_extra
+def test_a_product_of_one_colour_is_no_block_that_lettering_stands_on() -> None:
+    from photos.findings.grounds import find_block
+    from photos.findings.text_lines import ReadLine
+
+    def block_of(tall: int) -> tuple[int, int, int, int] | None:
+        picture = np.full((500, 500, 3), 240, np.uint8)
+        picture[100 : 100 + tall, 100:350] = (40, 40, 90)
+        # Letters, more or less.
+        picture[110:130:2, 130:230:6] = 255
+        corners = np.asarray([(125, 105), (235, 105), (235, 135), (125, 135)], np.float32)
+        return find_block(picture, ReadLine(corners, "SALE", 1.0))
+
+    assert block_of(60) == (100, 100, 250, 60)
+    assert block_of(240) is None
