@@ -60,6 +60,7 @@ def recall(settings: Settings, source: str, out: Path, options: BatchOptions) ->
         if engine is None or found is None:
             return None
         batch_id, total = found
+        screened = transact(engine, lambda connection: looks.count(connection, batch_id))
         report = write_reports(engine, batch_id, out, currency=settings.removal_currency)
     return RunSummary(
         batch=batch_id,
@@ -70,6 +71,7 @@ def recall(settings: Settings, source: str, out: Path, options: BatchOptions) ->
         out=out,
         report=report,
         failures=[],
+        screened=screened,
     )
 
 

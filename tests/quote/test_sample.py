@@ -31,7 +31,7 @@ def test_some_of_the_photos_are_looked_at_when_a_screen_is_asked_for(tmp_path: P
     without, screened = quoted(BatchOptions()), quoted(BatchOptions(screen=Screen.REPORT))
     assert (without.looked, without.bare) == (0, 0)
     assert (screened.to_call, screened.looked, screened.bare) == (4, 4, 1)
-    assert "of 4 looked at; --screen skip saves about 1 calls, 0.02 USD" in as_table(screened)
+    assert "of 4 looked at; --screen skip saves about 1 calls, 0.02 USD" in as_table(screened, SETTINGS)
 
 
 def test_a_sample_is_as_large_as_it_may_be_and_leaves_masks_out() -> None:
