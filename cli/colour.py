@@ -4,7 +4,7 @@ import os
 
 import click
 
-from actions.standing import Level, Standing
+from actions.status import Level, Standing
 from cli.speech import say
 
 _LEVELS = {Level.HEALTHY: "green", Level.SLOW: "yellow", Level.STOPPED: "red", Level.TROUBLE: "red"}

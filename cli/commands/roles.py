@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from actions.standing import Level, find_standing
+from actions.status import Level, find_standing
 from cli.colour import say_standing
 from cli.database import open_database
 from cli.flower.address import with_flower

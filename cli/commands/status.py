@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from actions.budgets import describe_budget
 from actions.samples import describe_sign_off
-from actions.standing import find_standing
+from actions.status import find_standing
 from cli.colour import paint, say_standing
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from actions.standing import Level, find_standing
+from actions.status import Level, find_standing
 from cli.running.checks import ping_redis
 from cli.running.circuit import describe_circuit
 from cli.running.probe import probe_api

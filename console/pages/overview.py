@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 
-from actions.standing import Seen, Standing, judge, of_database
+from actions.status import Signs, Standing, judge, of_database
 from console.pages import chart
 from console.pages.chart import Chart
 from console.pages.rendering import Pages
@@ -144,7 +144,9 @@ class Glances:
             paused_photos=sum(counted[row.id].counts.unsettled for row in paused),
             newest=[(row, counted[row.id]) for row in newest],
             processes=alive,
-            standing=judge(Seen(lanes, circuit, limiter, redis_fails, alive, overview.count_paused(connection), quota)),
+            standing=judge(
+                Signs(lanes, circuit, limiter, redis_fails, alive, overview.count_paused(connection), quota)
+            ),
             charts={
                 name: chart.draw(points, step_seconds=SPANS[name][1], quota=quota) for name, points in histories.items()
             },

@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from actions.standing import Standing
+from actions.status import Standing
 from console.pages.visitor import Visitor
 from core.money import PLACES, describe_calls, money, price_of
 from core.settings import Settings

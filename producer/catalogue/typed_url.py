@@ -9,6 +9,7 @@ _USUAL = re.compile(r"https?://[A-Za-z0-9.-]+(/[!#-;=?-_a-z|~]*)?")
 _QUOTED = re.compile(r"[\"'<\u201c\u2018\u201e](.*)[\"'>\u201d\u2019\u201c][,;]?")
 _NO_SCHEME = re.compile(r"www\.[^\s/.]+\.[^\s/]+/")
 _BEGINS = re.compile(r"(?:^|(?<=[\s\"';|]))(?=https?://)", re.IGNORECASE)
+_BREAKS = re.compile(r"[\t\r\n]")
 _BETWEEN = " \t,;|\"'"
 _AS_THEY_ARE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>`')
 
@@ -21,7 +22,7 @@ def read_url(typed: str) -> str | None:
     """
     if _USUAL.fullmatch(typed):
         return typed
-    told = re.sub(r"[\t\r\n]", "", _bare(typed))
+    told = _BREAKS.sub("", _bare(typed))
     if told.startswith("//"):
         told = f"https:{told}"
     elif _NO_SCHEME.match(told):

@@ -62,7 +62,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Signs:
     """What it is judged by.
 
     Args:
@@ -112,7 +112,7 @@ def find_standing(connection: Connection, settings: Settings) -> Standing:
     except LimiterUnavailable:
         redis_fails = True
     return judge(
-        Seen(
+        Signs(
             overview.look_at_lanes(connection),
             circuits.find_open(connection, settings.account),
             limiter,
@@ -124,20 +124,20 @@ def find_standing(connection: Connection, settings: Settings) -> Standing:
     )
 
 
-def judge(seen: Seen) -> Standing:
+def judge(signs: Signs) -> Standing:
     """Return how the whole stands: the first of these that is the case, the gravest first."""
-    if seen.redis_fails:
+    if signs.redis_fails:
         return Standing(
             Level.TROUBLE,
             "Redis does not answer, so no call is made; photos wait in PostgreSQL.",
             advice="Start it; all goes on by itself.",
         )
-    if seen.circuit is not None:
-        return _of_circuit(seen.circuit)
-    if seen.waiting:
-        return _of_silence(seen) or _of_pace(seen)
-    if seen.paused:
-        return _of_pauses(seen.paused)
+    if signs.circuit is not None:
+        return _of_circuit(signs.circuit)
+    if signs.waiting:
+        return _of_silence(signs) or _of_pace(signs)
+    if signs.paused:
+        return _of_pauses(signs.paused)
     return Standing(Level.HEALTHY, "nothing waits.")
 
 
@@ -163,38 +163,38 @@ def _of_circuit(circuit: OpenCircuit) -> Standing:
     )
 
 
-def _of_silence(seen: Seen) -> Standing | None:
-    alive = {process.role for process in seen.processes if process.is_alive}
+def _of_silence(signs: Signs) -> Standing | None:
+    alive = {process.role for process in signs.processes if process.is_alive}
     for role in ("dispatcher", "worker"):
         if role not in alive:
-            last = max((each.seen_at for each in seen.processes if each.role == role), default=None)
+            last = max((each.seen_at for each in signs.processes if each.role == role), default=None)
             return Standing(
                 Level.STOPPED,
-                f"no {role} is running, so {_photos(seen.waiting)}.",
+                f"no {role} is running, so {_photos(signs.waiting)}.",
                 last,
                 f"Start one: `cleanplate {role}`, or `cleanplate up` for all.",
             )
     return None
 
 
-def _of_pace(seen: Seen) -> Standing:
-    limiter = seen.limiter
+def _of_pace(signs: Signs) -> Standing:
+    limiter = signs.limiter
     if limiter is not None and limiter.closed_for_seconds > 1:
         return Standing(Level.SLOW, f"the API throttled us; everybody waits {limiter.closed_for_seconds:.0f} s.")
-    if seen.running == 0 and seen.oldest_seconds > STUCK_SECONDS:
+    if signs.running == 0 and signs.oldest_seconds > STUCK_SECONDS:
         return Standing(
             Level.TROUBLE,
-            f"{_photos(seen.waiting)}, the oldest for {seen.oldest_seconds / 60:.0f} min, and nobody calls for any.",
+            f"{_photos(signs.waiting)}, the oldest for {signs.oldest_seconds / 60:.0f} min, and nobody calls for any.",
             advice="The logs of dispatcher and worker say why.",
         )
-    if limiter is not None and 0 < limiter.learned_rate < SLOW_SHARE * seen.rate:
+    if limiter is not None and 0 < limiter.learned_rate < SLOW_SHARE * signs.rate:
         return Standing(
             Level.SLOW,
-            f"the API takes {limiter.learned_rate:.3g} calls/s of the {seen.rate:g} that are configured; "
-            f"{_photos(seen.waiting)}.",
+            f"the API takes {limiter.learned_rate:.3g} calls/s of the {signs.rate:g} that are configured; "
+            f"{_photos(signs.waiting)}.",
             advice="It tries to go faster by itself; ask the provider for your quota.",
         )
-    return Standing(Level.HEALTHY, f"{_photos(seen.waiting)} or are being called for.")
+    return Standing(Level.HEALTHY, f"{_photos(signs.waiting)} or are being called for.")
 
 
 def _of_pauses(paused: Mapping[str, int]) -> Standing:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actions.standing import Level, Seen, judge
+from actions.status import Level, Signs, judge
 from core.states import Lane
 from db.circuits import OpenCircuit
 from db.overview import LaneView
@@ -17,14 +17,14 @@ NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 ALIVE = [Process(role, role, True, True, NOW, NOW) for role in ("dispatcher", "worker")]
 WORKS = LaneView(Lane.BULK, pending=90, queued=6, running=4, oldest_seconds=1.0)
 LIMITER = LimiterView(5.0, 5.0, 0.0, 0.0, 0, 10, 0, 0, 0.2)
-HEALTHY = Seen([WORKS], None, LIMITER, False, ALIVE, {}, 5.0)
+HEALTHY = Signs([WORKS], None, LIMITER, False, ALIVE, {}, 5.0)
 
 
 def circuit(reason: str) -> OpenCircuit:
     return OpenCircuit(reason, "801", "busy", NOW, NOW, NOW, 2, False)
 
 
-CASES: dict[str, tuple[Seen, Level, str]] = {
+CASES: dict[str, tuple[Signs, Level, str]] = {
     "work is done": (HEALTHY, Level.HEALTHY, "100 photos wait or are being called for."),
     "nothing to do": (replace(HEALTHY, lanes=[], processes=[]), Level.HEALTHY, "nothing waits."),
     "redis": (replace(HEALTHY, redis_fails=True), Level.TROUBLE, "Redis does not answer"),
@@ -58,8 +58,8 @@ CASES: dict[str, tuple[Seen, Level, str]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_how_it_stands(case: str) -> None:
-    seen, level, what = CASES[case]
-    found = judge(seen)
+    signs, level, what = CASES[case]
+    found = judge(signs)
     assert (found.level, what in found.what) == (level, True), found
     assert found.advice or found.level in {Level.HEALTHY, Level.SLOW}
 
