@@ -33,13 +33,20 @@ def read_url(typed: str) -> str | None:
     host, slash, path = rest.replace("\\", "/").partition("/")
     # A name in another script is a host's business; the client writes it as DNS wants it.
     url = f"{scheme}://{host}{slash}{quote(path, safe=_AS_THEY_ARE, errors='replace')}"
+    return url if is_url(url) and not any(each in "\"'<>" for each in host) else None
+
+
+def is_url(value: str) -> bool:
+    """Whether a value can be an http(s) URL as it stands."""
+    if _USUAL.fullmatch(value):
+        return True
     try:
-        parts = urlsplit(url)
-        is_usable = bool(parts.hostname) and not any(each.isspace() or each in "\"'<>" for each in host)
+        parts = urlsplit(value)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
         _ = parts.port
     except ValueError:
-        return None
-    return url if is_usable else None
+        return False
+    return is_usable and not any(character.isspace() for character in value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from core.errors import UsageError
 from producer.catalogue.faults import faulty
 from producer.catalogue.item import Item, name_from_url
 from producer.catalogue.lines import read_lines
-from producer.catalogue.typed_url import find_urls, read_url
+from producer.catalogue.typed_url import find_urls, is_url
 
 
 def read_url_list(path: Path, *, is_strict: bool = False) -> Iterator[Item]:
@@ -34,8 +34,8 @@ def read_url_list(path: Path, *, is_strict: bool = False) -> Iterator[Item]:
 
 
 def check_url(value: str, where: str) -> str:
-    """Return the URL, or raise UsageError when it is not one as it stands."""
-    if read_url(value) != value:
+    """Return the URL, or raise UsageError when it cannot be one as it stands."""
+    if not is_url(value):
         raise UsageError(_not_a_url(value, where))
     return value
 

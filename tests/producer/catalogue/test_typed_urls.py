@@ -2,7 +2,7 @@
 
 import pytest
 
-from producer.catalogue.typed_url import find_urls, read_url
+from producer.catalogue.typed_url import find_urls, is_url, read_url
 
 AS_MEANT = [
     ("https://shop.example/a.jpg", "https://shop.example/a.jpg"),
@@ -48,6 +48,12 @@ def test_a_url_is_read_as_a_browser_reads_it(written: str, meant: str) -> None:
 @pytest.mark.parametrize("written", NONE)
 def test_what_is_no_url_is_none(written: str) -> None:
     assert read_url(written) is None
+
+
+def test_what_programs_send_is_taken_as_it_stands_or_not_at_all() -> None:
+    assert is_url("https://shop.example/größe.jpg")
+    assert not is_url("https://shop.example/red shirt.jpg")
+    assert not is_url('"https://shop.example/a.jpg"')
 
 
 @pytest.mark.parametrize(("written", "meant"), AS_MEANT)
