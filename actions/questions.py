@@ -50,8 +50,8 @@ def ask_cancel(connection: Connection, batch_id: int, settings: Settings) -> Que
         return None
     tally = tallies.tally(connection, [batch_id])[batch_id]
     counts, waiting = tally.counts, _waiting(tally.counts)
-    saved = price_of(waiting, settings)
-    words = [f"Cancel batch {batch_id}?", f"{_photos(waiting)} will not be called{f', {saved}' if saved else ''}."]
+    saves = f", which saves up to {price_of(waiting, settings)}" if _cost(waiting, settings) else ""
+    words = [f"Cancel batch {batch_id}?", f"{_photos(waiting)} will not be called{saves}."]
     words += [f"{_photos(counts.running)} in a call now will finish."] if counts.running else []
     words += [what_stays(counts) + "."] if what_stays(counts) else []
     words += [f"Spent so far: {money(tally.cost, settings.removal_currency)}."] if tally.cost else []

@@ -75,11 +75,7 @@ def samples_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
             signing.sign_off(connection, visitor.user.name, sample_id, bad)
             if bad and sent.get("reject"):
                 selection.reject_all(connection, visitor.user.name, batch_id, bad, f"bad in sample {sample_id}")
-            return (
-                "Signed off."
-                if not bad
-                else f"Signed off; of the sample {len(bad):,} {'is' if len(bad) == 1 else 'are'} bad."
-            )
+            return "Signed off."
 
         return pages.go(f"/batches/{batch_id}", transact(engine, work))
 

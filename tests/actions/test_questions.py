@@ -61,7 +61,7 @@ def none_is_called(engine: Engine) -> None:
 
 
 CANCEL = (
-    "Cancel batch 1? 6 photos will not be called, 0.12 USD. 1 photo in a call now will finish. "
+    "Cancel batch 1? 6 photos will not be called, which saves up to 0.12 USD. 1 photo in a call now will finish. "
     "Kept: 2 clean and 1 held for review."
 )
 CANARY = (
