@@ -1,5 +1,6 @@
 """Which photos of a contact sheet a form, or an address, is about."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -51,13 +52,23 @@ def choose_place(
     key: Told = "",
     after: Annotated[int | None, Query(ge=0, le=MOST_ID)] = None,
     middle: Annotated[float, Query(ge=-100, le=100, allow_inf_nan=False)] = 0.0,
+    order: Told = "",
 ) -> PageEnd | None:
-    """Return where a page begins; None for the first."""
-    return None if after is None else PageEnd(key, after, middle)
+    """Return where a page begins; None for the first, and for an address that nobody was given."""
+    if after is None or (order not in {SheetOrder.NAME, SheetOrder.CAME} and not _is_finite(key)):
+        return None
+    return PageEnd(key, after, middle)
 
 
 ChosenSheet = Annotated[SheetFilter, Depends(choose_sheet)]
 ChosenPlace = Annotated[PageEnd | None, Depends(choose_place)]
+
+
+def _is_finite(key: str) -> bool:
+    try:
+        return math.isfinite(float(key))
+    except ValueError:
+        return False
 
 
 def filter_of(sent: FormData) -> SheetFilter:

@@ -70,6 +70,13 @@ def test_a_page_of_photos_leads_to_the_next(web: Web) -> None:
     assert set(shown(get(web, "/batches/1/sheet"))[:2]) == {9, 10}
 
 
+@pytest.mark.parametrize("key", ["x", "nan", "inf", "", "1e999"])
+def test_an_address_that_nobody_was_given_is_the_first_page(web: Web, key: str) -> None:
+    for order in ("doubt", "changed", "name", "came", "x"):
+        answer = web.client.get("/batches/1/sheet", params={"order": order, "key": key, "after": 3, "middle": 1})
+        assert answer.status_code == 200
+
+
 def test_what_is_ticked_is_decided_about_and_taken_back(web: Web) -> None:
     page = send(web, "/batches/1/sheet/reject", jobs="1,2,11", reason="smeared", show="clean", order="name")
     assert "Rejected: 2 photos. 1 stands so that this means nothing." in page
