@@ -9,7 +9,9 @@ CleanplateError
 ├── UnavailableError      a server we need does not answer; try again      (exit 5)
 │   ├── DatabaseDown
 │   │   └── DatabaseBusy  it answers, but took too long over a statement or a lock
-│   └── RedisDown
+│   ├── RedisDown
+│   ├── StoreUnavailable  the artifact store takes nothing at present
+│   └── DecodersUnavailable  pictures cannot be opened at present
 ├── AccountRefused        the removal API refused the account or signature (exit 7)
 ├── SourceError           one photo cannot be used as it is
 │   ├── SourceRefused     no repetition will help (not a photo, too small…)
@@ -61,6 +63,10 @@ class RedisDown(UnavailableError):
 
 class StoreUnavailable(UnavailableError):
     """The artifact store takes nothing at present (a full disk, a folder that is gone)."""
+
+
+class DecodersUnavailable(UnavailableError):
+    """No decoder can be started, or each is ended from outside; no photo is to blame."""
 
 
 class AccountRefused(CleanplateError):

@@ -12,7 +12,7 @@ from uuid import uuid4
 import structlog
 
 from core import counted, logs, tracing
-from core.errors import DatabaseDown, LeaseLost, SourceError, SourceUnreachable, StoreUnavailable
+from core.errors import DatabaseDown, DecodersUnavailable, LeaseLost, SourceError, SourceUnreachable, StoreUnavailable
 from core.states import AnswerClass, JobState, Screen
 from db import jobs
 from db.attempts import AttemptResult
@@ -42,6 +42,11 @@ TWIN_SNOOZE_SECONDS = 2.0
 NOT_CALLED_SNOOZE_SECONDS = 1.0
 OUTAGE_SNOOZE_SECONDS = 2.0
 CROWDED_SNOOZE_SECONDS = 3.0
+OUTAGE_CODES: dict[type[Exception], str] = {
+    StoreUnavailable: "store_unavailable",
+    DecodersUnavailable: "decoders_unavailable",
+    LimiterUnavailable: "limiter_unavailable",
+}
 
 
 class Pipeline:
@@ -124,9 +129,9 @@ class Pipeline:
                 if isinstance(error, NotKnown):
                     tools.caller.forget(job)
                 return ending
-            except (LimiterUnavailable, StoreUnavailable) as error:
+            except (LimiterUnavailable, StoreUnavailable, DecodersUnavailable) as error:
                 log.error("job %s waits: %s", job.id, error)  # noqa: TRY400 - the cause is in the message
-                code = "store_unavailable" if isinstance(error, StoreUnavailable) else "limiter_unavailable"
+                code = next(code for kind, code in OUTAGE_CODES.items() if isinstance(error, kind))
                 return tools.finisher.snooze(job, OUTAGE_SNOOZE_SECONDS, str(error), code=code)
             except SourceError as error:
                 return self._refuse(job, error)

@@ -6,10 +6,10 @@ from typing import Any
 from PIL import Image
 
 from core import errors
-from core.errors import OutputError, SourceRefused
+from core.errors import DecodersUnavailable, OutputError, SourceRefused, SourceUnreachable
 from photos.comparison import Comparison
 from photos.decoders.limits import MOST_PIXELS
-from photos.decoders.pool import Broken, decoders
+from photos.decoders.pool import Broken, Killed, decoders
 from photos.decoders.scan import Facts, scan
 from photos.fitting import Fitted, Restored
 from photos.fitting.restored import restored_undecoded
@@ -89,6 +89,10 @@ def _of_source(name: str, data: bytes, facts: Facts, *given: Any, **named: Any) 
             "undecodable",
             f"The photo breaks its decoder: {error}. Nothing was paid for it. Save it anew and hand it in again.",
         ) from error
+    except Killed as error:
+        raise SourceUnreachable(
+            "decoder_killed", "What decoded the photo was ended from outside, perhaps for want of memory."
+        ) from error
 
 
 def _of_output(name: str, facts: Facts, *given: Any, **named: Any) -> Any:
@@ -96,6 +100,10 @@ def _of_output(name: str, facts: Facts, *given: Any, **named: Any) -> Any:
         return _done(*decoders().run(name, *given, is_big=facts.is_big, **named))
     except Broken as error:
         raise OutputError("output_undecodable", f"The picture breaks its decoder: {error}.") from error
+    except Killed as error:
+        raise DecodersUnavailable(
+            "What decoded the picture was ended from outside, perhaps for want of memory; it is kept, and tried again."
+        ) from error
 
 
 def _done(how: str, found: Any) -> Any:

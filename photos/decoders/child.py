@@ -56,6 +56,7 @@ def main() -> None:
     Image.init()
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     itself = _data_bytes()
+    channel.send("ready")
     while True:
         try:
             name, memory_bytes, cpu_seconds, given, named = channel.receive()

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from core.errors import DecodersUnavailable
 from photos.decoders.limits import WORKER, Allowance, Cost
 from photos.decoders.wire import Channel, NoMessage, nameless
 
@@ -38,8 +39,17 @@ _WORDS = {
 }
 
 
+START_SECONDS = 60.0
+_PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR", "PATH", "LANG")
+"""What an interpreter may need to start at all."""
+
+
 class Broken(Exception):
     """A picture broke its decoder; the message says how."""
+
+
+class Killed(Exception):
+    """Decoders were ended from outside, one after the other."""
 
 
 class _Decoder:
@@ -59,18 +69,50 @@ class _Decoder:
                 stderr=subprocess.DEVNULL,
                 cwd="/",
                 # No secret that this process was told.
-                env={"PYTHONPATH": os.pathsep.join([ROOT, *filter(None, sys.path)]), **_ALLOCATION},
+                env={
+                    **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                    "PYTHONPATH": os.pathsep.join([ROOT, *filter(None, sys.path)]),
+                    **_ALLOCATION,
+                },
                 # Ctrl-C is for us, who let it end what it has begun.
                 start_new_session=True,
             )
+
+        self._is_ready = False
+        self.is_closed = False
+
+    def forget(self) -> None:
+        """Let go of it without ending it."""
+        self.is_closed = True
+        self._channel.close()
+        # It is no child of this process, which else would warn that it had left it running.
+        self._process.returncode = 0
+
+    def _wait_for_start(self) -> None:
+        if self._is_ready:
+            return
+        self._sock.settimeout(START_SECONDS)
+        try:
+            self._channel.receive()
+        except (NoMessage, TimeoutError) as error:
+            ended = self.close()
+            if ended == -signal.SIGKILL:
+                raise Killed from None
+            raise DecodersUnavailable(
+                f"No process can be started that opens pictures ({ended}): is there memory left, is this installation "
+                "whole? No photo was touched."
+            ) from error
+        self._is_ready = True
 
     def ask(self, cost: Cost, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
         """Return how a piece of work ended: what of, and what.
 
         Raises:
-            _Killed: It was ended from outside; this decoder is of no more use.
+            Killed: It was ended from outside; this decoder is of no more use.
             Broken: The picture ended it, or would have.
+            DecodersUnavailable: It never began.
         """
+        self._wait_for_start()
         self._sock.settimeout(cost.wall_seconds)
         try:
             self._channel.send((name, cost.memory_bytes, cost.cpu_seconds, given, named))
@@ -81,7 +123,7 @@ class _Decoder:
         except (NoMessage, OSError):
             ended = self.close()
             if ended == -signal.SIGKILL:
-                raise _Killed from None
+                raise Killed from None
             raise Broken(_WORDS["time"] if ended == -signal.SIGXCPU else f"its decoder ended ({ended})") from None
         if found[0] == "broken":
             self.close()
@@ -90,6 +132,9 @@ class _Decoder:
 
     def close(self) -> int:
         """End the process, if it has not ended, and return how it ended."""
+        if self.is_closed:
+            return self._process.wait()
+        self.is_closed = True
         self._channel.close()
         # It ends by itself when it is told nothing more; what is stuck does not.
         with suppress(subprocess.TimeoutExpired):
@@ -97,10 +142,6 @@ class _Decoder:
         self._process.kill()
         self._process.wait()
         return -signal.SIGALRM
-
-
-class _Killed(Exception):
-    """A decoder was ended from outside."""
 
 
 class Decoders:
@@ -113,6 +154,7 @@ class Decoders:
     def __init__(self, table: Allowance) -> None:
         self.table = table
         self._idle: list[_Decoder] = []
+        self._all: set[_Decoder] = set()
         self._free = table.turns
         self._is_big_free = True
         self._changed = threading.Condition()
@@ -121,7 +163,7 @@ class Decoders:
         """Start one, so that the first picture need not wait for it."""
         with self._changed:
             if not self._idle:
-                self._idle.append(_Decoder())
+                self._idle.append(self._start())
 
     def run(self, name: str, *given: Any, is_big: bool, **named: Any) -> tuple[str, Any]:
         """Have something done to a picture; return `done`, `source` or `output` and what came of it.
@@ -134,6 +176,8 @@ class Decoders:
 
         Raises:
             Broken: The picture broke its decoder.
+            Killed: Two decoders were ended from outside.
+            DecodersUnavailable: None can be started.
         """
         cost = self.table.big if is_big else self.table.ordinary
         with self._changed:
@@ -142,23 +186,31 @@ class Decoders:
         try:
             try:
                 return self._ask(cost, name, given, named)
-            except _Killed:
+            except Killed:
                 # By whoever runs the machine, or by the system for want of memory: perhaps another's fault.
-                try:
-                    return self._ask(cost, name, given, named)
-                except _Killed:
-                    raise Broken("its decoder was killed twice") from None
+                return self._ask(cost, name, given, named)
         finally:
             with self._changed:
                 self._take(is_big, -1)
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """End those that have nothing to do."""
+        """End all of them."""
         with self._changed:
-            idle, self._idle = self._idle, []
-        for each in idle:
+            every, self._all, self._idle = self._all, set(), []
+        for each in every:
             each.close()
+
+    def forget(self) -> None:
+        """Let go of all of them: they are those of a process that this one was forked from."""
+        for each in self._all:
+            each.forget()
+
+    def _start(self) -> _Decoder:
+        self._all = {each for each in self._all if not each.is_closed}
+        found = _Decoder()
+        self._all.add(found)
+        return found
 
     def _take(self, is_big: bool, turns: int) -> None:
         self._free -= turns
@@ -168,10 +220,10 @@ class Decoders:
     def _ask(self, cost: Cost, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
         with self._changed:
             decoder = self._idle.pop() if self._idle else None
-        decoder = decoder or _Decoder()
+            decoder = decoder or self._start()
         try:
             found = decoder.ask(cost, name, given, named)
-        except (Broken, _Killed):
+        except (Broken, Killed):
             # It starts while its predecessor's failure is told.
             self.warm()
             raise
@@ -217,6 +269,7 @@ def close() -> None:
 def _forget() -> None:
     """After a fork: the decoders are the parent's."""
     global _decoders
+    _decoders.forget()
     _decoders = Decoders(_decoders.table)
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,12 @@ import pytest
 from PIL import Image
 
 from bench.hostile.pictures import CHEAP, KINDS, jpeg
-from core.errors import CleanplateError, OutputError, SourceRefused
+from core.errors import CleanplateError, DecodersUnavailable, OutputError, SourceRefused, SourceUnreachable
 from photos import decoders, fitting
 from photos.comparison import compare
 from photos.decoders import limits
 from photos.decoders.limits import MB, Allowance, Cost
-from photos.decoders.pool import Broken, Decoders, _Decoder, _find
+from photos.decoders.pool import Broken, Decoders, Killed, _Decoder, _find
 from photos.decoders.scan import scan
 from photos.decoders.wire import NoMessage
 from photos.fitting import Fitted, Restored
@@ -119,6 +120,27 @@ def test_a_decoder_that_is_killed_is_replaced_and_its_photo_done_by_the_next(
     monkeypatch.setattr(_Decoder, "ask", ask)
     assert few.run("seen_size_of", jpeg(), is_big=False) == ("done", (640, 640))
     assert len(killed) == 1
+
+
+def test_what_cannot_be_started_is_no_photos_fault(few: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(DecodersUnavailable):
+        few.run("seen_size_of", jpeg(), is_big=False)
+    monkeypatch.undo()
+    assert few.run("seen_size_of", jpeg(), is_big=False)[0] == "done"
+
+
+def test_what_is_killed_again_and_again_is_tried_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(self: _Decoder, *_: Any) -> Any:
+        self.close()
+        raise Killed
+
+    monkeypatch.setattr(_Decoder, "ask", ask)
+    with pytest.raises(SourceUnreachable) as caught:
+        decoders.fit(jpeg())
+    assert caught.value.code == "decoder_killed"
+    with pytest.raises(DecodersUnavailable):
+        decoders.thumbnail(jpeg())
 
 
 def test_one_that_is_stuck_holds_up_no_other(few: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
