@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from core.states import Lane
 from photos.findings import PhotoFinding
 
-NICENESS = 5
+NICENESS = 2
 """A call's thread goes before one that looks, whenever both have something to do."""
 
 _LOOK_SECONDS = 0.5
