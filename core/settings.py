@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr = Field(SecretStr(""), description="Its secret; never shown")
     artifact_public_url: str = Field("", description="Where others fetch outputs: the web app's or the bucket's URL")
     artifact_url_secret: SecretStr = Field(SecretStr(""), description="Signs output URLs; unset: unguessable only")
+    shop_token_key: SecretStr = Field(SecretStr(""), description="Encrypts tokens of shops' APIs; never shown")
     web_host: str = Field("127.0.0.1", description="Where `cleanplate web` listens")
     web_port: int = Field(8080, ge=1, le=65_535, description="The port of `cleanplate web`")
     web_public_url: str = Field("", description="How others reach `cleanplate web`; empty: http://WEB_HOST:WEB_PORT")
@@ -196,7 +197,8 @@ def _explain(error: ValidationError) -> str:
     lines = []
     for issue in error.errors(include_input=True, include_url=False):
         name = str(issue["loc"][0]).upper() if issue["loc"] else "settings"
-        given = "" if "SECRET" in name or "AUTH" in name else f" (given: {str(issue['input'])[:80]!r})"
+        is_secret = any(part in name for part in ("SECRET", "AUTH", "TOKEN"))
+        given = "" if is_secret else f" (given: {str(issue['input'])[:80]!r})"
         lines.append(f"{name}: {issue['msg']}{given}")
     return "These settings cannot be used: " + "; ".join(lines)
 

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,7 +13,11 @@ from db.statements import text
 SECRETS_AT_ONCE = 2
 """While a secret is changed, the old one is still valid."""
 
-_COLUMNS = "id, slug, platform, shop, secrets, options"
+SHOP_COLUMNS = (
+    *("id", "slug", "platform", "shop", "secrets", "options"),
+    *("writeback", "sealed_token", "writing_paused", "api_calls", "api_points"),
+)
+_COLUMNS = ", ".join(SHOP_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,11 @@ class ShopConnection:
         shop: What people call it.
         secrets: Those that are valid, the newest first; never shown again.
         options: What holds for its photos.
+        writeback: Whether clean photos go back into it: `off`, `ask` (a person) or `auto`.
+        sealed_token: What its API is asked with, encrypted; never shown.
+        writing_paused: Why nothing is written into it for now; `hand` when a person said so.
+        api_calls: Requests to its API for that, so far.
+        api_points: What they cost in the platform's own measure.
     """
 
     id: int
@@ -35,16 +44,31 @@ class ShopConnection:
     shop: str
     secrets: list[str]
     options: dict[str, Any]
+    writeback: str = "off"
+    sealed_token: str | None = field(default=None, repr=False)
+    writing_paused: str | None = None
+    api_calls: int = 0
+    api_points: int = 0
 
     def __repr__(self) -> str:
         return f"ShopConnection(id={self.id}, platform={self.platform!r}, shop={self.shop!r})"
 
 
-def create(connection: Connection, *, platform: str, shop: str, secret: str, options: dict[str, Any]) -> ShopConnection:
+def create(
+    connection: Connection,
+    *,
+    platform: str,
+    shop: str,
+    secret: str,
+    options: dict[str, Any],
+    writeback: str = "off",
+    sealed_token: str | None = None,
+) -> ShopConnection:
     """Insert a connection and return it."""
     statement = text(
-        f"INSERT INTO connections (slug, platform, shop, secrets, options) "  # noqa: S608
-        f"VALUES (:slug, :platform, :shop, ARRAY[:secret], CAST(:options AS jsonb)) RETURNING {_COLUMNS}"
+        f"INSERT INTO connections (slug, platform, shop, secrets, options, writeback, sealed_token) "  # noqa: S608
+        f"VALUES (:slug, :platform, :shop, ARRAY[:secret], CAST(:options AS jsonb), :writeback, :token) "
+        f"RETURNING {_COLUMNS}"
     )
     values = {
         "slug": secrets.token_urlsafe(18),
@@ -52,6 +76,8 @@ def create(connection: Connection, *, platform: str, shop: str, secret: str, opt
         "shop": shop,
         "secret": secret,
         "options": json.dumps(options),
+        "writeback": writeback,
+        "token": sealed_token,
     }
     return ShopConnection(*connection.execute(statement, values).one())
 
@@ -60,6 +86,13 @@ def find(connection: Connection, slug: str) -> ShopConnection | None:
     """Return the open connection behind a URL, or None."""
     statement = text(f"SELECT {_COLUMNS} FROM connections WHERE slug = :slug AND closed_at IS NULL")  # noqa: S608
     row = connection.execute(statement, {"slug": slug}).one_or_none()
+    return ShopConnection(*row) if row else None
+
+
+def find_open(connection: Connection, connection_id: int) -> ShopConnection | None:
+    """Return an open connection by its number, or None."""
+    statement = text(f"SELECT {_COLUMNS} FROM connections WHERE id = :id AND closed_at IS NULL")  # noqa: S608
+    row = connection.execute(statement, {"id": connection_id}).one_or_none()
     return ShopConnection(*row) if row else None
 
 

@@ -77,12 +77,13 @@ def find_contents(connection: Connection, keys: list[str], only_batch: int | Non
 
 @dataclass(frozen=True, slots=True)
 class CleanedUrl:
-    """What was behind a URL when it was cleaned; fetched at `since` or later."""
+    """What was behind a URL when it was cleaned, fetched at `since` or later, and the newest job that did."""
 
     url: str
     sha256: str
     content_key: str
     since: datetime
+    job_id: int
 
 
 def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int | None) -> list[CleanedUrl]:
@@ -94,7 +95,8 @@ def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int |
         only_batch: As for `find_contents`.
     """
     statement = text(
-        "SELECT source_uri, source_sha256, content_key, max(coalesce(started_at, created_at)) FROM jobs "
+        "SELECT source_uri, source_sha256, content_key, max(coalesce(started_at, created_at)), max(id) "
+        "FROM jobs "
         "WHERE source_uri = ANY(:urls) "
         "AND state = 'succeeded' AND code <> 'nothing_to_remove' AND content_key IS NOT NULL "
         "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) GROUP BY source_uri, source_sha256, content_key"

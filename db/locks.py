@@ -40,6 +40,7 @@ class Space(IntEnum):
 ORDER: tuple[Space | str, ...] = (
     Space.REQUEST,
     "drafts",
+    "shop_products",
     "deliveries",
     "lookups",
     "seen_photos",
@@ -67,6 +68,7 @@ ORDER: tuple[Space | str, ...] = (
     "tokens",
     "connections",
     "processes",
+    "writebacks",
     "callbacks",
     "call_rates",
     "previews",

@@ -19,6 +19,7 @@ from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.fleet_metrics import FleetCollector
 from producer.publisher import Publisher
 from producer.webhooks.lookups import Asker
+from producer.writebacks.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
     name = f"{socket.gethostname()}-{os.getpid()}"
     beside = [
         threading.Thread(target=each.run, args=(stop,), name=type(each).__name__)
-        for each in (Courier(engine, settings), Asker(engine, settings))
+        for each in (Courier(engine, settings), Asker(engine, settings), Writer(engine, settings))
     ]
     for thread in beside:
         thread.start()

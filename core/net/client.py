@@ -19,10 +19,11 @@ class NoAnswer(CleanplateError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back."""
+    """What came back; names of headers in lower case."""
 
     status: int
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class CheckedClient:
@@ -86,7 +87,8 @@ class CheckedClient:
                         break
                     if len(found) > max_bytes:
                         raise NoAnswer(f"the answer is over {max_bytes} bytes")
-                return Reply(response.status, bytes(found))
+                named = {name.decode("latin-1").lower(): each.decode("latin-1") for name, each in response.headers}
+                return Reply(response.status, bytes(found), named)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         except (SourceError, httpcore.UnsupportedProtocol, ValueError) as error:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CheckConstraint,
     ForeignKey,
     Identity,
     Index,
@@ -19,7 +20,10 @@ from db.models.schema import NOW, Base
 
 
 class Connection(Base):
-    """A shop that sends webhooks, under a URL of its own."""
+    """A shop that sends webhooks, under a URL of its own, and into which clean photos may be put back.
+
+    `api_after` is when its API may be asked next: while somebody asks, and as its limits want it.
+    """
 
     __tablename__ = "connections"
 
@@ -31,6 +35,17 @@ class Connection(Base):
     options: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     closed_at: Mapped[datetime | None]
+    writeback: Mapped[str] = mapped_column(server_default="off")
+    sealed_token: Mapped[str | None]
+    writing_paused: Mapped[str | None]
+    api_after: Mapped[datetime] = mapped_column(server_default=NOW)
+    api_calls: Mapped[int] = mapped_column(server_default="0")
+    api_points: Mapped[int] = mapped_column(server_default="0")
+
+    __table_args__ = (
+        CheckConstraint("writeback IN ('off', 'ask', 'auto')", name="ck_connections_writeback"),
+        CheckConstraint("writeback = 'off' OR sealed_token IS NOT NULL", name="ck_connections_token"),
+    )
 
 
 class DeliveryRow(Base):
@@ -130,3 +145,63 @@ class CallbackRow(Base):
     ended_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_callbacks_due", "available_at", "id", postgresql_where=text("ended_at IS NULL")),)
+
+
+class WritebackRow(Base):
+    """A photo of a shop and the place it has there, to be replaced once it is clean."""
+
+    __tablename__ = "writebacks"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"))
+    job_id: Mapped[int]
+    key: Mapped[str]
+    product: Mapped[str]
+    media: Mapped[str]
+    photo_url: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="expected")
+    available_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    tries: Mapped[int] = mapped_column(server_default="0")
+    last_error: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    sent_sha256: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    original_sha256: Mapped[str | None] = mapped_column(ForeignKey("artifacts.sha256"))
+    artifact_sha256: Mapped[str | None]
+    written_key: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("connection_id", "key", "job_id"),
+        Index("ix_writebacks_job", "job_id"),
+        Index("ix_writebacks_state", "connection_id", "state", "id"),
+        Index(
+            "ix_writebacks_due",
+            "connection_id",
+            "available_at",
+            "id",
+            postgresql_where=text("state IN ('due', 'restoring')"),
+        ),
+        Index(
+            "ix_writebacks_written",
+            "connection_id",
+            "written_key",
+            postgresql_where=text("written_key IS NOT NULL"),
+        ),
+        CheckConstraint(
+            "state IN ('expected', 'clean', 'due', 'written', 'skipped', 'failed', 'restoring', 'restored')",
+            name="ck_writebacks_state",
+        ),
+    )
+
+
+class ShopProduct(Base):
+    """A product that is being written; what its shop tells of it meanwhile is counted, and looked at after."""
+
+    __tablename__ = "shop_products"
+
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"), primary_key=True)
+    product: Mapped[str] = mapped_column(primary_key=True)
+    writeback_id: Mapped[int]
+    heard: Mapped[int] = mapped_column(server_default="0")

@@ -46,11 +46,15 @@ class ShopPhoto:
         url: `https://…` or `s3://bucket/key`.
         version: What changes with the bytes behind the URL (an ETag, a time of change); empty when not told.
         sku: The shop's own number of the product, if told.
+        product: What the shop's API calls the product; empty where no photo can be put back.
+        media: What it calls the photo; empty when not told.
     """
 
     url: str
     version: str = ""
     sku: str | None = None
+    product: str = ""
+    media: str = ""
 
 
 @dataclass(frozen=True, slots=True)

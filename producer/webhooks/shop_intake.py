@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from core.content import content_key
 from core.settings import Settings
 from core.states import Lane, Screen
-from db import artifacts, batches, callbacks, connections, history, lookups, requeues
+from db import artifacts, batches, callbacks, connections, history, lookups, requeues, writebacks
 from db.connections import ShopConnection
+from db.history import CleanedUrl
 from db.statements import text
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.catalogue.shape import LONGEST_SKU
@@ -72,9 +73,10 @@ class Ours:
 def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *, body: bytes, ours: Ours) -> Taken:
     """Keep a webhook and make a job of each photo that is new.
 
-    A photo makes no job when it is one of our own outputs (its URL is ours, or its name still holds the output's hash
-    after the shop copied it), when this shop told of it before in the same version and its job was not cancelled since,
-    or when what its URL holds was cleaned for anybody before.
+    A photo makes no job when it is one of our own outputs (its URL is ours, its name still holds the output's hash
+    after the shop copied it, or it stands where we put it), when this shop told of it before in the same version and
+    its job was not cancelled since, or when what its URL holds was cleaned for anybody before. Of a product that is
+    being written the photos are looked at when that is over.
 
     Args:
         connection: An open transaction; the caller commits.
@@ -83,6 +85,8 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
         body: As it came.
         ours: What tells that a photo needs no work.
     """
+    products = sorted({storable(photo.product) for photo in delivery.photos if photo.product})
+    written = writebacks.hear(connection, shop.id, products) if products else set()
     delivery_id = connections.note_delivery(
         connection,
         shop.id,
@@ -94,7 +98,8 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
         return Taken(is_new=False)
     for product in delivery.products:
         lookups.note(connection, shop.id, product)
-    count, batch_id = take_photos(connection, shop, delivery.photos, ours=ours)
+    photos = [photo for photo in delivery.photos if storable(photo.product) not in written]
+    count, batch_id = take_photos(connection, shop, photos, ours=ours)
     if count:
         connections.note_jobs(connection, delivery_id, count)
     return Taken(is_new=True, jobs=count, batch_id=batch_id)
@@ -112,16 +117,33 @@ def take_photos(
         ours: What tells that a photo needs no work.
     """
     options = options_of(shop)
-    wanted = _without_clean(connection, _wanted(connection, shop, photos, ours), options, ours.provider)
-    if not wanted:
-        return 0, None
-    batch_id = find_batch(connection, shop, options)
+    news = _wanted(connection, shop, photos, ours)
+    clean = _find_clean(connection, news, options, ours.provider)
+    wanted = {key: photo for key, photo in news.items() if key not in clean}
+    batch_id = find_batch(connection, shop, options) if wanted else None
     count = 0
+    placed = [(news[key], job_id) for key, job_id in clean.items()]
     for key, photo in wanted.items():
+        assert batch_id is not None
         job_id, is_asked = _insert(connection, batch_id, photo, options)
         connections.note_job(connection, shop.id, key, job_id)
+        placed.append((photo, job_id))
         count += is_asked
+    _note_places(connection, shop, placed)
     return count, batch_id
+
+
+def _note_places(connection: Connection, shop: ShopConnection, placed: Iterable[tuple[ShopPhoto, int]]) -> None:
+    for photo, job_id in placed:
+        if photo.product:
+            writebacks.expect(
+                connection,
+                shop.id,
+                job_id,
+                product=storable(photo.product),
+                media=storable(photo.media),
+                photo_url=storable(photo.url),
+            )
 
 
 def _short(key: str) -> str:
@@ -170,6 +192,10 @@ def _wanted(
         and not ours.hold(photo.url)
         and not (pattern and not re.search(pattern, photo.url[:LONGEST_MATCHED]))
     }
+    places = {key: writebacks.place_key(photo.url, photo.version) for key, photo in found.items() if photo.product}
+    if places:
+        put = writebacks.find_ours(connection, shop.id, sorted(places.values()))
+        found = {key: photo for key, photo in found.items() if places.get(key) not in put}
     names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
     outputs = artifacts.find_known(connection, sorted(names)) if names else set()
     news = connections.note_seen(connection, shop.id, list(found))
@@ -180,23 +206,25 @@ def _wanted(
     }
 
 
-def _without_clean(
+def _find_clean(
     connection: Connection, photos: dict[str, ShopPhoto], options: BatchOptions, provider: str
-) -> dict[str, ShopPhoto]:
+) -> dict[str, int]:
+    """Return the photos that were cleaned for anybody before, each with a job that did."""
     urls = sorted({storable(photo.url) for photo in photos.values()})
     if not urls:
         return {}
-    since: dict[str, datetime] = {}
+    since: dict[str, CleanedUrl] = {}
     for row in history.find_cleaned_urls(connection, urls, None):
         if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None):
-            since[row.url] = max(row.since, since.get(row.url, row.since))
-    return {key: photo for key, photo in photos.items() if not _is_clean(photo, since.get(storable(photo.url)))}
+            since[row.url] = max(row, since.get(row.url, row), key=lambda each: each.since)
+    clean = {key: since[url] for key, photo in photos.items() if (url := storable(photo.url)) in since}
+    return {key: row.job_id for key, row in clean.items() if _is_clean(photos[key], row.since)}
 
 
-def _is_clean(photo: ShopPhoto, since: datetime | None) -> bool:
+def _is_clean(photo: ShopPhoto, since: datetime) -> bool:
     """Whether the photo behind a URL is still the one that was fetched and cleaned then."""
-    if since is None or not photo.version:
-        return since is not None
+    if not photo.version:
+        return True
     try:
         changed = datetime.fromisoformat(photo.version)
     except ValueError:

@@ -5,6 +5,7 @@ Headers come with and without `X-`; photos are in `images` and, from API 2024-07
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from producer.webhooks.delivery import Delivery, Incoming, ShopPhoto, body_key, list_of, read_json, text_of
@@ -39,17 +40,22 @@ def _header(incoming: Incoming, name: str) -> str:
 def _photos(product: dict[str, Any]) -> tuple[ShopPhoto, ...]:
     skus = [text_of(variant.get("sku")) for variant in list_of(product.get("variants"))]
     sku = next((sku for sku in skus if sku), "") or text_of(product.get("handle")) or None
-    found = [_photo(image.get("src"), image.get("updated_at"), sku) for image in list_of(product.get("images"))]
+    name = text_of(product.get("admin_graphql_api_id"))
+    found: dict[str, ShopPhoto] = {}
+    for image in list_of(product.get("images")):
+        url = text_of(image.get("src"))
+        found.setdefault(url, ShopPhoto(url, _version(url, image.get("updated_at")), sku, name))
     for medium in list_of(product.get("media")):
         preview = medium.get("preview_image")
         image = preview if isinstance(preview, dict) else medium
+        url = text_of(image.get("src") or image.get("url"))
         if text_of(medium.get("media_content_type")).upper() in {"", "IMAGE"}:
-            found.append(_photo(image.get("src") or image.get("url"), medium.get("updated_at"), sku))
-    once = {photo.url: photo for photo in reversed(found) if photo.url}
-    return tuple(once[url] for url in dict.fromkeys(photo.url for photo in found if photo.url))
+            known = found.setdefault(url, ShopPhoto(url, _version(url, medium.get("updated_at")), sku, name))
+            # Images have numbers of their own, which the API of files does not know.
+            found[url] = replace(known, media=text_of(medium.get("admin_graphql_api_id")))
+    return tuple(photo for photo in found.values() if photo.url)
 
 
-def _photo(url: object, updated_at: object, sku: str | None) -> ShopPhoto:
-    told = text_of(url)
+def _version(url: str, updated_at: object) -> str:
     # `v` in the URL changes with the bytes; the time also with the photo's place and description.
-    return ShopPhoto(told, "" if _VERSION.search(told) else text_of(updated_at), sku)
+    return "" if _VERSION.search(url) else text_of(updated_at)

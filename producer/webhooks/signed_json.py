@@ -55,5 +55,6 @@ def photos_in(body: dict[str, Any]) -> tuple[ShopPhoto, ...]:
         photo = {"url": part} if isinstance(part, str) else part
         if not isinstance(photo, dict) or not is_web_url(text_of(photo.get("url"))):
             raise BadDelivery("Each of `photos` must be an http(s) URL, or an object with one as its `url`.")
-        found.append(ShopPhoto(text_of(photo["url"]), text_of(photo.get("version")), text_of(photo.get("sku")) or None))
+        url, version, sku = text_of(photo["url"]), text_of(photo.get("version")), text_of(photo.get("sku"))
+        found.append(ShopPhoto(url, version, sku or None, media=text_of(photo.get("media"))))
     return tuple(found)

@@ -33,7 +33,13 @@ class WooCommerce:
         product = read_json(incoming.body)
         sku = text_of(product.get("sku")) or text_of(product.get("id")) or None
         photos = [
-            ShopPhoto(text_of(image.get("src")), text_of(image.get("date_modified_gmt")), sku)
+            ShopPhoto(
+                text_of(image.get("src")),
+                text_of(image.get("date_modified_gmt")),
+                sku,
+                text_of(product.get("id")),
+                text_of(image.get("id")),
+            )
             for image in list_of(product.get("images"))
         ]
         return Delivery(
