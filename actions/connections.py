@@ -1,20 +1,22 @@
 """Connections: which shops may send webhooks, and what holds for their photos."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
 from core.errors import NotFound, UsageError
+from core.sealed import seal
 from core.states import Lane, Screen
 from db import audit, connections
-from db.connections import ShopConnection
+from db.connections import WRITEBACKS, ShopConnection
 from producer.catalogue.url_list import check_url
 from producer.webhooks.platforms import PLATFORMS
 from producer.webhooks.s3_events import S3Events, check_bucket
 from producer.webhooks.shop_secrets import check_secret, new_secret
+from producer.writebacks.shop_apis import FETCHING, WRITABLE
 
 CALLBACKS_PLATFORM = "standard"
 """Callbacks are signed as this platform's webhooks are."""
@@ -50,6 +52,9 @@ def connect(
     api_token: str | None = None,
     match: str | None = None,
     callback_url: str | None = None,
+    writeback: str = "off",
+    token_keys: str = "",
+    outputs_url: str = "",
 ) -> Connected:
     """Let a shop send webhooks.
 
@@ -63,10 +68,13 @@ def connect(
         lane: Which queue its photos wait in.
         screen: What becomes of photos with nothing to take off.
         secret: What it signs with; None makes one.
-        api_url: BigCommerce: the store's API.
-        api_token: BigCommerce: what may read products.
+        api_url: BigCommerce: the store's API; for write-back, the shop's address.
+        api_token: BigCommerce: what may read products; for write-back, what may replace photos.
         match: Only photos whose URL this regular expression finds.
         callback_url: Where to tell what became of photos.
+        writeback: Whether clean photos go back into the shop: `off`, `ask` (a person) or `auto`.
+        token_keys: What the token of write-back is encrypted with.
+        outputs_url: Where shops can fetch outputs; empty when they cannot.
 
     Raises:
         UsageError: It could not work.
@@ -90,6 +98,12 @@ def connect(
         options |= {"api_url": check_url(api_url, "The API's URL"), "api_token": api_token}
     if platform == S3Events.name:
         check_bucket(shop)
+    sealed_token = None
+    if writeback != "off":
+        if platform not in WRITABLE:
+            raise UsageError(f"Photos go back into {_listed(WRITABLE)} only; others are told by --callback-url.")
+        sealed_token = _check_writeback(platform, writeback, api_url, api_token, token_keys, outputs_url)
+        options["api_url"] = check_url((api_url or "").rstrip("/"), "The shop's address")
     if match is not None:
         options["match"] = _check_pattern(match)
     callback_secret = None
@@ -98,8 +112,17 @@ def connect(
         options |= {"callback_url": check_url(callback_url, "The callback's URL"), "callback_secret": callback_secret}
     told = new_secret(platform) if secret is None else secret
     check_secret(platform, told)
-    made = connections.create(connection, platform=platform, shop=shop, secret=told, options=options)
-    audit.note(connection, actor, "connect", f"shop {shop}", platform)
+    made = connections.create(
+        connection,
+        platform=platform,
+        shop=shop,
+        secret=told,
+        options=options,
+        writeback=writeback,
+        sealed_token=sealed_token,
+    )
+    detail = platform if writeback == "off" else f"{platform}, write-back {writeback}"
+    audit.note(connection, actor, "connect", f"shop {shop}", detail)
     return Connected(made, told, callback_secret)
 
 
@@ -140,6 +163,26 @@ def close(connection: Connection, actor: str, connection_id: int) -> None:
     if not connections.close(connection, connection_id):
         raise NotFound(f"There is no open connection {connection_id}.")
     audit.note(connection, actor, "close", f"connection {connection_id}")
+
+
+def _check_writeback(
+    platform: str, mode: str, api_url: str | None, api_token: str | None, token_keys: str, outputs_url: str
+) -> str:
+    """Return the token as it may be stored."""
+    if mode not in WRITEBACKS:
+        raise UsageError("Write-back is off, ask or auto.")
+    if not api_url or not (api_token or "").strip():
+        raise UsageError("Write-back needs the shop's address (--api-url) and a token of its API (--api-token).")
+    if platform in FETCHING and not outputs_url:
+        raise UsageError(
+            "The shop fetches clean photos itself: set WEB_PUBLIC_URL to the address at which it reaches "
+            "`cleanplate web`, or ARTIFACT_PUBLIC_URL. Nothing was connected."
+        )
+    return seal(token_keys, (api_token or "").strip())
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _check_pattern(match: str) -> str:

@@ -32,6 +32,8 @@ GROUPS = {
         "token": "token:token",
         "connect": "connect:connect",
         "connections": "connect:manage",
+        "writeback": "writeback:writeback",
+        "restore": "writeback:restore",
     },
     "Run it": {
         "up": "roles:up",

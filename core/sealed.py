@@ -4,7 +4,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from core.errors import UsageError
 
-HOW_TO_MAKE = "Make one with `cleanplate connections new-key`, keep it, and set it as SHOP_TOKEN_KEY in .env."
+HOW_TO_MAKE = "Make one with `cleanplate writeback new-key`, keep it, and set it as SHOP_TOKEN_KEY in .env."
 
 
 def new_key() -> str:

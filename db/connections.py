@@ -17,6 +17,9 @@ SHOP_COLUMNS = (
     *("id", "slug", "platform", "shop", "secrets", "options"),
     *("writeback", "sealed_token", "writing_paused", "api_calls", "api_points"),
 )
+WRITEBACKS = ("off", "ask", "auto")
+"""Whether clean photos go back into a shop: not, at a person's word, or at once."""
+
 _COLUMNS = ", ".join(SHOP_COLUMNS)
 
 
@@ -111,6 +114,12 @@ def add_secret(connection: Connection, connection_id: int, secret: str) -> bool:
     )
     values = {"id": connection_id, "secret": secret, "most": SECRETS_AT_ONCE}
     return connection.execute(statement, values).rowcount == 1
+
+
+def set_writeback(connection: Connection, connection_id: int, mode: str) -> None:
+    """Say whether clean photos go back into a shop."""
+    statement = text("UPDATE connections SET writeback = :mode WHERE id = :id")
+    connection.execute(statement, {"id": connection_id, "mode": mode})
 
 
 def close(connection: Connection, connection_id: int) -> bool:

@@ -13,6 +13,7 @@ from cli.speech import say
 from core.settings import load_settings
 from core.states import Lane, Screen
 from db import connections
+from db.connections import WRITEBACKS
 from db.session import transact
 from producer.catalogue.item import read_elements
 from producer.webhooks.platforms import PLATFORMS
@@ -35,8 +36,16 @@ webhook_secret = secret_option("--secret", "WEBHOOK_SECRET", "What it signs with
     type=click.Choice([each.value for each in Screen]),
     help="Photos with nothing to take off: called, counted, or not paid for. Default: SCREEN.",
 )
-@click.option("--api-url", metavar="URL", help="BigCommerce: the store's API, …/stores/HASH.")
-@secret_option("--api-token", "SHOP_API_TOKEN", "BigCommerce: what may read products.")
+@click.option("--api-url", metavar="URL", help="BigCommerce: …/stores/HASH. For --write-back: the shop's address.")
+@secret_option("--api-token", "SHOP_API_TOKEN", "Of the shop's API: for these two.")
+@click.option(
+    "--write-back",
+    "writeback",
+    type=click.Choice(WRITEBACKS),
+    default="off",
+    show_default=True,
+    help="Put clean photos into the shop: when a person says so (ask), or at once (auto).",
+)
 @click.option("--match", metavar="REGEX", help="Only photos whose URL it finds.")
 @click.option(
     "--callback-url", metavar="URL", help="Where to tell what became of photos; signed, the secret is printed."
@@ -53,6 +62,7 @@ def connect(
     api_token: str | None,
     match: str | None,
     callback_url: str | None,
+    writeback: str,
 ) -> None:
     """Let SHOP send webhooks of PLATFORM; prints the URL to give to it."""
     outside = read_elements(elements, "--elements")
@@ -74,6 +84,9 @@ def connect(
             api_token=api_token,
             match=match,
             callback_url=callback_url,
+            writeback=writeback,
+            token_keys=settings.shop_token_key.get_secret_value(),
+            outputs_url=settings.artifacts_url,
         )
 
     with open_database(settings) as engine:

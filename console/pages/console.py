@@ -24,6 +24,7 @@ from console.pages.rendering import Pages, with_headers
 from console.pages.review import review_router
 from console.pages.samples import samples_router
 from console.pages.sheet import sheet_router
+from console.pages.shop import shop_router
 from console.pages.shops import shops_router
 from console.pages.signing_in import signing_in_router
 from console.pages.tokens import tokens_router
@@ -73,6 +74,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) 
         pictures_router(engine, guard, photos),
         live_router(engine, guard, pages, glances, settings),
         shops_router(engine, guard, pages, settings),
+        shop_router(engine, guard, pages),
         tokens_router(engine, guard, pages),
         people_router(engine, guard, pages, settings),
         audit_router(engine, guard, pages),

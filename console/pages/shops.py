@@ -19,6 +19,7 @@ from core.errors import UsageError
 from core.settings import Settings
 from core.states import Lane
 from db import connections
+from db.connections import WRITEBACKS
 from db.session import transact
 from db.users import Role
 from producer.catalogue.item import read_elements
@@ -45,6 +46,7 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
             shops=found,
             platforms=list(PLATFORMS),
             lanes=list(Lane),
+            writebacks=WRITEBACKS,
             url=f"{settings.web_url}/webhooks/",
             wrong=wrong,
             made=made or [],
@@ -57,7 +59,7 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
     @router.post("")
     def connect(request: Request, visitor: Acting, sent: Sent) -> Response:
         try:
-            made = transact(engine, lambda connection: _connect(connection, visitor.user.name, sent))
+            made = transact(engine, lambda connection: _connect(connection, visitor.user.name, sent, settings))
         except UsageError as error:
             return show_connections(request, visitor, wrong=str(error))
         shown = [("URL to give to the shop", f"{settings.web_url}/webhooks/{made.shop.slug}")]
@@ -81,7 +83,7 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
     return router
 
 
-def _connect(connection: Connection, actor: str, sent: FormData) -> Connected:
+def _connect(connection: Connection, actor: str, sent: FormData, settings: Settings) -> Connected:
     elements = read_elements([str(each) for each in sent.getlist("element")], "What to take off")
     lane = str(sent.get("lane") or Lane.INTERACTIVE)
     if lane not in set(Lane):
@@ -98,4 +100,7 @@ def _connect(connection: Connection, actor: str, sent: FormData) -> Connected:
         api_token=field_of(sent, "api_token"),
         match=field_of(sent, "match") or None,
         callback_url=field_of(sent, "callback_url") or None,
+        writeback=field_of(sent, "writeback") or "off",
+        token_keys=settings.shop_token_key.get_secret_value(),
+        outputs_url=settings.artifacts_url,
     )

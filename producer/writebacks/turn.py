@@ -82,10 +82,11 @@ def take_turn(ground: Ground, api: ShopApi, writeback: Writeback) -> None:
     sha256 = hashlib.sha256(there).hexdigest()
     meant = writeback.sent_sha256 if writeback.sent_at else writeback.wanted_sha256
     key = place_key(medium.url, medium.version)
-    is_old = (
-        sha256 in {writeback.source_sha256, writeback.original_sha256, writeback.artifact_sha256}
-        or key == writeback.written_key
-    )
+    known = {writeback.source_sha256, writeback.original_sha256, writeback.artifact_sha256}
+    if not writeback.sent_at:
+        # It was in doubt whether this came there, and now somebody said what is to be done.
+        known.add(writeback.sent_sha256)
+    is_old = sha256 in known or key == writeback.written_key
     if sha256 == meant or (writeback.answered_at and not is_old):
         _note_written(ground, writeback, gallery, medium, heard)
     elif writeback.sent_at and not is_old:

@@ -5,13 +5,29 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from actions import batches, budgets, connections, people, redo, requeue, review, samples, selection, tokens
+from actions import (
+    batches,
+    budgets,
+    callbacks,
+    connections,
+    people,
+    redo,
+    requeue,
+    review,
+    samples,
+    selection,
+    tokens,
+    writebacks,
+)
 from tests.actions.doors import Form, NoDoor, Request, Typed
 from tests.actions.ground import (
     DECISION,
+    a_paused_shop,
     a_person,
     a_shop,
+    a_shop_that_was_told,
     a_token,
+    a_writable_shop,
     bad_canary,
     cancelled,
     clean,
@@ -29,6 +45,7 @@ PASSWORD = "correct horse battery"
 ADMINS = NoDoor("a token gives no right to hand out rights")
 BY_HAND = NoDoor("photos are chosen on a sheet of them; elsewhere jobs are named one by one")
 LOOKED_AT = NoDoor("a sample is looked at on a page, and signed by who did so")
+SHOPS = NoDoor("connections are looked after by people")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +262,62 @@ CASES = [
         ADMINS,
         Form("/connections/1/close", {}),
         (("close", "connection 1", ""),),
+    ),
+    Case(
+        writebacks.set_mode,
+        a_writable_shop,
+        Typed(("writeback", "mode", "1", "auto")),
+        ADMINS,
+        Form("/connections/1/writeback", {"mode": "auto"}),
+        (("write-back", "connection 1", "auto"),),
+    ),
+    Case(
+        writebacks.pause_writing,
+        a_writable_shop,
+        Typed(("writeback", "pause", "1")),
+        SHOPS,
+        Form("/connections/1/pause", {}),
+        (("pause write-back", "connection 1", ""),),
+    ),
+    Case(
+        writebacks.resume_writing,
+        a_paused_shop,
+        Typed(("writeback", "resume", "1")),
+        SHOPS,
+        Form("/connections/1/resume", {}),
+        (("resume write-back", "connection 1", ""),),
+    ),
+    Case(
+        writebacks.release,
+        a_writable_shop,
+        Typed(("writeback", "release", "1", "--photo", "1")),
+        SHOPS,
+        Form("/connections/1/release", {"photo": ["1"]}),
+        (("put into the shop", "connection 1", "1 photo"),),
+    ),
+    Case(
+        writebacks.send_again,
+        a_writable_shop,
+        Typed(("writeback", "again", "1")),
+        SHOPS,
+        Form("/connections/1/again", {"all": "yes"}),
+        (("send again", "connection 1", "1 photo"),),
+    ),
+    Case(
+        writebacks.restore,
+        a_writable_shop,
+        Typed(("restore", "1")),
+        SHOPS,
+        Form("/connections/1/restore", {"all": "yes"}),
+        (("restore", "connection 1", "1 photo"),),
+    ),
+    Case(
+        callbacks.tell_again,
+        a_shop_that_was_told,
+        NoDoor("a page lists what was told"),
+        SHOPS,
+        Form("/connections/1/callbacks/1/again", {}),
+        (("tell again", "connection 1", "callback 1"),),
     ),
     Case(
         tokens.create,

@@ -4,7 +4,7 @@ from sqlalchemy import Engine, text
 
 from actions import batches, samples, selection
 from core.settings import load_settings
-from db import artifacts, canaries, circuits, users
+from db import artifacts, canaries, circuits, users, writeback_lists, writebacks
 from db import batches as batch_rows
 from db import budgets as budget_rows
 from db import connections as connection_rows
@@ -111,6 +111,37 @@ def clean(engine: Engine) -> None:
 def a_shop(engine: Engine) -> None:
     with engine.begin() as connection:
         connection_rows.create(connection, platform="json", shop="A shop", secret="first", options={"elements": [1]})
+
+
+def a_writable_shop(engine: Engine) -> None:
+    """Make a shop with a photo that waits for a person, one that failed, and one that was replaced."""
+    clean(engine)
+    with engine.begin() as connection:
+        connection_rows.create(
+            connection, platform="magento", shop="A shop", secret="first", options={}, writeback="ask", sealed_token="x"
+        )
+        for url in ("a", "b", "c"):
+            writebacks.expect(connection, 1, 1, product="p", media="", photo_url=url)
+        connection.execute(text("UPDATE writebacks SET state = 'failed', last_error = 'why' WHERE id = 2"))
+        kept = text(
+            "UPDATE writebacks SET state = 'written', original_sha256 = (SELECT sha256 FROM artifacts LIMIT 1) "
+            "WHERE id = 3"
+        )
+        connection.execute(kept)
+
+
+def a_paused_shop(engine: Engine) -> None:
+    a_writable_shop(engine)
+    with engine.begin() as connection:
+        writeback_lists.pause(connection, 1, "hand")
+
+
+def a_shop_that_was_told(engine: Engine) -> None:
+    a_writable_shop(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE batches SET options = '{\"connection\": 1}'"))
+        told = text("INSERT INTO callbacks (batch_id, job_id, event, ended_at) VALUES (1, 1, 'job.succeeded', now())")
+        connection.execute(told)
 
 
 def a_token(engine: Engine) -> None:

@@ -36,6 +36,7 @@ from db import (
     success,
     tallies,
     twins,
+    writebacks,
 )
 from db.attempts import AttemptResult
 from db.budgets import Tariff
@@ -90,6 +91,7 @@ DISPATCHING: dict[str, Duty] = {
     "forgetting": lambda connection: retention.forget_old(connection, 30),
     "callbacks": lambda connection: callbacks.take_due(connection, ROOM),
     "lookups": lambda connection: lookups.take_due(connection, ROOM),
+    "write-backs": lambda connection: writebacks.take_due(connection, ROOM),
     "beat": lambda connection: processes.beat(connection, "d", "dispatcher", is_leader=True),
     "leaders": processes.clear_leaders,
     "budget left": lambda connection: budgets.smallest_share_left(connection, Decimal("0.01")),

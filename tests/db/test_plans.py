@@ -25,7 +25,7 @@ LIVE = 20
 CHANGES = 200
 FORGOTTEN = 200
 
-LARGE = {"jobs", "attempts", "batches", "batch_counts", "callbacks", "deliveries"}
+LARGE = {"jobs", "attempts", "batches", "batch_counts", "callbacks", "deliveries", "writebacks"}
 """Tables that grow with what was ever handed in. What else is read whole stays small: what changed in the last second
 (that is deleted as it is read), processes, accounts, requests that are under way."""
 MOST_SORTED = 4 * ROOM + BATCHES
