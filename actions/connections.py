@@ -173,6 +173,8 @@ def _check_writeback(
         raise UsageError("Write-back is off, ask or auto.")
     if not api_url or not (api_token or "").strip():
         raise UsageError("Write-back needs the shop's address (--api-url) and a token of its API (--api-token).")
+    if not api_url.lower().startswith("https://"):
+        raise UsageError("The shop's address has to begin with https://, or its token could be read on the way.")
     if platform in FETCHING and not outputs_url:
         raise UsageError(
             "The shop fetches clean photos itself: set WEB_PUBLIC_URL to the address at which it reaches "

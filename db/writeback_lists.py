@@ -49,7 +49,7 @@ def list_some(
     by_key(connection)
     statement = text(
         "SELECT w.id, w.job_id, j.name, j.sku, w.product, w.state, w.tries, w.last_error, "
-        "coalesce(w.ended_at, w.created_at), w.original_sha256 IS NOT NULL "
+        "w.changed_at, w.original_sha256 IS NOT NULL "
         "FROM (SELECT * FROM writebacks WHERE connection_id = :id AND state = :state AND id > :after "
         "ORDER BY connection_id, state, id LIMIT :limit) AS w "
         "CROSS JOIN LATERAL (SELECT name, sku FROM jobs WHERE id = w.job_id OFFSET 0) AS j ORDER BY w.id"
@@ -90,7 +90,7 @@ def move(
     """
     by_key(connection)
     statement = text(
-        "UPDATE writebacks SET state = :after, tries = 0, last_error = NULL, available_at = now(), ended_at = now() "
+        "UPDATE writebacks SET state = :after, tries = 0, last_error = NULL, available_at = now(), changed_at = now() "
         "WHERE id = ANY(ARRAY(SELECT id FROM writebacks WHERE connection_id = :id AND state = ANY(:before) "
         "AND (CAST(:ids AS bigint[]) IS NULL OR id = ANY(:ids)) AND (NOT :kept OR original_sha256 IS NOT NULL) "
         "ORDER BY id LIMIT :most FOR UPDATE))"

@@ -19,7 +19,7 @@ from db.connections import SHOP_COLUMNS, ShopConnection
 from db.plans import by_key
 from db.statements import text
 
-LEASE_SECONDS = 120.0
+LEASE_SECONDS = 180.0
 """How long a writer that fell silent keeps a shop from others."""
 PATIENCE_SECONDS = 86_400.0
 FIRST_DELAY_SECONDS = 5.0
@@ -222,7 +222,7 @@ def note_written(connection: Connection, writeback: Writeback, *, key: str) -> N
     free_product(connection, writeback)
     statement = text(
         "UPDATE writebacks AS w SET sent_at = NULL, answered_at = NULL, written_key = :key, artifact_sha256 = :sha256, "
-        "tries = 0, last_error = NULL, available_at = now(), ended_at = now(), state = CASE "
+        "tries = 0, last_error = NULL, available_at = now(), changed_at = now(), state = CASE "
         "WHEN :is_restore THEN 'restored' WHEN (SELECT artifact_sha256 FROM jobs WHERE id = w.job_id) = :sha256 "
         "THEN 'written' WHEN (SELECT writeback FROM connections WHERE id = w.connection_id) = 'auto' THEN 'due' "
         "ELSE 'clean' END WHERE id = :id"
@@ -252,8 +252,8 @@ def end(connection: Connection, writeback: Writeback, *, state: str, why: str) -
     """
     free_product(connection, writeback)
     statement = text(
-        "UPDATE writebacks SET state = :state, last_error = :why, sent_at = NULL, answered_at = NULL, ended_at = now() "
-        "WHERE id = :id"
+        "UPDATE writebacks SET state = :state, last_error = :why, sent_at = NULL, answered_at = NULL, "
+        "changed_at = now() WHERE id = :id"
     )
     connection.execute(statement, {"id": writeback.id, "state": state, "why": why[:500]})
 
@@ -269,7 +269,7 @@ def note_failed(connection: Connection, writeback: Writeback, why: str) -> bool:
     statement = text(
         "UPDATE writebacks SET last_error = :why, tries = tries + 1, "
         "available_at = now() + make_interval(secs => :delay) WHERE id = :id "
-        "RETURNING greatest(created_at, coalesce(ended_at, created_at)) < now() - make_interval(secs => :patience)"
+        "RETURNING changed_at < now() - make_interval(secs => :patience)"
     )
     delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * float(3 ** min(writeback.tries, 20)))
     values = {"id": writeback.id, "why": why[:500], "delay": delay, "patience": PATIENCE_SECONDS}

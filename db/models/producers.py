@@ -170,7 +170,7 @@ class WritebackRow(Base):
     artifact_sha256: Mapped[str | None]
     written_key: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    ended_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
     __table_args__ = (
         UniqueConstraint("connection_id", "key", "job_id"),

@@ -32,6 +32,9 @@ _READ = """query Photos($id: ID!) {
 _REPLACE = """mutation Replace($files: [FileUpdateInput!]!) {
   fileUpdate(files: $files) { files { id fileStatus } userErrors { field message code } }
 }"""
+_ACKNOWLEDGE = """mutation Acknowledge($ids: [ID!]!) {
+  fileAcknowledgeUpdateFailed(fileIds: $ids) { userErrors { field message code } }
+}"""
 _AGAIN = {"FILE_LOCKED", "NON_READY_STATE", "INTERNAL_SERVER_ERROR"}
 
 
@@ -59,6 +62,9 @@ class ShopifyFiles:
 
     def replace(self, product: str, gallery: list[ShopMedium], medium: ShopMedium, photo: NewPhoto) -> str:  # noqa: ARG002 - as for all
         """Give an image another content; it keeps its id."""
+        if medium.fault:
+            # What failed before is ready again only after somebody says that he saw it.
+            self._ask(_ACKNOWLEDGE, {"ids": [medium.id]})
         found = self._ask(_REPLACE, {"files": [{"id": medium.id, "originalSource": photo.url}]}).get("fileUpdate")
         answer = found if isinstance(found, dict) else {}
         errors = list_of(answer.get("userErrors"))

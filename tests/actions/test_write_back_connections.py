@@ -39,6 +39,7 @@ def test_its_token_is_stored_sealed_and_shown_nowhere(engine: Engine) -> None:
     [
         ({"platform": "json"}, "magento, shopify, woocommerce only"),
         ({"api_url": None}, "needs the shop's address"),
+        ({"api_url": "http://s.myshopify.com"}, "https://"),
         ({"api_token": " "}, "needs the shop's address"),
         ({"token_keys": ""}, "SHOP_TOKEN_KEY is not set"),
         ({"outputs_url": ""}, "WEB_PUBLIC_URL"),

@@ -65,6 +65,7 @@ class ShopGround:
     ) -> None:
         self.engine = engine
         self.shop = shop
+        self.outputs_url = outputs.url
         self._settings = Settings(
             _env_file=None,
             fetch_allow_private="127.0.0.1",

@@ -82,6 +82,11 @@ def test_what_the_shop_cannot_use_has_failed_with_its_words(ground: ShopifyGroun
     assert ground.rows() == [("failed",), ("failed",)]
     assert "could not be downloaded" in ground.rows("last_error")[0][0]
     assert [ground.shop.photo(n) for n in (0, 1)] == [RED, BLUE]
+    ground.writer._ground.settings.__dict__["artifact_public_url"] = ground.outputs_url
+    with ground.engine.begin() as connection:
+        assert writeback_lists.move(connection, 1, before=["failed"], after="due") == 2
+    ground.write()
+    assert [ground.shop.photo(n) for n in (0, 1)] == [CLEAN, CLEAN]
 
 
 def test_a_file_that_is_gone_has_failed_and_one_that_changed_is_left(ground: ShopifyGround) -> None:

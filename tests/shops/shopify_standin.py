@@ -4,7 +4,7 @@ By its public reference: `POST /admin/api/<version>/graphql.json` with `X-Shopif
 the call was held to cost, what it cost, and of the bucket of points how large it is, what is left and how fast it
 fills; a call for which too few are left is answered 200 with the error `THROTTLED`. `fileUpdate` takes files that are
 `READY` only, says what is wrong in `userErrors`, and is done some time after it answered: the file is `PROCESSING`, and
-then `READY` under its old id and path with another `v`, or `FAILED`.
+then `READY` under its old id and path with another `v`, or `FAILED` until `fileAcknowledgeUpdateFailed`.
 """
 
 import base64
@@ -94,7 +94,7 @@ class ShopifyStandIn(ShopServer):
             return Answer(
                 401, {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
             )
-        is_write = "fileUpdate" in asked.body["query"]
+        is_write = "fileUpdate(" in asked.body["query"]
         cost = WRITE_COST if is_write else READ_COST
         self._fill()
         if self._left < cost:
@@ -106,6 +106,8 @@ class ShopifyStandIn(ShopServer):
             error = {"message": "Access denied for fileUpdate field.", "extensions": {"code": "ACCESS_DENIED"}}
             return Answer(body={"data": {"fileUpdate": None}, "errors": [error]})
         self._left -= cost
+        if "fileAcknowledgeUpdateFailed(" in asked.body["query"]:
+            return Answer(body={"data": self._acknowledge(variables["ids"]), "extensions": self._cost(cost, cost)})
         data = self._update(variables["files"]) if is_write else {"product": self._product(variables["id"])}
         return Answer(body={"data": data, "extensions": self._cost(cost, cost)})
 
@@ -153,6 +155,12 @@ class ShopifyStandIn(ShopServer):
             medium |= {"status": "PROCESSING", "waits": self.looks_while_processing, "source": file["originalSource"]}
             updated.append({"id": medium["id"], "fileStatus": "PROCESSING"})
         return {"fileUpdate": {"files": updated, "userErrors": errors}}
+
+    def _acknowledge(self, names: list[str]) -> dict[str, Any]:
+        for each in self.media:
+            if each["id"] in names and each["status"] == "FAILED":
+                each |= {"status": "READY", "fault": ""}
+        return {"fileAcknowledgeUpdateFailed": {"userErrors": []}}
 
     def _finish(self, medium: dict[str, Any]) -> None:
         data = fetched(medium["source"])

@@ -1,18 +1,34 @@
-"""Clean photos go back into shops"""
+"""Clean photos go back into shops
+
+Beside what is new, three tables that are in use get something: all of it is done at once, within a second, or put off
+until nobody is in the way.
+"""
+
+import logging
+import time
 
 import sqlalchemy as sa
 from alembic import op
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 revision = "0015"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+log = logging.getLogger(__name__)
+
+LOCK_TIMEOUT = "1s"
+TRIES = 120
+PAUSE_SECONDS = 1.0
+
 # Of a redo the original gets the output in a write of its own, which comes here as well.
 NOTE_CLEAN = """
 CREATE FUNCTION note_clean() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE writebacks AS w SET available_at = now(), tries = 0, last_error = NULL, ended_at = NULL,
+    UPDATE writebacks AS w SET available_at = now(), tries = 0, last_error = NULL, changed_at = now(),
         state = CASE WHEN (SELECT c.writeback FROM connections AS c WHERE c.id = w.connection_id) = 'auto' THEN 'due'
             ELSE 'clean' END
     WHERE w.job_id = NEW.id AND w.sent_at IS NULL AND w.state IN ('expected', 'written', 'skipped', 'failed')
@@ -30,6 +46,21 @@ TRIGGER = (
 
 
 def upgrade() -> None:
+    connection = op.get_bind()
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+    for left in reversed(range(TRIES)):
+        try:
+            with connection.begin_nested():
+                _upgrade()
+            break
+        except OperationalError as error:
+            if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
+                raise
+            log.info("others hold what a migration needs; trying again")
+            time.sleep(PAUSE_SECONDS)
+
+
+def _upgrade() -> None:
     for column in (
         sa.Column("writeback", sa.Text(), server_default="off", nullable=False),
         sa.Column("sealed_token", sa.Text(), nullable=True),
@@ -61,7 +92,7 @@ def upgrade() -> None:
         sa.Column("artifact_sha256", sa.Text(), nullable=True),
         sa.Column("written_key", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
         sa.ForeignKeyConstraint(["original_sha256"], ["artifacts.sha256"]),
         sa.PrimaryKeyConstraint("id"),
