@@ -1,6 +1,7 @@
 """How fast a shop is asked, in simulated time."""
 
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_a_plain_rate_is_never_overshot() -> None:
         times.append(time.now)
         time.now += 0.1
         pace.note_call()
-    assert all(later - earlier >= 0.5 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 0.5 for earlier, later in pairwise(times))
 
 
 def test_points_are_waited_for_until_the_dearest_call_can_be_paid() -> None:
