@@ -46,6 +46,13 @@ def list_webhooks(connection: Connection, connection_id: int, limit: int = 20) -
     return [ShopEvent(*row) for row in connection.execute(statement, values)]
 
 
+def find_webhook(connection: Connection, connection_id: int, delivery_id: int) -> tuple[str, bytes] | None:
+    """Return topic and body of a webhook of a shop, or None."""
+    statement = text("SELECT topic, body FROM deliveries WHERE id = :delivery AND connection_id = :id")
+    row = connection.execute(statement, {"delivery": delivery_id, "id": connection_id}).one_or_none()
+    return (row.topic, bytes(row.body)) if row else None
+
+
 def list_callbacks(connection: Connection, connection_id: int, limit: int = 20) -> list[ShopEvent]:
     """Return what a shop was told last, newest first."""
     by_key(connection)

@@ -74,7 +74,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) 
         pictures_router(engine, guard, photos),
         live_router(engine, guard, pages, glances, settings),
         shops_router(engine, guard, pages, settings),
-        shop_router(engine, guard, pages),
+        shop_router(engine, guard, pages, settings),
         tokens_router(engine, guard, pages),
         people_router(engine, guard, pages, settings),
         audit_router(engine, guard, pages),

@@ -9,16 +9,18 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.datastructures import FormData
 
-from actions import callbacks, writebacks
+from actions import callbacks, webhooks, writebacks
 from console.api.fields import MOST_ID
 from console.pages.forms import Sent, field_of
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import UsageError
+from core.settings import Settings
 from db import connections, shop_events, writeback_lists
 from db.connections import WRITEBACKS
 from db.session import transact
 from db.users import Role
+from producer.webhooks.shop_intake import Ours
 
 Number = Annotated[int, Path(ge=1, le=MOST_ID)]
 PAGE = 48
@@ -55,7 +57,7 @@ _RESTORE = OffersOf("restore", "Put these originals back", "Put all %d originals
 OFFERS = {"clean": _RELEASE, "failed": _AGAIN, "skipped": _AGAIN, "written": _RESTORE}
 
 
-def shop_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
+def shop_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) -> APIRouter:
     """Return the routes of one shop."""
     router = APIRouter(prefix="/connections/{number}")
     Viewer = Annotated[Visitor, Depends(guard.needs(Role.OPERATOR))]
@@ -137,6 +139,12 @@ def shop_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
     def tell_again(number: Number, callback: Annotated[int, Path(ge=1, le=MOST_ID)], visitor: Acting) -> Response:
         transact(engine, lambda connection: callbacks.tell_again(connection, visitor.user.name, number, callback))
         return pages.go(f"/connections/{number}", "It is told again.")
+
+    @router.post("/webhooks/{webhook}/again")
+    def take_again(number: Number, webhook: Annotated[int, Path(ge=1, le=MOST_ID)], visitor: Acting) -> Response:
+        name, ours = visitor.user.name, Ours.of(settings)
+        jobs = transact(engine, lambda connection: webhooks.take_again(connection, name, number, webhook, ours=ours))
+        return pages.go(f"/connections/{number}", f"It was read again: {jobs} photos are new.")
 
     return router
 

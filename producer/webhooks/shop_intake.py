@@ -20,7 +20,8 @@ from db.statements import text
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.catalogue.shape import LONGEST_SKU
 from producer.intake import BatchOptions, what_to_take_off
-from producer.webhooks.delivery import Delivery, ShopPhoto
+from producer.webhooks.delivery import Delivery, Incoming, ShopPhoto
+from producer.webhooks.platforms import PLATFORMS
 from producer.webhooks.s3_events import S3Events, objects_of
 
 LONGEST_KEY = 200
@@ -103,6 +104,26 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
     if count:
         connections.note_jobs(connection, delivery_id, count)
     return Taken(is_new=True, jobs=count, batch_id=batch_id)
+
+
+def take_in_again(connection: Connection, shop: ShopConnection, topic: str, body: bytes, *, ours: Ours) -> int:
+    """Read a webhook that was kept once more, and return how many jobs that made: of photos that are not known by now.
+
+    Args:
+        connection: An open transaction.
+        shop: Who sent it.
+        topic: What happened, as it was kept.
+        body: As it came.
+        ours: What tells that a photo needs no work.
+
+    Raises:
+        BadDelivery: It cannot be read.
+    """
+    headers = {"x-shopify-topic": topic, "x-wc-webhook-topic": topic}
+    delivery = PLATFORMS[shop.platform].read(Incoming(headers, body, 0.0))
+    for product in delivery.products:
+        lookups.note(connection, shop.id, product)
+    return take_photos(connection, shop, delivery.photos, ours=ours)[0]
 
 
 def take_photos(

@@ -17,6 +17,7 @@ from actions import (
     samples,
     selection,
     tokens,
+    webhooks,
     writebacks,
 )
 from tests.actions.doors import Form, NoDoor, Request, Typed
@@ -25,6 +26,7 @@ from tests.actions.ground import (
     a_paused_shop,
     a_person,
     a_shop,
+    a_shop_that_told,
     a_shop_that_was_told,
     a_token,
     a_writable_shop,
@@ -318,6 +320,14 @@ CASES = [
         SHOPS,
         Form("/connections/1/callbacks/1/again", {}),
         (("tell again", "connection 1", "callback 1"),),
+    ),
+    Case(
+        webhooks.take_again,
+        a_shop_that_told,
+        NoDoor("a page lists what was told"),
+        SHOPS,
+        Form("/connections/1/webhooks/1/again", {}),
+        (("take again", "connection 1", "webhook 1: 1 photos"),),
     ),
     Case(
         tokens.create,

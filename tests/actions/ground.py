@@ -144,6 +144,13 @@ def a_shop_that_was_told(engine: Engine) -> None:
         connection.execute(told)
 
 
+def a_shop_that_told(engine: Engine) -> None:
+    a_shop(engine)
+    with engine.begin() as connection:
+        body = b'{"photos": ["https://shop.example/a.jpg"]}'
+        connection_rows.note_delivery(connection, 1, key="k", topic="", body=body)
+
+
 def a_token(engine: Engine) -> None:
     with engine.begin() as connection:
         token_rows.create(connection, name="ci", scopes=[Scope.READ])

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from console.app import make_app
 from db.users import Role
-from tests.actions.ground import a_shop, a_shop_that_was_told
+from tests.actions.ground import a_shop, a_shop_that_told, a_shop_that_was_told
 from tests.console.conftest import AppOf, Web
 from tests.console.test_pages import Person
 
@@ -47,3 +47,12 @@ def test_a_shop_without_a_token_says_what_to_do(web: Web) -> None:
     page = Person(web, Role.OPERATOR).get("/connections/1")
     assert re.search("no token of the shop's API|no token of the shop&#39;s API", page)
     Person(web, Role.OPERATOR, "bea").get("/connections/9", 404)
+
+
+def test_a_webhook_is_read_again_and_what_is_known_makes_nothing_new(web: Web) -> None:
+    a_shop_that_told(web.engine)
+    ann = Person(web, Role.OPERATOR)
+    for jobs in (1, 0):
+        ann.post("/connections/1/webhooks/1/again")
+        assert f"{jobs} photos are new" in ann.get("/connections/1")
+    ann.post("/connections/1/webhooks/2/again", 404)
