@@ -25,6 +25,7 @@ from db import (
     failures,
     jobs,
     listings,
+    looks,
     lookups,
     overview,
     paid,
@@ -107,6 +108,10 @@ def _work_as_a_worker(connection: Connection) -> object:
     asked = {job_id: uuid4() for job_id in queued}
     claimed = list(jobs.claim_each(connection, asked, worker="w", lease_seconds=60).values())
     twins.note_sources(connection, [Noted(job, str(job.id), str(job.id), 1, 600, 600) for job in claimed])
+    looks.keep(connection, "a", 1, [])
+    looks.find(connection, "a", 1)
+    assert not looks.must_call(connection, claimed[0])
+    looks.note_bare(connection, claimed[0])
     circuits.close(connection, ACCOUNT)
     called = attempts.open_calls(connection, claimed, worker="w", account=ACCOUNT, price=Decimal(0))
     attempts.withdraw_each(connection, dict.fromkeys(list(called.values())[:1], 1))
