@@ -87,7 +87,8 @@ def test_a_batch_is_signed_off_by_a_sample(page: Page, batch: int) -> None:
     page.locator(".pairs .before").first.click()
     expect(page.locator("[data-chosen]")).to_contain_text("1 bad: at most 86.5 %")
     page.get_by_role("button", name="Sign the batch off").click()
-    expect(page.locator(".said")).to_contain_text("3 of 5 clean photos looked at, 1 bad")
+    expect(page.locator(".said")).to_have_text("Signed off.")
+    expect(page.locator(".note")).to_contain_text("3 of 5 clean photos looked at, 1 bad")
 
 
 def serious(page: Page) -> list[tuple[str, str]]:
