@@ -22,7 +22,7 @@ from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
 from quote.inspection import Looker, PhotoWish, Seen
 from quote.offer import Quote
-from quote.sample import PhotoSample
+from quote.sample import QuoteSample
 
 NO_PHOTOS: Mapping[str, bytes] = {}
 PAGE = 100
@@ -102,7 +102,7 @@ class _Counting:
         self._looker = looker
         self._provider = provider
         self._photos = photos
-        self.sample = PhotoSample()
+        self.sample = QuoteSample()
         self._items: set[bytes] = set()
         self._contents: set[bytes] = set()
 

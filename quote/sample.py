@@ -16,7 +16,7 @@ MOST = 60
 """Photos that are looked at for a quote; a quarter of a second each."""
 
 
-class PhotoSample:
+class QuoteSample:
     """Some of all photos that are offered, each as likely as any other; what is below a mask goes whatever it is."""
 
     def __init__(self) -> None:

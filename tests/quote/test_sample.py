@@ -12,7 +12,7 @@ from producer.catalogue.source import read_source
 from producer.intake import BatchOptions
 from quote import Quote, make_quote
 from quote.inspection import PhotoWish
-from quote.sample import MOST, PhotoSample
+from quote.sample import MOST, QuoteSample
 
 SETTINGS = Settings(_env_file=None, removal_price="0.02")
 
@@ -35,7 +35,7 @@ def test_some_of_the_photos_are_looked_at_when_a_screen_is_asked_for(tmp_path: P
 
 
 def test_a_sample_is_as_large_as_it_may_be_and_leaves_masks_out() -> None:
-    sample = PhotoSample()
+    sample = QuoteSample()
     for number in range(1000):
         sample.offer(PhotoWish(f"file:///{number}", "", (1,), (1,), "box 1,1,5,5" if number % 2 else None, str(number)))
     assert len(sample._drawn) == MOST
