@@ -90,7 +90,9 @@ class Settings(BaseSettings):
     hold_changed_above: float = Field(0.9, ge=0, le=1, description="Hold outputs with more changed; 1: never")
     screen: Screen = Field(Screen.OFF, description="Photos with nothing to take off: `off`, `report` or `skip`")
     screen_sure_from: float = Field(0.35, gt=0, le=1, description="How sure a finding must be to count; lower: fewer")
-    proof: Literal["", "on", "off"] = Field("", description="Hold what is left over or damaged; empty: with extra look")
+    proof: Literal["", "on", "off"] = Field(
+        "", description="Hold what is left over or damaged; empty: with extra look, up to 10 calls/s a core"
+    )
     canary_max_bad: float = Field(0.2, ge=0, le=1, description="Share of a canary that may be dead or held")
     outage_probe_seconds: float = Field(
         2.0, gt=0, le=600, description="First probe of an outage; then a quarter of its length"

@@ -56,6 +56,8 @@ SPARE_REDIS_CONNECTIONS = 16
 CONNECT_SECONDS = 5.0
 MAX_FETCH_BYTES = 40_000_000
 LOOK_THREADS = max(1, os.cpu_count() or 1)
+PROVEN_PER_CORE = 10.0
+"""From so many calls a second on, looks would take the cores that calls need: one takes a tenth of a second or more."""
 
 
 def run_worker(settings: Settings) -> None:
@@ -227,8 +229,17 @@ def _make_lookers(settings: Settings) -> Lookers | None:
 
 
 def proves(settings: Settings) -> bool:
-    """Whether outputs are held against their sources: unless told otherwise, where there is something to look with."""
-    return settings.proof == "on" or (settings.proof == "" and can_look())
+    """Whether outputs are held against their sources: unless told otherwise, where looking keeps pace with calls."""
+    if settings.proof or not can_look():
+        return settings.proof == "on"
+    if settings.removal_rate <= PROVEN_PER_CORE * LOOK_THREADS:
+        return True
+    log.warning(
+        "outputs are not looked at: they may come faster than this machine looks; PROOF=on looks, and holds up calls",
+        rate=settings.removal_rate,
+        cores=LOOK_THREADS,
+    )
+    return False
 
 
 def _leave_in_time(settings: Settings, out_of_time: threading.Event, stopped: threading.Event) -> None:

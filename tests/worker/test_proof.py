@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from core.settings import Settings
 from photos.findings import FindingKind, PhotoFinding, can_look
 from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
+from worker import process
 from worker.prover import BLIND_FROM
 
 # What the eraser inverts: a square in the middle.
@@ -107,3 +109,24 @@ def test_without_the_extra_only_large_pieces_are_damage(
     assert (left, width) == (pytest.approx(0.375, abs=0.02), pytest.approx(0.25, abs=0.04))
     assert top > 0.35
     assert 0.05 < height < 0.2
+
+
+@pytest.mark.parametrize(
+    ("told", "rate", "can_look", "proves"),
+    [
+        ("", 5.0, True, True),
+        ("", 20.0, True, True),
+        ("", 50.0, True, False),
+        ("on", 50.0, True, True),
+        ("on", 5.0, False, True),
+        ("off", 5.0, True, False),
+        ("", 5.0, False, False),
+    ],
+)
+def test_outputs_are_proven_where_looking_keeps_pace(
+    told: str, rate: float, can_look: bool, proves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LOOK_THREADS", 2)
+    monkeypatch.setattr(process, "can_look", lambda: can_look)
+    settings = Settings(_env_file=None, proof=told, removal_rate=rate)
+    assert process.proves(settings) is proves
