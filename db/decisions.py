@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from core.states import NOTHING_TO_REMOVE
 from db.statements import text
 
 UNDO_SECONDS = 10.0
@@ -73,14 +74,15 @@ def undo(connection: Connection, decision_id: UUID) -> int:
     connection.execute(lock, {"ids": [row["id"] for row in kept]}).all()
     statement = text(
         "UPDATE jobs AS j SET state = b.state, code = b.code, message = b.message, output_url = b.output_url, "
-        "artifact_sha256 = b.artifact_sha256, finished_at = b.finished_at "
+        "artifact_sha256 = b.artifact_sha256, finished_at = b.finished_at, "
+        "is_bare = j.is_bare OR b.code = :skipped, must_call = j.must_call AND b.code <> :skipped "
         "FROM jsonb_to_recordset(CAST(:before AS jsonb)) AS b (id bigint, state text, code text, message text, "
         "output_url text, artifact_sha256 text, finished_at timestamptz, left_as text, requeues int) "
         "WHERE j.id = b.id AND j.state = b.left_as AND j.requeues = b.requeues "
         # What it was may be gone: another output took its place, or it was swept.
         "AND (b.artifact_sha256 IS NULL OR EXISTS (SELECT 1 FROM artifacts AS a WHERE a.sha256 = b.artifact_sha256))"
     )
-    return connection.execute(statement, {"before": before}).rowcount
+    return connection.execute(statement, {"before": before, "skipped": NOTHING_TO_REMOVE}).rowcount
 
 
 def forget_old(connection: Connection) -> int:

@@ -31,6 +31,8 @@ _HOLD_LIMITS = f"""
     );
 """  # noqa: S608
 
+_OWN = "id, batch_id, requeues, requeued_at"
+
 NOTE_SOURCES = f"""
 CREATE OR REPLACE FUNCTION note_sources(
     ids bigint[], tokens uuid[], sha256s text[], keys text[], sizes bigint[], widths bigint[], heights bigint[],
@@ -61,7 +63,7 @@ BEGIN
         (SELECT true FROM jobs AS r WHERE r.redo_of = own.id AND r.state || '' = 'succeeded' LIMIT 1) IS TRUE
     FROM unnest(ids, tokens, sha256s, keys, forces) AS n (id, token, sha256, key, force)
     CROSS JOIN LATERAL (
-        {row("id, batch_id, requeues", "jobs", "n.id", "lease_token = n.token AND content_lease = n.token")}
+        {row(_OWN, "jobs", "n.id", "lease_token = n.token AND content_lease = n.token")}
     ) AS own
     LEFT JOIN LATERAL (
         SELECT j.id, j.state, j.code, j.message, j.artifact_sha256,
@@ -75,7 +77,9 @@ BEGIN
                 OR (j.state = 'running' AND j.content_lease = j.lease_token)
                 OR (j.state <> 'running' AND j.output_url IS NOT NULL)
                 OR (
-                    own.requeues = 0 AND (
+                    -- What another came to since this one was asked for again holds for it, too: of many that were
+                    -- asked for again together, one is called for.
+                    (own.requeues = 0 OR j.finished_at > own.requeued_at) AND (
                         j.state = 'held' OR (
                             j.state = 'dead' AND (
                                 j.code = 'rejected' OR (

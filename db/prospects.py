@@ -41,8 +41,8 @@ _IS_CALLED = (
     # What is paid for and was not fetched needs no call, nor does what was cleaned elsewhere since.
     "(j.code IS NULL OR j.code <> ALL(:never)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "  # noqa: S608
     "OR j.content_key IS NULL OR (SELECT t.id FROM jobs AS t WHERE t.content_key = j.content_key "
-    # One that was skipped as it is has no output to take over for one that is to be called for after all.
-    f"AND t.state = 'succeeded' AND t.id <> j.id AND (j.state <> 'succeeded' OR t.code <> '{NOTHING_TO_REMOVE}') "
+    # One that was skipped as it is has no output that another could take over.
+    f"AND t.state = 'succeeded' AND t.code <> '{NOTHING_TO_REMOVE}' "
     "LIMIT 1) IS NULL)"
 )
 _LOOK = text(
@@ -86,11 +86,13 @@ def look_ahead(
 
 
 def find_requeueable(connection: Connection, batch_id: int, job_ids: list[int]) -> list[int]:
-    """Return which of these jobs of a batch are dead, held or cancelled."""
+    """Return which of these jobs of a batch are dead, held, cancelled or were skipped."""
     statement = text(
-        "SELECT id FROM jobs WHERE id = ANY(:ids) AND batch_id = :batch AND state IN ('dead', 'held', 'cancelled')"
+        "SELECT id FROM jobs WHERE id = ANY(:ids) AND batch_id = :batch "
+        "AND (state IN ('dead', 'held', 'cancelled') OR (state = 'succeeded' AND code = :skipped))"
     )
-    return list(connection.execute(statement, {"ids": job_ids, "batch": batch_id}).scalars())
+    values = {"ids": job_ids, "batch": batch_id, "skipped": NOTHING_TO_REMOVE}
+    return list(connection.execute(statement, values).scalars())
 
 
 def look_at(connection: Connection, job_ids: list[int]) -> Prospect:

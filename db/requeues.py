@@ -22,8 +22,8 @@ _AGAIN = (
     "state = 'pending', queued_at = NULL, attempts = 0, lost_in_row = 0, artifact_sha256 = NULL, finished_at = NULL, "
     "proof = NULL, must_call = j.must_call OR j.state = 'succeeded', "
     "is_bare = j.is_bare AND j.state <> 'succeeded', "
-    # What was cancelled was not tried in vain, so what is known of its twins still holds for it.
-    "requeues = j.requeues + CASE WHEN j.state IN ('dead', 'held', 'succeeded') THEN 1 ELSE 0 END, "
+    # What was cancelled or skipped was not tried in vain, so what is known of its twins still holds for it.
+    "requeues = j.requeues + CASE WHEN j.state IN ('dead', 'held') THEN 1 ELSE 0 END, "
     # The clock's time, under a lock on the batch: it tells whether a cancel came before or after.
     "available_at = clock_timestamp(), requeued_at = clock_timestamp()"
 )
@@ -156,9 +156,9 @@ def requeue_one(connection: Connection, job_id: int) -> bool:
 
 
 def requeue_some(connection: Connection, batch_id: int, job_ids: list[int]) -> int:
-    """Send those of a batch's jobs that are dead, held or cancelled round again; return how many."""
+    """Send those of a batch's jobs that are dead, held, cancelled or were skipped round again; return how many."""
     batches.lock(connection, batch_id)
-    failed = " OR ".join(_STANDS[state] for state in (JobState.DEAD, JobState.HELD))
+    failed = " OR ".join(_STANDS[state] for state in (JobState.DEAD, JobState.HELD, JobState.SUCCEEDED))
     count = _send(connection, f"({failed})", job_ids) + revive(connection, job_ids)
     if count:
         batches.reopen(connection, batch_id)

@@ -7,10 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from core.states import NOTHING_TO_REMOVE
 from db import success
 from db.statements import text
 
 REJECTED = "rejected"
+OVERLOOKED = "overlooked"
+"""Of a photo that was skipped, and on which a person sees something to take off."""
 
 
 class Verdict(StrEnum):
@@ -64,17 +67,20 @@ def reject(
         also_clean: Whether jobs that succeeded are rejected, too.
     """
     statement = text(
-        "UPDATE jobs SET state = 'dead', code = :code, artifact_sha256 = NULL, output_url = NULL, finished_at = now(), "
-        "message = 'Rejected by a person' || :why || CASE state WHEN 'held' THEN '. It was held because: ' || "
-        "coalesce(code, '') ELSE '. It was clean' END || '.' WHERE id = ANY(:ids) AND state = ANY(:states) RETURNING id"
+        "UPDATE jobs SET state = 'dead', artifact_sha256 = NULL, output_url = NULL, finished_at = now(), "
+        # One that was skipped says nothing of what a call makes of the same photo, and is called for when asked again.
+        "code = CASE WHEN code = :skipped THEN :overlooked ELSE :code END, must_call = must_call OR code = :skipped, "
+        "is_bare = is_bare AND code <> :skipped, "
+        "message = 'Rejected by a person' || :why || CASE WHEN code = :skipped THEN '. It was not called for' "
+        "WHEN state = 'held' THEN '. It was held because: ' || code ELSE '. It was clean' END || '.' "
+        "WHERE id = ANY(:ids) AND state = ANY(:states) RETURNING id"
     )
     states = ["held", "succeeded"] if also_clean else ["held"]
     why = f": {reason.strip().rstrip('.')[:500]}" if reason.strip() else ""
 
     def end(connection: Connection, job_ids: list[int]) -> set[int]:
-        return set(
-            connection.execute(statement, {"ids": job_ids, "code": REJECTED, "why": why, "states": states}).scalars()
-        )
+        codes = {"code": REJECTED, "skipped": NOTHING_TO_REMOVE, "overlooked": OVERLOOKED}
+        return set(connection.execute(statement, {"ids": job_ids, "why": why, "states": states, **codes}).scalars())
 
     return _decide(connection, list(job_ids), end, needs_output=False, states=states)
 

@@ -84,7 +84,7 @@ def test_the_leader_tells_of_the_fleet(watched: Watched) -> None:
 
 
 def test_no_series_tells_single_photos_apart(watched: Watched) -> None:
-    allowed = {"class", "code", "lane", "state", "rate", "reason", "role", "le"}
+    allowed = {"class", "code", "lane", "state", "rate", "reason", "role", "screen", "le"}
     for role in ("worker", "dispatcher", "web"):
         for name, labels in samples(watched.metrics(role)):
             if name.startswith("cleanplate_"):

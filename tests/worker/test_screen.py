@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.states import NOTHING_TO_REMOVE, JobState, Lane, Screen
-from db import artifacts, looks, requeues
+from db import artifacts, looks, prospects, requeues, reviews
 from photos.findings import FindingKind, PhotoFinding
 from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
@@ -96,6 +96,62 @@ def test_a_requeue_calls_for_what_was_skipped(make_bench: MakeBench, photos: Pat
     assert bench.sandbox.stats()["accepted"] == 2
     with bench.engine.begin() as connection:
         assert looks.count(connection, 1) == looks.Screened()
+
+
+def test_of_the_same_photo_that_was_skipped_several_times_one_is_called_for(
+    make_bench: MakeBench, photos: Path, look: Counted
+) -> None:
+    for name in ("c", "d"):
+        (photos / f"{name}.jpg").write_bytes(look.bare)
+    bench = make_bench(look=look, hold_unchanged_below=1.0)
+    bench.submit(photos, SKIP)
+    bench.run_out()
+    before = bench.sandbox.stats()["accepted"]
+    with bench.engine.begin() as connection:
+        asked = prospects.look_ahead(connection, 1, NOTHING_TO_REMOVE, state=JobState.SUCCEEDED)
+        assert requeues.requeue(connection, 1, NOTHING_TO_REMOVE, state=JobState.SUCCEEDED) == 3
+    bench.run_out()
+    assert asked == prospects.Prospect(photos=3, calls=1)
+    assert bench.sandbox.stats()["accepted"] == before + 1
+    # What the one came to waits for a person, and so do the others.
+    assert sorted(row["state"] for row in bench.rows("SELECT state FROM jobs")) == ["held"] * 4
+
+
+def test_of_the_same_photo_that_is_held_several_times_one_is_called_for_again(
+    make_bench: MakeBench, photos: Path, look: Counted
+) -> None:
+    for name in ("c", "d"):
+        (photos / f"{name}.jpg").write_bytes(look.bare)
+    bench = make_bench(look=look, hold_unchanged_below=1.0)
+    bench.submit(photos)
+    bench.run_out()
+    assert bench.sandbox.stats()["accepted"] == 2
+    with bench.engine.begin() as connection:
+        assert requeues.requeue(connection, 1, state=JobState.HELD) == 4
+    bench.run_out()
+    assert bench.sandbox.stats()["accepted"] == 4
+
+
+def test_a_photo_that_was_skipped_and_is_rejected_is_called_for_when_it_is_asked_for_again(
+    make_bench: MakeBench, photos: Path, look: Counted
+) -> None:
+    bench = make_bench(look=look)
+    bench.submit(photos, SKIP)
+    bench.run_out()
+    calls = bench.sandbox.stats()["accepted"]
+    [job_id] = [row["id"] for row in bench.rows("SELECT id FROM jobs WHERE is_bare")]
+    with bench.engine.begin() as connection:
+        reviews.reject(connection, [job_id], also_clean=True)
+        assert looks.count(connection, 1) == looks.Screened()
+    # It says nothing of what a call makes of the same photo elsewhere.
+    bench.submit(photos)
+    bench.run_out()
+    assert bench.sandbox.stats()["accepted"] == calls + 1
+    with bench.engine.begin() as connection:
+        assert requeues.requeue_some(connection, 1, [job_id]) == 1
+    bench.run_out()
+    row = bench.rows(f"SELECT state, code FROM jobs WHERE id = {job_id}")[0]
+    assert (row["state"], row["code"]) == ("succeeded", "200")
 
 
 def test_a_report_calls_for_all_and_tells_what_skipping_would_save(

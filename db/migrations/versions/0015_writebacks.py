@@ -28,7 +28,9 @@ PAUSE_SECONDS = 1.0
 NOTE_CLEAN = """
 CREATE FUNCTION note_clean() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE writebacks AS w SET available_at = now(), tries = 0, last_error = NULL, changed_at = now(),
+    -- What a person accepted may be taken back for some seconds.
+    UPDATE writebacks AS w SET tries = 0, last_error = NULL, changed_at = now(),
+        available_at = now() + CASE WHEN OLD.state = 'held' THEN interval '15 seconds' ELSE interval '0 seconds' END,
         state = CASE WHEN (SELECT c.writeback FROM connections AS c WHERE c.id = w.connection_id) = 'auto' THEN 'due'
             ELSE 'clean' END
     WHERE w.job_id = NEW.id AND w.sent_at IS NULL AND w.state IN ('expected', 'written', 'skipped', 'failed')
