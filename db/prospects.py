@@ -5,20 +5,21 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from core.states import NOTHING_TO_REMOVE, JobState
-from db import requeues
+from db import requeues, uploads
 from db.plans import by_key
 from db.requeues import Wanted
 from db.statements import text
 
-NEVER_CALLED = (
-    "address_forbidden",
+NEVER_CALLED = ("mask_unusable", "unreadable_row", "upload_missing", "url_invalid", "url_scheme")
+"""Codes of photos that no call can be made for, whatever is there by then."""
+REFUSED = (
+    *NEVER_CALLED,
     "animated",
     "bomb",
     "bytes_not_taken",
     "corrupt",
     "empty_file",
     "format_unsupported",
-    "mask_unusable",
     "mode_unsupported",
     "not_an_image",
     "too_large_sides",
@@ -26,20 +27,16 @@ NEVER_CALLED = (
     "too_small",
     "truncated",
     "undecodable",
-    "unreadable_row",
-    "upload_missing",
-    "url_invalid",
-    "url_not_fitting",
-    "url_not_public",
-    "url_scheme",
 )
-"""Codes of photos that are refused before anything is called, unless another photo takes their place."""
+"""Codes of photos that are refused before a call, too: final for those that were uploaded. At a URL or in a folder
+there may be another one by the time that it goes round again."""
 MOST_LOOKED_AT = 10_000
 """Photos that are looked at one by one; of more, each is taken for a call."""
 
 _IS_CALLED = (
     # What is paid for and was not fetched needs no call, nor does what was cleaned elsewhere since.
-    "(j.code IS NULL OR j.code <> ALL(:never)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "  # noqa: S608
+    "(j.code IS NULL OR j.code <> ALL(CASE WHEN starts_with(j.source_uri, :uploaded) THEN CAST(:refused AS text[]) "  # noqa: S608
+    "ELSE CAST(:never AS text[]) END)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "
     "OR j.content_key IS NULL OR (SELECT t.id FROM jobs AS t WHERE t.content_key = j.content_key "
     # One that was skipped as it is has no output that another could take over.
     f"AND t.state = 'succeeded' AND t.code <> '{NOTHING_TO_REMOVE}' "
@@ -97,4 +94,10 @@ def find_requeueable(connection: Connection, batch_id: int, job_ids: list[int]) 
 
 def look_at(connection: Connection, job_ids: list[int]) -> Prospect:
     """Return what sending these jobs round again would come to; those that cannot go are not for this function."""
-    return Prospect(*connection.execute(_LOOK, {"ids": job_ids, "never": list(NEVER_CALLED)}).one())
+    values = {
+        "ids": job_ids,
+        "never": list(NEVER_CALLED),
+        "refused": list(REFUSED),
+        "uploaded": uploads.SCHEME,
+    }
+    return Prospect(*connection.execute(_LOOK, values).one())

@@ -161,8 +161,12 @@ def tell_guess(path: Path, reading: Reading = AS_IT_IS) -> str:
         return ""
     if not guessed:
         return ""
-    names = ", ".join(repr(header[index].strip()) for index in guessed.columns[:MOST_NAMED])
-    return f"Photos found in {names}; --image-col names others."
+    left = f", not taken from {_named(header, guessed.left_out)}" if guessed.left_out else ""
+    return f"Photos found in {_named(header, guessed.columns)}{left}; --image-col names others."
+
+
+def _named(header: Sequence[str], columns: Sequence[int]) -> str:
+    return ", ".join(repr(header[index].strip()) for index in columns[:MOST_NAMED])
 
 
 def _columns_of(

@@ -15,11 +15,18 @@ MOST_PHOTOS = 20
 """Of one cell so many are looked at."""
 SHARE = 0.6
 """So much of what stands in a column are photos."""
+TELLING_CELLS = 4
+"""From so many cells on, a column in which the same few photos come again and again shows brands, not products."""
 
 # A URL that does not say what it leads to is a photo's under a name such as these.
 _PHOTO_NAMES = re.compile(
     r"image|img|imagem|imagen|immagin|photo|foto|picture|pict|\bpic|bild|afbeelding|zdj|obraz|obráz|kuva|kép|görsel|resim|"
     r"fotó|изображ|картин|фото|εικόν|画像|写真|图片|圖片|이미지|사진|صور|תמונ|thumb|galer|gallery|media"
+)
+
+_BESIDE_NAMES = re.compile(
+    r"(?<![a-z])(?:logo|icon|brand|marke|marque|marca|hersteller|manufacturer|thumb|thumbnail|miniatur|swatch|avatar|badge|"
+    r"flag|video|qr)s?(?![a-z])"
 )
 
 
@@ -29,11 +36,13 @@ class Guess:
 
     Args:
         columns: Indexes of the columns with photos.
+        left_out: Those of columns with pictures that are not the products'.
         are_files: Whether they name files of the table's folder.
         escapes_commas: Whether a comma within a URL has a backslash before it.
     """
 
     columns: tuple[int, ...]
+    left_out: tuple[int, ...] = ()
     are_files: bool = False
     escapes_commas: bool = False
 
@@ -47,14 +56,16 @@ def guess(header: Sequence[str], rows: Iterable[Sequence[str]], folder: Path | N
         folder: Where files may be named; None when none may.
     """
     told = [list(row) for row in rows]
-    urls = _columns(header, told, _is_url)
-    if urls:
-        cells = [row[index] for row in told for index in urls if index < len(row)]
-        return Guess(urls, escapes_commas=any("\\," in cell for cell in cells))
-    if folder is None:
+    found = _columns(header, told, _is_url)
+    are_files = not found and folder is not None
+    if are_files and folder is not None:
+        found = _columns(header, told, lambda _, cell: _are_files(cell, folder))
+    if not found:
         return None
-    files = _columns(header, told, lambda _, cell: _are_files(cell, folder))
-    return Guess(files, are_files=True) if files else None
+    urls = tuple(index for index in found if not _is_beside(header[index], _cells(told, index))) or found
+    left_out = tuple(index for index in found if index not in urls)
+    escapes = any("\\," in cell for index in urls for cell in _cells(told, index))
+    return Guess(urls, left_out, are_files, escapes_commas=escapes and not are_files)
 
 
 def _columns(
@@ -62,10 +73,20 @@ def _columns(
 ) -> tuple[int, ...]:
     found = []
     for index, name in enumerate(header):
-        cells = [row[index] for row in rows if index < len(row) and row[index].strip()]
+        cells = _cells(rows, index)
         if cells and sum(is_photo(name, cell) for cell in cells) >= SHARE * len(cells):
             found.append(index)
     return tuple(found)
+
+
+def _cells(rows: Sequence[Sequence[str]], index: int) -> list[str]:
+    return [row[index] for row in rows if index < len(row) and row[index].strip()]
+
+
+def _is_beside(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column shows something else beside the products: smaller copies, brands, films."""
+    is_of_few = len(cells) >= TELLING_CELLS and 2 * len(set(cells)) < len(cells)
+    return is_of_few or _BESIDE_NAMES.search(name.lower()) is not None
 
 
 def _is_url(name: str, cell: str) -> bool:

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from producer.catalogue.folder import PHOTO_SUFFIXES
 
 ROWS_READ = 12
 """So many records are looked at; a header lies among the first of them."""
@@ -43,7 +46,19 @@ def find_header(records: Sequence[Sequence[str]], known: Collection[str]) -> int
         cells = {cell.strip().lower() for cell in record}
         if any("://" in cell for cell in cells):
             break
+        if number and not _is_above(records[:number], record):
+            continue
         # What begins so is a name with more behind it.
         if not cells.isdisjoint(known) or not MARKS.isdisjoint(cell.partition("[")[0] for cell in cells):
             return number
     return 0
+
+
+def _is_above(before: Sequence[Sequence[str]], record: Sequence[str]) -> bool:
+    """Whether a record may be a header, with titles before it: those have fewer cells, and it names no photo."""
+    widest = max((_filled(each) for each in before), default=0)
+    return _filled(record) > widest and not any(Path(cell.strip()).suffix.lower() in PHOTO_SUFFIXES for cell in record)
+
+
+def _filled(record: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in record)

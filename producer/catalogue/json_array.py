@@ -12,7 +12,7 @@ from producer.catalogue.item import Item, name_from_url
 from producer.catalogue.jsonl import read_line
 from producer.catalogue.lines import LONGEST_LINE
 from producer.catalogue.text import find_encoding, open_text
-from producer.catalogue.typed_url import read_url
+from producer.catalogue.typed_url import read_url, shown
 
 CHUNK_CHARS = 1 << 16
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -70,7 +70,7 @@ def read_element(text: str, where: str, folder: Path, *, allow_files: bool) -> I
         return read_line(text, where, folder, allow_files=allow_files)
     url = read_url(json.loads(text))
     if url is None:
-        raise UsageError(f"{where}: {text[:120]} is no http or https URL. Nothing was submitted.")
+        raise UsageError(f"{where}: {shown(text)} is no http or https URL. Nothing was submitted.")
     return Item(uri=url, name=name_from_url(url))
 
 
@@ -94,7 +94,10 @@ def read_array(path: Path) -> Iterator[Element]:
                     at, is_first = at + 1, False
                     continue
                 if mark == "]":
-                    yield Element(text[begun:] + file.read(), "")
+                    rest = text[at + 1 :] + file.read(CHUNK_CHARS)
+                    if rest.strip() or file.read(1):
+                        raise UsageError(f"{path.name} has more after its JSON array. Nothing was submitted.")
+                    yield Element(text[begun : at + 1] + rest, "")
                     return
                 try:
                     _, end = decoder.raw_decode(text, at)

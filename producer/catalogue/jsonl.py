@@ -12,7 +12,7 @@ from producer.catalogue.faults import faulty
 from producer.catalogue.folder import read_file
 from producer.catalogue.item import Item, name_from_url, read_elements, safe_name, storable
 from producer.catalogue.lines import read_lines
-from producer.catalogue.typed_url import read_url
+from producer.catalogue.typed_url import read_url, shown
 from removal.mask import Box, ask_for_boxes, ask_for_drawn, check_asked, read_box
 
 KNOWN = ("image_url", "path", "sku", "name", "elements", "subject_elements", "mask", "boxes")
@@ -73,7 +73,7 @@ def _read_row(row: dict[str, Any], where: str, folder: Path, *, allow_files: boo
     if url is not None:
         read = read_url(url)
         if read is None:
-            raise UsageError(f"{where}: {url[:120]!r} is no http or https URL. Nothing was submitted.")
+            raise UsageError(f"{where}: {shown(url)!r} is no http or https URL. Nothing was submitted.")
         item = Item(uri=read, name=name_from_url(read))
     else:
         found = (folder / str(file)).resolve()

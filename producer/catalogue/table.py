@@ -17,6 +17,8 @@ from producer.catalogue.text import Encoding, find_encoding, open_text
 
 DELIMITERS = ",\t;|"
 LONGEST_CELL = 1_000_000
+LONGEST_RECORD = 5_000_000
+MOST_CELLS = 200_000
 _SEPARATOR = re.compile(r'"?sep=([,;|\t])"?[;,|\t]*\r?\n', re.IGNORECASE)
 HEADER_BYTES = 1_000_000
 
@@ -89,7 +91,16 @@ def read_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
     last = lines
 
     def watched(file: TextIO) -> Iterator[str]:
-        for line in file:
+        chars = cells = 0
+        while line := file.readline(LONGEST_RECORD + 1):
+            if not lines:
+                chars = cells = 0
+            chars, cells = chars + len(line), cells + line.count(table.delimiter)
+            if chars > LONGEST_RECORD or cells > MOST_CELLS:
+                raise UsageError(
+                    f"{table.path.name}: a record is longer than {LONGEST_RECORD:,} characters or has more than "
+                    f"{MOST_CELLS:,} cells. Is a quote never closed? Nothing was submitted."
+                )
             lines.append(line)
             yield line
 

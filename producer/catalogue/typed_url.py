@@ -9,7 +9,9 @@ _USUAL = re.compile(r"https?://[A-Za-z0-9.-]+(/[!#-;=?-_a-z|~]*)?")
 _QUOTED = re.compile(r"[\"'<\u201c\u2018\u201e](.*)[\"'>\u201d\u2019\u201c][,;]?")
 _NO_SCHEME = re.compile(r"www\.[^\s/.]+\.[^\s/]+/")
 _BEGINS = re.compile(r"(?:^|(?<=[\s\"';|]))(?=https?://)", re.IGNORECASE)
+_USERINFO = re.compile(r"//[^/@]*@")
 _BREAKS = re.compile(r"[\t\r\n]")
+LONGEST_SHOWN = 120
 _BETWEEN = " \t,;|\"'"
 _AS_THEY_ARE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>`')
 
@@ -76,6 +78,11 @@ def find_urls(line: str) -> list[FoundUrl]:
         begin = start + told.find(bare)
         places.append(FoundUrl(begin, begin + len(bare), read_url(bare)))
     return places
+
+
+def shown(typed: str) -> str:
+    """Return the beginning of what is no URL, without the password that may stand in it."""
+    return _USERINFO.sub("//\u2026@", typed[:LONGEST_SHOWN])
 
 
 def _bare(told: str) -> str:

@@ -7,7 +7,7 @@ from core.errors import UsageError
 from producer.catalogue.faults import faulty
 from producer.catalogue.item import Item, name_from_url
 from producer.catalogue.lines import read_lines
-from producer.catalogue.typed_url import find_urls, is_url
+from producer.catalogue.typed_url import find_urls, is_url, shown
 
 
 def read_url_list(path: Path, *, is_strict: bool = False) -> Iterator[Item]:
@@ -41,4 +41,4 @@ def check_url(value: str, where: str) -> str:
 
 
 def _not_a_url(value: str, where: str) -> str:
-    return f"{where}: {value[:120]!r} is no http or https URL. Nothing was submitted."
+    return f"{where}: {shown(value)!r} is no http or https URL. Nothing was submitted."

@@ -41,22 +41,31 @@ def running(engine: Engine) -> None:
 
 
 def of_all_kinds(engine: Engine) -> None:
-    """Make a batch of dead photos: two alike, one too small, one cleaned elsewhere, one that is paid for, one more."""
+    """Make a batch of dead photos: two alike, a row without one, one cleaned elsewhere, one paid for, one more."""
     make_batch(engine, 6)
     make_batch(engine, 1)
     with engine.begin() as connection:
         put(connection, "dead", "batch_id = 1", code="801", message="busy")
         put(connection, "dead", "id IN (1, 2)", code="801", content_key="a", message="busy")
-        put(connection, "dead", "id = 3", code="too_small", message="small")
+        put(connection, "dead", "id = 3", code="unreadable_row", message="small")
         put(connection, "dead", "id = 4", code="801", content_key="b", message="busy")
         put(connection, "succeeded", "batch_id = 2", content_key="b")
         put(connection, "dead", "id = 5", code="output_unreachable", output_url="https://outputs.example/5")
 
 
+def test_what_a_url_held_then_may_be_another_photo_by_now(engine: Engine) -> None:
+    make_batch(engine, 2)
+    with engine.begin() as connection:
+        put(connection, "dead", code="not_an_image")
+        assert prospects.look_ahead(connection, 1).calls == 2
+        connection.execute(text("UPDATE jobs SET source_uri = 'upload:' || id"))
+        assert prospects.look_ahead(connection, 1).calls == 0
+
+
 def none_is_called(engine: Engine) -> None:
     make_batch(engine, 2)
     with engine.begin() as connection:
-        put(connection, "dead", "id = 1", code="too_small")
+        put(connection, "dead", "id = 1", code="unreadable_row")
         put(connection, "held", "id = 2", code="unchanged", output_url="https://outputs.example/2")
 
 

@@ -513,7 +513,7 @@ def test_failures_that_differ_in_numbers_are_one_group(web: Web, admin: Person) 
     assert "Requeue these 3" in page
     assert "Requeue this one" in page
     assert "It has 1 pixels." in page
-    admin.post("/batches/1/requeue", code="too_small", message="It has 1 pixels.", state="dead")
+    admin.post("/batches/1/requeue", code="too_small", message="It has 1 pixels.", state="dead", agreed="3")
     assert states(web.engine) == ["pending"] * 3 + ["dead"]
 
 

@@ -96,6 +96,41 @@ def test_where_photos_were_found_is_told(tmp_path: Path) -> None:
     assert tell_guess(write(tmp_path, f"{A}\n")) == ""
 
 
+def test_what_stands_beside_the_products_photos_is_left_out_and_told(tmp_path: Path) -> None:
+    header = "sku,Bilder,Miniatur,Hersteller_Logo,media_video,Extra"
+    rows = "".join(
+        f"{number},https://s.example/{number}.jpg,https://s.example/t{number}.jpg,https://s.example/acme.png,"
+        f"https://video.example/{number},https://s.example/{number % 2}.jpg\n"
+        for number in range(10)
+    )
+    path = write(tmp_path, f"{header}\n{rows}")
+    assert len(list(read_catalogue(path))) == 10
+    assert tell_guess(path) == (
+        "Photos found in 'Bilder', not taken from 'Miniatur', 'Hersteller_Logo', 'media_video', 'Extra'; "
+        "--image-col names others."
+    )
+
+
+@pytest.mark.parametrize("first", ["art,datei,ordner\n1,a.jpg,images\n2,b.jpg,x", "role,datei\nimage1,a.jpg\nx,b.jpg"])
+def test_no_row_of_photos_is_taken_for_the_header(tmp_path: Path, first: str) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.jpg").write_bytes(b"x")
+    path = write(tmp_path, f"{first}\n")
+    assert [item.name for item in read_catalogue(path)] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("worst", ["ab," * 2_000_000, "x" * 6_000_000, '"' + "x\n" * 3_000_000])
+def test_a_record_is_bounded(tmp_path: Path, worst: str) -> None:
+    path = write(tmp_path, f"sku,image_url\n1,{A}\n{worst}")
+    with pytest.raises(UsageError, match=r"a record is longer|Is a quote never closed"):
+        list(read_catalogue(path))
+
+
+def test_no_password_stands_in_what_is_said_of_a_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "https://user:S3CRET@ex ample.com/a.jpg\n")
+    assert "S3CRET" not in next(iter(read_catalogue(path))).fault
+
+
 def test_what_the_user_names_wins(tmp_path: Path) -> None:
     path = write(tmp_path, TABLES["etsy"])
     assert [item.uri for item in read_catalogue(path, Reading(image_columns=("image2",)))] == [B]
@@ -159,7 +194,7 @@ def test_an_element_that_cannot_be_used_is_told_and_the_others_are_read(tmp_path
     assert rewritten(path, {A: NEW}) == path.read_bytes().replace(A.encode(), NEW.encode())
 
 
-@pytest.mark.parametrize("text", ["[", f'["{A}"', f'["{A}" "x', "[{]", f'["{A}", tru]', "[" * 100_000])
+@pytest.mark.parametrize("text", ["[", f'["{A}"', f'["{A}" "x', "[{]", f'["{A}", tru]', f'["{A}"] x', "[" * 100_000])
 def test_what_is_no_array_is_said(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError, match="no JSON array"):
+    with pytest.raises(UsageError, match="JSON array"):
         list(read_catalogue(write(tmp_path, text)))
