@@ -20,6 +20,8 @@ def _cell(cell: str) -> bytes:
 KINDS: dict[str, Callable[[], bytes]] = {
     "a cell of 1 MB of blanks": lambda: _cell("a" + " " * 900_000 + "b"),
     "a cell of 1 MB of commas": lambda: _cell("," * 900_000),
+    "a record of 13,000,000 cells": lambda: b"sku,image_url\n1,https://a.example/1.jpg\n" + b"ab," * 13_000_000,
+    "JSON with 39 MB after its array": lambda: b'["https://a.example/1.jpg"]' + "\u00e9".encode() * 19_000_000,
     "names parted by blanks": lambda: b'Type,SKU,Images\nsimple,1,"a' + b" " * 900_000 + b'b"\n',
     "a quote that never closes, 40 MB": lambda: b'sku,image_url\n1,"' + b"a\n" * 20_000_000,
     "JSONL with a number of 5,000 digits": lambda: (
