@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 _USUAL = re.compile(r"https?://[A-Za-z0-9.-]+(/[!#-;=?-_a-z|~]*)?")
 _QUOTED = re.compile(r"[\"'<\u201c\u2018\u201e](.*)[\"'>\u201d\u2019\u201c][,;]?")
 _NO_SCHEME = re.compile(r"www\.[^\s/.]+\.[^\s/]+/")
-_BEGINS = re.compile(r"(?:^|(?<=[\s\"';|]))(?=https?://)", re.IGNORECASE)
+_BEGINS = re.compile(r"(?:^|(?<=[\s\"'])[,;|]?)(?=https?://)", re.IGNORECASE)
 _USERINFO = re.compile(r"//[^/@]*@")
 _BREAKS = re.compile(r"[\t\r\n]")
 LONGEST_SHOWN = 120
@@ -68,9 +68,12 @@ class FoundUrl:
 
 def find_urls(line: str) -> list[FoundUrl]:
     """Return the URLs of a line: as a rule one, which is all of it."""
-    starts = [found.start() for found in _BEGINS.finditer(line)]
+    starts = [found.end() for found in _BEGINS.finditer(line)]
     if len(starts) < 2:
         starts = [0]
+    elif line[: starts[0]].strip(_BETWEEN):
+        # What stands before the first of several is told of, too.
+        starts.insert(0, 0)
     places = []
     for start, stop in zip(starts, [*starts[1:], len(line)], strict=True):
         told = line[start:stop].rstrip(_BETWEEN) if len(starts) > 1 else line[start:stop]

@@ -73,6 +73,19 @@ def test_several_in_a_line() -> None:
     ]
 
 
+def test_an_address_within_an_address_is_no_second_one() -> None:
+    for line in (
+        "https://cdn.example/fetch/w_100|https://b.example/2.jpg",
+        "https://cdn.example/?u=;https://b.example/2.jpg",
+    ):
+        assert [place.url for place in find_urls(line)] == [line]
+
+
+def test_what_stands_before_several_is_told_of() -> None:
+    found = [place.url for place in find_urls("both: https://a.example/1.jpg https://a.example/2.jpg")]
+    assert found == [None, "https://a.example/1.jpg", "https://a.example/2.jpg"]
+
+
 def test_a_megabyte_of_the_worst_is_read_at_once() -> None:
     for worst in (
         " " * 1_000_000 + "x",
