@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from core.states import JobState
+from core.states import NOTHING_TO_REMOVE, JobState
 from db import tallies
 from db.plans import in_index_order
 from db.statements import text
@@ -118,10 +118,12 @@ _WHICH = (
     "batch_id = :batch AND state = ANY(:states) AND (:code = '' OR code = :code) "
     "AND (CAST(:ids AS bigint[]) IS NULL OR id = ANY(:ids))"
 )
-_LOG = "ln(greatest(coalesce(changed_ratio, 0), 0.000001))"
+_LOG = "ln(greatest(changed_ratio, 0.000001))"
+# What was skipped, or took another's output, was not compared: it is not unusual, and does not say what is usual.
+_COMPARED = f"changed_ratio IS NOT NULL AND code IS DISTINCT FROM '{NOTHING_TO_REMOVE}'"
 _KEYS = {
     # What is held was found doubtful already; of the others, those that changed more, or less, than is usual here.
-    SheetOrder.DOUBT: f"(state = 'held')::int * 100 + abs({_LOG} - :middle)",
+    SheetOrder.DOUBT: (f"(state = 'held')::int * 100 + CASE WHEN {_COMPARED} THEN abs({_LOG} - :middle) ELSE 0 END"),
     SheetOrder.CHANGED: "coalesce(changed_ratio, -1)",
     SheetOrder.NAME: "name",
 }
@@ -187,7 +189,7 @@ def _in_their_order(connection: Connection, scope: SheetScope, after: int, limit
 def _middle(connection: Connection, scope: SheetScope) -> float:
     statement = text(
         f"SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY {_LOG}), 0) FROM jobs "  # noqa: S608
-        f"WHERE {_WHICH} AND state = 'succeeded'"
+        f"WHERE {_WHICH} AND state = 'succeeded' AND {_COMPARED}"
     )
     return float(connection.execute(statement, _values(scope)).scalar_one())
 
