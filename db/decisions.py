@@ -77,8 +77,10 @@ def undo(connection: Connection, decision_id: UUID) -> int:
         "artifact_sha256 = b.artifact_sha256, finished_at = b.finished_at, "
         "is_bare = j.is_bare OR b.code = :skipped, must_call = j.must_call AND b.code <> :skipped "
         "FROM jsonb_to_recordset(CAST(:before AS jsonb)) AS b (id bigint, state text, code text, message text, "
-        "output_url text, artifact_sha256 text, finished_at timestamptz, left_as text, requeues int) "
+        "output_url text, artifact_sha256 text, finished_at timestamptz, left_as text, left_sha256 text, requeues int) "
         "WHERE j.id = b.id AND j.state = b.left_as AND j.requeues = b.requeues "
+        # An output that was made again since was paid for.
+        "AND j.artifact_sha256 IS NOT DISTINCT FROM b.left_sha256 "
         # What it was may be gone: another output took its place, or it was swept.
         "AND (b.artifact_sha256 IS NULL OR EXISTS (SELECT 1 FROM artifacts AS a WHERE a.sha256 = b.artifact_sha256))"
     )

@@ -127,7 +127,8 @@ def _row_before(row: Row[Any], left_as: str) -> dict[str, Any] | None:
         return None
     finished_at = row.finished_at.isoformat() if row.finished_at else None
     kept = ("id", "state", "code", "message", "output_url", "artifact_sha256", "requeues")
-    return {**{name: getattr(row, name) for name in kept}, "finished_at": finished_at, "left_as": left_as}
+    left = {"left_as": left_as, "left_sha256": row.artifact_sha256 if left_as == "succeeded" else None}
+    return {**{name: getattr(row, name) for name in kept}, "finished_at": finished_at, **left}
 
 
 def keep_those_of(connection: Connection, batch_id: int, job_ids: list[int]) -> list[int]:

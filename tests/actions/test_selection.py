@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from actions import selection
 from core.errors import NotFound, Refused
 from core.settings import Settings
-from db import decisions
+from db import artifacts, decisions
 from tests.db.rows import make_batch, put
 
 WHO = "ann"
@@ -106,6 +106,17 @@ def test_nothing_is_taken_back_twice_or_too_late_or_after_more_was_done(
     monkeypatch.setattr(decisions, "GRACE_SECONDS", -decisions.UNDO_SECONDS)
     with pytest.raises(Refused, match="too late"):
         undone(looked_at, late.undo)
+
+
+def test_an_output_that_was_made_since_is_not_taken_back(looked_at: Engine) -> None:
+    with looked_at.begin() as connection:
+        done = selection.accept_all(connection, WHO, 1, [3, 4])
+    with looked_at.begin() as connection:
+        # A redo has succeeded, which was paid for.
+        redone = artifacts.keep(connection, b"redone", image_format="JPEG", width=1, height=1)
+        connection.execute(text("UPDATE jobs SET artifact_sha256 = :redone WHERE id = 3"), {"redone": redone})
+    assert undone(looked_at, done.undo) == 1
+    assert [row[1:5:3] for row in rows(looked_at)[2:4]] == [("succeeded", redone), ("held", "an output")]
 
 
 def test_what_was_chosen_goes_round_again(looked_at: Engine) -> None:
