@@ -45,6 +45,8 @@ def accept_all(connection: Connection, actor: str, batch_id: int, job_ids: list[
 def reject_all(connection: Connection, actor: str, batch_id: int, job_ids: list[int], reason: str = "") -> DecidedAll:
     """Drop the outputs of photos that are held, or clean: they are dead, and nothing exports or reuses them.
 
+    What is clean in another batch stays so there, also when it is the same photo.
+
     Args:
         connection: An open transaction.
         actor: Who acts, as the audit log names them.

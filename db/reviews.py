@@ -64,7 +64,7 @@ def reject(
         connection: An open transaction.
         job_ids: Which.
         reason: What the person has to say about it; kept in the message.
-        also_clean: Whether jobs that succeeded are rejected, too.
+        also_clean: Whether jobs that succeeded are rejected, too, with those of the same photo in the same batch.
     """
     statement = text(
         "UPDATE jobs SET state = 'dead', artifact_sha256 = NULL, output_url = NULL, finished_at = now(), "
@@ -141,6 +141,8 @@ def _find_twins(connection: Connection, job_ids: list[int], states: Sequence[str
     statement = text(
         "SELECT DISTINCT t.id FROM jobs AS j JOIN jobs AS t ON t.content_key = j.content_key "
         "AND t.artifact_sha256 = j.artifact_sha256 AND t.state = ANY(:states) "
+        # What is clean in another batch was taken there, and may be in a shop by now.
+        "AND (t.state = 'held' OR t.batch_id = j.batch_id) "
         "WHERE j.id = ANY(:ids) AND j.state = ANY(:states) AND NOT (t.id = ANY(:ids)) ORDER BY t.id"
     )
     return list(connection.execute(statement, {"ids": job_ids, "states": list(states)}).scalars())
