@@ -84,25 +84,25 @@ def requeue_all(
     return DecidedAll(count, len(set(job_ids)) - count)
 
 
-def undo(connection: Connection, actor: str, decision_id: UUID) -> int:
+def undo(connection: Connection, actor: str, batch_id: int, decision_id: UUID) -> int:
     """Take a decision back, within seconds; return for how many photos.
 
     Args:
         connection: An open transaction.
-        actor: Who acts, as the audit log names them.
+        actor: Who acts, as the audit log names them; nobody takes back what another decided.
+        batch_id: Whose photos it is about.
         decision_id: Which.
 
     Raises:
-        NotFound: There is none, or it was taken back.
+        NotFound: There is none of theirs, or it was taken back.
         Refused: It is too late.
     """
-    found = decisions.find(connection, decision_id)
-    if found is None:
+    if decisions.find(connection, decision_id, batch_id, actor) is None:
         raise NotFound("There is nothing to take back.")
     count = decisions.undo(connection, decision_id)
     if not count:
         raise Refused("It is too late to take this back.")
-    audit.note(connection, actor, "undo", f"batch {found.batch_id}", f"{count} photos")
+    audit.note(connection, actor, "undo", f"batch {batch_id}", f"{count} photos")
     return count
 
 

@@ -23,13 +23,11 @@ class Undoable:
 
     Args:
         id: Its id.
-        batch_id: Whose photos.
         photos: How many.
         seconds_left: How much longer.
     """
 
     id: UUID
-    batch_id: int
     photos: int
     seconds_left: float
 
@@ -45,13 +43,15 @@ def keep(connection: Connection, batch_id: int, actor: str, before: Sequence[dic
     return found
 
 
-def find(connection: Connection, decision_id: UUID) -> Undoable | None:
-    """Return a decision; None when there is none, or it was taken back."""
+def find(connection: Connection, decision_id: UUID, batch_id: int, actor: str) -> Undoable | None:
+    """Return what somebody decided about a batch; None when they did not, or it was taken back."""
     statement = text(
-        "SELECT id, batch_id, jsonb_array_length(before -> 'jobs'), "
-        "CAST(:seconds - extract(epoch FROM now() - decided_at) AS float8) FROM decisions WHERE id = :id"
+        "SELECT id, jsonb_array_length(before -> 'jobs'), "
+        "CAST(:seconds - extract(epoch FROM now() - decided_at) AS float8) FROM decisions "
+        "WHERE id = :id AND batch_id = :batch AND decided_by = :actor"
     )
-    row = connection.execute(statement, {"id": decision_id, "seconds": UNDO_SECONDS}).one_or_none()
+    values = {"id": decision_id, "batch": batch_id, "actor": actor, "seconds": UNDO_SECONDS}
+    row = connection.execute(statement, values).one_or_none()
     return Undoable(*row) if row else None
 
 

@@ -52,7 +52,7 @@ def sheet_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, set
             row = batches.require(connection, batch_id)
             scope = chosen.scope(batch_id)
             page = sheets.look(connection, scope, chosen.order, place, PAGE)
-            found = decisions.find(connection, undo) if undo else None
+            found = decisions.find(connection, undo, batch_id, visitor.user.name) if undo else None
             return row, page, sheets.count(connection, scope), found
 
         row, page, total, undoable = transact(engine, work)
@@ -85,7 +85,7 @@ def sheet_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, set
         back = sheet_of(batch_id, filter_of(sent))
         who = visitor.user.name
         if action == "undo":
-            return pages.go(back, said_of(lambda connection: _undo(connection, who, sent)))
+            return pages.go(back, said_of(lambda connection: _undo(connection, who, batch_id, sent)))
         ids = transact(engine, lambda connection: chosen_in(connection, batch_id, sent))
         if action == "requeue":
             return consent.do(
@@ -126,12 +126,12 @@ def _decide(connection: Connection, who: str, batch_id: int, action: str, ids: l
     return selection.reject_all(connection, who, batch_id, ids, field_of(sent, "reason")[:500])
 
 
-def _undo(connection: Connection, who: str, sent: FormData) -> str:
+def _undo(connection: Connection, who: str, batch_id: int, sent: FormData) -> str:
     try:
         decision_id = UUID(field_of(sent, "decision"))
     except ValueError:
         raise PageError(422, "There is nothing to take back.") from None
-    return f"Taken back: {_photos(selection.undo(connection, who, decision_id))} are as they were."
+    return f"Taken back: {_photos(selection.undo(connection, who, batch_id, decision_id))} are as they were."
 
 
 def _say(what: str, decided: DecidedAll) -> str:

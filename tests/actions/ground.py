@@ -11,6 +11,7 @@ from db import connections as connection_rows
 from db import tokens as token_rows
 from db.tokens import Scope
 from db.users import Role
+from tests.actions.doors import PERSON
 from tests.db.rows import make_batch, put
 from tests.photos.pictures import drawn, saved
 
@@ -82,7 +83,7 @@ def rejected(engine: Engine) -> None:
     """Make a batch of which one clean photo was just rejected, by a decision that can be taken back."""
     clean(engine)
     with engine.begin() as connection:
-        selection.reject_all(connection, "somebody", 1, [1])
+        selection.reject_all(connection, PERSON, 1, [1])
         connection.execute(text("UPDATE decisions SET id = CAST(:id AS uuid)"), {"id": DECISION})
 
 

@@ -45,10 +45,10 @@ def audited(engine: Engine) -> list[tuple[str, str, str]]:
         return [tuple(row) for row in connection.execute(text("SELECT action, target, detail FROM audit ORDER BY id"))]
 
 
-def undone(engine: Engine, decision: UUID | None) -> int:
+def undone(engine: Engine, decision: UUID | None, who: str = WHO, batch_id: int = 1) -> int:
     assert decision is not None
     with engine.begin() as connection:
-        return selection.undo(connection, WHO, decision)
+        return selection.undo(connection, who, batch_id, decision)
 
 
 def test_what_is_accepted_is_taken_back_to_the_row(looked_at: Engine) -> None:
@@ -116,6 +116,16 @@ def test_nothing_is_taken_back_twice_or_too_late_or_after_more_was_done(
     monkeypatch.setattr(decisions, "GRACE_SECONDS", -decisions.UNDO_SECONDS)
     with pytest.raises(Refused, match="too late"):
         undone(looked_at, late.undo)
+
+
+def test_who_decided_takes_it_back_and_where(looked_at: Engine) -> None:
+    with looked_at.begin() as connection:
+        done = selection.reject_all(connection, WHO, 1, [1, 2])
+    for who, batch_id in (("bob", 1), (WHO, 2)):
+        with pytest.raises(NotFound):
+            undone(looked_at, done.undo, who, batch_id)
+    assert states(looked_at)[:2] == ["dead", "dead"]
+    assert undone(looked_at, done.undo) == 2
 
 
 def test_an_output_that_was_made_since_is_not_taken_back(looked_at: Engine) -> None:

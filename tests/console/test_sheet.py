@@ -90,6 +90,22 @@ def test_what_is_ticked_is_decided_about_and_taken_back(web: Web) -> None:
         assert [line.action for line in audit.list_lines(connection)] == ["undo", "reject"]
 
 
+def test_a_decision_is_taken_back_on_its_batchs_sheet_by_who_made_it(web: Web) -> None:
+    make_batch(web.engine, 1)
+    page = send(web, "/batches/1/sheet/reject", jobs="1,2")
+    decision = re.search(r'name="decision" value="([0-9a-f-]+)"', page)
+    assert decision is not None
+    assert 'name="decision"' not in get(web, f"/batches/2/sheet?undo={decision[1]}")
+    send(web, "/batches/2/sheet/undo", decision=decision[1])
+    with web.engine.begin() as connection:
+        person = users.add(connection, "bob", Role.OPERATOR, None)
+        assert person is not None
+        web.client.cookies.set("cleanplate_session", users.open_session(connection, person.id))
+    assert 'name="decision"' not in get(web, f"/batches/1/sheet?undo={decision[1]}")
+    send(web, "/batches/1/sheet/undo", decision=decision[1])
+    assert states(web)[:2] == ["dead", "dead"]
+
+
 def test_all_of_a_filter_but_some_are_accepted(web: Web) -> None:
     with web.engine.begin() as connection:
         put(connection, "held", "id < 9", code="unchanged", message="why")
