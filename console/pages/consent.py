@@ -57,7 +57,7 @@ class Consent:
             instead: What should rather be done: a name and where.
         """
         question = transact(self._engine, ask)
-        if question is not None and not _is_agreed(question, sent):
+        if question is not None and not is_agreed(question, sent):
             fields = [(name, value) for name, value in sent.multi_items() if name not in {AGREED, "csrf"}]
             return self._pages.show(
                 request,
@@ -76,7 +76,8 @@ class Consent:
         return self._pages.go(back, said)
 
 
-def _is_agreed(question: Question, sent: FormData) -> bool:
+def is_agreed(question: Question, sent: FormData) -> bool:
+    """Whether somebody has said yes to as much as is asked, or to a little less."""
     told = str(sent.get(AGREED) or "")
     if not (told.isascii() and told.isdecimal() and len(told) <= 12):
         return False

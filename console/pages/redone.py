@@ -7,7 +7,7 @@ from starlette.datastructures import FormData
 
 from actions.questions import ask_redo
 from actions.redo import RUNNING, do_again
-from console.pages.consent import AGREED
+from console.pages.consent import AGREED, is_agreed
 from console.pages.forms import field_of
 from console.pages.photos import Photos, seen_size_of
 from console.pages.pictures import job_or_404
@@ -49,11 +49,12 @@ class Redoing:
         """
         if len(ids) > MOST_REDONE:
             raise UsageError(f"{MOST_REDONE} photos are done again at a time; {len(ids):,} are chosen.")
-        if not sent.get(AGREED):
-            question = ask_redo(len(ids), self._settings)
-            fields = [(name, value) for name, value in sent.multi_items() if name != "csrf"]
+        question = ask_redo(len(ids), self._settings)
+        if not is_agreed(question, sent):
+            fields = [(name, value) for name, value in sent.multi_items() if name not in {AGREED, "csrf", *EDGES}]
+            told = {edge: field_of(sent, edge) for edge in EDGES}
             return self._pages.show(
-                request, "redo_many.html", visitor, question=question, fields=fields, back=back, edges=EDGES
+                request, "redo_many.html", visitor, question=question, fields=fields, back=back, edges=told
             )
         area = _read_area(sent)
         made, passed_over = 0, 0

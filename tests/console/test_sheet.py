@@ -140,6 +140,23 @@ def test_an_area_of_chosen_photos_is_done_again(web: Web, monkeypatch: pytest.Mo
     assert "1 photos are done again at a time" in send(web, "/batches/1/sheet/redo", 422, jobs="1,2")
 
 
+def test_photos_that_came_after_somebody_agreed_are_asked_about_again(web: Web) -> None:
+    make_batch(web.engine, 40)
+    with web.engine.begin() as connection:
+        put(connection, "succeeded", "batch_id = 2")
+    area = {"left": "10", "top": "0", "width": "50", "height": "25"}
+    page = send(web, "/batches/2/sheet/redo", 200, all="1", agreed="3", **area)
+    assert "Redo 40 photos? Up to 40 paid calls, 0.80 USD." in page
+    assert 'name="agreed" value="40"' in page
+    assert page.count('name="agreed"') == 1
+    # The area that was told is there still, once.
+    assert [re.findall(f'name="{edge}"[^>]*value="([^"]*)"', page) for edge in area] == [
+        [told] for told in area.values()
+    ]
+    send(web, "/batches/2/sheet/redo", 200, all="1", agreed="x", **area)
+    assert "Redone: 0" in send(web, "/batches/2/sheet/redo", all="1", agreed="40", **area)
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [({}, "No photo is chosen"), ({"jobs": "1,x"}, "A choice is at most"), ({"jobs": "9" * 30}, "A choice is at most")],
