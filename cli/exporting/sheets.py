@@ -5,7 +5,9 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from sqlalchemy import Engine
@@ -25,6 +27,8 @@ from photos.source import MAX_SOURCE_BYTES, read_source
 
 FILE_PHOTOS = 500
 """Photos of one file: about 10 MB, which any browser opens."""
+HEAD_BYTES = 2048
+"""Within which a file says of which sheet it is."""
 SIDE = 240
 AT_ONCE = 4
 KEPT_SIDE = 320
@@ -45,6 +49,8 @@ def write_sheets(
 ) -> list[Path]:
     """Write a batch's contact sheet and return its files: `sheet.html`, `sheet-2.html`, and so on.
 
+    What an earlier, larger one of the same name has left beyond them is removed.
+
     Args:
         engine: The database.
         settings: What may be fetched, for how long.
@@ -54,14 +60,14 @@ def write_sheets(
         order: What comes first.
 
     Raises:
-        UnavailableError: Nothing can be written there.
+        UnavailableError: Nothing can be written or removed there.
     """
     environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
     template = environment.get_template("sheet.html")
     total = transact(engine, lambda connection: sheets.count(connection, scope))
     signed = transact(engine, lambda connection: samples.list_signed(connection, batch.id))
     files = max(1, -(-total // FILE_PHOTOS))
-    names = [target if number == 0 else target.with_stem(f"{target.stem}-{number + 1}") for number in range(files)]
+    names = [_name(target, number) for number in range(files)]
     written: list[Path] = []
     artist = _Artist(engine, settings)
     for number, rows in enumerate(_pages(engine, scope, order)):
@@ -77,6 +83,7 @@ def write_sheets(
             most=FILE_PHOTOS,
             names=[each.name for each in names],
             number=number,
+            sheet_of=quote(target.name),
             signed=[describe_sign_off(sample) for sample in signed],
         )
         try:
@@ -87,7 +94,33 @@ def write_sheets(
                 f"Cannot write {names[number]}: {error.strerror}. Name another file, or make room."
             ) from error
         written.append(names[number])
+    _remove_rest(target, len(written))
     return written
+
+
+def _name(target: Path, number: int) -> Path:
+    return target.with_stem(f"{target.stem}-{number + 1}") if number else target
+
+
+def _remove_rest(target: Path, files: int) -> None:
+    # A file of that name may be somebody's own, such as the sheet of another batch: one of this sheet says so.
+    mark = f'<meta name="sheet-of" content="{quote(target.name)}">'.encode()
+    left: list[Path] = []
+    try:
+        for number in count(files):
+            path = _name(target, number)
+            if not path.is_file():
+                break
+            with path.open("rb") as file:
+                if mark in file.read(HEAD_BYTES):
+                    left.append(path)
+        # Whatever stops this, the rest is found the next time.
+        for path in reversed(left):
+            path.unlink()
+    except OSError as error:
+        raise UnavailableError(
+            f"The sheet is written, but {path} is left of an earlier one: {error.strerror}. Remove it."
+        ) from error
 
 
 def _pages(engine: Engine, scope: SheetScope, order: SheetOrder) -> Iterator[list[SheetRow]]:

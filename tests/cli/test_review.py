@@ -37,8 +37,8 @@ def seven(engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest
     return engine
 
 
-def export(*words: str) -> list[str]:
-    done = CliRunner().invoke(cleanplate, ["review", "1", "--export", "sheet.html", *words], standalone_mode=False)
+def export(*words: str, to: str = "sheet.html") -> list[str]:
+    done = CliRunner().invoke(cleanplate, ["review", "1", "--export", to, *words], standalone_mode=False)
     assert done.exception is None, done.output
     return done.stdout.split()
 
@@ -65,6 +65,19 @@ def test_more_photos_go_into_more_files(tmp_path: Path, monkeypatch: pytest.Monk
     assert last.count("<li>") == 1
     assert 'href="sheet-2.html"' in last
     assert "Photos 7 to 7 of 7" in last
+
+
+@pytest.mark.usefixtures("seven")
+def test_a_smaller_sheet_leaves_nothing_of_a_larger_one_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "FILE_PHOTOS", 2)
+    assert export("--show", "all")[1:] == ["sheet-2.html", "sheet-3.html", "sheet-4.html"]
+    # Named by somebody: another batch's sheet, or anything else.
+    assert export(to="sheet-3.html")[0] == "sheet-3.html"
+    (tmp_path / "sheet-5.html").write_text("mine")
+    monkeypatch.setattr(writing, "FILE_PHOTOS", 7)
+    assert export("--show", "all") == ["sheet.html"]
+    left = {path.name for path in tmp_path.glob("sheet*.html")}
+    assert left == {"sheet.html", "sheet-3.html", "sheet-3-2.html", "sheet-3-3.html", "sheet-5.html"}
 
 
 @pytest.mark.usefixtures("seven")
