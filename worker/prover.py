@@ -11,6 +11,7 @@ from core.errors import DatabaseDown, LeaseLost
 from db.jobs import ClaimedJob
 from photos.orientation import TURNS
 from photos.pieces import largest_piece
+from worker.call import NotCalled
 from worker.lookers import GivenUp, Lookers
 from worker.output import THEN, Doubt, Output
 from worker.prepare import Prepared
@@ -23,6 +24,10 @@ DAMAGED_FROM = 0.0008
 
 BLIND_FROM = 0.1
 """Without findings, what is that large in one piece is no overlay."""
+
+
+class NotProven(NotCalled):
+    """The worker stops before a paid output is proven; its link stays with the job, and it is fetched again."""
 
 
 class Prover:
@@ -40,9 +45,12 @@ class Prover:
         self._sure_from = sure_from
 
     def doubt(self, job: ClaimedJob, photo: Prepared, output: Output) -> Doubt | None:
-        """Return why an output has to be seen by a person; None when nothing is wrong, or nobody could look.
+        """Return why an output has to be seen by a person; None when nothing is wrong.
+
+        What nobody can look at is only measured.
 
         Raises:
+            NotProven: The worker stops.
             DatabaseDown: PostgreSQL does not answer.
         """
         if self._lookers is None:
@@ -52,16 +60,16 @@ class Prover:
                 return self._doubt(self._lookers, job, photo, output)
             except (DatabaseDown, LeaseLost):
                 raise
-            except GivenUp:
-                log.info("the worker stops before an output was proven; it is taken as it is")
+            except GivenUp as error:
+                raise NotProven(str(error)) from error
             except Exception as error:
-                log.warning("an output could not be proven; it is taken as it is", error=str(error), exc_info=True)
-        return None
+                log.warning("an output could not be proven; it is only measured", error=str(error), exc_info=True)
+        return self._doubt_blindly(photo, output)
 
     def _doubt(self, lookers: Lookers, job: ClaimedJob, photo: Prepared, output: Output) -> Doubt | None:
         found = [] if photo.mask is not None else self._screener.find(job, photo.source.data, photo.sha256)
         if found is None:
-            return None
+            return self._doubt_blindly(photo, output)
         # Loaded here, as it needs the extra.
         prove = import_module("photos.findings.proof").prove
         proof = lookers.run(

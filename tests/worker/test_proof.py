@@ -1,4 +1,4 @@
-"""Outputs on which something is left or damaged wait for a person, with the places; what cannot be proven does not."""
+"""Outputs with something left or damaged wait for a person, with the places; what a stop leaves is proven later."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from photos.findings import FindingKind, PhotoFinding, can_look
 from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
 from worker import process
+from worker.lookers import GivenUp
 from worker.prover import BLIND_FROM
 
 # What the eraser inverts: a square in the middle.
@@ -81,14 +82,55 @@ def test_below_a_mask_nothing_has_to_be_found(make_bench: MakeBench, photo: Path
     assert bench.job()["state"] == "succeeded"
 
 
-def test_what_cannot_be_looked_at_is_taken_as_it_is(make_bench: MakeBench, photo: Path) -> None:
+@pytest.mark.parametrize("most", [BLIND_FROM, 0.02])
+def test_of_what_cannot_be_looked_at_only_large_pieces_are_damage(
+    make_bench: MakeBench, photo: Path, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: bytes) -> list[PhotoFinding]:
         raise RuntimeError("no model")
 
+    monkeypatch.setattr("worker.prover.BLIND_FROM", most)
     bench = make_bench(look=fail, proves=True)
     bench.submit(photo)
     bench.run_out()
-    assert bench.job()["state"] == "succeeded"
+    assert bench.job()["state"] == ("succeeded" if most == BLIND_FROM else "held")
+
+
+@needs_the_extra
+def test_what_cannot_be_proven_is_measured_blindly(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("photos.findings.proof.prove", fail)
+    monkeypatch.setattr("worker.prover.BLIND_FROM", 0.02)
+    bench = make_bench(look=lambda _: [MIDDLE], proves=True)
+    bench.submit(photo)
+    bench.run_out()
+    assert bench.job()["code"] == "damaged"
+
+
+@needs_the_extra
+def test_an_output_that_a_stop_leaves_unproven_is_proven_later_and_paid_once(
+    make_bench: MakeBench, photo: Path
+) -> None:
+    stops = [True]
+
+    def look(_: bytes) -> list[PhotoFinding]:
+        if stops:
+            stops.clear()
+            raise GivenUp("the worker stops before a photo was looked at")
+        return []
+
+    bench = make_bench(look=look, proves=True)
+    bench.submit(photo)
+    bench.run_due()
+    job = bench.job()
+    assert (job["state"], job["attempts"], job["output_url"] is not None) == ("pending", 0, True)
+    bench.run_out()
+    assert (bench.job()["state"], bench.job()["code"]) == ("held", "damaged")
+    assert bench.sandbox.stats()["accepted"] == 1
 
 
 @pytest.mark.parametrize("most", [BLIND_FROM, 0.02])
