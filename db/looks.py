@@ -36,16 +36,20 @@ def keep(connection: Connection, sha256: str, version: int, found: Rows) -> None
     connection.execute(statement, {"sha256": sha256, "version": version, "found": json.dumps(list(found))})
 
 
-def note_bare(connection: Connection, job: ClaimedJob) -> None:
-    """Write down that nothing was found on a job's photo that it is to be rid of.
+def note_bare(connection: Connection, job: ClaimedJob) -> bool:
+    """Write down that nothing was found on a job's photo that it is to be rid of; return whether that is new.
 
     Raises:
         LeaseLost: Another worker owns the job.
     """
     statement = text(
-        "UPDATE jobs SET is_bare = true WHERE id = :id AND lease_token = :token AND state = 'running' RETURNING id"
+        # What is read within RETURNING is as it stood before.
+        "UPDATE jobs AS j SET is_bare = true WHERE id = :id AND lease_token = :token AND state = 'running' "
+        "RETURNING (SELECT NOT o.is_bare FROM jobs AS o WHERE o.id = j.id)"
     )
-    must_hold(len(connection.execute(statement, whose(job)).all()), job)
+    found = connection.execute(statement, whose(job)).scalars().all()
+    must_hold(len(found), job)
+    return bool(found[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,10 +181,13 @@ class Pipeline:
             metrics.note_reuse(job.lane, ending.state, self._tools.caller.price)
             return ending
         if self._tools.screener.is_bare(job, photo):
-            metrics.note_bare(job.lane, job.screen, self._tools.caller.price)
+            price = self._tools.caller.price
             if job.screen == Screen.SKIP:
-                return self._tools.finisher.skip(job, photo)
-            self._tools.screener.note_bare(job)
+                ending = self._tools.finisher.skip(job, photo)
+                metrics.note_bare(job.lane, job.screen, price)
+                return ending
+            if self._tools.screener.note_bare(job):
+                metrics.note_bare(job.lane, job.screen, price)
         return None
 
     def _end_with_call(self, job: ClaimedJob, photo: Prepared, lost: threading.Event) -> Ending:

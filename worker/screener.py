@@ -84,13 +84,13 @@ class Screener:
             raise NotCalled(str(error)) from error
         return found is not None and not self.asked_for(job, found)
 
-    def note_bare(self, job: ClaimedJob) -> None:
-        """Write down that nothing is on a job's photo, which is called for all the same.
+    def note_bare(self, job: ClaimedJob) -> bool:
+        """Write down that nothing is on a job's photo, which is called for all the same; return whether that is new.
 
         Raises:
             LeaseLost: Another worker owns the job.
         """
-        transact(self._engine, lambda connection: looks.note_bare(connection, job))
+        return transact(self._engine, lambda connection: looks.note_bare(connection, job))
 
     def asked_for(self, job: ClaimedJob, found: list[PhotoFinding]) -> list[PhotoFinding]:
         """Return those that a job is to take off."""

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import text
 
+from core.errors import LeaseLost
 from core.states import NOTHING_TO_REMOVE, JobState, Lane, Screen
 from db import artifacts, looks, prospects, requeues, reviews
 from photos.findings import FindingKind, PhotoFinding
 from producer.intake import BatchOptions
 from tests.worker.conftest import MakeBench
+from worker import metrics
+from worker.call import NotCalled
 from worker.lookers import Crowded, GivenUp, Lookers
 
 TEXT = PhotoFinding(FindingKind.TEXT, (0.1, 0.1, 0.3, 0.1), 0.9, is_solid=True, on_subject=0.0)
@@ -164,6 +168,42 @@ def test_a_report_calls_for_all_and_tells_what_skipping_would_save(
     assert bench.sandbox.stats()["accepted"] == 2
     with bench.engine.begin() as connection:
         assert looks.count(connection, 1) == looks.Screened(bare=1, skipped=0)
+
+
+@pytest.mark.parametrize("options", [SKIP, REPORT], ids=["skip", "report"])
+def test_what_carries_nothing_is_counted_once_and_not_before_it_is_written_down(
+    make_bench: MakeBench, photos: Path, look: Counted, options: BatchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "overlaid.jpg").unlink()
+    bench = make_bench(look=look)
+    bench.submit(photos, options)
+    counted = metrics.BARE.labels(Lane.BULK, options.screen)
+
+    def read() -> float:
+        return float(counted._value.get())
+
+    before = read()
+    with monkeypatch.context() as patch:
+
+        def lose(*_: object) -> None:
+            raise LeaseLost("another worker has it")
+
+        patch.setattr(bench.pipeline._tools.finisher, "skip", lose)
+        patch.setattr(bench.pipeline._tools.screener, "note_bare", lose)
+        bench.run_due()
+        assert read() == before
+    with bench.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'pending', lease_token = NULL, lease_expires_at = NULL"))
+    with monkeypatch.context() as patch:
+
+        def stop(*_: object) -> None:
+            raise NotCalled("the worker stops")
+
+        patch.setattr(bench.pipeline._tools.caller, "call", stop)
+        bench.run_due()
+    bench.run_out()
+    assert bench.job()["state"] == "succeeded"
+    assert read() == before + 1
 
 
 @pytest.mark.parametrize(
