@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from actions.requeue import describe
 from core.money import describe_calls, money, price_of
 from core.settings import Settings
 from core.states import NOTHING_TO_REMOVE, BatchState, JobState
@@ -108,9 +109,7 @@ def ask_requeue(
     """
     batch = batches.require(connection, batch_id)
     found = prospects.look_ahead(connection, batch_id, code, message=message, state=state)
-    alike = f" with code {code}" if code else ""
-    noun = "photo" if found.photos == 1 else "photos"
-    return _requeue(f"{found.photos:,} {state} {noun}{alike} of batch {batch_id}", found, batch, settings)
+    return _requeue(f"{describe(found.photos, state, code)} of batch {batch_id}", found, batch, settings)
 
 
 def ask_requeue_all(connection: Connection, batch_id: int, job_ids: list[int], settings: Settings) -> Question | None:

@@ -13,6 +13,15 @@ def state_of(code: str | None) -> JobState:
     return JobState.SUCCEEDED if code == NOTHING_TO_REMOVE else JobState.DEAD
 
 
+def describe(count: int, state: JobState, code: str | None) -> str:
+    """Return which photos are meant, in words."""
+    noun = "photo" if count == 1 else "photos"
+    if state is JobState.SUCCEEDED:
+        # Of these only what was not called for goes round again.
+        return f"{count:,} skipped {noun}"
+    return f"{count:,} {state} {noun}{f' with code {code}' if code else ''}"
+
+
 def requeue(
     connection: Connection,
     actor: str,
@@ -42,8 +51,8 @@ def requeue(
     batches.require(connection, batch_id)
     count = requeues.requeue(connection, batch_id, code, message=message, state=state)
     if count:
-        which = f"{count} {state} photos{f' with code {code}' if code else ''}{f': {message}' if message else ''}"
-        audit.note(connection, actor, "requeue", f"batch {batch_id}", which)
+        which = describe(count, state, code)
+        audit.note(connection, actor, "requeue", f"batch {batch_id}", f"{which}: {message}" if message else which)
         circuits.probe_now(connection, settings.account)
     return count
 

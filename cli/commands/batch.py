@@ -90,8 +90,7 @@ def requeue(batch: int, code: str | None, held: bool, cancelled: bool, yes: bool
         # Of many only the first were sent; where no dispatcher runs nobody else would send the rest.
         while transact(engine, requeues.go_on):
             pass
-    which = f"{state} photos" + (f" with code {code}" if code else "")
-    say(f"{count} {which} of batch {batch} are due again.")
+    say(f"{send_again.describe(count, state, code)} of batch {batch} {'is' if count == 1 else 'are'} due again.")
 
 
 @click.command()

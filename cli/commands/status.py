@@ -132,6 +132,8 @@ def _colour(row: dict[str, Any]) -> str:
 
 def _about_screen(screened: looks.Screened, row: BatchRow, settings: Settings) -> str:
     price = settings.removal_price
+    if not screened.bare and row.options.get("screen") == Screen.SKIP:
+        return "no photo is skipped"
     found = f"{screened.bare} photos carry nothing to take off"
     if screened.skipped:
         saved = f", {money(screened.skipped * price, settings.removal_currency)} saved" if price else ""
@@ -168,7 +170,8 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
     if held_in_all > MOST_HELD:
         lines.append(f"       {held_in_all - MOST_HELD:,} more are held; the report and the console show all")
     for code, count, message in failures.count_waiting_by_code(connection, row.id, MOST_WAITING):
-        lines.append(f"       waiting again: {count} × {code}: {message}".rstrip(": "))
+        why = "skipped before, called for now" if code == NOTHING_TO_REMOVE else f"{code}: {message}".rstrip(": ")
+        lines.append(f"       waiting again: {count} × {why}")
     stopped = why_stopped(connection, row, tallies.counts(connection, row.id), settings)
     if stopped is not None:
         lines.append(f"       {stopped}")

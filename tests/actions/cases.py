@@ -130,7 +130,7 @@ CASES = [
         Typed(("requeue", "1", "--code", "nothing_to_remove")),
         Request("batches/1/requeue", {"code": "nothing_to_remove"}),
         Form("/batches/1/requeue", {"code": "nothing_to_remove", "agreed": "2"}),
-        (("requeue", "batch 1", "2 succeeded photos with code nothing_to_remove"),),
+        (("requeue", "batch 1", "2 skipped photos"),),
         asks_again=True,
     ),
     Case(

@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
+from actions.questions import ask_requeue
 from cli.actor import actor
 from cli.group import cleanplate
 from core.errors import BudgetReached
-from core.settings import Settings
-from core.states import AnswerClass, Spend
+from core.settings import Settings, load_settings
+from core.states import NOTHING_TO_REMOVE, AnswerClass, JobState, Spend
 from db import attempts, batches, budgets, canaries
 from db.attempts import AttemptResult
 from db.budgets import Tariff
@@ -170,3 +171,24 @@ def test_a_connection_that_could_not_work_is_not_made(
     assert told in str(say("connect", *words).exception)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM connections")).scalar_one() == 0
+
+
+def test_photos_that_were_skipped_are_called_so_and_no_others_are_told_of(engine: Engine, say: Say) -> None:
+    make_batch(engine, 3)
+    with engine.begin() as connection:
+        put(connection, "succeeded", "id < 3", code=NOTHING_TO_REMOVE, is_bare=True)
+        put(connection, "succeeded", "id = 3")
+        connection.execute(text('UPDATE batches SET options = \'{"screen": "skip"}\''))
+    assert "screen: 2 photos carry nothing to take off; 2 were not called for" in say("status", "1").output
+    with engine.connect() as connection:
+        question = ask_requeue(connection, 1, load_settings(), state=JobState.SUCCEEDED, code=NOTHING_TO_REMOVE)
+    assert question is not None
+    assert question.words.startswith("Requeue 2 skipped photos of batch 1?")
+    assert (
+        "2 skipped photos of batch 1 are due again" in say("requeue", "1", "--code", NOTHING_TO_REMOVE, "--yes").output
+    )
+    told = say("status", "1").output
+    assert "screen: no photo is skipped" in told
+    assert "carry nothing" not in told
+    assert "waiting again: 2 × skipped before, called for now" in told
+    assert NOTHING_TO_REMOVE not in told
