@@ -17,6 +17,7 @@ from core.states import Screen
 from db import batches, history
 from db.history import CleanedUrl, Known
 from db.session import transact
+from photos.findings import can_look
 from producer.catalogue import faults
 from producer.catalogue.item import Item, item_key
 from producer.intake import BatchOptions, source_key, what_to_take_off
@@ -59,7 +60,7 @@ def make_quote(
     Raises:
         UsageError: There is no photo in it, or one with nothing to take off.
     """
-    quote = Quote(price=settings.removal_price, currency=settings.removal_currency, rate=rate)
+    quote = Quote(price=settings.removal_price, currency=settings.removal_currency, rate=rate, screen=options.screen)
     batch = transact(engine, lambda connection: _unfinished(connection, source, options)) if engine else None
     counting = _Counting(
         quote,
@@ -78,6 +79,7 @@ def make_quote(
     if not quote.photos:
         raise UsageError("No photo found. Photos are JPEG, PNG, BMP and other image files, or URLs of them.")
     if options.screen is not Screen.OFF:
+        quote.is_blind = not can_look()
         counting.sample.look(quote, photos, sure_from=settings.screen_sure_from)
     quote.within_budget = _within_budget(options, batch, settings.removal_price)
     return quote

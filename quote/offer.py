@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from core.states import Screen
 from quote.pace import seconds_for
 
 
@@ -36,6 +37,8 @@ class Quote:
         within_budget: Calls that the batch's limits allow; None without limits.
         looked: Photos that were looked at, drawn at random from those to be called that are here.
         bare: How many of those had nothing on them that is to be taken off.
+        screen: What becomes of such photos.
+        is_blind: Whether they are to be told apart and nobody can do so here.
     """
 
     price: Decimal
@@ -53,6 +56,8 @@ class Quote:
     within_budget: int | None = None
     looked: int = 0
     bare: int = 0
+    screen: Screen = Screen.OFF
+    is_blind: bool = False
 
     @property
     def refused(self) -> int:

@@ -4,6 +4,7 @@ import json
 
 from core.money import price_of
 from core.settings import Settings
+from core.states import Screen
 from quote import Quote, Refusal
 from quote.pace import about
 
@@ -33,6 +34,7 @@ def as_json(quote: Quote) -> str:
             "within_budget": quote.within_budget,
             "looked": quote.looked,
             "bare": quote.bare,
+            "blind": quote.is_blind,
             "fitted": quote.fitted,
             "fitting": dict(quote.steps),
         }
@@ -59,6 +61,10 @@ def as_table(quote: Quote, settings: Settings) -> str:
         for name, count, note in rows
         if count or name.strip() in {"photos", "unique", "to be called"}
     ]
+    if quote.is_blind:
+        lines.append(
+            f"{'screen':<{width}} the extra look is not installed here: workers without it call for all photos"
+        )
     lines.append(f"{'cost':<{width}} {_cost(quote, settings)}")
     lines.append(f"{'time':<{width}} about {about(quote.seconds)} at {quote.rate:g} calls/s")
     return "\n".join(lines)
@@ -77,7 +83,8 @@ def _about_cleaned(quote: Quote) -> str:
 def _about_bare(quote: Quote) -> str:
     saved = quote.bare_share * quote.to_call
     money = f", {saved * float(quote.price):.2f} {quote.currency}" if quote.price else ""
-    return f"of {quote.looked:,} looked at; --screen skip saves about {saved:,.0f} calls{money}"
+    how = "not calling for such photos" if quote.screen is Screen.SKIP else "--screen skip"
+    return f"of {quote.looked:,} looked at; {how} saves about {saved:,.0f} calls{money}"
 
 
 def _about_calls(quote: Quote) -> str:
