@@ -52,6 +52,20 @@ def note_bare(connection: Connection, job: ClaimedJob) -> bool:
     return bool(found[0])
 
 
+def note_unlooked(connection: Connection, batch_id: int) -> bool:
+    """Write down that a batch has photos that nobody could look at before their calls; return whether that stands.
+
+    It does not while somebody else keeps the batch, which is not waited for.
+    """
+    note = text(
+        "UPDATE batches SET has_unlooked = true WHERE id = "
+        "(SELECT id FROM batches WHERE id = :id AND NOT has_unlooked FOR NO KEY UPDATE SKIP LOCKED)"
+    )
+    connection.execute(note, {"id": batch_id})
+    statement = text("SELECT has_unlooked FROM batches WHERE id = :id")
+    return bool(connection.execute(statement, {"id": batch_id}).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class Screened:
     """What looking came to in a batch.
@@ -59,10 +73,12 @@ class Screened:
     Args:
         bare: Photos on which nothing was found that is to be taken off.
         skipped: How many of those were not called for.
+        has_unlooked: Whether there are others that a worker could not look at, and that were called for.
     """
 
     bare: int = 0
     skipped: int = 0
+    has_unlooked: bool = False
 
     @property
     def called(self) -> int:
@@ -73,8 +89,8 @@ class Screened:
 def count(connection: Connection, batch_id: int) -> Screened:
     """Return what looking came to in a batch; reads the index over photos with nothing on them, and no other."""
     statement = text(
-        "SELECT count(*), count(*) FILTER (WHERE state = 'succeeded' AND code = :code) FROM jobs "
-        "WHERE batch_id = :id AND is_bare"
+        "SELECT count(*), count(*) FILTER (WHERE state = 'succeeded' AND code = :code), "
+        "(SELECT has_unlooked FROM batches WHERE id = :id) FROM jobs WHERE batch_id = :id AND is_bare"
     )
-    bare, skipped = connection.execute(statement, {"id": batch_id, "code": NOTHING_TO_REMOVE}).one()
-    return Screened(bare, skipped)
+    bare, skipped, has_unlooked = connection.execute(statement, {"id": batch_id, "code": NOTHING_TO_REMOVE}).one()
+    return Screened(bare, skipped, bool(has_unlooked))

@@ -42,14 +42,11 @@ class Screener:
         self._lookers = lookers
         self._sure_from = sure_from
         self._stopping = stopping
-        self._has_told = False
+        self._told: set[int] = set()
 
     def wants(self, job: ClaimedJob) -> bool:
         """Whether a job's photo is looked at before it is called for; what is below a mask goes whatever it is."""
-        if self._lookers is None and job.screen != Screen.OFF and not self._has_told:
-            self._has_told = True
-            log.warning("photos are to be screened, and are all called for: the extra look is not installed here")
-        return self._lookers is not None and job.screen != Screen.OFF and job.mask is None and job.output_url is None
+        return job.screen != Screen.OFF and job.mask is None and job.output_url is None
 
     @contextmanager
     def place_for(self, job: ClaimedJob) -> Iterator[None]:
@@ -80,9 +77,21 @@ class Screener:
                 return False
             with tracing.span("look"):
                 found = self.find(job, photo.source.data, photo.sha256)
+            if found is None:
+                self._tell_unlooked(job.batch_id)
+                return False
         except (GivenUp, DatabaseDown) as error:
             raise NotCalled(str(error)) from error
-        return found is not None and not self.asked_for(job, found)
+        return not self.asked_for(job, found)
+
+    def _tell_unlooked(self, batch_id: int) -> None:
+        """Write down that a photo of a batch is called for that nobody could look at; once a batch is enough."""
+        if batch_id in self._told:
+            return
+        if self._lookers is None:
+            log.warning("photos are to be screened, and are all called for: the extra look is not installed here")
+        if transact(self._engine, lambda connection: looks.note_unlooked(connection, batch_id)):
+            self._told.add(batch_id)
 
     def note_bare(self, job: ClaimedJob) -> bool:
         """Write down that nothing is on a job's photo, which is called for all the same; return whether that is new.

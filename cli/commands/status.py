@@ -108,6 +108,7 @@ def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, An
         "screen": row.options.get("screen", Screen.OFF),
         "bare": screened.bare,
         "skipped": screened.skipped,
+        "has_unlooked": screened.has_unlooked,
     }
 
 
@@ -128,6 +129,13 @@ def _colour(row: dict[str, Any]) -> str:
     if row["dead"] or row["held"]:
         return "red"
     return "green" if row["state"] == "finished" else "blue"
+
+
+def _about_unlooked() -> str:
+    return (
+        "some photos could not be looked at and were called for: the extra look is missing where workers run, or their "
+        "logs say why"
+    )
 
 
 def _about_screen(screened: looks.Screened, row: BatchRow, settings: Settings) -> str:
@@ -162,7 +170,10 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
     held_in_all = tallies.counts(connection, row.id).held
     lines.extend(f"       {describe_sign_off(sample)}" for sample in samples.list_signed(connection, row.id))
     if row.options.get("screen"):
-        lines.append(f"       screen: {_about_screen(looks.count(connection, row.id), row, settings)}")
+        screened = looks.count(connection, row.id)
+        lines.append(f"       screen: {_about_screen(screened, row, settings)}")
+        if screened.has_unlooked:
+            lines.append(f"       screen: {UNLOOKED}")
     for held in failures.list_held(connection, row.id, MOST_HELD):
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:

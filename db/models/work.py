@@ -24,7 +24,8 @@ class Batch(Base):
 
     `canary_overridden_by` is who let it go on though its canary failed.
     `cancelled_at` is when it was cancelled last, though it may have been reopened since; `is_clearing` while jobs that
-    the cancel found are still to be cancelled.
+    the cancel found are still to be cancelled. `has_unlooked` says that some of its photos were to be looked at before
+    they are called for, and nobody could.
     """
 
     __tablename__ = "batches"
@@ -48,6 +49,7 @@ class Batch(Base):
     finished_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
     is_clearing: Mapped[bool] = mapped_column(server_default="false")
+    has_unlooked: Mapped[bool] = mapped_column(server_default="false")
 
     __table_args__ = (
         Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),

@@ -233,6 +233,34 @@ def test_what_cannot_be_looked_at_is_called_for(make_bench: MakeBench, photos: P
     without_the_extra.submit(photos, BatchOptions(screen=Screen.SKIP, elements=(3,)))
     without_the_extra.run_out()
     assert bench.rows("SELECT code FROM jobs WHERE batch_id = 2") == [{"code": "200"}] * 2
+    with bench.engine.begin() as connection:
+        assert [looks.count(connection, batch_id).has_unlooked for batch_id in (1, 2)] == [True, True]
+
+
+def test_what_need_not_be_looked_at_is_not_told_of(make_bench: MakeBench, photos: Path, look: Counted) -> None:
+    bench = make_bench(look=look)
+    bench.submit(photos, SKIP)
+    bench.run_out()
+    blind = make_bench()
+    with blind.engine.begin() as connection:
+        assert requeues.requeue(connection, 1, NOTHING_TO_REMOVE, state=JobState.SUCCEEDED) == 1
+    blind.run_out()
+    blind.submit(photos, BatchOptions(screen=Screen.SKIP, mask="box 0,0,50,50"))
+    blind.submit(photos, BatchOptions(elements=(3,)))
+    blind.run_out()
+    assert blind.rows("SELECT has_unlooked FROM batches") == [{"has_unlooked": False}] * 3
+
+
+def test_nobody_waits_to_tell_that_a_photo_was_not_looked_at(make_bench: MakeBench, photos: Path) -> None:
+    bench = make_bench()
+    bench.submit(photos, SKIP)
+    with bench.engine.begin() as connection:
+        connection.execute(text("SELECT FROM batches WHERE id = 1 FOR NO KEY UPDATE"))
+        with bench.engine.begin() as other:
+            assert not looks.note_unlooked(other, 1)
+    with bench.engine.begin() as connection:
+        assert looks.note_unlooked(connection, 1)
+        assert looks.note_unlooked(connection, 1)
 
 
 def test_a_photo_that_finds_no_place_gives_its_thread_to_others(
