@@ -50,11 +50,13 @@ list.addEventListener("click", (event) => {
 let isShift = false;
 function choose(box, isRange) {
   const all = boxes();
-  if (isRange && last && last !== box) {
-    const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((one, other) => one - other);
+  // By its number: a decision draws photos anew.
+  const start = all.findIndex((each) => each.value === last);
+  if (isRange && start >= 0) {
+    const [from, to] = [start, all.indexOf(box)].sort((one, other) => one - other);
     for (const each of all.slice(from, to + 1)) each.checked = box.checked;
   }
-  last = box;
+  last = box.value;
   tell();
 }
 const counted = () => (isAll ? total - boxes().filter((box) => !box.checked).length : boxes().filter((box) => box.checked).length);
