@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from photos.memory import MEMORY
+from photos.scans import scans_in
 
 ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
 DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
@@ -21,7 +22,6 @@ MAX_PIXELS = 120_000_000
 TILE = 8
 """Pixels of a side. Also the blocks of JPEG, whose means its decoder gives without decoding the pixels."""
 
-_JPEG_SCAN = b"\xff\xda"
 _MOST_SCANNED = 5_000_000_000
 """Pixels times scans: two seconds of decoding, and four times what the largest photos of cameras come to."""
 # The coders of the first two hold the whole picture several times over; a TIFF is copied to be painted on.
@@ -94,7 +94,7 @@ def decode(image: Image.Image, data: bytes, shrink: float = 1) -> None:
 
 def _check_scans(image: Image.Image, data: bytes) -> None:
     # Each scan of a progressive JPEG goes over all of its pixels again, and takes but a few bytes.
-    scans = data.count(_JPEG_SCAN) if format_family(image) == "JPEG" else 1
+    scans = scans_in(data) if format_family(image) == "JPEG" else 1
     if scans * image.width * image.height > _MOST_SCANNED:
         raise Undecodable(f"it has {scans:,} scans, which would take minutes to decode")
 

@@ -9,6 +9,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from core.errors import OutputError, SourceRefused
 from photos.comparison import compare
 from photos.fitting import fit
+from photos.scans import scans_in
 from tests.photos.pictures import saved
 
 
@@ -38,3 +39,19 @@ def test_thousands_of_scans_are_refused_without_decoding_them(monkeypatch: pytes
 
 def test_what_cameras_and_shops_write_is_taken() -> None:
     fit(with_scans(60))
+
+
+def test_what_stands_behind_the_end_is_no_scan() -> None:
+    scan = b"\xff\xda\x00\x0c"
+    data = saved(Image.new("L", (3000, 3000), 130), "JPEG", comment=scan * 1000) + scan * 2800
+    assert scans_in(data) == 1
+    fit(data)
+
+
+def test_a_mark_whose_length_no_decoder_believes_hides_no_scan() -> None:
+    data = with_scans(0)
+    more = with_scans(9)
+    at = len(data) - 2
+    assert scans_in(more[:at] + b"\xff\x02\xff\xff" + more[at:]) == scans_in(data) + 9
+    assert scans_in(more[:at] + b"\xff" * 1000 + more[at:]) == scans_in(data) + 9
+    assert scans_in(data[:2]) == scans_in(data[:2] + b"\xff") == 0

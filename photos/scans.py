@@ -1,0 +1,23 @@
+"""Counting the scans of a JPEG as its decoder comes upon them, without decoding."""
+
+import re
+
+_MARK = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""What says something: neither a byte of pixels, nor filling, nor where pixels may be taken up again."""
+
+_START_OF_SCAN, _END = 0xDA, 0xD9
+# A decoder that looks for where to go on skips marks below these without believing their length.
+_WITH_LENGTH = {*range(0xC0, 0xFF)} - {0xD8}
+
+
+def scans_in(data: bytes) -> int:
+    """Return how many scans a JPEG has up to its end; phones put films and second pictures behind that."""
+    at, scans = 2, 0
+    while found := _MARK.search(data, at):
+        at, kind = found.end(), data[found.end() - 1]
+        if kind == _END:
+            break
+        scans += kind == _START_OF_SCAN
+        if kind in _WITH_LENGTH:
+            at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    return scans
