@@ -8,8 +8,9 @@ from PIL import Image
 from core import errors
 from core.errors import DecodersUnavailable, OutputError, SourceRefused, SourceUnreachable
 from photos.comparison import Comparison
+from photos.decoders.decoder import Broken, Killed
 from photos.decoders.limits import MOST_PIXELS
-from photos.decoders.pool import Broken, Killed, decoders
+from photos.decoders.pool import decoders
 from photos.decoders.scan import Facts, scan
 from photos.fitting import Fitted, Restored
 from photos.fitting.restored import restored_undecoded

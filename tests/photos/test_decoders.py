@@ -17,8 +17,9 @@ from core.errors import CleanplateError, DecodersUnavailable, OutputError, Sourc
 from photos import decoders, fitting
 from photos.comparison import compare
 from photos.decoders import limits
+from photos.decoders.decoder import Broken, Decoder, Killed, _find
 from photos.decoders.limits import MB, Allowance, Cost
-from photos.decoders.pool import Broken, Decoders, Killed, _Decoder, _find
+from photos.decoders.pool import Decoders
 from photos.decoders.scan import scan
 from photos.decoders.wire import NoMessage
 from photos.fitting import Fitted, Restored
@@ -110,14 +111,14 @@ def test_a_decoder_that_is_killed_is_replaced_and_its_photo_done_by_the_next(
 ) -> None:
     killed: list[int] = []
 
-    def ask(self: _Decoder, *given: Any) -> Any:
+    def ask(self: Decoder, *given: Any) -> Any:
         if not killed:
             killed.append(self._process.pid)
             os.kill(self._process.pid, signal.SIGKILL)
         return asked(self, *given)
 
-    asked = _Decoder.ask
-    monkeypatch.setattr(_Decoder, "ask", ask)
+    asked = Decoder.ask
+    monkeypatch.setattr(Decoder, "ask", ask)
     assert few.run("seen_size_of", jpeg(), is_big=False) == ("done", (640, 640))
     assert len(killed) == 1
 
@@ -131,11 +132,11 @@ def test_what_cannot_be_started_is_no_photos_fault(few: Decoders, monkeypatch: p
 
 
 def test_what_is_killed_again_and_again_is_tried_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask(self: _Decoder, *_: Any) -> Any:
+    def ask(self: Decoder, *_: Any) -> Any:
         self.close()
         raise Killed
 
-    monkeypatch.setattr(_Decoder, "ask", ask)
+    monkeypatch.setattr(Decoder, "ask", ask)
     with pytest.raises(SourceUnreachable) as caught:
         decoders.fit(jpeg())
     assert caught.value.code == "decoder_killed"
@@ -146,7 +147,7 @@ def test_what_is_killed_again_and_again_is_tried_later(monkeypatch: pytest.Monke
 def test_one_that_is_stuck_holds_up_no_other(few: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, end = threading.Event(), threading.Event()
 
-    def ask(self: _Decoder, cost: Cost, name: str, *given: Any) -> Any:
+    def ask(self: Decoder, cost: Cost, name: str, *given: Any) -> Any:
         if name == "stuck":
             begun.set()
             end.wait(60)
@@ -154,8 +155,8 @@ def test_one_that_is_stuck_holds_up_no_other(few: Decoders, monkeypatch: pytest.
             raise Broken("stuck")
         return asked(self, cost, name, *given)
 
-    asked = _Decoder.ask
-    monkeypatch.setattr(_Decoder, "ask", ask)
+    asked = Decoder.ask
+    monkeypatch.setattr(Decoder, "ask", ask)
     with ThreadPoolExecutor(3) as threads:
         stuck = [threads.submit(few.run, "stuck", is_big=True) for _ in range(2)]
         assert begun.wait(60)
@@ -181,7 +182,7 @@ def test_a_decoder_is_told_no_secret_and_ends_with_its_owner(monkeypatch: pytest
 
     begin = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", note)
-    found = _Decoder()
+    found = Decoder()
     assert "hidden" not in str(started[0]["env"])
     found.close()
     assert found._process.poll() is not None
