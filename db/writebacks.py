@@ -173,7 +173,10 @@ def keep_original(connection: Connection, writeback_id: int, sha256: str) -> Non
 
 
 def note_sending(connection: Connection, writeback: Writeback) -> None:
-    """Write down, before it is sent, that a photo is: what the shop tells of its product meanwhile is our own doing."""
+    """Write down, before it is sent, that a photo is: what the shop tells of its product meanwhile is our own doing.
+
+    To send again what the shop said yes to is a try.
+    """
     busy = text(
         "INSERT INTO shop_products (connection_id, product, writeback_id) VALUES (:shop, :product, :id) "
         "ON CONFLICT (connection_id, product) DO UPDATE SET writeback_id = :id"
@@ -185,17 +188,24 @@ def note_sending(connection: Connection, writeback: Writeback) -> None:
         "sha256": writeback.wanted_sha256,
     }
     connection.execute(busy, values)
-    sent = text("UPDATE writebacks SET sent_at = now(), sent_sha256 = :sha256, answered_at = NULL WHERE id = :id")
+    sent = text(
+        "UPDATE writebacks SET sent_at = now(), sent_sha256 = :sha256, answered_at = NULL, "
+        "tries = tries + CASE WHEN answered_at IS NULL THEN 0 ELSE 1 END WHERE id = :id"
+    )
     connection.execute(sent, values)
 
 
-def note_answered(connection: Connection, writeback_id: int, media: str) -> None:
-    """Write down that the shop said yes, and what it calls the photo now; it is looked at next."""
+def note_answered(connection: Connection, writeback: Writeback, media: str) -> None:
+    """Write down that the shop said yes, and what it calls the photo now; it is looked at next.
+
+    From its first yes on only what is sent again counts as a try.
+    """
     statement = text(
         "UPDATE writebacks SET answered_at = now(), media = CASE WHEN :media = '' THEN media ELSE :media END, "
-        "available_at = created_at WHERE id = :id"
+        "available_at = created_at, tries = CASE WHEN :is_again THEN tries ELSE 0 END WHERE id = :id"
     )
-    connection.execute(statement, {"id": writeback_id, "media": media})
+    values = {"id": writeback.id, "media": media, "is_again": writeback.answered_at is not None}
+    connection.execute(statement, values)
 
 
 def is_overdue(connection: Connection, writeback_id: int, seconds: float) -> bool:

@@ -4,14 +4,17 @@
     ──────────────────────────   ───────────────────────   ─────────────────────────────────
     what is wanted               written, without a call   written
     what we took in, or put      keep it, then replace     wait a moment, then replace again
-    anything else                skip: it changed          written, if the shop said yes; else failed
+    anything else                skip: it changed          written, if it is of when the shop said yes; else failed
 
 So a turn that was cut off anywhere is made again without harm. What stands there is told by its bytes, which are kept
-before they are replaced.
+before they are replaced. A shop may store a photo its own way: bytes that nobody knows are ours when their URL names
+what was sent, or when they came as the shop said yes.
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection, Engine
@@ -30,11 +33,18 @@ from producer.webhooks.delivery import ShopPhoto
 from producer.webhooks.shop_intake import Ours, take_photos
 from producer.writebacks.shop_api import NewPhoto, ShopApi, ShopFailed, ShopMedium, ShopRefused
 
+log = logging.getLogger(__name__)
+
 LOOK_AGAIN_SECONDS = 2.0
 GIVE_UP_SECONDS = 120.0
-"""After which a shop that said yes and still shows the old photo is asked again."""
+"""After which a shop that said yes and still shows the old photo is asked again, and until which what came is ours."""
+MOST_SENT_AGAIN = 3
 CHANGED = "The photo in the shop is not the one that was cleaned: it was changed there meanwhile. Nothing was written."
-IN_DOUBT = "It was sent without an answer, and another photo stands there now. Look at it in the shop."
+IN_DOUBT = "It was sent, and a photo stands there now that need not be ours. Look at it in the shop."
+OLD_STAYS = (
+    "The shop says yes and shows the old photo. Look at the product, and whether the shop's CDN goes on serving what it "
+    "has; then try again."
+)
 GONE = "The product no longer has this photo. Nothing was written."
 
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "TIFF": "image/tiff"}
@@ -87,7 +97,7 @@ def take_turn(ground: Ground, api: ShopApi, writeback: Writeback) -> None:
         # It was in doubt whether this came there, and now somebody said what is to be done.
         known.add(writeback.sent_sha256)
     is_old = sha256 in known or key == writeback.written_key
-    if sha256 == meant or (writeback.answered_at and not is_old):
+    if sha256 == meant or (not is_old and _came_from_us(writeback, medium)):
         _note_written(ground, writeback, gallery, medium, heard)
     elif writeback.sent_at and not is_old:
         raise ShopRefused(IN_DOUBT)
@@ -95,7 +105,12 @@ def take_turn(ground: Ground, api: ShopApi, writeback: Writeback) -> None:
         transact(ground.engine, partial(writebacks.put_off, writeback_id=writeback.id, seconds=LOOK_AGAIN_SECONDS))
     elif not is_old:
         raise ShopChanged(CHANGED)
+    elif writeback.answered_at and writeback.tries >= MOST_SENT_AGAIN:
+        raise ShopRefused(OLD_STAYS)
     else:
+        if sha256 not in known:
+            _keep(ground, there)
+            log.info("write-back %s: what it replaces is kept as artifact %s", writeback.id, sha256)
         _replace(ground, api, writeback, gallery, medium, there)
 
 
@@ -108,6 +123,20 @@ def find_medium(writeback: Writeback, gallery: list[ShopMedium]) -> ShopMedium |
         lambda each: place_key(each.url, "") == place_key(writeback.photo_url, ""),
     )
     return next((each for is_it in tests for each in gallery if is_it(each)), None)
+
+
+def _came_from_us(writeback: Writeback, medium: ShopMedium) -> bool:
+    """Whether bytes that nobody knows are what was sent, stored in the shop's own way."""
+    if not (writeback.answered_at and writeback.sent_sha256):
+        return False
+    if writeback.sent_sha256 in medium.url:
+        return True
+    try:
+        came = datetime.fromisoformat(medium.version)
+    except ValueError:
+        return False
+    apart = (came if came.tzinfo else came.replace(tzinfo=UTC)) - writeback.answered_at
+    return abs(apart) <= timedelta(seconds=GIVE_UP_SECONDS)
 
 
 def _has_waited(ground: Ground, writeback: Writeback) -> bool:
@@ -132,7 +161,8 @@ def _replace(
     assert writeback.wanted_sha256 is not None
     assert writeback.wanted_format is not None
     if writeback.original_sha256 is None:
-        _keep_original(ground, writeback, there)
+        sha256 = _keep(ground, there)
+        transact(ground.engine, partial(writebacks.keep_original, writeback_id=writeback.id, sha256=sha256))
     key = artifact_key(writeback.wanted_sha256, writeback.wanted_format)
     secret = ground.settings.artifact_url_secret.get_secret_value()
     base = ground.settings.artifacts_url
@@ -144,10 +174,10 @@ def _replace(
     )
     transact(ground.engine, partial(writebacks.note_sending, writeback=writeback))
     media = api.replace(writeback.product, gallery, medium, photo)
-    transact(ground.engine, partial(writebacks.note_answered, writeback_id=writeback.id, media=media))
+    transact(ground.engine, partial(writebacks.note_answered, writeback=writeback, media=media))
 
 
-def _keep_original(ground: Ground, writeback: Writeback, data: bytes) -> None:
+def _keep(ground: Ground, data: bytes) -> str:
     try:
         photo = inspect(data)
     except SourceRefused as error:
@@ -160,18 +190,15 @@ def _keep_original(ground: Ground, writeback: Writeback, data: bytes) -> None:
     except OSError as error:
         raise ShopFailed(f"the original could not be kept, so nothing was replaced: {error}") from error
 
-    def work(connection: Connection) -> None:
-        artifacts.keep(
-            connection,
-            data,
-            image_format=photo.format,
-            width=photo.width,
-            height=photo.height,
-            uploaded=uploaded,
-        )
-        writebacks.keep_original(connection, writeback.id, sha256)
-
-    transact(ground.engine, work)
+    keep = partial(
+        artifacts.keep,
+        data=data,
+        image_format=photo.format,
+        width=photo.width,
+        height=photo.height,
+        uploaded=uploaded,
+    )
+    return transact(ground.engine, keep)
 
 
 def _note_written(

@@ -1,5 +1,6 @@
 """Clean photos go back into a Shopify shop, which takes its time and counts points; it is a stand-in over HTTP."""
 
+import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import Engine
 from db import writeback_lists
 from tests.producer.shop_ground import ShopGround, outputs_of, photo
 from tests.shops.shop_server import Answer
-from tests.shops.shopify_standin import ShopifyStandIn
+from tests.shops.shopify_standin import PRODUCT, ShopifyStandIn
 
 RED, BLUE, CLEAN, THEIRS = photo("red"), photo("blue"), photo("white"), photo("green")
 
@@ -55,6 +56,30 @@ def test_a_shop_that_stores_photos_its_own_way_makes_no_circle(ground: ShopifyGr
         writeback_lists.move(connection, 1, before=["written"], after="restoring")
     ground.write()
     assert ground.rows() == [("restored",), ("restored",)]
+
+
+def test_a_photo_that_the_shop_got_after_a_pause_is_not_taken_for_ours(ground: ShopifyGround) -> None:
+    ground.writer.write_due()
+    ground.run("UPDATE writebacks SET answered_at = answered_at - interval '5 minutes' WHERE id = 1")
+    ground.shop.looks_while_processing = 0
+    ground.shop._product(PRODUCT)
+    ground.shop._product(PRODUCT)
+    ground.shop.change_photo(0, THEIRS)
+    ground.write()
+    assert ground.rows("state, written_key IS NULL")[0] == ("failed", True)
+    assert "need not be ours" in ground.rows("last_error")[0][0]
+    assert ground.shop.photo(0) == THEIRS
+
+
+def test_what_a_shop_made_of_a_photo_is_kept_before_it_is_replaced(ground: ShopifyGround) -> None:
+    ground.shop.recodes = lambda data: photo("ivory") if data == CLEAN else data
+    ground.write()
+    with ground.engine.begin() as connection:
+        writeback_lists.move(connection, 1, before=["written"], after="restoring")
+    ground.write()
+    assert [ground.shop.photo(n) for n in (0, 1)] == [RED, BLUE]
+    found = "SELECT count(*) FROM artifacts WHERE sha256 = :sha256"
+    assert ground.one(found, sha256=hashlib.sha256(photo("ivory")).hexdigest()) == 1
 
 
 def test_points_are_waited_for_before_they_are_missing(ground: ShopifyGround) -> None:

@@ -190,6 +190,19 @@ def test_a_photo_that_was_cleaned_before_goes_in_without_a_job(woo: Woo) -> None
     assert woo.write() == 0
 
 
+def test_a_shop_that_says_yes_and_shows_the_old_photo_is_not_asked_for_ever(woo: Woo) -> None:
+    woo.shop.products[7]["images"].pop()
+    woo.told()
+    woo.clean(CLEAN)
+    woo.shop.faults = [Answer(body=woo.shop.products[7], method="PUT") for _ in range(20)]
+    for _ in range(20):
+        woo.writer.write_due()
+        woo.run("UPDATE writebacks SET answered_at = answered_at - interval '3 minutes', available_at = now()")
+    assert woo.rows() == [("failed",)]
+    assert "shows the old photo" in woo.rows("last_error")[0][0]
+    assert len(woo.shop.calls("PUT")) == 4
+
+
 def test_two_writers_write_a_shop_one_at_a_time(woo: Woo, engine: Engine) -> None:
     woo.told()
     woo.clean(CLEAN)

@@ -13,6 +13,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.shops.shop_server import Answer, Asked, ShopServer, fetched
@@ -133,7 +134,7 @@ class ShopifyStandIn(ShopServer):
                 {
                     "id": each["id"],
                     "fileStatus": each["status"],
-                    "updatedAt": "2026-01-02T03:04:05Z",
+                    "updatedAt": each["updated"],
                     "fileErrors": [{"message": each["fault"]}] if each.get("fault") else [],
                     "image": {"url": self._url(each)},
                 }
@@ -172,7 +173,7 @@ class ShopifyStandIn(ShopServer):
 
     def _show(self, medium: dict[str, Any], data: bytes) -> None:
         self._next_version += 1
-        medium["v"] = self._next_version
+        medium |= {"v": self._next_version, "updated": datetime.now(UTC).isoformat()}
         self.files[medium["path"]] = data
 
     def _url(self, medium: dict[str, Any]) -> str:
