@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,30 +54,51 @@ class Decoder:
     """One process."""
 
     def __init__(self) -> None:
-        self._sock, theirs = socket.socketpair()
-        asked, told = nameless(), nameless()
-        self._channel = Channel(self._sock, asked, told, _find)
-        with theirs:
-            handles = (theirs.fileno(), told, asked)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "photos.decoders.child", *map(str, handles)],
-                pass_fds=handles,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                # No secret that this process was told.
-                env={
-                    **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                    "PYTHONPATH": os.pathsep.join([ROOT, *filter(None, sys.path)]),
-                    **_ALLOCATION,
-                },
-                # Ctrl-C is for us, who let it end what it has begun.
-                start_new_session=True,
-            )
+        """Start it.
 
+        Raises:
+            DecodersUnavailable: The system lets no process start.
+        """
+        try:
+            self._start()
+        except OSError as error:
+            raise _not_started(error) from error
         self._is_ready = False
         self.is_closed = False
+
+    def _start(self) -> None:
+        with ExitStack() as undone:
+            self._sock, theirs = socket.socketpair()
+            undone.callback(self._sock.close)
+            with theirs:
+                asked = nameless()
+                undone.callback(os.close, asked)
+                told = nameless()
+                undone.callback(os.close, told)
+                handles = (theirs.fileno(), told, asked)
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "photos.decoders.child", *map(str, handles)],
+                    pass_fds=handles,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    # No secret that this process was told.
+                    env={
+                        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                        "PYTHONPATH": os.pathsep.join([ROOT, *filter(None, sys.path)]),
+                        **_ALLOCATION,
+                    },
+                    # Ctrl-C is for us, who let it end what it has begun.
+                    start_new_session=True,
+                )
+            self._channel = Channel(self._sock, asked, told, _find)
+            undone.pop_all()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nobody to be asked."""
+        return self._process.poll() is not None
 
     def forget(self) -> None:
         """Let go of it without ending it."""
@@ -96,29 +117,36 @@ class Decoder:
             ended = self.close()
             if ended == -signal.SIGKILL:
                 raise Killed from None
-            raise DecodersUnavailable(
-                f"No process can be started that opens pictures ({ended}): is there memory left, is this installation "
-                "whole? No photo was touched."
-            ) from error
+            raise _not_started(ended) from error
         self._is_ready = True
 
     def ask(self, cost: Cost, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
         """Return how a piece of work ended: what of, and what.
 
         Raises:
-            Killed: It was ended from outside; this decoder is of no more use.
+            Killed: It was ended from outside, or not let work; this decoder is of no more use.
             Broken: The picture ended it, or would have.
             DecodersUnavailable: It never began.
         """
         self._wait_for_start()
         self._sock.settimeout(cost.wall_seconds)
+        used = self._cpu_seconds()
         try:
             self._channel.send((name, cost.memory_bytes, cost.cpu_seconds, given, named))
+        except OSError:
+            # It ended before it was told of the picture.
+            self.close()
+            raise Killed from None
+        try:
             found: tuple[str, Any] = self._channel.receive()
         except TimeoutError:
+            worked = self._cpu_seconds() - used
             self.close()
+            # A machine that stood still, or had no processor to spare, says nothing of the picture.
+            if worked < cost.cpu_seconds / 2:
+                raise Killed from None
             raise Broken(_WORDS["time"]) from None
-        except (NoMessage, OSError):
+        except NoMessage:
             ended = self.close()
             if ended == -signal.SIGKILL:
                 raise Killed from None
@@ -127,6 +155,15 @@ class Decoder:
             self.close()
             raise Broken(_WORDS.get(str(found[1]), str(found[1])))
         return found
+
+    def _cpu_seconds(self) -> float:
+        """Return what it has taken of processors; nothing where the system does not tell."""
+        try:
+            with open(f"/proc/{self._process.pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> int:
         """End the process, if it has not ended, and return how it ended."""
@@ -140,6 +177,13 @@ class Decoder:
         self._process.kill()
         self._process.wait()
         return -signal.SIGALRM
+
+
+def _not_started(why: object) -> DecodersUnavailable:
+    return DecodersUnavailable(
+        f"No process can be started that opens pictures ({why}): is there memory left, is this installation whole? "
+        "No photo was touched."
+    )
 
 
 def _find(module: str, name: str) -> Any:

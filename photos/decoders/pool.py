@@ -3,8 +3,10 @@
 import atexit
 import os
 import threading
+from contextlib import suppress
 from typing import Any
 
+from core.errors import DecodersUnavailable
 from photos.decoders.decoder import Broken, Decoder, Killed
 from photos.decoders.limits import WORKER, Allowance, Cost
 
@@ -71,6 +73,14 @@ class Decoders:
         for each in self._all:
             each.forget()
 
+    def _idle_one(self) -> Decoder | None:
+        while self._idle:
+            found = self._idle.pop()
+            if not found.has_ended:
+                return found
+            found.close()
+        return None
+
     def _start(self) -> Decoder:
         self._all = {each for each in self._all if not each.is_closed}
         found = Decoder()
@@ -84,13 +94,13 @@ class Decoders:
 
     def _ask(self, cost: Cost, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
         with self._changed:
-            decoder = self._idle.pop() if self._idle else None
-            decoder = decoder or self._start()
+            decoder = self._idle_one() or self._start()
         try:
             found = decoder.ask(cost, name, given, named)
         except (Broken, Killed):
-            # It starts while its predecessor's failure is told.
-            self.warm()
+            # It starts while its predecessor's failure is told, which is what matters when it cannot start.
+            with suppress(DecodersUnavailable):
+                self.warm()
             raise
         except BaseException:
             decoder.close()

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from photos.decoders.decoder import Broken, Decoder, Killed, _find
 from photos.decoders.limits import MB, Allowance, Cost
 from photos.decoders.pool import Decoders
 from photos.decoders.scan import scan
-from photos.decoders.wire import NoMessage
+from photos.decoders.wire import Channel, NoMessage
 from photos.fitting import Fitted, Restored
 from photos.photo import ARTIFACT_FORMATS
 from tests.photos.pictures import drawn, saved
@@ -129,6 +130,60 @@ def test_what_cannot_be_started_is_no_photos_fault(few: Decoders, monkeypatch: p
         few.run("seen_size_of", jpeg(), is_big=False)
     monkeypatch.undo()
     assert few.run("seen_size_of", jpeg(), is_big=False)[0] == "done"
+
+
+def test_what_the_system_does_not_let_start_is_no_photos_fault_and_leaves_nothing_open(
+    few: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    opened = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        with pytest.raises(DecodersUnavailable, match="temporarily"):
+            few.run("seen_size_of", jpeg(), is_big=False)
+    assert len(os.listdir("/dev/fd")) == opened
+    monkeypatch.undo()
+    assert few.run("seen_size_of", jpeg(), is_big=False)[0] == "done"
+    # A photo that breaks its decoder is told as such even where no other can be started.
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(Broken):
+        few.run("nothing", is_big=False)
+
+
+def test_what_happens_to_an_idle_decoder_is_not_the_next_photos_fault(
+    few: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few.warm()
+    (idle,) = few._idle
+    os.kill(idle._process.pid, signal.SIGABRT)
+    os.waitid(os.P_PID, idle._process.pid, os.WEXITED | os.WNOWAIT)
+    assert few.run("seen_size_of", jpeg(), is_big=False)[0] == "done"
+
+    def lose(*_: Any) -> None:
+        monkeypatch.undo()
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(Channel, "send", lose)
+    assert few.run("seen_size_of", jpeg(), is_big=False)[0] == "done"
+
+
+def test_a_decoder_that_was_not_let_work_is_no_photos_fault(few: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[int] = []
+
+    def ask(self: Decoder, cost: Cost, *given: Any) -> Any:
+        if stopped:
+            return asked(self, cost, *given)
+        self._wait_for_start()
+        stopped.append(self._process.pid)
+        os.kill(self._process.pid, signal.SIGSTOP)
+        return asked(self, replace(cost, wall_seconds=0.1), *given)
+
+    asked = Decoder.ask
+    monkeypatch.setattr(Decoder, "ask", ask)
+    assert few.run("seen_size_of", jpeg(), is_big=False) == ("done", (640, 640))
+    assert len(stopped) == 1
 
 
 def test_what_is_killed_again_and_again_is_tried_later(monkeypatch: pytest.MonkeyPatch) -> None:
