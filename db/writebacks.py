@@ -119,7 +119,9 @@ def take_due(connection: Connection, most: int) -> list[Writeback]:
     """
     by_key(connection)
     due = (
-        "w.connection_id = c.id AND w.state IN ('due', 'restoring') AND w.available_at <= now() AND NOT EXISTS "
+        "w.connection_id = c.id AND w.state IN ('due', 'restoring') AND w.available_at <= now() "
+        # What was sent before it was turned off is still looked at.
+        "AND (w.state = 'restoring' OR w.sent_at IS NOT NULL OR c.writeback <> 'off') AND NOT EXISTS "
         "(SELECT 1 FROM shop_products AS p WHERE p.connection_id = c.id AND p.product = w.product "
         "AND p.writeback_id <> w.id)"
     )

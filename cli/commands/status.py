@@ -173,7 +173,7 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
         screened = looks.count(connection, row.id)
         lines.append(f"       screen: {_about_screen(screened, row, settings)}")
         if screened.has_unlooked:
-            lines.append(f"       screen: {UNLOOKED}")
+            lines.append(f"       screen: {_about_unlooked()}")
     for held in failures.list_held(connection, row.id, MOST_HELD):
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:

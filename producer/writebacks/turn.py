@@ -42,8 +42,8 @@ MOST_SENT_AGAIN = 3
 CHANGED = "The photo in the shop is not the one that was cleaned: it was changed there meanwhile. Nothing was written."
 IN_DOUBT = "It was sent, and a photo stands there now that need not be ours. Look at it in the shop."
 OLD_STAYS = (
-    "The shop says yes and shows the old photo. Look at the product, and whether the shop's CDN goes on serving what it "
-    "has; then try again."
+    "The shop says yes and shows the old photo. Look at the product, and whether the shop's CDN goes on serving what "
+    "it has; then try again."
 )
 GONE = "The product no longer has this photo. Nothing was written."
 

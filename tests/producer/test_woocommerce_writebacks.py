@@ -77,6 +77,27 @@ def test_nothing_is_written_before_a_person_says_so(woo: Woo) -> None:
     assert [woo.shop.photo(7, n) for n in (0, 1)] == [RED, CLEAN]
 
 
+def test_nothing_is_written_into_a_shop_that_was_turned_off(woo: Woo) -> None:
+    woo.told()
+    woo.clean(CLEAN)
+    woo.run("UPDATE connections SET writeback = 'off'")
+    assert woo.write() == 0
+    assert [woo.shop.photo(7, n) for n in (0, 1)] == [RED, BLUE]
+
+
+def test_what_a_person_let_go_is_what_goes_there(woo: Woo) -> None:
+    woo.run("UPDATE connections SET writeback = 'ask'")
+    woo.told()
+    woo.clean(CLEAN)
+    with woo.engine.begin() as connection:
+        assert writeback_lists.move(connection, 1, before=["clean"], after="due") == 2
+    woo.run("UPDATE jobs SET state = 'dead', artifact_sha256 = NULL, code = 'rejected'")
+    woo.run("UPDATE jobs SET state = 'pending', finished_at = NULL")
+    woo.clean(THEIRS)
+    assert woo.rows() == [("clean",), ("clean",)]
+    assert woo.write() == 0
+
+
 def test_a_photo_that_changed_in_the_shop_is_not_overwritten(woo: Woo) -> None:
     woo.told()
     woo.clean(CLEAN)

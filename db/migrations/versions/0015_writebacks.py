@@ -33,7 +33,9 @@ BEGIN
         available_at = now() + CASE WHEN OLD.state = 'held' THEN interval '15 seconds' ELSE interval '0 seconds' END,
         state = CASE WHEN (SELECT c.writeback FROM connections AS c WHERE c.id = w.connection_id) = 'auto' THEN 'due'
             ELSE 'clean' END
-    WHERE w.job_id = NEW.id AND w.sent_at IS NULL AND w.state IN ('expected', 'written', 'skipped', 'failed')
+    WHERE w.job_id = NEW.id AND w.sent_at IS NULL AND (w.state IN ('expected', 'written', 'skipped', 'failed')
+        -- A person let another output go.
+        OR (w.state = 'due' AND OLD.artifact_sha256 IS DISTINCT FROM NEW.artifact_sha256))
     AND w.artifact_sha256 IS DISTINCT FROM NEW.artifact_sha256;
     RETURN NULL;
 END $$
