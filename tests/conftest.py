@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from redis import Redis
 from sqlalchemy import Engine, make_url
@@ -22,6 +23,10 @@ from localstack.embedded import EmbeddedPostgres, EmbeddedValkey
 from localstack.rooted import remove_moved_below
 from tests.locks import locks_in_one_order  # noqa: F401 - a fixture for every test
 from tests.servers import FAST, Servers, make_server_home
+
+# How long an example takes says something of the machine, and nothing of what it tries.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 TEMPLATE = "template_of_tests"
 BUCKET = "bucket-of-tests"

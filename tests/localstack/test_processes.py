@@ -156,8 +156,15 @@ def test_one_that_dies_again_and_again_is_given_up_loudly(
     tmp_path: Path, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, status: int, deaths: int
 ) -> None:
     monkeypatch.setattr(processes, "FIRST_PAUSE_SECONDS", 0.01)
-    code = f"import sys; print('no luck'); sys.exit({status})"
+    # Not before it counts as started, which a busy machine may be slow to say.
+    go = tmp_path / "go"
+    code = (
+        "import os, sys, time\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        f"print('no luck'); sys.exit({status})"
+    )
     supervisor.start(Child("poor", [sys.executable, "-c", code], ENV, tmp_path / "poor.log"))
+    go.touch()
 
     def is_alive() -> bool:
         supervisor.check()
