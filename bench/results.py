@@ -56,7 +56,7 @@ def _beside(section: Section) -> list[str]:
         ("round trips to PostgreSQL", "round_trips"),
         ("transactions", "transactions"),
         ("limiter calls", "limiter_calls"),
-        ("µs of Redis a limiter call", "limiter_us_per_call"),
+        ("µs of Redis' scripts", "scripts_us"),
         ("commands to Redis", "redis_commands"),
         ("updates of `jobs`", "jobs_updates"),
         ("of which HOT", "jobs_hot_share"),
