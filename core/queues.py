@@ -9,6 +9,8 @@ TASK_NAMES = {Lane.INTERACTIVE: "cleanplate.interactive", Lane.BULK: "cleanplate
 
 UNACKED_KEY = KEY_PREFIX + "unacked"
 """Where the broker's client keeps each message that a worker has taken, whoever that was, alive or not."""
+UNACKED_INDEX_KEY = KEY_PREFIX + "unacked_index"
+"""When each of them was taken."""
 HOLDERS_KEY = "cleanplate:holders"
 """The names of workers that say what they hold."""
 HELD_PREFIX = "cleanplate:held:"

@@ -140,6 +140,16 @@ def list_unclaimed(connection: Connection, older_than_seconds: float) -> list[tu
     return [(row.id, row.dispatches) for row in connection.execute(statement, {"age": older_than_seconds})]
 
 
+def list_dispatched(connection: Connection, job_ids: list[int]) -> set[tuple[int, int]]:
+    """Return (job id, dispatch number) of those of these jobs whose message waits, or is worked at."""
+    by_key(connection)
+    # In the order of the key, which else is not surely taken.
+    statement = text(
+        "SELECT id, dispatches FROM jobs WHERE id = ANY(:ids) AND state || '' IN ('queued', 'running') ORDER BY id"
+    )
+    return {(row.id, row.dispatches) for row in connection.execute(statement, {"ids": job_ids})}
+
+
 def unqueue(connection: Connection, gone: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Make jobs due again whose message is gone, and return those that were not dealt with meanwhile.
 

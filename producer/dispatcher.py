@@ -50,6 +50,7 @@ PATROL_SECONDS = 1.0
 IDLE_PATROL_SECONDS = 2.0
 STANDBY_SECONDS = 1.0
 FORGET_SECONDS = 600.0
+CLEAR_SECONDS = 10.0
 SUMMING_SECONDS = 5.0
 STUCK_SECONDS = 60.0
 
@@ -101,7 +102,7 @@ class Dispatcher:
         self._lost = LostMessages(engine, publisher)
         self._leading_since = 0.0
         self._next_patrol = 0.0
-        self._next_forgetting = 0.0
+        self._next_forgetting = self._next_clearing = 0.0
         self._next_summing = 0.0
         self._turned_at = time.monotonic()
         self._leads = False
@@ -217,6 +218,9 @@ class Dispatcher:
             self._next_summing = time.monotonic() + SUMMING_SECONDS
             settled = self._options.settled_after_seconds
             transact(self._engine, lambda connection: call_rates.record(connection, settled))
+        if time.monotonic() >= self._next_clearing:
+            self._next_clearing = time.monotonic() + CLEAR_SECONDS
+            self._lost.clear_taken()
         if time.monotonic() >= self._next_forgetting:
             self._next_forgetting = time.monotonic() + FORGET_SECONDS
             days = self._options.events_kept_days

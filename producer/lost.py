@@ -32,10 +32,11 @@ class LostMessages:
         self._engine = engine
         self._publisher = publisher
         self._missing_since: dict[tuple[int, int], float] = {}
+        self._over: set[tuple[int, int]] = set()
 
     def forget(self) -> None:
         """Begin anew: what was missing long ago says nothing."""
-        self._missing_since = {}
+        self._missing_since, self._over = {}, set()
 
     def take_back(self) -> None:
         """Look once, and make jobs due again whose messages are lost.
@@ -69,3 +70,24 @@ class LostMessages:
                 len(back) - with_worker,
                 with_worker,
             )
+
+    def clear_taken(self) -> None:
+        """Take out of Redis what killed workers had taken, and others have dealt with since.
+
+        The broker's client would give it to a worker again after an hour, which finds nothing to do. Whoever has just
+        ended a job may not have said so yet, hence two looks.
+
+        Raises:
+            DatabaseDown: PostgreSQL does not answer.
+            RedisDown: The broker does not answer.
+        """
+        before, self._over = self._over, set()
+        taken = self._publisher.list_taken()
+        if not taken:
+            return
+        ids = sorted({job_id for job_id, _ in taken})
+        self._over = taken - transact(self._engine, lambda connection: queue.list_dispatched(connection, ids))
+        gone = self._over & before
+        if gone:
+            self._publisher.forget_taken(gone)
+            log.info("%s messages that killed workers had taken are dealt with, and taken out of Redis", len(gone))

@@ -18,6 +18,7 @@ from core.queues import (
     KEY_PREFIX,
     SOCKET_SECONDS,
     TASK_NAMES,
+    UNACKED_INDEX_KEY,
     UNACKED_KEY,
     celery_settings,
 )
@@ -97,6 +98,19 @@ class Publisher:
         with _answering():
             found = self._redis.hvals(UNACKED_KEY)
         return {_sent_as(json.loads(raw)[0]) for raw in found}
+
+    def forget_taken(self, messages: set[tuple[int, int]]) -> None:
+        """Take these messages, as `list_taken` told them, out of those that are taken.
+
+        Raises:
+            RedisDown: The broker does not answer.
+        """
+        with _answering(), self._redis.pipeline() as pipe:
+            for tag, raw in self._redis.hgetall(UNACKED_KEY).items():
+                if _sent_as(json.loads(raw)[0]) in messages:
+                    pipe.hdel(UNACKED_KEY, tag)
+                    pipe.zrem(UNACKED_INDEX_KEY, tag)
+            pipe.execute()
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -36,7 +36,7 @@ class SandboxProcess:
     """The sandbox in a process of its own, steered over its admin pages."""
 
     def __init__(self, settings: SandboxSettings) -> None:
-        self._argv = [sys.executable, "-m", "sandbox", "--echo", "--keep-times"]
+        self._argv = [sys.executable, "-m", "sandbox", "--port", "0", "--echo", "--keep-times"]
         self._argv += ["--rate", str(settings.rate), "--latency", str(settings.latency)]
         self.url = ""
 

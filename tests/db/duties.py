@@ -67,6 +67,10 @@ def _unqueue(connection: Connection) -> object:
     return queue.unqueue(connection, queue.list_unclaimed(connection, 0))
 
 
+def _list_dispatched(connection: Connection) -> object:
+    return queue.list_dispatched(connection, [job_id for job_id, _ in queue.list_unclaimed(connection, 0)][:5])
+
+
 def _go_on_leading(connection: Connection) -> object:
     by_key(connection)
     return queue.go_on_leading(connection)
@@ -81,6 +85,7 @@ DISPATCHING: dict[str, Duty] = {
     "circuit": lambda connection: circuits.find_open(connection, ACCOUNT),
     "probe": lambda connection: circuits.queue_probe(connection, ACCOUNT),
     "lost messages": _unqueue,
+    "dispatched": _list_dispatched,
     "rescue": lambda connection: rescues.rescue(connection, lambda _: Decision(Move.RETRY)),
     "settled": batches.finish_settled,
     "stragglers": cancels.cancel_stragglers,

@@ -11,9 +11,9 @@ from prometheus_client import REGISTRY
 from redis import Redis
 from sqlalchemy import Engine, text
 
-from core.queues import KEY_PREFIX
+from core.queues import KEY_PREFIX, UNACKED_INDEX_KEY, UNACKED_KEY
 from core.states import Lane
-from db import queue
+from db import jobs, queue
 from producer.lost import LostMessages
 from producer.publisher import Publisher
 from tests.db.rows import make_batch, state_of
@@ -230,3 +230,31 @@ def test_a_message_that_was_just_taken_is_given_time_to_be_told_of(
     now[0] = 103.0
     lost.take_back()
     assert state_of(engine, job_id) == "pending"
+
+
+def test_what_a_killed_worker_had_taken_leaves_redis_once_it_is_dealt_with(
+    engine: Engine, redis_client: Redis, publisher: Publisher, lost: LostMessages
+) -> None:
+    sent_again, waits, runs, ended = dispatch(engine, publisher, 4)
+    take_all(redis_client)
+    with engine.begin() as connection:
+        queue.unqueue(connection, [(sent_again, 1)])
+        queue.queue_due(connection, Lane.BULK, 1)
+        jobs.claim(connection, runs, worker="w", lease_seconds=30)
+        job = jobs.claim(connection, ended, worker="w", lease_seconds=30)
+        assert job is not None
+        jobs.stop(connection, job, state="dead", code="703", message="", spent=0)
+    lost.clear_taken()
+    assert {job_id for job_id, _ in publisher.list_taken()} == {sent_again, waits, runs, ended}
+    lost.clear_taken()
+    assert {job_id for job_id, _ in publisher.list_taken()} == {waits, runs}
+    assert redis_client.zcard(UNACKED_INDEX_KEY) == 2
+
+
+def take_all(client: Redis) -> None:
+    """Take all messages as a worker would that is killed then."""
+    for number in range(client.llen(BULK)):
+        message = client.rpop(BULK)
+        assert isinstance(message, bytes)
+        client.hset(UNACKED_KEY, f"tag{number}", json.dumps([json.loads(message), "", Lane.BULK.value]))
+        client.zadd(UNACKED_INDEX_KEY, {f"tag{number}": time.time()})
