@@ -142,7 +142,8 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
         return None
     statement = text(
         "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :gap), probe_job_id = :job_id "  # noqa: S608
-        f"WHERE account = :account AND is_open AND {_NO_PROBE_OUT}"
+        # The one before may be this very job, whose message was lost: it waited a moment ago, and so is not out.
+        f"WHERE account = :account AND is_open AND (probe_job_id = :job_id OR {_NO_PROBE_OUT})"
     )
     values = {"account": account, "gap": PROBE_GAP_SECONDS, "job_id": row.id}
     if connection.execute(statement, values).rowcount == 0:

@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from bench.chaos.audit import audit, describe
+from bench.chaos.audit import audit, describe, list_waited_for
 from bench.chaos.rig import Rig
 from bench.chaos.storm import StandsStill, Storm
 
@@ -47,7 +47,7 @@ def run(seed: int, photos: int, seconds: float) -> list[str]:
         try:
             storm.run(Path(name) / "photos", photos, seconds)
         except StandsStill as error:
-            broken = [str(error)]
+            broken = [str(error), *list_waited_for(rig)]
         except Exception:
             broken = [f"the run itself failed: {traceback.format_exc()}"]
         broken += audit(rig, storm.seen)

@@ -34,6 +34,7 @@ _TOTALS = text(
 _STATES = text("SELECT state, code, count(*) AS n FROM jobs GROUP BY 1, 2")
 _LEASES = text("SELECT count(*) FROM jobs WHERE lease_token IS NOT NULL OR lease_expires_at IS NOT NULL")
 _OUTPUTS = text("SELECT sha256, uri FROM artifacts WHERE sha256 IN (SELECT artifact_sha256 FROM jobs)")
+_PROBE = text("SELECT j.*, now() FROM jobs AS j JOIN circuits AS c ON c.probe_job_id = j.id")
 _WITHOUT = text("SELECT count(*) FROM jobs WHERE state = 'succeeded' AND artifact_sha256 IS NULL")
 _COUNTS = text(
     "SELECT what, sum(n) AS n FROM (SELECT batch_id, what, n FROM batch_counts UNION ALL "
@@ -56,6 +57,22 @@ def audit(rig: Rig, seen: Seen) -> Iterator[str]:
         yield from _money(connection, stats, seen)
         yield from _leftovers(connection)
     yield from _quota(stats, seen)
+
+
+def list_waited_for(rig: Rig) -> list[str]:
+    """Return what may be in the way when nothing moves, in words."""
+    with rig.fleet.engine.connect() as connection:
+        rows = [
+            f"{table}: {dict(row._mapping)}"
+            for table in ("circuits", "batches", "processes", "daily_calls")
+            for row in connection.execute(text(f"SELECT t.*, now() FROM {table} AS t"))  # noqa: S608
+        ]
+        rows += [f"probe: {dict(row._mapping)}" for row in connection.execute(_PROBE)]
+    with rig.redis() as client:
+        keys = sorted(name.decode() for name in client.scan_iter(count=1000))
+        bucket = next((name for name in keys if name.endswith(":bucket")), None)
+        kept = client.hgetall(bucket) if bucket else {}
+    return [*rows, f"Redis: {keys}", f"limiter: {kept}"]
 
 
 def describe(rig: Rig, seen: Seen) -> str:

@@ -18,7 +18,7 @@ from producer.intake import BatchOptions
 
 BUDGET_SHARE = 0.75
 """Of the batch with a limit, so many of its photos' number may be called before somebody raises it."""
-STILL_SECONDS = 120.0
+STILL_SECONDS = 60.0
 """Nothing has ended for so long: that is called standing still."""
 AFTERMATH_SECONDS = 4.0
 """For so long after a blow a call may still be refused because of it."""

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, batches, cancels, circuits, jobs, outages, reviews
+from db import attempts, batches, cancels, circuits, jobs, outages, queue, reviews
 from db.attempts import AttemptResult
 from db.outages import Fault, ProbeRules
 from removal.providers.aidge import Aidge
@@ -313,3 +313,18 @@ def test_an_outage_brings_back_no_photo_of_a_batch_that_was_cancelled_since(engi
         assert cancels.cancel(connection, 1) == 0
     assert fleet.fail(last)
     assert [state_of(engine, job_id) for job_id in fleet.ids[:4]] == ["dead"] * 4
+
+
+def test_a_probe_whose_message_was_lost_may_be_the_next_one_too(engine: Engine) -> None:
+    fleet, probe = in_outage(engine)
+    with engine.begin() as connection:
+        dispatch = connection.execute(text("SELECT dispatches FROM jobs WHERE id = :id"), {"id": probe}).scalar_one()
+        # It has waited longest, or is all that is left.
+        connection.execute(text("UPDATE jobs SET available_at = now() - interval '1 h' WHERE id = :id"), {"id": probe})
+        assert queue.unqueue(connection, [(probe, dispatch)])
+        connection.execute(text("UPDATE circuits SET next_probe_at = next_probe_at - interval '60 s'"))
+    circuit = fleet.circuit()
+    assert circuit is not None
+    assert circuit.probe_due
+    with engine.begin() as connection:
+        assert circuits.queue_probe(connection, ACCOUNT) == (probe, dispatch + 1)
