@@ -10,7 +10,7 @@ LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/localst
 FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer tests/quote tests/actions
 # Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo test test-fast bench bench-peers hostile lint lock compose-test screenshots clean
+.PHONY: help install demo test test-fast bench bench-peers hostile chaos lint lock compose-test screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ bench-peers: $(STAMP)-dev $(VENV)-peers/.stamp ## Measure ours beside dramatiq, 
 
 hostile: $(STAMP)-dev ## Let all that is known to hurt loose on web and decoders, a row each; fails when a bound is not kept
 	@$(BIN)/python -m bench.hostile
+
+chaos: $(STAMP)-dev ## Put 2,000 photos under fire, with servers and workers hurt at random (SEED=n, SEEDS=n)
+	@$(BIN)/python -m bench.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
 
 lint: $(STAMP)-dev ## Style, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

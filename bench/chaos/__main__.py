@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from bench.chaos.audit import audit, describe, list_waited_for
+from bench.chaos.audit import audit, audit_pace, describe, list_waited_for
 from bench.chaos.rig import Rig
 from bench.chaos.storm import StandsStill, Storm
 
@@ -50,7 +50,7 @@ def run(seed: int, photos: int, seconds: float) -> list[str]:
             broken = [str(error), *list_waited_for(rig)]
         except Exception:
             broken = [f"the run itself failed: {traceback.format_exc()}"]
-        broken += audit(rig, storm.seen)
+        broken += [*audit(rig, storm.seen), *audit_pace(rig, storm.seen)]
         print(describe(rig, storm.seen), flush=True)
         for line in broken:
             print(f"BROKEN: {line}", flush=True)

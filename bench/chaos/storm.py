@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 
 from bench.chaos.blows import BLOWS, Blow, Hurt
-from bench.chaos.rig import Rig, write_photos
+from bench.chaos.rig import THREADS, Rig, write_photos
 from core.states import Lane
 from db import budgets
 from producer.intake import BatchOptions
 
 BUDGET_SHARE = 0.75
 """Of the batch with a limit, so many of its photos' number may be called before somebody raises it."""
-STILL_SECONDS = 60.0
+STILL_SECONDS = 120.0
 """Nothing has ended for so long: that is called standing still."""
 AFTERMATH_SECONDS = 4.0
 """For so long after a blow a call may still be refused because of it."""
@@ -40,7 +40,7 @@ class Seen:
     Args:
         batches: What was handed in.
         blows: Each blow's moment in seconds, its name, and what is special about it.
-        lost: At most so many calls were in flight when somebody was lost.
+        lost: At most so many calls were in flight where somebody was lost.
         refused: Each refusal's moment, in seconds, and how many were refused since the look before.
         shaken: When calls may be refused, in seconds.
         budget_calls: How many calls the photos of the limited batch had had when it was paused.
@@ -152,10 +152,9 @@ class Storm:
     def _strike(self, now: float) -> None:
         going_on = {name for _, name, _ in self._pending}
         blow = self._dice.choice([each for each in BLOWS if name_of(each) not in going_on and self._can(each)])
-        in_flight = self._stats().get("in_flight", 0)
         hurt = blow(self._rig, self._dice)
         self._say(name_of(blow), f"{hurt.word} for {hurt.seconds:.1f} s".strip() if hurt.seconds else hurt.word)
-        self.seen.lost += in_flight if hurt.loses_calls else 0
+        self.seen.lost += THREADS if hurt.loses_calls else 0
         if hurt.refuses_calls:
             self.seen.shaken.append((now, self._now() + hurt.seconds + AFTERMATH_SECONDS))
         self._pending.append((now + hurt.seconds, name_of(blow), hurt))
