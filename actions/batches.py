@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from actions.budgets import is_affordable, why_used_up
 from actions.questions import waits_for_canary, what_stays
+from core.figures import counted
 from core.settings import Settings
 from core.states import BatchState
 from db import audit, batches, budgets, cancels, circuits, tallies
@@ -98,6 +99,6 @@ def cancel(connection: Connection, actor: str, batch_id: int) -> Steered:
     photos = cancels.cancel(connection, batch_id)
     if photos is None:
         return Steered(state, is_changed=False)
-    audit.note(connection, actor, "cancel", f"batch {batch_id}", f"{photos} photos")
+    audit.note(connection, actor, "cancel", f"batch {batch_id}", counted(photos, "photo"))
     words = what_stays(tallies.counts(connection, batch_id))
     return Steered(state, is_changed=True, photos=photos, words=words)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from core.errors import BudgetReached, Refused
+from core.figures import count, counted
 from core.money import money
 from core.settings import Settings
 from db import audit, batches, budgets
@@ -12,7 +13,9 @@ from db.batches import BatchRow
 from db.budgets import tariff_of
 from db.tallies import BatchCounts
 
-_GOES_ON = "by itself where a dispatcher and workers run, such as `cleanplate up`, else with the same command again"
+_GOES_ON = (
+    "by itself where a dispatcher and workers run, such as under `cleanplate up`; otherwise, run the same command again"
+)
 
 
 def set_limits(
@@ -40,9 +43,9 @@ def set_limits(
     """
     before = batches.require(connection, batch_id)
     if max_cost is not None and not settings.removal_price:
-        raise Refused("A limit of the cost needs REMOVAL_PRICE, the price of one call; or limit the calls.")
+        raise Refused("A cost limit needs REMOVAL_PRICE, the price of one call. You can limit the calls instead.")
     told = [
-        *([f"{max_calls} calls"] if max_calls not in {None, before.max_calls} else []),
+        *([counted(max_calls, "call")] if max_calls not in {None, before.max_calls} else []),
         *([money(max_cost, settings.removal_currency)] if max_cost is not None and max_cost != before.max_cost else []),
     ]
     if told:
@@ -63,9 +66,9 @@ def why_used_up(
         counts: Of its photos.
         settings: Whose account, price, currency and daily limit.
     """
-    kept = f"{counts.succeeded} clean photos are kept, {counts.unsettled} wait"
+    kept = f"{counted(counts.succeeded, 'clean photo is', 'clean photos are')} kept, {count(counts.unsettled)} wait"
     if not is_affordable(batch, settings):
-        then = "and it goes on" if batch.pause_reason == budgets.PAUSE_REASON else "and resume it; then it goes on"
+        then = "and it continues" if batch.pause_reason == budgets.PAUSE_REASON else "and resume it; it then continues"
         return BudgetReached(
             f"The budget of batch {batch.id} is reached: {describe_budget(batch, settings)}. {kept}. Raise it with "
             f"`cleanplate budget {batch.id} --max-calls N` (or --max-cost AMOUNT) or on the batch's page, {then}: "
@@ -75,8 +78,8 @@ def why_used_up(
     if daily is None or made < daily:
         return None
     return BudgetReached(
-        f"The account's limit of the day is reached: {made} of {daily} calls (REMOVAL_DAILY_CALLS). Batch {batch.id}: "
-        f"{kept}. It goes on after midnight UTC: {_GOES_ON}."
+        f"The account's daily limit is reached: {count(made)} of {counted(daily, 'call')} (REMOVAL_DAILY_CALLS). "
+        f"Batch {batch.id}: {kept}. It continues after midnight UTC: {_GOES_ON}."
     )
 
 
@@ -86,7 +89,7 @@ def describe_budget(batch: BatchRow, settings: Settings) -> str:
         return "no limit"
     parts = []
     if batch.max_calls is not None:
-        parts.append(f"{batch.calls_made} of {batch.max_calls} calls")
+        parts.append(f"{count(batch.calls_made)} of {counted(batch.max_calls, 'call')}")
     if batch.max_cost is not None:
         currency = settings.removal_currency
         parts.append(f"{money(batch.cost_reserved, currency)} of {money(batch.max_cost, currency)}")

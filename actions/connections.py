@@ -89,11 +89,12 @@ def connect(
     if subject_elements is not None:
         options["subject_elements"] = list(subject_elements)
     if not elements and not subject_elements:
-        raise UsageError("No elements are named: there is nothing to take off.")
+        raise UsageError("No elements are named, so there is nothing to remove.")
     if platform == "bigcommerce":
         if not api_url or not api_token:
             raise UsageError(
-                "BigCommerce needs its API's URL (--api-url), and a token in SHOP_API_TOKEN: webhooks carry no photo."
+                "BigCommerce needs the URL of its API (--api-url) and a token in SHOP_API_TOKEN, because its webhooks "
+                "carry no photos."
             )
         options |= {"api_url": check_url(api_url, "The API's URL"), "api_token": api_token}
     if platform == S3Events.name:
@@ -101,7 +102,9 @@ def connect(
     sealed_token = None
     if writeback != "off":
         if platform not in WRITABLE:
-            raise UsageError(f"Photos go back into {_listed(WRITABLE)} only; others are told by --callback-url.")
+            raise UsageError(
+                f"Photos can be written back to {_listed(WRITABLE)} only; for other platforms use --callback-url."
+            )
         sealed_token = _check_writeback(platform, writeback, api_url, api_token, token_keys, outputs_url)
         options["api_url"] = check_url((api_url or "").rstrip("/"), "The shop's address")
     if match is not None:
@@ -136,12 +139,12 @@ def rotate(connection: Connection, actor: str, connection_id: int, secret: str |
         secret: The new one; None makes one.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
         UsageError: The secret could verify nothing.
     """
     found = {shop.id: shop for shop in connections.list_open(connection)}.get(connection_id)
     if found is None:
-        raise NotFound(f"There is no open connection {connection_id}.")
+        raise NotFound(f"There is no connection {connection_id}.")
     told = new_secret(found.platform) if secret is None else secret
     check_secret(found.platform, told)
     connections.add_secret(connection, connection_id, told)
@@ -158,10 +161,10 @@ def close(connection: Connection, actor: str, connection_id: int) -> None:
         connection_id: Which.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
     """
     if not connections.close(connection, connection_id):
-        raise NotFound(f"There is no open connection {connection_id}.")
+        raise NotFound(f"There is no connection {connection_id}.")
     audit.note(connection, actor, "close", f"connection {connection_id}")
 
 
@@ -170,11 +173,11 @@ def _check_writeback(
 ) -> str:
     """Return the token as it may be stored."""
     if mode not in WRITEBACKS:
-        raise UsageError("Write-back is off, ask or auto.")
+        raise UsageError("Write-back must be off, ask or auto.")
     if not api_url or not (api_token or "").strip():
-        raise UsageError("Write-back needs the shop's address (--api-url) and a token of its API (--api-token).")
+        raise UsageError("Write-back needs the shop's address (--api-url) and a token for its API (--api-token).")
     if not api_url.lower().startswith("https://"):
-        raise UsageError("The shop's address has to begin with https://, or its token could be read on the way.")
+        raise UsageError("The shop's address must begin with https://, or its token could be read in transit.")
     if platform in FETCHING and not outputs_url:
         raise UsageError(
             "The shop fetches clean photos itself: set WEB_PUBLIC_URL to the address at which it reaches "
@@ -191,5 +194,5 @@ def _check_pattern(match: str) -> str:
     try:
         re.compile(match)
     except re.error as error:
-        raise UsageError(f"{match!r} is no regular expression: {error}.") from error
+        raise UsageError(f"{match!r} is not a valid regular expression: {error}.") from error
     return match

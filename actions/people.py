@@ -24,7 +24,7 @@ def add(connection: Connection, actor: str, name: str, role: Role, password_hash
         raise UsageError(flaw)
     person = users.add(connection, name, role, password_hash)
     if person is None:
-        raise UsageError(f"There is a {name} already.")
+        raise UsageError(f"{name} already exists.")
     audit.note(connection, actor, "add person", name, role)
     return person
 
@@ -103,10 +103,10 @@ def make_link(connection: Connection, actor: str, name: str) -> str:
 def _find(connection: Connection, name: str) -> UserRow:
     person = users.find(connection, name)
     if person is None:
-        raise NotFound(f"There is no {name} who may sign in.")
+        raise NotFound(f"There is no person called {name}.")
     return person
 
 
 def _refuse_oneself(actor: str, name: str) -> None:
     if actor == name:
-        raise Refused("Nobody takes their own rights away; ask another admin.")
+        raise Refused("You cannot take away your own rights; ask another admin.")

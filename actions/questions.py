@@ -10,6 +10,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from actions.requeue import describe
+from core.figures import count, counted
 from core.money import describe_calls, money, price_of
 from core.settings import Settings
 from core.states import NOTHING_TO_REMOVE, BatchState, JobState
@@ -52,8 +53,8 @@ def ask_cancel(connection: Connection, batch_id: int, settings: Settings) -> Que
     tally = tallies.tally(connection, [batch_id])[batch_id]
     counts, waiting = tally.counts, _waiting(tally.counts)
     saves = f", which saves up to {price_of(waiting, settings)}" if _cost(waiting, settings) else ""
-    words = [f"Cancel batch {batch_id}?", f"{_photos(waiting)} will not be called{saves}."]
-    words += [f"{_photos(counts.running)} in a call now will finish."] if counts.running else []
+    words = [f"Cancel batch {batch_id}?", f"{counted(waiting, 'photo')} will not be called{saves}."]
+    words += [f"{counted(counts.running, 'photo')} being called for now will finish."] if counts.running else []
     words += [what_stays(counts) + "."] if what_stays(counts) else []
     words += [f"Spent so far: {money(tally.cost, settings.removal_currency)}."] if tally.cost else []
     return Question(" ".join(words), "Cancel the batch", waiting)
@@ -61,8 +62,8 @@ def ask_cancel(connection: Connection, batch_id: int, settings: Settings) -> Que
 
 def what_stays(counts: BatchCounts) -> str:
     """Return what a cancel leaves as it is, in words; empty when there is nothing."""
-    kept = [f"{counts.succeeded:,} clean"] * bool(counts.succeeded)
-    kept += [f"{counts.held:,} held for review"] * bool(counts.held)
+    kept = [f"{count(counts.succeeded)} clean"] * bool(counts.succeeded)
+    kept += [f"{count(counts.held)} held for review"] * bool(counts.held)
     return f"Kept: {' and '.join(kept)}" if kept else ""
 
 
@@ -79,9 +80,10 @@ def ask_resume(connection: Connection, batch_id: int, settings: Settings) -> Que
     waiting = _waiting(tallies.counts(connection, batch_id))
     calls = min(waiting, _allowed(batch, settings, waiting))
     return Question(
-        f"Resume batch {batch_id} although its canary failed? Of the {canary.total:,} photos that went first, "
-        f"{canary.dead:,} are dead and {canary.held:,} held. The rest is up to {describe_calls(calls, settings)}.",
-        "Resume all the same",
+        f"Resume batch {batch_id} although its canary failed? Of its {counted(canary.total, 'photo')}, "
+        f"{count(canary.dead)} failed and {count(canary.held)} need review. The rest is up to "
+        f"{describe_calls(calls, settings)}.",
+        "Resume anyway",
         waiting,
         calls,
         _cost(calls, settings),
@@ -120,13 +122,13 @@ def ask_requeue_all(connection: Connection, batch_id: int, job_ids: list[int], s
     """
     batch = batches.require(connection, batch_id)
     ids = prospects.find_requeueable(connection, batch_id, job_ids)
-    which = f"{_photos(len(ids))} of batch {batch_id}"
+    which = f"{counted(len(ids), 'photo')} of batch {batch_id}"
     return _requeue(which, prospects.look_at(connection, ids), batch, settings)
 
 
 def ask_redo(photos: int, settings: Settings) -> Question:
     """Return what is asked before photos are done again, each by one call."""
-    words = f"Redo {_photos(photos)}? Up to {describe_calls(photos, settings)}."
+    words = f"Redo {counted(photos, 'photo')}? Up to {describe_calls(photos, settings)}."
     return Question(words, "Redo", photos, photos, _cost(photos, settings))
 
 
@@ -142,13 +144,13 @@ def ask_requeue_one(connection: Connection, job_id: int, settings: Settings) -> 
 def _requeue(which: str, found: Prospect, batch: BatchRow, settings: Settings) -> Question | None:
     if not found.calls:
         return None
-    words = [f"Requeue {which}? Up to {describe_calls(found.calls, settings)}."]
+    words = [f"Retry {which}? Up to {describe_calls(found.calls, settings)}."]
     if found.uncalled:
-        words.append(f"No call is made for {found.uncalled:,} of them.")
+        words.append(f"No call is made for {count(found.uncalled)} of them.")
     allowed = _allowed(batch, settings, found.calls)
     if allowed < found.calls:
-        words.append(f"The batch's budget allows {allowed:,} of these calls.")
-    return Question(" ".join(words), "Requeue", found.photos, found.calls, _cost(found.calls, settings))
+        words.append(f"The batch's budget allows {count(allowed)} of these calls.")
+    return Question(" ".join(words), "Retry", found.photos, found.calls, _cost(found.calls, settings))
 
 
 def _allowed(batch: BatchRow, settings: Settings, calls: int) -> int:
@@ -167,7 +169,3 @@ def _cost(calls: int, settings: Settings) -> Decimal:
 
 def _waiting(counts: BatchCounts) -> int:
     return counts.pending + counts.queued
-
-
-def _photos(number: int) -> str:
-    return f"{number:,} {'photo' if number == 1 else 'photos'}"

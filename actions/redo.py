@@ -53,7 +53,7 @@ def refuse_running(job: JobView) -> None:
         Refused: It is still on its way.
     """
     if job.state in RUNNING:
-        raise Refused(f"Job {job.id} is still {job.state}; do it again once it has ended.")
+        raise Refused(f"Job {job.id} is still {job.state}; redo it once it has finished.")
 
 
 def _read_mask(told: str, width: int, height: int) -> str:

@@ -3,8 +3,9 @@
 from sqlalchemy import Connection
 
 from core.errors import NotFound, Refused
+from core.figures import counted
 from core.settings import Settings
-from core.states import NOTHING_TO_REMOVE, JobState
+from core.states import NOTHING_TO_REMOVE, JobState, called
 from db import audit, batches, circuits, listings, requeues
 
 
@@ -15,11 +16,10 @@ def state_of(code: str | None) -> JobState:
 
 def describe(count: int, state: JobState, code: str | None) -> str:
     """Return which photos are meant, in words."""
-    noun = "photo" if count == 1 else "photos"
     if state is JobState.SUCCEEDED:
         # Of these only what was not called for goes round again.
-        return f"{count:,} skipped {noun}"
-    return f"{count:,} {state} {noun}{f' with code {code}' if code else ''}"
+        return counted(count, "skipped photo")
+    return counted(count, f"{called(state)} photo") + (f" with code {code}" if code else "")
 
 
 def requeue(
@@ -74,8 +74,6 @@ def requeue_one(connection: Connection, actor: str, job_id: int, settings: Setti
         found = listings.find_job(connection, job_id)
         if found is None:
             raise NotFound(f"There is no job {job_id}.")
-        raise Refused(
-            f"Job {job_id} is {found.state}: neither dead, held nor cancelled, so it does not go round again."
-        )
+        raise Refused(f"Job {job_id} is {called(found.state)}; only failed, held and cancelled photos can be retried.")
     audit.note(connection, actor, "requeue", f"job {job_id}")
     circuits.probe_now(connection, settings.account)

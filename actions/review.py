@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from core.errors import NotFound, Refused
+from core.states import called
 from db import audit, reviews
 from db.reviews import Review, Verdict
 
@@ -73,7 +74,9 @@ def _refusal(found: Review) -> NotFound | Refused:
         case Verdict.NO_OUTPUT:
             return Refused(
                 f"Job {found.job_id} has no output that could be accepted: its call may have been billed without an "
-                f"answer reaching us. Reject it, or send it round again (`cleanplate requeue {found.batch_id} --held`)."
+                f"answer reaching us. Reject it, or retry it (`cleanplate retry {found.batch_id} --held`)."
             )
         case _:
-            return Refused(f"Job {found.job_id} of batch {found.batch_id} is {found.state}, not held.")
+            return Refused(
+                f"Job {found.job_id} of batch {found.batch_id} is {called(found.state or 'gone')}, not held."
+            )

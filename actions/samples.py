@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from actions.confidence import CONFIDENCE, most_bad
 from core.errors import NotFound, Refused, UsageError
+from core.figures import count, counted, moment, percent
 from db import audit, batches, samples
 from db.samples import PhotoSample
 
@@ -27,11 +28,11 @@ def draw(connection: Connection, actor: str, batch_id: int, size: int) -> PhotoS
     """
     batches.require(connection, batch_id)
     if not 1 <= size <= MOST_DRAWN:
-        raise UsageError(f"A sample has 1 to {MOST_DRAWN} photos.")
+        raise UsageError(f"A sample has 1 to {count(MOST_DRAWN)} photos.")
     drawn = samples.draw(connection, batch_id, size, actor)
     if drawn is None:
-        raise Refused(f"Batch {batch_id} has no clean photo to look at.")
-    detail = f"{len(drawn.job_ids)} of {drawn.population} photos"
+        raise Refused(f"Batch {batch_id} has no clean photos to check.")
+    detail = f"{count(len(drawn.job_ids))} of {counted(drawn.population, 'photo')}"
     audit.note(connection, actor, "draw sample", f"batch {batch_id}", detail)
     return drawn
 
@@ -55,12 +56,12 @@ def sign_off(connection: Connection, actor: str, sample_id: int, bad_ids: list[i
         raise NotFound(f"There is no sample {sample_id}.")
     bad = sorted(set(bad_ids))
     if not set(bad) <= set(found.job_ids):
-        raise UsageError(f"Not all of these photos are of sample {sample_id}.")
+        raise UsageError(f"Not all of these photos are in sample {sample_id}.")
     bound = most_bad(len(found.job_ids), len(bad))
     is_signed = samples.sign(connection, sample_id, by=actor, bad_ids=bad, confidence=CONFIDENCE, most_bad=bound)
     signed = samples.find(connection, sample_id)
     if not is_signed or signed is None:
-        raise Refused(f"PhotoSample {sample_id} was signed before, by {found.signed_by}.")
+        raise Refused(f"Sample {sample_id} has already been signed off by {found.signed_by}.")
     audit.note(connection, actor, "sign off", f"batch {found.batch_id}", describe_bound(signed))
     return signed
 
@@ -69,8 +70,8 @@ def describe_draw(sample: PhotoSample) -> str:
     """Return what was drawn, and what it may come to, in words."""
     size = len(sample.job_ids)
     return (
-        f"{size:,} of {sample.population:,} clean photos, drawn at random by {sample.drawn_by}. Tick those that are "
-        f"bad, then sign the batch off. If none is, at most {most_bad(size, 0):.1%} of all are bad, with "
+        f"{count(size)} of {counted(sample.population, 'clean photo')}, drawn at random by {sample.drawn_by}. Tick the "
+        f"bad ones, then sign the batch off. If none is bad, at most {percent(most_bad(size, 0))} of all are, with "
         f"{CONFIDENCE:.0%} confidence."
     )
 
@@ -81,12 +82,12 @@ def describe_bound(sample: PhotoSample) -> str:
     bound = sample.most_bad if sample.most_bad is not None else most_bad(size, bad)
     most = min(sample.population, max(int(bound * sample.population), bad))
     return (
-        f"{size:,} of {sample.population:,} clean photos looked at, {bad:,} bad: with {CONFIDENCE:.0%} confidence at "
-        f"most {bound:.1%} of them ({most:,}) are bad"
+        f"{count(size)} of {counted(sample.population, 'clean photo')} checked, {count(bad)} bad: with "
+        f"{CONFIDENCE:.0%} confidence at most {percent(bound)} of all ({count(most)}) are bad"
     )
 
 
 def describe_sign_off(sample: PhotoSample) -> str:
     """Return who signed a batch off, when, and by what, in words."""
-    when = "" if sample.signed_at is None else f" on {sample.signed_at:%Y-%m-%d %H:%M} UTC"
+    when = "" if sample.signed_at is None else f" on {moment(sample.signed_at)}"
     return f"Signed off by {sample.signed_by}{when}: {describe_bound(sample)}."

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from core.errors import NotFound, Refused
+from core.figures import counted
 from core.settings import Settings
 from db import audit, batches, circuits, decisions, requeues, reviews
 from db.reviews import Review, Verdict
@@ -79,7 +80,7 @@ def requeue_all(
     """
     count = requeues.requeue_some(connection, batch_id, _of_batch(connection, batch_id, job_ids))
     if count:
-        audit.note(connection, actor, "requeue", f"batch {batch_id}", f"{count} photos that were chosen")
+        audit.note(connection, actor, "requeue", f"batch {batch_id}", f"{counted(count, 'chosen photo')}")
         circuits.probe_now(connection, settings.account)
     return DecidedAll(count, len(set(job_ids)) - count)
 
@@ -98,11 +99,11 @@ def undo(connection: Connection, actor: str, batch_id: int, decision_id: UUID) -
         Refused: It is too late.
     """
     if decisions.find(connection, decision_id, batch_id, actor) is None:
-        raise NotFound("There is nothing to take back.")
+        raise NotFound("There is nothing to undo.")
     count = decisions.undo(connection, decision_id)
     if not count:
-        raise Refused("It is too late to take this back.")
-    audit.note(connection, actor, "undo", f"batch {batch_id}", f"{count} photos")
+        raise Refused("It is too late to undo this.")
+    audit.note(connection, actor, "undo", f"batch {batch_id}", counted(count, "photo"))
     return count
 
 
@@ -124,7 +125,7 @@ def _note(
     passed_over = len(set(job_ids) - {review.job_id for review in done})
     if not done:
         return DecidedAll(0, passed_over)
-    told = f"{len(done)} photos that were chosen{f': {detail}' if detail else ''}"
+    told = f"{counted(len(done), 'chosen photo')}{f': {detail}' if detail else ''}"
     audit.note(connection, actor, action, f"batch {batch_id}", told)
     before = [review.before for review in done if review.before is not None]
     return DecidedAll(len(done), passed_over, decisions.keep(connection, batch_id, actor, before) if before else None)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from core.errors import DatabaseDown
+from core.figures import counted, moment
 from core.settings import Settings
 from db import budgets, canaries, circuits, outages, overview, processes
 from db.circuits import OpenCircuit
@@ -57,7 +58,7 @@ class Standing:
         return {"level": self.level.value, "what": self.what, "since": since, "advice": self.advice}
 
     def __str__(self) -> str:
-        when = "" if self.since is None else f" since {self.since:%Y-%m-%d %H:%M} UTC"
+        when = "" if self.since is None else f" since {moment(self.since)}"
         return f"{self.level.capitalize()}{when}: {self.what}" + (f" {self.advice}" if self.advice else "")
 
 
@@ -129,8 +130,8 @@ def judge(signs: Signs) -> Standing:
     if signs.redis_fails:
         return Standing(
             Level.TROUBLE,
-            "Redis does not answer, so no call is made; photos wait in PostgreSQL.",
-            advice="Start it; all goes on by itself.",
+            "Redis does not answer, so no calls are made; photos wait in PostgreSQL.",
+            advice="Start it; everything continues by itself.",
         )
     if signs.circuit is not None:
         return _of_circuit(signs.circuit)
@@ -138,7 +139,7 @@ def judge(signs: Signs) -> Standing:
         return _of_silence(signs) or _of_pace(signs)
     if signs.paused:
         return _of_pauses(signs.paused)
-    return Standing(Level.HEALTHY, "nothing waits.")
+    return Standing(Level.HEALTHY, "nothing is waiting.")
 
 
 def of_database(error: DatabaseDown) -> Standing:
@@ -150,16 +151,16 @@ def _of_circuit(circuit: OpenCircuit) -> Standing:
     if circuit.reason == outages.REASON:
         return Standing(
             Level.STOPPED,
-            f"the API is out ({circuit.code}: {circuit.message}); no call is made, and photos wait.",
+            f"the API is down ({circuit.code}: {circuit.message}); no calls are made, and photos wait.",
             circuit.opened_at,
-            "It is asked again by itself, and goes on when it answers.",
+            "It is checked automatically, and work continues when it answers.",
         )
     return Standing(
         Level.STOPPED,
-        f"the API refuses the account ({circuit.code}: {circuit.message}); no call is made, and photos wait.",
+        f"the API refuses the account ({circuit.code}: {circuit.message}); no calls are made, and photos wait.",
         circuit.opened_at,
-        "Check REMOVAL_API_KEY, REMOVAL_API_SECRET, the account's quota and this machine's clock; it is asked again by "
-        "itself.",
+        "Check REMOVAL_API_KEY, REMOVAL_API_SECRET, the account's quota and this machine's clock; it is checked again "
+        "automatically.",
     )
 
 
@@ -180,36 +181,36 @@ def _of_silence(signs: Signs) -> Standing | None:
 def _of_pace(signs: Signs) -> Standing:
     limiter = signs.limiter
     if limiter is not None and limiter.closed_for_seconds > 1:
-        return Standing(Level.SLOW, f"the API throttled us; everybody waits {limiter.closed_for_seconds:.0f} s.")
+        return Standing(Level.SLOW, f"the API throttled us; all calls wait {limiter.closed_for_seconds:.0f} s.")
     if signs.running == 0 and signs.oldest_seconds > STUCK_SECONDS:
         return Standing(
             Level.TROUBLE,
-            f"{_photos(signs.waiting)}, the oldest for {signs.oldest_seconds / 60:.0f} min, and nobody calls for any.",
-            advice="The logs of dispatcher and worker say why.",
+            f"{_photos(signs.waiting)}, the oldest for {signs.oldest_seconds / 60:.0f} min; none is being processed.",
+            advice="See the logs of the dispatcher and the workers.",
         )
     if limiter is not None and 0 < limiter.learned_rate < SLOW_SHARE * signs.rate:
         return Standing(
             Level.SLOW,
-            f"the API takes {limiter.learned_rate:.3g} calls/s of the {signs.rate:g} that are configured; "
+            f"the API takes {limiter.learned_rate:.3g} of the {signs.rate:g} calls/s configured; "
             f"{_photos(signs.waiting)}.",
-            advice="It tries to go faster by itself; ask the provider for your quota.",
+            advice="It speeds up by itself when it can; ask the provider about your quota.",
         )
-    return Standing(Level.HEALTHY, f"{_photos(signs.waiting)} or are being called for.")
+    return Standing(Level.HEALTHY, f"{_photos(signs.waiting)} or in progress.")
 
 
 def _of_pauses(paused: Mapping[str, int]) -> Standing:
     total = sum(paused.values())
     known = {
-        budgets.PAUSE_REASON: ("for budget", "Raise the budget, or resume tomorrow where the day's is used up."),
-        canaries.PAUSE_REASON: ("for their canary", "Review the canary, then resume or cancel."),
-        "hand": ("by hand", "Resume them when they are to go on."),
+        budgets.PAUSE_REASON: ("for budget", "Raise the budget, or resume tomorrow if the daily limit is used up."),
+        canaries.PAUSE_REASON: ("after a failed canary", "Review the canary, then resume or cancel."),
+        "hand": ("by hand", "Resume them when you are ready."),
     }
-    told = ", ".join(f"{count:,} {known.get(reason, (reason, ''))[0]}" for reason, count in sorted(paused.items()))
+    told = ", ".join(f"{count} {known.get(reason, (reason, ''))[0]}" for reason, count in sorted(paused.items()))
     first = next((reason for reason in known if reason in paused), "")
-    advice = known[first][1] if first else "Resume them when they are to go on."
-    what = "1 batch is paused" if total == 1 else f"{total:,} batches are paused"
+    advice = known[first][1] if first else "Resume them when you are ready."
+    what = counted(total, "batch is paused", "batches are paused")
     return Standing(Level.STOPPED, f"{what}: {told}.", None, advice, "/batches?state=paused", "Paused batches")
 
 
 def _photos(count: int) -> str:
-    return "1 photo waits" if count == 1 else f"{count:,} photos wait"
+    return counted(count, "photo is waiting", "photos are waiting")

@@ -38,5 +38,5 @@ def revoke(connection: Connection, actor: str, token_id: int) -> None:
         NotFound: There is no valid token of this number.
     """
     if not tokens.revoke(connection, token_id):
-        raise NotFound(f"There is no valid token {token_id}.")
+        raise NotFound(f"There is no token {token_id}.")
     audit.note(connection, actor, "revoke", f"token {token_id}")

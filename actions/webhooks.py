@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from core.errors import NotFound, Refused
+from core.figures import counted
 from db import audit, connections, shop_events
 from producer.webhooks.delivery import BadDelivery
 from producer.webhooks.shop_intake import Ours, take_in_again
@@ -30,5 +31,11 @@ def take_again(connection: Connection, actor: str, connection_id: int, delivery_
         jobs = take_in_again(connection, shop, *found, ours=ours)
     except BadDelivery as error:
         raise Refused(f"Webhook {delivery_id} cannot be read: {error} Nothing was changed.") from error
-    audit.note(connection, actor, "take again", f"connection {connection_id}", f"webhook {delivery_id}: {jobs} photos")
+    audit.note(
+        connection,
+        actor,
+        "take again",
+        f"connection {connection_id}",
+        f"webhook {delivery_id}: {counted(jobs, 'photo')}",
+    )
     return jobs

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from core.errors import NotFound, Refused, UsageError
+from core.figures import counted
 from db import audit, connections, writeback_lists
 from db.connections import WRITEBACKS, ShopConnection
 
@@ -24,14 +25,16 @@ def set_mode(connection: Connection, actor: str, connection_id: int, mode: str) 
         mode: `off`, `ask` or `auto`. What waits for a person goes on waiting for one.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
         UsageError: There is no such mode, or no token to write with.
     """
     shop = _find(connection, connection_id)
     if mode not in WRITEBACKS:
-        raise UsageError("Write-back is off, ask or auto.")
+        raise UsageError("Write-back must be off, ask or auto.")
     if mode != "off" and not shop.sealed_token:
-        raise UsageError(f"Connection {connection_id} has no token of the shop's API: connect the shop again with one.")
+        raise UsageError(
+            f"Connection {connection_id} has no token for the shop's API: connect the shop again with one."
+        )
     if mode != shop.writeback:
         connections.set_writeback(connection, connection_id, mode)
         audit.note(connection, actor, "write-back", f"connection {connection_id}", mode)
@@ -41,7 +44,7 @@ def pause_writing(connection: Connection, actor: str, connection_id: int) -> Non
     """Write nothing into a shop until somebody says so; what was sent already is not called back.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
     """
     _find(connection, connection_id)
     if writeback_lists.pause(connection, connection_id, BY_HAND):
@@ -52,7 +55,7 @@ def resume_writing(connection: Connection, actor: str, connection_id: int) -> No
     """Go on writing into a shop.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
     """
     _find(connection, connection_id)
     if writeback_lists.resume(connection, connection_id):
@@ -69,7 +72,7 @@ def release(connection: Connection, actor: str, connection_id: int, ids: Sequenc
         ids: Only these write-backs.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
         Refused: Nothing is written into this shop.
     """
     if _find(connection, connection_id).writeback == "off":
@@ -81,7 +84,7 @@ def send_again(connection: Connection, actor: str, connection_id: int, ids: Sequ
     """Try photos again that could not be put into a shop, and return how many.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
     """
     _find(connection, connection_id)
     return _move(connection, actor, connection_id, "send again", FAILED, "due", ids)
@@ -91,11 +94,11 @@ def restore(connection: Connection, actor: str, connection_id: int, ids: Sequenc
     """Put the originals of photos back into a shop that were replaced, and return how many.
 
     Raises:
-        NotFound: There is no open connection of this number.
+        NotFound: There is no connection of this number.
         Refused: There is no token of the shop's API.
     """
     if not _find(connection, connection_id).sealed_token:
-        raise Refused(f"Connection {connection_id} has no token of the shop's API. Nothing was changed.")
+        raise Refused(f"Connection {connection_id} has no token for the shop's API. Nothing was changed.")
     return _move(connection, actor, connection_id, "restore", REPLACED, "restoring", ids, only_kept=True)
 
 
@@ -112,13 +115,12 @@ def _move(
 ) -> int:
     moved = writeback_lists.move(connection, connection_id, before=before, after=after, ids=ids, only_kept=only_kept)
     if moved:
-        count = f"{moved} photo{'' if moved == 1 else 's'}"
-        audit.note(connection, actor, what, f"connection {connection_id}", count)
+        audit.note(connection, actor, what, f"connection {connection_id}", counted(moved, "photo"))
     return moved
 
 
 def _find(connection: Connection, connection_id: int) -> ShopConnection:
     found = connections.find_open(connection, connection_id)
     if found is None:
-        raise NotFound(f"There is no open connection {connection_id}.")
+        raise NotFound(f"There is no connection {connection_id}.")
     return found

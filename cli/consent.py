@@ -8,7 +8,7 @@ from actions.questions import Question
 from cli.speech import confirm, say
 from core.errors import Declined
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def on_terminal() -> bool:
@@ -22,7 +22,7 @@ def agree(question: Question | None, *, yes: bool, otherwise: str) -> None:
     Args:
         question: What.
         yes: Whether they have agreed already.
-        otherwise: What is said when they do not, such as "Nothing was requeued."
+        otherwise: What is said when they do not, such as "Nothing was retried."
 
     Raises:
         Declined: They do not.

@@ -12,14 +12,14 @@ GROUPS = {
         "plan": "plan:show_plan",
         "mask": "mask:mask",
     },
-    "Look after batches": {
+    "Manage batches": {
         "submit": "submit:submit",
         "status": "status:status",
         "watch": "status:watch",
         "pause": "batch:pause",
         "resume": "batch:resume",
         "cancel": "batch:cancel",
-        "requeue": "batch:requeue",
+        "retry": "batch:requeue",
         "export": "batch:export",
         "review": "review:write_review",
         "accept": "review:accept",
@@ -27,7 +27,7 @@ GROUPS = {
         "budget": "money:budget",
         "costs": "money:show_costs",
     },
-    "Let people and shops in": {
+    "Connect people and shops": {
         "user": "user:user",
         "token": "token:token",
         "connect": "connect:connect",
@@ -43,7 +43,7 @@ GROUPS = {
         "flower": "flower:flower",
         "sandbox": "roles:sandbox",
     },
-    "See that it runs": {
+    "Check that it runs": {
         "doctor": "doctor:doctor",
         "health": "health:health",
         "db": "roles:db",
@@ -51,6 +51,8 @@ GROUPS = {
     },
 }
 """What each is for, and the command's module and name, in the order people meet them."""
+ALIASES = {"requeue": "retry"}
+"""Names that commands had before, which they are still called by."""
 COMMANDS = {name: place for commands in GROUPS.values() for name, place in commands.items()}
 
 
@@ -63,9 +65,10 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Import and return one of them, or None."""
-        if cmd_name not in COMMANDS:
+        place = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
+        if place is None:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = place.partition(":")
         command: click.Command = getattr(import_module(f"cli.commands.{module}"), name)
         return command
 
@@ -73,8 +76,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that was typed, or say which one may have been meant."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            close = get_close_matches(args[0], COMMANDS, n=1)
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS | ALIASES:
+            close = get_close_matches(args[0], COMMANDS | ALIASES, n=1)
             meant = f" Did you mean `{close[0]}`?" if close else ""
             ctx.fail(f"There is no command {args[0]!r}.{meant}")
         return super().resolve_command(ctx, args)
@@ -95,8 +98,8 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="cleanplate", message="%(package)s %(version)s")
 def cleanplate() -> None:
-    """Take watermarks, brand names, promotional text and colour blocks out of product photos.
+    """Remove watermarks, brand names, promotional text and colour blocks from product photos.
 
-    Exit codes: 0 all clean, 1 some photos did not make it, 2 usage, 5 interrupted or temporary (running again goes
-    on), 7 account or signing refused, 8 budget reached.
+    Exit codes: 0 all clean, 1 some photos failed or need review, 2 usage, 5 interrupted or temporary (run it again
+    to continue), 7 account or signing refused, 8 budget reached.
     """

@@ -33,7 +33,7 @@ def main() -> None:
         show_usage_error(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        say("cleanplate: interrupted; what was done is kept, run the same command again to go on", err=True)
+        say("cleanplate: interrupted; what was done is kept. Run the same command again to continue", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,14 +48,14 @@ def tell_unforeseen(error: Exception) -> int:
 
     if structlog.is_configured():
         # A container's files are gone with it.
-        logging.getLogger("cleanplate").critical("something nobody foresaw ended this process", exc_info=error)
+        logging.getLogger("cleanplate").critical("an unexpected error ended this process", exc_info=error)
         return 1
     handle, path = tempfile.mkstemp(prefix="cleanplate-error-", suffix=".txt")
     with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
         traceback.print_exception(error, file=file)
     what = (str(error).strip().splitlines() or [""])[0][:200]
     say(
-        f"cleanplate: something nobody foresaw: {type(error).__name__}: {what}. What was done is kept; the details "
+        f"cleanplate: unexpected error: {type(error).__name__}: {what}. What was done is kept; the details "
         f"are in {path}.",
         err=True,
     )

@@ -14,6 +14,7 @@ from core.states import Fit, Screen, Send
 from producer.catalogue.format import FORMATS, Reading
 from producer.catalogue.item import read_elements
 from producer.intake import BatchOptions
+from removal.contract import ELEMENTS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -21,12 +22,12 @@ CONFIRM_OVER = 50
 MOST_CALLS = 10**12
 MOST_ID = 2**63 - 1
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Put one JSON object on stdout.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 batch_argument = click.argument("batch", type=click.IntRange(1, MOST_ID))
 source_argument = click.argument("source")
-max_calls_option = click.option("--max-calls", type=click.IntRange(0, MOST_CALLS), help="Most calls for the batch.")
+max_calls_option = click.option("--max-calls", type=click.IntRange(0, MOST_CALLS), help="Limit on the batch's calls.")
 max_cost_option = click.option(
-    "--max-cost", type=Amount(), help="Most the batch may cost, at REMOVAL_PRICE a call; maybe billed calls count."
+    "--max-cost", type=Amount(), help="Limit on the batch's cost, at REMOVAL_PRICE a call; maybe billed calls count."
 )
 
 
@@ -37,69 +38,73 @@ def batch_options(command: Command) -> Command:
             "--base-url",
             default="",
             metavar="URL",
-            help="Where photos begin that a catalogue names by a path (Magento).",
+            help="Base URL of photos that a catalogue names by path (Magento).",
         ),
-        click.option("--strict", is_flag=True, help="Refuse a catalogue with a row that cannot be read."),
+        click.option("--strict", is_flag=True, help="Refuse a catalogue if any row cannot be read."),
         click.option(
             "--image-col",
             multiple=True,
             metavar="COLUMN",
-            help="A column with photo URLs, of a table whose format is not known; may be given several times.",
+            help="A column with photo URLs, for a table of unknown format; can be repeated.",
         ),
         click.option(
             "--format",
             "file_format",
             type=click.Choice(FORMATS),
-            help="What SOURCE is. Default: found from its content.",
+            help="What SOURCE is. Default: detected from its content.",
         ),
-        click.option("--canary", type=click.IntRange(min=1), help="So many photos first; the rest if they come well."),
+        click.option(
+            "--canary",
+            type=click.IntRange(min=1),
+            help="Try so many photos first; the rest follow if these turn out well.",
+        ),
         max_cost_option,
         max_calls_option,
         click.option("--limit", type=click.IntRange(min=1), help="Only the first so many photos."),
         click.option(
             "--screen",
             type=click.Choice([each.value for each in Screen]),
-            help="Photos with nothing to take off: called (off), counted (report), or not paid for (skip). "
+            help="Photos with nothing to remove: process (off), count (report) or skip them unpaid (skip). "
             "Default: SCREEN.",
         ),
-        click.option("--force", is_flag=True, help="Pay again for photos that were cleaned in another batch."),
+        click.option("--force", is_flag=True, help="Pay again for photos cleaned in an earlier batch."),
         click.option(
             "--send",
             type=click.Choice([each.value for each in Send]),
             default=Send.AUTO.value,
             show_default=True,
-            help="How photos travel: as URLs, as bytes, or whichever suits each.",
+            help="How photos are sent: as URLs, as bytes, or whichever suits each.",
         ),
         click.option(
             "--fit",
             type=click.Choice([each.value for each in Fit]),
             default=Fit.FIT.value,
             show_default=True,
-            help="Photos outside the API's bounds are made to fit and put back after, or refused.",
+            help="Photos outside the API's limits: resize and restore them (fit), or refuse them (strict).",
         ),
         click.option(
             "--mask",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="The area to erase in all photos that bring no mask: run lengths, or a drawn PNG.",
+            help="The area to erase in photos without their own mask: run lengths or a drawn PNG.",
         ),
         click.option(
             "--box",
             "boxes",
             multiple=True,
             metavar="X,Y,W,H",
-            help="A box to erase in all photos that bring no mask, in pixels; may be repeated.",
+            help="A box to erase in photos without their own mask, in pixels; can be repeated.",
         ),
         click.option(
             "--subject-elements",
             metavar="LIST",
-            help="What to take off the main subject, such as 1,2. Default: the same as --elements.",
+            help="What to remove from the product itself, such as 1,2. Default: the same as --elements.",
         ),
         click.option(
             "--elements",
             metavar="LIST",
             default="1,2,3,4",
             show_default=True,
-            help="What to take off: 1 semi-transparent marks, 2 names, 3 characters, 4 colour blocks with characters.",
+            help="What to remove: " + ", ".join(f"{number} {name}" for number, name in ELEMENTS.items()) + ".",
         ),
     ):
         command = option(command)
@@ -117,7 +122,7 @@ def asking_options(command: Command) -> Command:
             show_default=True,
             help="Ask, on a terminal, before more paid calls than this.",
         ),
-        click.option("--dry-run", is_flag=True, help="Say what it would cost, and why; call and submit nothing."),
+        click.option("--dry-run", is_flag=True, help="Show what it would cost, and why; call and submit nothing."),
     ):
         command = option(command)
     return command
@@ -153,7 +158,7 @@ def read_batch_options(
     outside = read_elements(elements, "--elements")
     inside = outside if subject_elements is None else read_elements(subject_elements, "--subject-elements")
     if not outside and not inside and mask is None and not boxes:
-        raise click.UsageError("--elements and --subject-elements are both empty: there is nothing to take off.")
+        raise click.UsageError("--elements and --subject-elements are both empty, so there is nothing to remove.")
     return BatchOptions(
         elements=outside,
         subject_elements=inside,
@@ -177,4 +182,6 @@ def require_price(settings: Settings, max_cost: Decimal | None) -> None:
         click.UsageError: --max-cost was given and no price is set.
     """
     if max_cost is not None and not settings.removal_price:
-        raise click.UsageError("--max-cost needs REMOVAL_PRICE, the price of one call; or limit with --max-calls.")
+        raise click.UsageError(
+            "--max-cost needs REMOVAL_PRICE, the price of one call. You can use --max-calls instead."
+        )

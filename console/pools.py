@@ -43,7 +43,9 @@ class Pool:
         """
         with self._lock:
             if self._taken >= self._most:
-                raise HTTPException(503, f"Too many {self._name} are asked for; try again.", {"Retry-After": "2"})
+                raise HTTPException(
+                    503, f"Too many {self._name} are requested right now; try again.", {"Retry-After": "2"}
+                )
             self._taken += 1
         try:
             context = contextvars.copy_context()

@@ -3,6 +3,7 @@
 from decimal import Decimal, InvalidOperation
 
 from core.errors import UsageError
+from core.figures import counted
 from core.settings import Settings
 
 MOST = Decimal(10) ** 12
@@ -19,11 +20,11 @@ def read_amount(told: str) -> Decimal:
     try:
         amount = Decimal(told)
     except InvalidOperation:
-        raise UsageError(f"{told!r} is no amount; write a number such as 12.50") from None
+        raise UsageError(f"{told!r} is not an amount; use a number such as 12.50") from None
     if not amount.is_finite() or not 0 <= amount <= MOST:
         raise UsageError(f"{told!r} must be 0 or more, and no more than {MOST:,}")
     if amount != round(amount, PLACES):
-        raise UsageError(f"{told!r} has more than {PLACES} places")
+        raise UsageError(f"{told!r} has more than {PLACES} decimal places")
     # What is typed as -0 is shown as 0.
     return abs(amount)
 
@@ -46,7 +47,5 @@ def price_of(calls: int, settings: Settings) -> str:
 
 def describe_calls(calls: int, settings: Settings) -> str:
     """Return how many calls are meant, whether they are paid, and what they cost at most, in words."""
-    kind = "to the sandbox" if settings.is_free else "paid"
-    noun = "call" if calls == 1 else "calls"
-    told = f"{calls:,} {noun} {kind}" if settings.is_free else f"{calls:,} {kind} {noun}"
-    return f"{told}, {price_of(calls, settings) or 'at a price nobody told (REMOVAL_PRICE is not set)'}"
+    told = f"{counted(calls, 'call')} to the sandbox" if settings.is_free else counted(calls, "paid call")
+    return f"{told}, {price_of(calls, settings) or 'price unknown (REMOVAL_PRICE is not set)'}"

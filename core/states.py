@@ -98,3 +98,8 @@ BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
     BatchState.FINISHED: frozenset({BatchState.ACTIVE}),
     BatchState.CANCELLED: frozenset({BatchState.ACTIVE}),
 }
+
+
+def called(state: str) -> str:
+    """Return what people call a state of a photo or batch."""
+    return "failed" if state == JobState.DEAD else state

@@ -16,11 +16,11 @@ LOST_CODE = "worker_lost"
 _LOST_MESSAGE = "The worker fell silent during the call; it may have been billed."
 _ENDS_WORKERS = (
     "Several workers in a row fell silent while they had this photo in hand: it may be what ends them. No call was "
-    "made for it since. Look at the photo, or at why workers end; `requeue` tries it again."
+    "made for it since. Look at the photo, or at why workers end; `retry` tries it again."
 )
 _OUTPUT_ENDS_WORKERS = (
     "Several workers in a row fell silent while they had this photo's paid output in hand: it may be what ends them. "
-    "Its link is kept; `requeue --held` tries it again, which costs no call while the link lives."
+    "Its link is kept; `retry --held` tries it again, which costs no call while the link lives."
 )
 # One that waited for its call, or was in it, was read and made to fit before: neither is what ended its worker.
 _IS_IN_HAND = "(content_lease IS DISTINCT FROM lease_token OR output_url IS NOT NULL)"

@@ -187,7 +187,7 @@ class _Counting:
         code = known.code or known.state
         message = {
             "held": "Waits for a person; see `cleanplate accept` and `reject`.",
-            "dead": "Ended so before and is not called again; `cleanplate requeue` sends it round again.",
+            "dead": "Failed before and is not called again; `cleanplate retry` retries it.",
             "cancelled": "Was cancelled before.",
         }
         self._quote.refuse(code, wish.name, message.get(known.state, ""))

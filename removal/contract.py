@@ -1,10 +1,16 @@
 """What a removal request says, to whichever provider."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.errors import UsageError
 
-ELEMENTS = {1: "semi-transparent elements", 2: "names", 3: "characters", 4: "colour blocks with characters"}
+ELEMENTS = {1: "watermarks", 2: "brand names", 3: "promotional text", 4: "colour blocks with text"}
+
+
+def element_names(numbers: Iterable[int]) -> str:
+    """Return what is removed, in words; empty for nothing."""
+    return ", ".join(ELEMENTS[number] for number in numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,6 @@ class RemovalRequest:
             raise UsageError("A removal request takes either a photo's URL or its bytes, and exactly one of them.")
         unknown = sorted({*self.subject_elements, *self.elements} - set(ELEMENTS))
         if unknown:
-            raise UsageError(f"Elements are 1 to 4; there is no element {unknown[0]}.")
+            raise UsageError(f"Unknown element {unknown[0]}; use 1 to 4.")
         if not (self.subject_elements or self.elements or self.mask):
-            raise UsageError("Nothing to take off: name elements, subject elements or a mask.")
+            raise UsageError("Nothing to remove: name elements, subject elements or a mask.")

@@ -127,5 +127,5 @@ def _download(url: str, fetcher: Fetcher) -> bytes:
         raise OutputRefused(
             f"output_{error.code}",
             f"The paid output is not fetched: {error} Its link is kept: change the setting that forbids it, then "
-            "requeue; that costs no call.",
+            "retry it; that costs no call.",
         ) from error

@@ -72,7 +72,7 @@ class PaidOutputs:
             failed = AttemptResult(
                 AnswerClass.PROVIDER_FAULT,
                 f"output_{error.code}",
-                f"The paid output could not be fetched: {error} Its link is kept: `requeue` costs no call.",
+                f"The paid output could not be fetched: {error} Its link is kept: `retry` costs no call.",
                 counted=later.counted,
             )
             return self._tools.finisher.apply(job, None, failed, later)

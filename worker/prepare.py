@@ -218,14 +218,14 @@ _ANOTHER_PHOTO = _drop(
     "The photo was replaced after it was paid for and before its output was fetched. That output is dropped: it shows "
     "what the photo was before; the new photo is called for.",
     "Each time this photo is fetched it is another one, so that paid outputs do not fit it. Hand in a copy that stays "
-    "as it is; `requeue --held` tries this one again, which may cost a call.",
+    "as it is; `retry --held` tries this one again, which may cost a call.",
 )
 _ASKED_ELSE = _drop(
     "settings_changed",
     "Another provider, or another order of masks, was set after this photo was paid for and before its output was "
     "fetched. That output is dropped: it is not what is asked for now; the photo is called for.",
     "Workers with different settings (REMOVAL_API_URL, REMOVAL_PROVIDER, REMOVAL_MASK_ORDER) take this photo by turns, "
-    "so that paid outputs do not fit it. Set the same for all, then `requeue --held`, which may cost a call.",
+    "so that paid outputs do not fit it. Set the same for all, then `retry --held`, which may cost a call.",
 )
 
 

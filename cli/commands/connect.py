@@ -19,36 +19,38 @@ from producer.catalogue.item import read_elements
 from producer.webhooks.platforms import PLATFORMS
 
 connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
-webhook_secret = secret_option("--secret", "WEBHOOK_SECRET", "What it signs with; unless given a new one, printed.")
+webhook_secret = secret_option("--secret", "WEBHOOK_SECRET", "The secret it signs with. Default: a new one, printed.")
 
 
 @click.command()
 @click.argument("platform", type=click.Choice(list(PLATFORMS)))
 @click.argument("shop")
 @webhook_secret
-@click.option("--elements", metavar="LIST", default="1,2,3,4", show_default=True, help="What to take off.")
-@click.option("--subject-elements", metavar="LIST", help="What to take off the main subject.")
+@click.option("--elements", metavar="LIST", default="1,2,3,4", show_default=True, help="What to remove.")
+@click.option("--subject-elements", metavar="LIST", help="What to remove from the product itself.")
 @click.option(
     "--lane", type=click.Choice([lane.value for lane in Lane]), default=Lane.INTERACTIVE.value, show_default=True
 )
 @click.option(
     "--screen",
     type=click.Choice([each.value for each in Screen]),
-    help="Photos with nothing to take off: called, counted, or not paid for. Default: SCREEN.",
+    help="Photos with nothing to remove: process, count or skip them. Default: SCREEN.",
 )
-@click.option("--api-url", metavar="URL", help="BigCommerce: …/stores/HASH. For --write-back: the shop's address.")
-@secret_option("--api-token", "SHOP_API_TOKEN", "Of the shop's API: for these two.")
+@click.option("--api-url", metavar="URL", help="For BigCommerce: …/stores/HASH. For --write-back: the shop's address.")
+@secret_option("--api-token", "SHOP_API_TOKEN", "Token for the shop's API, for the same two.")
 @click.option(
     "--write-back",
     "writeback",
     type=click.Choice(WRITEBACKS),
     default="off",
     show_default=True,
-    help="Put clean photos into the shop: when a person says so (ask), or at once (auto).",
+    help="Write clean photos to the shop: when somebody approves (ask) or at once (auto).",
 )
-@click.option("--match", metavar="REGEX", help="Only photos whose URL it finds.")
+@click.option("--match", metavar="REGEX", help="Only photos whose URL matches.")
 @click.option(
-    "--callback-url", metavar="URL", help="Where to tell what became of photos; signed, the secret is printed."
+    "--callback-url",
+    metavar="URL",
+    help="Where to report what became of photos; signed with a secret, which is printed.",
 )
 def connect(
     platform: str,
@@ -64,7 +66,7 @@ def connect(
     callback_url: str | None,
     writeback: str,
 ) -> None:
-    """Let SHOP send webhooks of PLATFORM; prints the URL to give to it."""
+    """Accept webhooks from SHOP on PLATFORM; prints the URL to give to the shop."""
     outside = read_elements(elements, "--elements")
     inside = None if subject_elements is None else read_elements(subject_elements, "--subject-elements")
     settings = load_settings()
@@ -94,44 +96,44 @@ def connect(
     say(f"{settings.web_url}/webhooks/{made.shop.slug}")
     say(f"Connection {made.shop.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
     if secret is None:
-        say(f"Secret (shown this once): {made.secret}", err=True)
+        say(f"Secret (shown only once): {made.secret}", err=True)
     if made.callback_secret is not None:
-        say(f"Secret of callbacks (shown this once): {made.callback_secret}", err=True)
+        say(f"Callback secret (shown only once): {made.callback_secret}", err=True)
 
 
 @click.group("connections")
 def manage() -> None:
-    """Look after connections."""
+    """Manage connections."""
 
 
 @manage.command("list")
 def list_all() -> None:
-    """List the connections that are open."""
+    """List connections."""
     settings = load_settings()
     with open_database(settings) as engine:
         found = transact(engine, connections.list_open)
     for shop in found:
         say(f"{shop.id:>4}  {shop.platform:<12} {shop.shop:<30} {settings.web_url}/webhooks/{shop.slug}")
     if not found:
-        say("There is no connection; make one with `cleanplate connect PLATFORM SHOP`.", err=True)
+        say("There are no connections; create one with `cleanplate connect PLATFORM SHOP`.", err=True)
 
 
 @manage.command()
 @connection_argument
 @webhook_secret
 def rotate(connection_id: int, secret: str | None) -> None:
-    """Make a new secret valid; the one before it stays valid until the next rotation."""
+    """Create a new secret; the previous one stays valid until the next rotation."""
     with open_database(load_settings()) as engine:
         made = transact(engine, lambda connection: shops.rotate(connection, actor(), connection_id, secret))
-    say(f"Connection {connection_id} takes the new secret and the one before it.", err=True)
+    say(f"Connection {connection_id} accepts the new secret and the previous one.", err=True)
     if secret is None:
-        say(f"Secret (shown this once): {made.secret}", err=True)
+        say(f"Secret (shown only once): {made.secret}", err=True)
 
 
 @manage.command()
 @connection_argument
 def close(connection_id: int) -> None:
-    """Take no webhooks of a connection any more; what it brought stays."""
+    """Stop accepting webhooks from a connection; its photos are kept."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: shops.close(connection, actor(), connection_id))
     say(f"Connection {connection_id} is closed.", err=True)

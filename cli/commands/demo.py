@@ -27,14 +27,14 @@ LOOPBACK = "127.0.0.1"
 
 
 @click.command()
-@click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Where the demo's files go.")
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Where to write the demo's files.")
 @click.option(
     "--stay/--no-stay",
     default=lambda: sys.stdin.isatty() and sys.stderr.isatty(),
-    help="Leave the console open at the end, until Ctrl-C. Default: on a terminal.",
+    help="Keep the console open at the end, until Ctrl-C. Default: on a terminal.",
 )
 def demo(to: Path | None, stay: bool) -> int:
-    """Clean a sample catalogue of 24 drawn products on embedded servers; costs nothing, calls nobody."""
+    """Clean a sample catalogue of 24 drawn products on embedded servers; free, calls nobody."""
     try:
         from sandbox.catalogue import is_kept, keep, make_catalogue
     except ImportError as error:
@@ -84,7 +84,7 @@ def demo(to: Path | None, stay: bool) -> int:
 
         def begin(engine: Engine) -> None:
             if stay:
-                say(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+                say(f"Console (this link signs you in once): {make_console_link(engine, settings)}", err=True)
             drawn.result()
 
         summary = clean(

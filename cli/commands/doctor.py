@@ -10,7 +10,7 @@ from core.settings import load_settings
 
 @click.command()
 def doctor() -> int:
-    """Say what is configured, whether it answers, and what would be called; exit 1 when something is wrong."""
+    """Check what is configured and whether it answers; exit 1 when something is wrong."""
     findings = list(examine(load_settings()))
     for finding in findings:
         mark = paint("ok  ", "green") if finding.is_good else paint("BAD ", "red")

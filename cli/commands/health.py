@@ -15,4 +15,4 @@ def health(role: str) -> None:
     Every dispatcher has shown itself within seconds, every worker answers through Redis, web and Flower over HTTP.
     """
     check_role(load_settings(), role)
-    say(f"{role} is well", err=True)
+    say(f"{role} is healthy", err=True)

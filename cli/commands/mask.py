@@ -9,12 +9,13 @@ import click
 
 from cli.mask_pictures import check_target, drawn_mask, not_empty, read_size, read_typed, save, tinted, upright
 from cli.speech import say
+from core.figures import counted
 from removal.mask import Mask, Order
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _file = click.Path(path_type=Path, dir_okay=False)
-_photo_help = "The photo, whose size counts as it is seen, with any EXIF turn."
+_photo_help = "The photo; its size counts as displayed, after any EXIF rotation."
 
 
 def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -44,7 +45,7 @@ _counting = _together(
 )
 _drawn = _together(
     click.option("--png", type=_file, help="A drawn mask: white on black, or anything on transparent."),
-    click.option("--box", "boxes", multiple=True, metavar="X,Y,W,H", help="A box in pixels; may be repeated."),
+    click.option("--box", "boxes", multiple=True, metavar="X,Y,W,H", help="A box in pixels; can be repeated."),
 )
 _written = _together(
     click.argument("rle", nargs=-1, metavar="[RLE]"),
@@ -58,7 +59,7 @@ _sized = _together(
 
 @click.group()
 def mask() -> None:
-    """Make, read and look at masks: areas to erase, as run lengths `start length start length ...`.
+    """Create, read and view masks: areas to erase, as run lengths `start length start length ...`.
 
     To count a mask another way, decode it with its order and origin and encode the picture with the other ones.
     """
@@ -111,7 +112,7 @@ def decode(
 @_counting
 @click.option("--photo", type=_file, required=True, help=_photo_help)
 @click.option("--out", type=_file, required=True, help="The PNG to write.")
-@click.option("--json", "as_json", is_flag=True, help="Put one JSON object on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def show(
     rle: tuple[str, ...],
     file: Path | None,
@@ -141,4 +142,5 @@ def _tell(found: Mask, *, as_json: bool) -> None:
         say(json.dumps(told))
         return
     size = f"{found.width}×{found.height}"
-    say(f"{found.area:,} pixels to erase, {found.share:.2%} of {size}, all in the box {','.join(map(str, box or ()))}")
+    where = ",".join(map(str, box or ()))
+    say(f"{counted(found.area, 'pixel')} to erase, {found.share:.2%} of {size}, within the box {where}")

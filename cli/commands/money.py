@@ -12,6 +12,7 @@ from cli.actor import actor
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
 from cli.speech import say
+from core.figures import counted
 from core.money import money
 from core.settings import Settings, load_settings
 from db import budgets, costs
@@ -29,7 +30,7 @@ SHOWN_CODES = 4
 @max_cost_option
 @json_option
 def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json: bool) -> None:
-    """Show a batch's limits, or set them; a batch that waits for budget goes on when there is some."""
+    """Show or set a batch's limits; a batch that waits for budget continues once it has some."""
     settings = load_settings()
     require_price(settings, max_cost)
 
@@ -44,15 +45,19 @@ def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json:
         return
     say(f"Batch {batch}: {describe_budget(row, settings)}; {money(spent.cost, settings.removal_currency)} spent.")
     if row.pause_reason == budgets.PAUSE_REASON:
-        say(f"It waits for budget; `cleanplate budget {batch} --max-calls N` gives it some.")
+        say(f"It waits for budget; `cleanplate budget {batch} --max-calls N` raises it.")
 
 
 @click.command(name="costs")
 @click.argument("batch", type=click.IntRange(1, MOST_ID), required=False)
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), help="Only so many days, today (UTC) first.  [default: all]")
+@click.option(
+    "--days",
+    type=click.IntRange(1, MOST_DAYS),
+    help="Only the last so many days (UTC), including today.  [default: all]",
+)
 @json_option
 def show_costs(batch: int | None, days: int | None, as_json: bool) -> None:
-    """Say what was called, paid and saved, per batch and day (UTC)."""
+    """Show calls, cost and savings per batch and day (UTC)."""
     settings = load_settings()
     with open_database(settings) as engine:
         if batch is not None:
@@ -61,7 +66,7 @@ def show_costs(batch: int | None, days: int | None, as_json: bool) -> None:
     if as_json:
         say(json.dumps(_ledger_as_dict(lines, settings)))
     elif not lines:
-        say("Nothing was called or reused" + (f" in the last {days} days." if days else " yet."))
+        say("Nothing was called or reused" + (f" in the last {counted(days, 'day')}." if days else " yet."))
     else:
         for row in _table(lines, settings):
             say(row)

@@ -24,15 +24,15 @@ _jobs_argument = click.argument("jobs", metavar="JOB...", type=click.IntRange(1,
 @click.command()
 @_jobs_argument
 def accept(jobs: tuple[int, ...]) -> int:
-    """Take the outputs of held photos: they are clean after all. `status BATCH` and the report list them."""
+    """Accept held photos: they count as clean. `status BATCH` and the report list them."""
     return _settle(jobs, review.accept, "accepted; `cleanplate export` writes it")
 
 
 @click.command()
 @_jobs_argument
 def reject(jobs: tuple[int, ...]) -> int:
-    """Drop the outputs of held photos: they are dead, and nothing exports or reuses them."""
-    return _settle(jobs, review.reject, "rejected; it is dead, and its output is dropped")
+    """Reject held photos: they count as failed, and are never exported or reused."""
+    return _settle(jobs, review.reject, "rejected; it counts as failed, and is not exported")
 
 
 @click.command(name="review")
@@ -43,24 +43,24 @@ def reject(jobs: tuple[int, ...]) -> int:
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
     metavar="FILE",
-    help="The file to write, such as sheet.html; more photos than 500 go into sheet-2.html, and so on.",
+    help="The file to write, such as sheet.html; photos beyond 500 go to sheet-2.html, and so on.",
 )
 @click.option(
     "--show",
     type=click.Choice([each.value for each in Show]),
     default=Show.OUTPUTS.value,
     show_default=True,
-    help="Which photos: those with an output, the held, the clean, the dead, or all.",
+    help="Which photos: those with a result, held, clean, failed (dead) or all.",
 )
 @click.option(
     "--order",
     type=click.Choice([each.value for each in SheetOrder]),
     default=SheetOrder.DOUBT.value,
     show_default=True,
-    help="What comes first: the most doubtful, by name, the most changed, or as they came.",
+    help="Sort by doubt, name, amount of change, or as submitted.",
 )
 def write_review(batch: int, target: Path, show: str, order: str) -> None:
-    """Write a batch's contact sheet, before and after, for somebody without an account."""
+    """Write a batch's contact sheet, originals and results, for people without an account."""
     scope = SheetScope(batch, Show(show))
     settings = load_settings()
     with open_database(settings, pool_size=8) as engine:

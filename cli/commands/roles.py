@@ -23,7 +23,7 @@ STANDING_SECONDS = 2.0
 
 @click.command()
 def worker() -> None:
-    """Run jobs until SIGTERM (needs DATABASE_URL and REDIS_URL)."""
+    """Process photos until SIGTERM (needs DATABASE_URL and REDIS_URL)."""
     from worker.process import run_worker
 
     run_worker(role_settings("worker"))
@@ -31,7 +31,7 @@ def worker() -> None:
 
 @click.command()
 def dispatcher() -> None:
-    """Feed the workers until SIGTERM; run as many as you like, one leads."""
+    """Feed the workers until SIGTERM; run as many as you like, one of them leads."""
     from producer.main import run_dispatcher
     from worker.policy import decide_lost, rules_from
 
@@ -52,12 +52,12 @@ def sandbox(arguments: tuple[str, ...]) -> None:
 
 @click.group()
 def db() -> None:
-    """Look after the database."""
+    """Manage the database."""
 
 
 @db.command("upgrade")
 def db_upgrade() -> None:
-    """Bring the database to the newest schema."""
+    """Upgrade the database to the newest schema."""
     settings = load_settings()
     with open_database(settings):
         say("The database has the newest schema.", err=True)
@@ -72,7 +72,7 @@ def up() -> None:
         say("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
         say(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
         engine = make_engine(stack.endpoints.database_url, pooled=False)
-        say(f"Console, signs you in once: {make_console_link(engine, settings)}", err=True)
+        say(f"Console (this link signs you in once): {make_console_link(engine, settings)}", err=True)
         say(f"Flower: {settings.flower_public_url} ({settings.flower_basic_auth.get_secret_value()})", err=True)
         here = settings.model_copy(
             update={"database_url": stack.endpoints.database_url, "redis_url": stack.endpoints.redis_url}
@@ -85,4 +85,4 @@ def up() -> None:
                 say_standing(standing, err=True)
                 told = standing.level
         engine.dispose()
-    say("Stopped. Photos that wait go on when it is up again.", err=True)
+    say("Stopped. Waiting photos continue when it is up again.", err=True)

@@ -18,24 +18,26 @@ from photos.findings import can_look
 
 @click.command()
 @source_argument
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where clean photos go; required.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write clean photos to; required."
+)
 @batch_options
 @json_option
 @asking_options
 def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, **typed: Any) -> int:
     """Clean every photo of SOURCE: a folder, a list of URLs, or the product file or feed of a shop.
 
-    Starts what is not running and stops it again. Run it again to go on where it stopped: nothing is paid twice.
+    Starts what is not running and stops it again. Run it again to continue where it stopped: nothing is paid twice.
     """
     settings = load_settings()
     options = read_batch_options(settings, **typed)
     if options.screen is not Screen.OFF and not can_look():
-        raise UsageError("--screen (SCREEN) looks at photos, which needs an extra: pip install 'cleanplate[look]'.")
+        raise UsageError("--screen (SCREEN) inspects photos, which needs an extra: pip install 'cleanplate[look]'.")
     if dry_run:
         tell_quote(settings, source, None if out is None else out.resolve(), options, json=as_json)
         return 0
     if out is None:
-        raise click.UsageError("Missing option '--out': the folder that clean photos go to.")
+        raise click.UsageError("Missing option '--out': the folder to write clean photos to.")
     target = prepare_folder(out)
     keep_originals(source, target)
     summary = recall(settings, source, target, options)

@@ -18,9 +18,10 @@ from cli.running.progress import make_display
 from cli.running.stops import why_stopped
 from cli.running.wait import wait_for_end
 from cli.speech import say
+from core.figures import count, counted
 from core.money import money
 from core.settings import Settings, load_settings
-from core.states import NOTHING_TO_REMOVE, Screen
+from core.states import NOTHING_TO_REMOVE, Screen, called
 from db import batches, canaries, circuits, costs, failures, looks, samples, tallies
 from db.batches import BatchRow
 from db.session import now, transact
@@ -35,7 +36,7 @@ MOST_WAITING = 3
 @click.argument("batch", type=click.IntRange(1, MOST_ID), required=False)
 @json_option
 def status(batch: int | None, as_json: bool) -> None:
-    """Say how one batch stands, or the newest ones."""
+    """Show the state of one batch, or of the newest ones."""
     settings = load_settings()
     with open_database(settings) as engine:
         rows = [find_batch(engine, batch)] if batch else transact(engine, lambda c: batches.newest(c, MOST_BATCHES))
@@ -49,7 +50,7 @@ def status(batch: int | None, as_json: bool) -> None:
         whole = {"batches": found, "circuit": told, "standing": standing.as_dict() if standing else None}
         say(json.dumps({**found[0], "circuit": told} if batch else whole))
     elif not found:
-        say("There is no batch yet; `cleanplate submit SOURCE` makes one.")
+        say("There are no batches yet; `cleanplate submit SOURCE` creates one.")
     else:
         if standing is not None:
             say_standing(standing)
@@ -58,7 +59,7 @@ def status(batch: int | None, as_json: bool) -> None:
         for line in details:
             say(line)
         if total > len(found) > 1:
-            say(f"The newest {len(found)} of {total:,} batches; `cleanplate status BATCH` shows one.", err=True)
+            say(f"The newest {len(found)} of {count(total)} batches; `cleanplate status BATCH` shows one.", err=True)
     if circuit is not None and batch:
         say(f"No calls are made: {describe_circuit(circuit)}", err=True)
 
@@ -66,7 +67,7 @@ def status(batch: int | None, as_json: bool) -> None:
 @click.command()
 @batch_argument
 def watch(batch: int) -> int:
-    """Show a batch's progress until it ends, or waits for a person."""
+    """Show a batch's progress until it ends or needs a person."""
     settings = load_settings()
     with open_database(settings) as engine:
         find_batch(engine, batch)
@@ -114,12 +115,12 @@ def _describe(engine: Engine, row: BatchRow, settings: Settings) -> dict[str, An
 
 def _line(row: dict[str, Any]) -> str:
     numbers = " ".join(
-        f"{name} {row[name]}"
+        f"{called(name)} {count(row[name])}"
         for name in ("succeeded", "pending", "queued", "running", "dead", "held", "cancelled")
         if row[name] or name == "succeeded"
     )
     why = f" ({row['pause_reason']})" if row["pause_reason"] else ""
-    photos = f"{row['total']} photos: {numbers} · {row['calls']} calls"
+    photos = f"{counted(row['total'], 'photo')}: {numbers} · {counted(row['calls'], 'call')}"
     return f"{why}  {photos}  {row['name']}"
 
 
@@ -133,24 +134,28 @@ def _colour(row: dict[str, Any]) -> str:
 
 def _about_unlooked() -> str:
     return (
-        "some photos could not be looked at and were called for: the extra look is missing where workers run, or their "
-        "logs say why"
+        "some photos could not be checked and were processed: the extra `look` is missing where workers run; see their "
+        "logs"
     )
 
 
 def _about_screen(screened: looks.Screened, row: BatchRow, settings: Settings) -> str:
     price = settings.removal_price
     if not screened.bare and row.options.get("screen") == Screen.SKIP:
-        return "no photo is skipped"
-    found = f"{screened.bare} photos carry nothing to take off"
+        return "no photos skipped"
+    found = f"{counted(screened.bare, 'photo has', 'photos have')} nothing to remove"
     if screened.skipped:
         saved = f", {money(screened.skipped * price, settings.removal_currency)} saved" if price else ""
         found += (
-            f"; {screened.skipped} were not called for{saved} "
-            f"(`cleanplate requeue {row.id} --code {NOTHING_TO_REMOVE}` calls for them after all)"
+            f"; {count(screened.skipped)} skipped{saved} "
+            f"(`cleanplate retry {row.id} --code {NOTHING_TO_REMOVE}` processes them anyway)"
         )
     elif screened.bare:
-        would = f" {money(screened.bare * price, settings.removal_currency)}" if price else f" {screened.bare} calls"
+        would = (
+            f" {money(screened.bare * price, settings.removal_currency)}"
+            if price
+            else f" {counted(screened.bare, 'call')}"
+        )
         found += f"; --screen skip would have saved{would}"
     return found
 
@@ -159,13 +164,13 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
     lines = [f"       budget: {describe_budget(row, settings)}"]
     spent = costs.spent(connection, row.id)
     if spent.cost:
-        lines.append(f"       cost: {money(spent.cost, settings.removal_currency)}, {spent.paid} calls paid")
+        lines.append(f"       cost: {money(spent.cost, settings.removal_currency)}, {counted(spent.paid, 'paid call')}")
     if row.canary_state:
         canary = canaries.count(connection, row.id)
-        past = f", resumed all the same by {row.canary_overridden_by}" if row.canary_overridden_by else ""
+        past = f", resumed anyway by {row.canary_overridden_by}" if row.canary_overridden_by else ""
         lines.append(
-            f"       canary: {row.canary_state}{past}; of {canary.total} photos {canary.succeeded} are clean, "
-            f"{canary.dead} dead, {canary.held} held"
+            f"       canary: {row.canary_state}{past}; of {counted(canary.total, 'photo')}, "
+            f"{count(canary.succeeded)} clean, {count(canary.dead)} failed, {count(canary.held)} held"
         )
     held_in_all = tallies.counts(connection, row.id).held
     lines.extend(f"       {describe_sign_off(sample)}" for sample in samples.list_signed(connection, row.id))
@@ -177,12 +182,12 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
     for held in failures.list_held(connection, row.id, MOST_HELD):
         lines.append(f"       held: job {held.job_id}  {held.name}  {held.code}: {held.message or ''}".rstrip())
         if not held.has_output:
-            lines.append(f"         it has no output; `cleanplate requeue {row.id} --held` calls again")
+            lines.append(f"         it has no result; `cleanplate retry {row.id} --held` calls again")
     if held_in_all > MOST_HELD:
-        lines.append(f"       {held_in_all - MOST_HELD:,} more are held; the report and the console show all")
-    for code, count, message in failures.count_waiting_by_code(connection, row.id, MOST_WAITING):
-        why = "skipped before, called for now" if code == NOTHING_TO_REMOVE else f"{code}: {message}".rstrip(": ")
-        lines.append(f"       waiting again: {count} × {why}")
+        lines.append(f"       {count(held_in_all - MOST_HELD)} more held; the report and the console show all")
+    for code, photos, message in failures.count_waiting_by_code(connection, row.id, MOST_WAITING):
+        why = "skipped before, processed now" if code == NOTHING_TO_REMOVE else f"{code}: {message}".rstrip(": ")
+        lines.append(f"       waiting again: {count(photos)} × {why}")
     stopped = why_stopped(connection, row, tallies.counts(connection, row.id), settings)
     if stopped is not None:
         lines.append(f"       {stopped}")

@@ -8,6 +8,7 @@ from cli.database import open_database
 from cli.exporting.stores import move_all, sweep_all
 from cli.speech import say
 from core.errors import UsageError
+from core.figures import counted
 from core.settings import load_settings
 from db.store import open_store
 from db.store.s3 import S3Store
@@ -18,24 +19,24 @@ SWEEP_AFTER = timedelta(hours=24)
 
 @click.group()
 def store() -> None:
-    """Look after where outputs are kept."""
+    """Manage where outputs are stored."""
 
 
 @store.command()
 @click.argument("source")
 @click.argument("target")
 def move(source: str, target: str) -> None:
-    """Move outputs from the store SOURCE to TARGET; run it again to go on where it stopped.
+    """Move outputs from the store SOURCE to TARGET; run it again to continue where it stopped.
 
     A store is what ARTIFACT_STORE takes: `postgres`, file:///absolute/folder or s3://bucket/prefix.
     """
     settings = load_settings()
     giver, taker = open_store(source, settings), open_store(target, settings)
     if source.rstrip("/") == target.rstrip("/"):
-        raise UsageError("The two stores are one.")
+        raise UsageError("The two stores are the same.")
     with open_database(settings) as engine:
         count = move_all(engine, giver, taker)
-    say(f"{count} outputs are in {target} now.", err=True)
+    say(f"{counted(count, 'output is', 'outputs are')} now in {target}.", err=True)
 
 
 @store.command()
@@ -45,7 +46,7 @@ def sweep(where: str) -> None:
     settings = load_settings()
     found = open_store(where, settings)
     if not isinstance(found, S3Store):
-        raise UsageError("Only buckets are swept: name one as s3://bucket/prefix.")
+        raise UsageError("Only buckets can be swept: give one as s3://bucket/prefix.")
     with open_database(settings) as engine:
         count = sweep_all(engine, found, before=datetime.now(UTC) - SWEEP_AFTER)
-    say(f"{count} objects were deleted.", err=True)
+    say(f"Deleted {counted(count, 'object')}.", err=True)

@@ -11,6 +11,7 @@ from cli.options import asking_options, batch_options, json_option, read_batch_o
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import take_in, tell_of_faults
 from cli.speech import say
+from core.figures import counted
 from core.settings import load_settings
 from db import batches, callbacks, processes, tallies
 from db.session import transact
@@ -25,12 +26,14 @@ from producer.webhooks.shop_secrets import new_secret
 @json_option
 @asking_options
 @click.option(
-    "--callback-url", metavar="URL", help="Where to tell what became of photos; signed, the secret is printed."
+    "--callback-url",
+    metavar="URL",
+    help="Where to report what became of photos; signed with a secret, which is printed.",
 )
 def submit(
     source: str, as_json: bool, dry_run: bool, confirm_over: int, yes: bool, callback_url: str | None, **typed: Any
 ) -> None:
-    """Write SOURCE into the database as a batch and print its id; workers run it."""
+    """Submit SOURCE as a batch and print its id; workers process it."""
     settings = load_settings()
     options = read_batch_options(settings, **typed)
     secret = None if callback_url is None else new_secret("standard")
@@ -55,7 +58,7 @@ def submit(
         counts = transact(engine, lambda connection: tallies.counts(connection, intake.batch_id))
         workers = transact(engine, lambda connection: processes.count_alive(connection, "worker"))
     if is_told:
-        say(f"Secret of callbacks (shown this once): {secret}", err=True)
+        say(f"Callback secret (shown only once): {secret}", err=True)
     if as_json:
         told = {"batch": intake.batch_id, "added": intake.added, "resumed": intake.resumed}
         say(json.dumps(told | {"unreadable": intake.faults}))
@@ -65,6 +68,7 @@ def submit(
     if batch is not None and batch.state == "paused":
         say(f"Batch {batch.id} is paused ({batch.pause_reason}); see `cleanplate status {batch.id}`.", err=True)
     else:
-        running = {0: "no worker is running: `cleanplate up` starts one", 1: "1 worker is running"}
-        who = running.get(workers, f"{workers} workers are running")
-        say(f"{counts.unsettled} photos wait in batch {intake.batch_id}; {who}.", err=True)
+        who = counted(workers, "worker is running", "workers are running")
+        who = who if workers else "no worker is running: `cleanplate up` starts one"
+        waiting = counted(counts.unsettled, "photo is waiting", "photos are waiting")
+        say(f"{waiting} in batch {intake.batch_id}; {who}.", err=True)

@@ -8,6 +8,7 @@ from cli.actor import actor
 from cli.database import open_database
 from cli.options import MOST_ID
 from cli.speech import say
+from core.figures import moment
 from core.settings import load_settings
 from db import tokens
 from db.session import transact
@@ -16,7 +17,7 @@ from db.tokens import Scope
 
 @click.group()
 def token() -> None:
-    """Make and revoke tokens of the REST API."""
+    """Create and revoke REST API tokens."""
 
 
 @token.command()
@@ -28,33 +29,33 @@ def token() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     default=[scope.value for scope in Scope],
     show_default=True,
-    help="What it allows; may be given several times.",
+    help="What it allows; can be repeated.",
 )
 def create(name: str, scopes: tuple[str, ...]) -> None:
-    """Make a token called NAME and print it, this once."""
+    """Create a token called NAME and print it; it is shown only once."""
     wanted = [Scope(scope) for scope in dict.fromkeys(scopes)]
     with open_database(load_settings()) as engine:
         row, made = transact(engine, lambda connection: create_token(connection, actor(), name, wanted))
     say(made)
-    say(f"Token {row.id} ({', '.join(row.scopes)}); it is not shown again.", err=True)
+    say(f"Token {row.id} ({', '.join(row.scopes)}); it will not be shown again.", err=True)
 
 
 @token.command("list")
 def list_all() -> None:
-    """List the tokens that are valid."""
+    """List valid tokens."""
     with open_database(load_settings()) as engine:
         found = transact(engine, tokens.list_valid)
     for row in found:
-        used = "never used" if row.last_used_at is None else f"last used {row.last_used_at:%Y-%m-%d %H:%M} UTC"
+        used = "never used" if row.last_used_at is None else f"last used {moment(row.last_used_at)}"
         say(f"{row.id:>4}  {row.name:<30} {','.join(row.scopes):<22} {used}")
     if not found:
-        say("There is no token; make one with `cleanplate token create NAME`.", err=True)
+        say("There are no tokens; create one with `cleanplate token create NAME`.", err=True)
 
 
 @token.command()
 @click.argument("token_id", metavar="ID", type=click.IntRange(1, MOST_ID))
 def revoke(token_id: int) -> None:
-    """Make a token invalid."""
+    """Revoke a token."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: revoke_token(connection, actor(), token_id))
-    say(f"Token {token_id} is no longer valid.", err=True)
+    say(f"Token {token_id} is revoked.", err=True)

@@ -10,6 +10,7 @@ from cli.database import open_database
 from cli.speech import ask_secret, say
 from console.pages.passwords import flaw_of, hash_password
 from core.errors import UsageError
+from core.figures import moment
 from core.settings import load_settings
 from db import users
 from db.session import transact
@@ -19,14 +20,15 @@ name_argument = click.argument("name")
 role_option = click.option(
     "--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value, show_default=True
 )
-password_option = click.option("--password-stdin", is_flag=True, help="Read the password from stdin, one line.")
+password_option = click.option("--password-stdin", is_flag=True, help="Read the password from one line of stdin.")
 
 
 @click.group()
 def user() -> None:
-    """Let people into the console.
+    """Manage who can use the console.
 
-    Viewers look; operators also submit, steer and review; admins also look after connections, tokens and people.
+    Viewers can look; operators can also submit, control and review batches; admins can also manage connections, tokens
+    and people.
     """
 
 
@@ -36,31 +38,31 @@ def user() -> None:
 @password_option
 @click.option("--no-password", is_flag=True, help="Signs in with one-time links, or through a proxy.")
 def add(name: str, role: str, password_stdin: bool, no_password: bool) -> None:
-    """Let NAME in; asks for a password."""
+    """Add NAME; asks for a password."""
     hashed = None if no_password else hash_password(_read_password(from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.add(connection, actor(), name, Role(role), hashed))
-    say(f"{name} ({role}) may use the console.", err=True)
+    say(f"{name} ({role}) can use the console.", err=True)
 
 
 @user.command("list")
 def list_all() -> None:
-    """List who may sign in."""
+    """List who can sign in."""
     with open_database(load_settings()) as engine:
         found = transact(engine, users.list_all)
     for person in found:
-        seen = "never seen" if person.last_seen_at is None else f"last seen {person.last_seen_at:%Y-%m-%d %H:%M} UTC"
+        seen = "never seen" if person.last_seen_at is None else f"last seen {moment(person.last_seen_at)}"
         how = "password" if person.has_password else "links"
         say(f"{person.name:<30} {person.role:<10} {how:<10} {seen}")
     if not found:
-        say("Nobody may sign in yet; `cleanplate user add NAME --role admin` lets somebody in.", err=True)
+        say("Nobody can sign in yet; add somebody with `cleanplate user add NAME --role admin`.", err=True)
 
 
 @user.command()
 @name_argument
 @password_option
 def password(name: str, password_stdin: bool) -> None:
-    """Change the password of NAME, which signs them out everywhere."""
+    """Change the password of NAME and sign them out everywhere."""
     hashed = hash_password(_read_password(from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.change_password(connection, actor(), name, hashed))
@@ -71,19 +73,19 @@ def password(name: str, password_stdin: bool) -> None:
 @name_argument
 @role_option
 def role(name: str, role: str) -> None:
-    """Change what NAME may do, at once."""
+    """Change the role of NAME, at once."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.change_role(connection, actor(), name, Role(role)))
-    say(f"{name} is {role}.", err=True)
+    say(f"{name} is now {role}.", err=True)
 
 
 @user.command()
 @name_argument
 def remove(name: str) -> None:
-    """Shut NAME out, everywhere and at once."""
+    """Remove NAME and sign them out everywhere."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.remove(connection, actor(), name))
-    say(f"{name} is shut out.", err=True)
+    say(f"{name} has been removed.", err=True)
 
 
 @user.command()
@@ -102,7 +104,7 @@ def _read_password(*, from_stdin: bool) -> str:
     elif sys.stdin.isatty():
         told = ask_secret("Password", twice=True)
     else:
-        raise click.UsageError("No terminal to ask for a password: use --password-stdin, or --no-password.")
+        raise click.UsageError("There is no terminal to ask for a password; use --password-stdin, or --no-password.")
     if flaw := flaw_of(told):
         raise UsageError(flaw)
     return str(told)

@@ -22,7 +22,7 @@ POOL_SIZE = 10
 @click.option("--host", help="Where to listen. Default: WEB_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: WEB_PORT.")
 def web(host: str | None, port: int | None) -> None:
-    """Take shops' webhooks, serve artifacts and the REST API until SIGTERM."""
+    """Serve the console, webhooks, artifacts and the REST API until SIGTERM."""
     import uvicorn
 
     from console.app import make_app

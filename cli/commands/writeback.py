@@ -9,6 +9,7 @@ from cli.database import open_database
 from cli.options import MOST_ID
 from cli.speech import say
 from core.errors import NotFound
+from core.figures import counted
 from core.sealed import new_key
 from core.settings import load_settings
 from db import connections, writeback_lists
@@ -17,14 +18,14 @@ from db.session import transact
 
 connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
 photo_option = click.option(
-    "--photo", "photos", type=click.IntRange(1, MOST_ID), multiple=True, help="Only this write-back; several times."
+    "--photo", "photos", type=click.IntRange(1, MOST_ID), multiple=True, help="Only this write-back; can be repeated."
 )
 MOST_SHOWN = 20
 
 
 @click.group()
 def writeback() -> None:
-    """Look after clean photos that go back into shops. ID is a connection's; `cleanplate connections list` has them."""
+    """Manage clean photos written back to shops. ID is a connection's, from `cleanplate connections list`."""
 
 
 @writeback.command("new-key")
@@ -36,12 +37,12 @@ def make_key() -> None:
 @writeback.command()
 @connection_argument
 def status(connection_id: int) -> None:
-    """Show how far a shop's photos are, what its API was asked, and what failed."""
+    """Show the progress of a shop's photos, the calls to its API and what failed."""
 
     def work(connection: Connection) -> None:
         shop = connections.find_open(connection, connection_id)
         if shop is None:
-            raise NotFound(f"There is no open connection {connection_id}.")
+            raise NotFound(f"There is no connection {connection_id}.")
         say(f"{shop.shop} ({shop.platform}): write-back {shop.writeback}")
         if shop.writing_paused:
             say(f"paused: {shop.writing_paused}")
@@ -61,61 +62,61 @@ def status(connection_id: int) -> None:
 @connection_argument
 @click.argument("mode", type=click.Choice(WRITEBACKS))
 def mode(connection_id: int, mode: str) -> None:
-    """Say whether clean photos go into a shop: off, ask (a person) or auto."""
+    """Set whether clean photos are written to a shop: off, ask (a person) or auto."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: writebacks.set_mode(connection, actor(), connection_id, mode))
-    say(f"Write-back of connection {connection_id} is {mode}.", err=True)
+    say(f"Write-back of connection {connection_id} is now {mode}.", err=True)
 
 
 @writeback.command()
 @connection_argument
 def pause(connection_id: int) -> None:
-    """Write nothing into a shop until `resume`."""
+    """Stop writing to a shop until `resume`."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: writebacks.pause_writing(connection, actor(), connection_id))
-    say(f"Nothing is written into the shop of connection {connection_id} any more.", err=True)
+    say(f"Paused: nothing more is written to the shop of connection {connection_id}.", err=True)
 
 
 @writeback.command()
 @connection_argument
 def resume(connection_id: int) -> None:
-    """Go on writing into a shop."""
+    """Resume writing to a shop."""
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: writebacks.resume_writing(connection, actor(), connection_id))
-    say(f"Writing into the shop of connection {connection_id} goes on.", err=True)
+    say(f"Resumed writing to the shop of connection {connection_id}.", err=True)
 
 
 @writeback.command()
 @connection_argument
 @photo_option
 def release(connection_id: int, photos: tuple[int, ...]) -> None:
-    """Put clean photos that wait for a person into a shop."""
+    """Write clean photos that wait for approval to a shop."""
     with open_database(load_settings()) as engine:
         count = transact(
             engine, lambda connection: writebacks.release(connection, actor(), connection_id, photos or None)
         )
-    say(f"{count} photos go into the shop; a running dispatcher puts them there.", err=True)
+    say(f"Writing {counted(count, 'photo')} to the shop, through a running dispatcher.", err=True)
 
 
 @writeback.command()
 @connection_argument
 @photo_option
 def again(connection_id: int, photos: tuple[int, ...]) -> None:
-    """Try photos again that could not be put into a shop."""
+    """Retry photos that could not be written to a shop."""
     with open_database(load_settings()) as engine:
         count = transact(
             engine, lambda connection: writebacks.send_again(connection, actor(), connection_id, photos or None)
         )
-    say(f"{count} photos are tried again.", err=True)
+    say(f"Retrying {counted(count, 'photo')}.", err=True)
 
 
 @click.command()
 @connection_argument
 @photo_option
 def restore(connection_id: int, photos: tuple[int, ...]) -> None:
-    """Put the originals back into the shop of connection ID, wherever it still shows what we put there."""
+    """Restore the originals in the shop of connection ID, wherever it still shows our results."""
     with open_database(load_settings()) as engine:
         count = transact(
             engine, lambda connection: writebacks.restore(connection, actor(), connection_id, photos or None)
         )
-    say(f"{count} originals go back into the shop; a running dispatcher puts them there.", err=True)
+    say(f"Restoring {counted(count, 'original')} in the shop, through a running dispatcher.", err=True)

@@ -130,7 +130,7 @@ def _commands(photo: PhotoRow) -> list[str]:
     if photo.state != JobState.HELD:
         return []
     if photo.artifact_sha256 is None:
-        return [f"cleanplate requeue {photo.batch_id} --held"]
+        return [f"cleanplate retry {photo.batch_id} --held"]
     return [f"cleanplate accept {photo.job_id}", f"cleanplate reject {photo.job_id}"]
 
 

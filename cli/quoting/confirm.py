@@ -9,6 +9,7 @@ from cli.consent import ask, on_terminal
 from cli.database import existing_database
 from cli.quoting.table import as_json, as_table
 from cli.speech import overwrite, say
+from core.figures import counted
 from core.money import describe_calls
 from core.settings import Settings
 from producer.catalogue.source import identity, read_source, tell_guess
@@ -97,7 +98,7 @@ class _Progress:
         """Show it, unless it was shown just now."""
         if self._is_shown and time.monotonic() >= self._next:
             self._next = time.monotonic() + TELL_EVERY_SECONDS
-            overwrite(f"{photos:,} photos read…")
+            overwrite(f"{counted(photos, 'photo')} read…")
 
     def clear(self) -> None:
         """Leave the line empty."""

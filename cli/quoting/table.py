@@ -1,8 +1,10 @@
 """A quote as people and programs read it."""
 
 import json
+from decimal import Decimal
 
-from core.money import price_of
+from core.figures import count, counted
+from core.money import money, price_of
 from core.settings import Settings
 from core.states import Screen
 from quote import Quote, Refusal
@@ -45,25 +47,25 @@ def as_table(quote: Quote, settings: Settings) -> str:
     """Return the table that `--dry-run` prints."""
     rows = [
         ("photos", quote.photos, ""),
-        ("  duplicates", quote.duplicates, "the same photo again, called once"),
+        ("  duplicates", quote.duplicates, "the same photo again, paid for once"),
         ("  refused", quote.refused, "not called, not paid"),
         *((f"    {code}", refusal.count, _example(refusal)) for code, refusal in quote.refusals.items()),
         ("unique", quote.unique, ""),
         ("  already cleaned", quote.cleaned, _about_cleaned(quote)),
-        ("  to be called", quote.to_call, _about_calls(quote)),
-        ("    nothing on them", quote.bare, _about_bare(quote)),
-        ("    to be fitted", quote.fitted, "made to fit the API's bounds, and put back after"),
+        ("  to call", quote.to_call, _about_calls(quote)),
+        ("    nothing to remove", quote.bare, _about_bare(quote)),
+        ("    to resize", quote.fitted, "resized to the API's limits, and restored afterwards"),
         *((f"      {step}", count, "") for step, count in quote.steps.most_common()),
     ]
     width = max(len(name) for name, _, _ in rows)
     lines = [
-        f"{name:<{width}} {count:>9,}  {note}".rstrip()
-        for name, count, note in rows
-        if count or name.strip() in {"photos", "unique", "to be called"}
+        f"{name:<{width}} {number:>9,}  {note}".rstrip()
+        for name, number, note in rows
+        if number or name.strip() in {"photos", "unique", "to call"}
     ]
     if quote.is_blind:
         lines.append(
-            f"{'screen':<{width}} the extra look is not installed here: workers without it call for all photos"
+            f"{'screen':<{width}} the extra `look` is not installed here; workers without it process all photos"
         )
     lines.append(f"{'cost':<{width}} {_cost(quote, settings)}")
     lines.append(f"{'time':<{width}} about {about(quote.seconds)} at {quote.rate:g} calls/s")
@@ -76,23 +78,23 @@ def _example(refusal: Refusal) -> str:
 
 def _about_cleaned(quote: Quote) -> str:
     if not quote.cleaned_urls:
-        return "not paid again"
-    return f"not paid again; {quote.cleaned_urls:,} by their URLs, if the photos there are still the same"
+        return "not paid for again"
+    return f"not paid for again; {count(quote.cleaned_urls)} of them by URL, if the photos there are unchanged"
 
 
 def _about_bare(quote: Quote) -> str:
     saved = quote.bare_share * quote.to_call
-    money = f", {saved * float(quote.price):.2f} {quote.currency}" if quote.price else ""
-    how = "not calling for such photos" if quote.screen is Screen.SKIP else "--screen skip"
-    return f"of {quote.looked:,} looked at; {how} saves about {saved:,.0f} calls{money}"
+    cost = f", {money(round(Decimal(saved) * quote.price, 2), quote.currency)}" if quote.price else ""
+    how = "skipping them saves" if quote.screen is Screen.SKIP else "--screen skip would save"
+    return f"of {count(quote.looked)} checked; {how} about {counted(round(saved), 'call')}{cost}"
 
 
 def _about_calls(quote: Quote) -> str:
     notes = []
     if quote.urls:
-        notes.append(f"{quote.urls:,} are URLs, not fetched for this: checked and compared when they run")
+        notes.append(f"{count(quote.urls)} as URLs, not downloaded for this; they are checked when they run")
     if quote.within_budget is not None and quote.within_budget < quote.to_call:
-        notes.append(f"the budget allows {quote.within_budget:,} of them")
+        notes.append(f"the budget allows {count(quote.within_budget)}")
     return "; ".join(notes)
 
 
@@ -100,4 +102,4 @@ def _cost(quote: Quote, settings: Settings) -> str:
     told = price_of(quote.to_call, settings)
     if not quote.price:
         return told or "unknown: REMOVAL_PRICE is not set"
-    return f"{told} ({quote.to_call:,} × {quote.price})"
+    return f"{told} ({count(quote.to_call)} × {money(quote.price, quote.currency)})"

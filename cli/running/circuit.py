@@ -1,5 +1,6 @@
 """An open circuit as people read it."""
 
+from core.figures import clock, moment
 from db import outages
 from db.circuits import OpenCircuit
 
@@ -7,11 +8,11 @@ from db.circuits import OpenCircuit
 def describe_circuit(circuit: OpenCircuit) -> str:
     """Return why, since when, and what happens next."""
     is_outage = circuit.reason == outages.REASON
-    what = "the provider is out" if is_outage else "the API refuses the account"
-    after = "it goes on by itself" if is_outage else "it goes on when a probe succeeds; mend the account"
+    what = "the provider is down" if is_outage else "the API refuses the account"
+    after = "it continues by itself" if is_outage else "it continues once a probe succeeds; fix the account"
     return (
-        f"{circuit.reason}: {what} since {circuit.opened_at:%Y-%m-%d %H:%M:%S} UTC, {circuit.code} "
-        f"({circuit.message}). Photos wait and spend no attempt; next probe {circuit.next_probe_at:%H:%M:%S} UTC, "
+        f"{circuit.reason}: {what} since {moment(circuit.opened_at)}, {circuit.code} "
+        f"({circuit.message}). Photos wait and use up no attempts; next probe {clock(circuit.next_probe_at)}, "
         f"{after}."
     )
 

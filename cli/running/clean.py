@@ -18,6 +18,7 @@ from cli.running.summary import RunSummary
 from cli.running.wait import wait_for_end
 from cli.speech import say
 from core.errors import AccountRefused, BudgetReached, UsageError
+from core.figures import count, counted
 from core.settings import Settings
 from db import batches, budgets, canaries, circuits, costs, failures, looks, tallies
 from db.budgets import tariff_of
@@ -112,7 +113,7 @@ def clean(
             begin(engine)
             since = transact(engine, now)
             intake = transact(engine, lambda connection: take_in(connection, source, out, options, settings))
-            _say(intake, transact(engine, lambda connection: batches.get(connection, intake.batch_id)))
+            transact(engine, lambda connection: _say(connection, intake))
             try:
                 wait_for_end(
                     engine,
@@ -173,18 +174,21 @@ def take_in(connection: Connection, source: str, out: Path | None, options: Batc
     return intake
 
 
-def _say(intake: Intake, batch: batches.BatchRow | None) -> None:
+def _say(connection: Connection, intake: Intake) -> None:
+    batch = batches.get(connection, intake.batch_id)
     if batch is not None and batch.state == "paused":
         say(f"Batch {intake.batch_id} is paused ({batch.pause_reason}).", err=True)
     elif intake.resumed:
-        say(f"Batch {intake.batch_id} goes on where it stopped ({intake.added} photos are new).", err=True)
+        left = tallies.counts(connection, intake.batch_id).unsettled
+        new = f", {count(intake.added)} of them new" if intake.added else ""
+        say(f"Resuming batch {intake.batch_id}: {count(left)} left{new}.", err=True)
     else:
-        say(f"Batch {intake.batch_id}: {intake.added - intake.faults} photos.", err=True)
+        say(f"Batch {intake.batch_id}: {counted(intake.added - intake.faults, 'photo')}.", err=True)
     tell_of_faults(intake)
 
 
 def tell_of_faults(intake: Intake) -> None:
     """Say how many rows cannot be read, if there are any."""
     if intake.faults:
-        rows = "1 row cannot be read" if intake.faults == 1 else f"{intake.faults:,} rows cannot be read; the first"
-        say(f"{rows}: {intake.first_fault} The others go on; `--strict` refuses such a file.", err=True)
+        rows = counted(intake.faults, "row cannot be read", "rows cannot be read; the first")
+        say(f"{rows}: {intake.first_fault} The others continue; `--strict` refuses such a file.", err=True)

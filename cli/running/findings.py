@@ -14,6 +14,7 @@ from cli.running.checks import ping_redis
 from cli.running.circuit import describe_circuit
 from cli.running.probe import probe_api
 from core.errors import CleanplateError
+from core.figures import count, counted, size
 from core.money import price_of
 from core.net.addresses import AllowList
 from core.settings import Settings
@@ -89,7 +90,7 @@ def _api(settings: Settings) -> str:
     provider = find_provider(settings.removal_provider)(httpx.URL("http://localhost/"), account)
     if settings.uses_sandbox:
         extra = "erases for real" if find_spec("rapidocr") and find_spec("cv2") else "echoes only (no sandbox extra)"
-        return f"the sandbox on this machine, {extra}; no paid call (REMOVAL_API_KEY is not set)"
+        return f"the sandbox on this machine, {extra}; no paid calls (REMOVAL_API_KEY is not set)"
     if not settings.api_secret:
         raise CleanplateError("REMOVAL_API_KEY is set but REMOVAL_API_SECRET is not: calls would be refused")
     parts = urlsplit(settings.api_url)
@@ -98,11 +99,11 @@ def _api(settings: Settings) -> str:
     except ValueError as error:
         raise CleanplateError("REMOVAL_API_URL has no usable port") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise CleanplateError("REMOVAL_API_URL is no http(s) URL")
+        raise CleanplateError("REMOVAL_API_URL is not an http(s) URL")
     probe_api(settings.api_url, parts.hostname, port)
     quota = "calls to the sandbox, which are free" if settings.is_free else "paid calls"
     quota = "trial quota" if settings.removal_trial and not settings.is_free else quota
-    sent = "" if provider.takes_bytes else ", photos by their URLs only"
+    sent = "" if provider.takes_bytes else ", photos by URL only"
     return f"POST {_where(settings.api_url)}{parts.path}, {quota}, at most {settings.removal_rate:g} calls/s{sent}"
 
 
@@ -115,7 +116,7 @@ def _account(settings: Settings) -> str:
     found = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
     if found is not None:
         raise CleanplateError(f"no calls are made: {describe_circuit(found)}")
-    return "may be called"
+    return "can be called"
 
 
 def _budget(settings: Settings) -> str:
@@ -123,7 +124,7 @@ def _budget(settings: Settings) -> str:
     cost = f"{price_of(1, settings)} a call" if price else "no price (REMOVAL_PRICE is not set)"
     if settings.removal_daily_calls is None:
         return f"{cost}, no daily limit (REMOVAL_DAILY_CALLS is not set)"
-    limit = f"{settings.removal_daily_calls} calls a day (UTC)"
+    limit = f"{counted(settings.removal_daily_calls, 'call')} a day (UTC)"
     if not settings.database_url:
         return f"{cost}, {limit}"
     engine = make_engine(settings.database_url, pooled=False)
@@ -131,8 +132,10 @@ def _budget(settings: Settings) -> str:
         return f"{cost}, {limit}"
     made = transact(engine, lambda connection: budgets.used_today(connection, settings.account))
     if made >= settings.removal_daily_calls:
-        raise CleanplateError(f"all {limit} are used up ({made}); it goes on after midnight UTC (REMOVAL_DAILY_CALLS)")
-    return f"{cost}, {made} of {limit} made"
+        raise CleanplateError(
+            f"the daily limit of {limit} is used up; it continues after midnight UTC (REMOVAL_DAILY_CALLS)"
+        )
+    return f"{cost}, {count(made)} of {limit} made"
 
 
 def _store(settings: Settings) -> str:
@@ -145,8 +148,8 @@ def _home(home: Path) -> str:
     existing = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     if free < 500_000_000:
-        raise CleanplateError(f"{home} has only {free / 1e6:.0f} MB free")
-    return f"{home}, {free / 1e9:.0f} GB free"
+        raise CleanplateError(f"{home} has only {size(free)} free")
+    return f"{home}, {size(free)} free"
 
 
 def _where(url: str) -> str:

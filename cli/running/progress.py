@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Column
 
 from cli.speech import say
+from core.figures import count, counted
 from core.shown import text_for_terminal
 from db.tallies import BatchCounts
 
@@ -48,9 +49,13 @@ class Meter:
         then, done_then, calls_then = recent
         seconds = max(now - then, 1e-9)
         speed, calls = (done - done_then) / seconds, (counts.calls - calls_then) / seconds
-        parts = [f"{speed:.1f} photos/s", f"quota {min(calls / self._quota, 1):.0%}", f"retries {counts.retries}"]
+        parts = [
+            f"{speed:.1f} photos/s",
+            f"quota {min(calls / self._quota, 1):.0%}",
+            counted(counts.retries, "retry", "retries"),
+        ]
         if counts.dead or counts.held:
-            parts.append(f"dead {counts.dead}" + (f", held {counts.held}" if counts.held else ""))
+            parts.append(f"failed {count(counts.dead)}" + (f", held {count(counts.held)}" if counts.held else ""))
         began, done_at_first, _ = self._samples[0]
         came = done - done_at_first
         # Nothing is told while nothing moves, or too little did to tell from.

@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from actions.budgets import why_used_up
 from core.errors import BudgetReached, CleanplateError, DatabaseDown
+from core.figures import count, counted
 from core.settings import Settings
 from db import batches, budgets, canaries, failures
 from db.batches import BatchRow
@@ -46,19 +47,20 @@ def go_on_if_affordable(connection: Connection, batch_id: int, settings: Setting
     budgets.resume_affordable(connection, settings.account, tariff_of(settings))
     found = batches.get(connection, batch_id)
     if found is None:
-        raise DatabaseDown(f"Batch {batch_id} is gone from the database; was it replaced meanwhile?")
+        raise DatabaseDown(f"Batch {batch_id} is gone from the database. Was the database replaced?")
     return found
 
 
 def _canary(connection: Connection, batch: BatchRow, counts: BatchCounts) -> CanaryFailed:
     canary = canaries.count(connection, batch.id)
     why = ", ".join(
-        f"{count} × {code} ({message[:120]})"
-        for code, count, message in failures.count_dead_by_code(connection, batch.id, only_canary=True)
+        f"{count(photos)} × {code} ({message[:120]})"
+        for code, photos, message in failures.count_dead_by_code(connection, batch.id, only_canary=True)
     )
     return CanaryFailed(
-        f"Of the {canary.total} photos that went first, {canary.dead} are dead and {canary.held} held"
-        f"{f': {why}' if why else ''}. The other {counts.unsettled} photos of batch {batch.id} wait and are not paid "
-        f"for. Look at the report; then `cleanplate resume {batch.id}` lets it go on all the same, and "
+        f"The canary failed: of its {counted(canary.total, 'photo')}, {count(canary.dead)} failed and "
+        f"{count(canary.held)} need review{f': {why}' if why else ''}. The other "
+        f"{counted(counts.unsettled, 'photo')} of batch {batch.id} wait and are not paid for. Look at "
+        f"the report; then `cleanplate resume {batch.id}` resumes it anyway, and "
         f"`cleanplate cancel {batch.id}` ends it."
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cli.speech import say
 from core.errors import CleanplateError
+from core.figures import count, counted, duration
 from core.money import money
 from core.states import NOTHING_TO_REMOVE
 from db.costs import Spent
@@ -54,30 +55,36 @@ class RunSummary:
             command: What our command is called with, to reach this run's database.
         """
         counts = self.counts
-        reused = f" ({counts.reused} of them cleaned before, not paid again)" if counts.reused else ""
-        say(f"{counts.succeeded} of {counts.total} photos are clean{reused}.", err=True)
+        reused = f" ({count(counts.reused)} of them cleaned before, not paid for again)" if counts.reused else ""
+        say(f"{count(counts.succeeded)} of {counted(counts.total, 'photo is', 'photos are')} clean{reused}.", err=True)
         if self.screened.skipped:
+            were = "was" if self.screened.skipped == 1 else "were"
             say(
-                f"{self.screened.skipped} of them had nothing to take off and were not called for; `{command} requeue "
-                f"{self.batch} --code {NOTHING_TO_REMOVE}` calls for them after all.",
+                f"{count(self.screened.skipped)} of them had nothing to remove and {were} skipped; `{command} retry "
+                f"{self.batch} --code {NOTHING_TO_REMOVE}` processes them anyway.",
                 err=True,
             )
         elif self.screened.bare:
-            say(f"{self.screened.bare} of them had nothing to take off; --screen skip saves the calls.", err=True)
-        for code, count, message in self.failures:
-            say(f"  {count} × {code}: {message[:160]}", err=True)
-        spent = f"{counts.calls} calls, {counts.retries} retries, {counts.throttled} throttled"
+            say(
+                f"{count(self.screened.bare)} of them had nothing to remove; --screen skip would save the calls.",
+                err=True,
+            )
+        for code, photos, message in self.failures:
+            say(f"  {count(photos)} × {code}: {message[:160]}", err=True)
+        retries = counted(counts.retries, "retry", "retries")
+        spent = f"{counted(counts.calls, 'call')}, {retries}, {count(counts.throttled)} throttled"
         if counts.maybe_billed:
-            spent += f", {counts.maybe_billed} maybe billed"
+            spent += f", {count(counts.maybe_billed)} maybe billed"
         if self.spent.cost:
             spent += f", {money(self.spent.cost, self.currency)}"
-        say(f"{spent}, {self.seconds:.1f} s.", err=True)
+        say(f"{spent}, {duration(self.seconds)}.", err=True)
         say(f"Photos: {self.out}\nReport: {self.report}", err=True)
         if counts.held:
             say(
-                f"Look at the held ones in the report, or with `{command} status {self.batch}`; then `{command} "
-                f"accept JOB…` or `{command} reject JOB…`.",
+                f"{counted(counts.held, 'photo needs', 'photos need')} review: see the report or `{command} status "
+                f"{self.batch}`, then `{command} accept JOB…` or `{command} reject JOB…`.",
                 err=True,
             )
         if counts.dead:
-            say(f"Try the failed ones again: {command} requeue {self.batch}", err=True)
+            noun = "one" if counts.dead == 1 else "ones"
+            say(f"Retry the failed {noun}: {command} retry {self.batch}", err=True)

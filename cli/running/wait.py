@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from cli.running.progress import Display, Meter
 from cli.running.stops import CanaryFailed, go_on_if_affordable, why_stopped
 from core.errors import AccountRefused, BudgetReached, DatabaseDown
+from core.figures import clock, counted
 from core.settings import Settings
 from db import batches, circuits, outages, processes, tallies
 from db.batches import ENDED, BatchRow
@@ -21,7 +22,7 @@ LOOK_EVERY_SECONDS = 0.25
 LOOK_PAUSE_FACTOR = 5
 DATABASE_PATIENCE_SECONDS = 30.0
 NO_WORKER = "no worker is running; `cleanplate up` starts one"
-FIRST_PHOTOS = "the first photos are on their way…"
+FIRST_PHOTOS = "the first photos are in progress…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def look(connection: Connection, batch_id: int, account: str) -> BatchGlance:
     """Return how a batch stands."""
     batch = batches.get(connection, batch_id)
     if batch is None:
-        raise DatabaseDown(f"Batch {batch_id} is gone from the database; was it replaced while we waited?")
+        raise DatabaseDown(f"Batch {batch_id} is gone from the database; was the database replaced while we waited?")
     return BatchGlance(batch, tallies.counts(connection, batch_id), circuits.find_open(connection, account))
 
 
@@ -86,8 +87,8 @@ def wait_for_end(
             if circuit is not None and circuit.reason == "account" and circuit.last_failed_at > since:
                 raise AccountRefused(
                     f"The removal API refuses this account: {circuit.code} ({circuit.message}). Nothing is lost: "
-                    f"{glance.counts.unsettled} photos wait. Check REMOVAL_API_KEY and REMOVAL_API_SECRET, the "
-                    "account's quota and this machine's clock, then run the same command again."
+                    f"{counted(glance.counts.unsettled, 'photo is', 'photos are')} waiting. Check REMOVAL_API_KEY and "
+                    "REMOVAL_API_SECRET, the account's quota and this machine's clock, then run the same command again."
                 )
             _raise_if_stopped(engine, glance, settings)
             check()
@@ -131,8 +132,8 @@ def _note(glance: BatchGlance) -> str:
     if circuit is not None and circuit.reason == outages.REASON:
         # Clock times: a countdown would make every line a new one.
         notes.append(
-            f"provider out since {circuit.opened_at:%H:%M:%S} UTC ({circuit.code}), no calls; next probe "
-            f"{circuit.next_probe_at:%H:%M:%S}"
+            f"provider down since {clock(circuit.opened_at)} ({circuit.code}), no calls; next probe "
+            f"{clock(circuit.next_probe_at)}"
         )
     elif circuit is not None:
         notes.append(f"circuit open: {circuit.code}")

@@ -28,6 +28,7 @@ from console.pages.consent import Consent
 from console.pages.forms import Sent, field_of
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
+from core.figures import counted
 from core.money import read_amount
 from core.settings import Settings
 from core.states import BatchState, JobState
@@ -98,7 +99,7 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
     @router.post("/{batch_id}/{action}")
     def steer(request: Request, batch_id: BatchId, action: str, visitor: Operator, sent: Sent) -> Response:
         if action not in STEERING:
-            raise PageError(404, "There is no such thing to do with a batch.")
+            raise PageError(404, "There is no such action for a batch.")
         asked = Asked(sent, settings)
 
         def ask(connection: Connection) -> Question | None:
@@ -138,26 +139,29 @@ class Asked:
 
 def _pause(connection: Connection, actor: str, batch_id: int, _: Asked) -> str:
     done = steered.pause(connection, actor, batch_id)
-    return "Paused: no further call is made; those on their way finish." if done.is_changed else "It was not running."
+    return (
+        "Paused: no new calls are made; calls in progress finish." if done.is_changed else "The batch was not running."
+    )
 
 
 def _resume(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
     done = steered.resume(connection, actor, batch_id, asked.settings)
-    return f"It goes on. {done.words}".rstrip() if done.is_changed else "It was not paused."
+    return f"Resumed. {done.words}".rstrip() if done.is_changed else "The batch was not paused."
 
 
 def _cancel(connection: Connection, actor: str, batch_id: int, _: Asked) -> str:
     done = steered.cancel(connection, actor, batch_id)
     if not done.is_changed:
-        return "It had ended before."
-    return f"Cancelled: {done.photos:,} photos will not be called. {done.words}".rstrip()
+        return "The batch had already ended."
+    return f"Cancelled: {counted(done.photos, 'photo')} will not be called. {done.words}".rstrip()
 
 
 def _requeue(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
     which = _which(asked.sent)
     found = send_again.requeue(connection, actor, batch_id, asked.settings, **which)
-    alike = f" with {which['code']}" if which["code"] else ""
-    return f"{found:,} {which['state']} photos{alike} go round again."
+    if not found:
+        return "Nothing to retry."
+    return f"Retrying {send_again.describe(found, which['state'], which['code'])}."
 
 
 def _ask_requeue(connection: Connection, batch_id: int, asked: Asked) -> Question | None:
@@ -176,7 +180,7 @@ def _which(sent: FormData) -> EndedAlike:
 def _budget(connection: Connection, actor: str, batch_id: int, asked: Asked) -> str:
     calls, cost = field_of(asked.sent, "max_calls"), field_of(asked.sent, "max_cost")
     if calls and not (calls.isascii() and calls.isdecimal() and len(calls) <= 12):
-        raise PageError(422, "Most calls is a whole number. Nothing was changed.")
+        raise PageError(422, "The call limit must be a whole number. Nothing was changed.")
     row = set_limits(
         connection,
         actor,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from db.call_rates import RatePoint
 
@@ -14,11 +15,12 @@ MOST_TIMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A word beside the chart."""
+    """A word beside the chart; a time of the day says which moment it is."""
 
     x: float
     y: float
     text: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def draw(points: Sequence[RatePoint], *, step_seconds: int, quota: float) -> Cha
     rates_shown = [top * part for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
     labels = [Label(LEFT - 6, _height(rate, top) + 4, f"{rate:g}") for rate in rates_shown]
     labels += [
-        Label(LEFT + index * width, HEIGHT - 6, f"{points[index].at:%H:%M}")
+        Label(LEFT + index * width, HEIGHT - 6, f"{points[index].at:%H:%M}", points[index].at)
         for index in _at_round_times(points, step_seconds)
     ]
     last = rates[-2] if len(rates) > 1 else 0.0

@@ -57,7 +57,7 @@ def add_page_errors(app: FastAPI, guard: Guard, pages: Pages) -> Callable[[Reque
             return show(request, status, message)
 
     both(HTTPException, lambda _, error: (error.status_code, _of_http(error)))
-    both(RequestValidationError, lambda *_: (422, "The address or the form cannot be used. Nothing was changed."))
+    both(RequestValidationError, lambda *_: (422, "The address or the form is not valid. Nothing was changed."))
     both(UsageError, lambda _, error: (422, f"{error} Nothing was changed."))
     both(NotFound, lambda _, error: (404, str(error)))
     both(Refused, lambda _, error: (409, f"{error} Nothing was changed."))
@@ -65,7 +65,7 @@ def add_page_errors(app: FastAPI, guard: Guard, pages: Pages) -> Callable[[Reque
 
     def unforeseen(request: Request) -> Response:
         # Others are not told what is inside.
-        message = "Something nobody foresaw went wrong; the log says more. Nothing of this request was kept."
+        message = "Something unexpected went wrong; see the log. Nothing from this request was kept."
         return show(request, 500, message) if _is_page(request) else problem(500, f"{message} Try again.")
 
     return unforeseen

@@ -19,6 +19,7 @@ from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import Refused
+from core.figures import counted
 from core.settings import Settings
 from db import listings, looks, redo
 from db.listings import AttemptRow, JobView
@@ -66,7 +67,7 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
     def requeue(request: Request, job_id: JobId, visitor: Acting, sent: Sent) -> Response:
         def work(connection: Connection) -> str:
             requeue_one(connection, visitor.user.name, job_id, settings)
-            return f"Job {job_id} goes round again."
+            return f"Retrying job {job_id}."
 
         return consent.do(
             request,
@@ -87,8 +88,12 @@ def jobs_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
             elif verdict == "reject":
                 decided = reject(connection, visitor.user.name, job_id, reason)
             else:
-                raise PageError(404, "There is no such thing to do with a photo.")
-            also = f", and {len(decided.twins)} more of the same photo" if decided.twins else ""
+                raise PageError(404, "There is no such action for a photo.")
+            also = (
+                f", and {counted(len(decided.twins), 'more copy', 'more copies')} of the same photo"
+                if decided.twins
+                else ""
+            )
             return f"Job {job_id} is {'clean' if verdict == 'accept' else 'rejected'}{also}."
 
         return pages.go(way_back(sent, f"/jobs/{job_id}"), said_of(work))

@@ -17,6 +17,7 @@ from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
 from console.pools import FILES
 from core.errors import UsageError
+from core.figures import counted
 from core.settings import Settings
 from core.states import Lane, Screen
 from db import audit, drafts, uploads
@@ -87,7 +88,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
     def show(request: Request, draft_id: UUID, visitor: Operator) -> Response:
         draft = transact(engine, lambda connection: drafts.find(connection, draft_id, visitor.user.id))
         if draft is None:
-            raise PageError(404, "This draft is gone: it was submitted, or is older than a day.")
+            raise PageError(404, "This draft is gone: it was submitted or is more than a day old.")
         return pages.show(
             request, "quote.html", visitor, draft=draft, quote=draft.options["quote"], options=draft.options
         )
@@ -98,7 +99,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         def work(connection: Connection) -> int:
             draft = drafts.find(connection, draft_id, visitor.user.id)
             if draft is None:
-                raise PageError(404, "This draft is gone: it was submitted, or is older than a day.")
+                raise PageError(404, "This draft is gone: it was submitted or is more than a day old.")
             files = drafts.list_files(connection, draft_id)
             options = options_of(draft.options)
             source = f"console {_digest(files)}"
@@ -116,7 +117,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
                 visitor.user.name,
                 "submit",
                 f"batch {intake.batch_id}",
-                f"{intake.added} photos of {draft.name}",
+                f"{counted(intake.added, 'photo')} of {draft.name}",
             )
             return intake.batch_id
 
@@ -130,7 +131,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
                 drafts.remove(connection, draft_id)
 
         transact(engine, work)
-        return pages.go("/batches/new", "Discarded; nothing was called.")
+        return pages.go("/batches/new", "Discarded. Nothing was called.")
 
     return router
 
@@ -198,7 +199,7 @@ def options_of(told: dict[str, Any]) -> BatchOptions:
 def _read_options(sent: FormData) -> dict[str, Any]:
     elements = sorted({int(str(each)) for each in sent.getlist("element") if str(each) in {"1", "2", "3", "4"}})
     if not elements:
-        raise UsageError("Tick at least one thing to take off.")
+        raise UsageError("Tick at least one thing to remove.")
     chosen = str(sent.get("format") or "")
     if chosen and chosen not in FORMATS:
         raise UsageError("There is no such format.")
@@ -207,7 +208,7 @@ def _read_options(sent: FormData) -> dict[str, Any]:
         raise UsageError("There is no such lane.")
     screen = str(sent.get("screen") or Screen.OFF)
     if screen not in set(Screen):
-        raise UsageError("There is no such way to screen.")
+        raise UsageError("There is no such screening mode.")
     return {
         "elements": elements,
         "subject": bool(sent.get("subject")),
@@ -215,7 +216,7 @@ def _read_options(sent: FormData) -> dict[str, Any]:
         "force": bool(sent.get("force")),
         "screen": screen,
         "canary": _number(sent, "canary", "Canary"),
-        "max_calls": _number(sent, "max_calls", "Most calls"),
+        "max_calls": _number(sent, "max_calls", "Call limit"),
         "format": chosen,
         "columns": [part.strip() for part in str(sent.get("columns") or "").split(",") if part.strip()][:20],
         "base_url": str(sent.get("base_url") or "").strip()[:2000],
@@ -232,7 +233,7 @@ def _number(sent: FormData, name: str, called: str) -> int | None:
     if not told:
         return None
     if not (told.isascii() and told.isdecimal() and 0 < len(told) <= 9 and int(told)):
-        raise UsageError(f"{called} is a whole number from 1 on, or left empty.")
+        raise UsageError(f"{called} must be a whole number of at least 1, or empty.")
     return int(told)
 
 
@@ -243,11 +244,11 @@ def _files(sent: FormData) -> list[DroppedFile]:
         if isinstance(file, UploadFile) and (file.filename or file.size)
     ]
     if not found:
-        raise UsageError("Choose photos, or one catalogue file.")
+        raise UsageError("Choose photos or one catalogue file.")
     if empty := [file.name for file in found if not file.data]:
         raise UsageError(f"{empty[0]} is empty.")
     if not is_photo(FilePath(found[0].name)) and len(found[0].data) > MOST_CATALOGUE_BYTES:
-        raise UsageError("A catalogue file may have 50 MB here; `cleanplate submit FILE` takes any size.")
+        raise UsageError("A catalogue file may be up to 50 MB here; `cleanplate submit FILE` accepts any size.")
     return found
 
 

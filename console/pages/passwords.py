@@ -30,9 +30,9 @@ class TooManyAtOnce(Exception):
 def flaw_of(password: str) -> str | None:
     """Return what is wrong with a new password, or None."""
     if len(password) < SHORTEST:
-        return f"A password has at least {SHORTEST} characters."
+        return f"A password needs at least {SHORTEST} characters."
     if len(password) > LONGEST:
-        return f"A password has at most {LONGEST} characters."
+        return f"A password may have at most {LONGEST} characters."
     return None
 
 

@@ -55,7 +55,7 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         except UsageError as error:
             return show_people(request, visitor, wrong=str(error))
         if password:
-            return pages.go("/people", f"{name} may sign in now.")
+            return pages.go("/people", f"{name} can sign in now.")
         return link(request, name, visitor)
 
     @router.post("/{name}/link")
@@ -64,7 +64,7 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         return show_people(
             request,
             visitor,
-            made=[(f"Link that signs {name} in once, within 15 minutes", f"{settings.web_url}/sign-in/{made}")],
+            made=[(f"One-time sign-in link for {name}, valid for 15 minutes", f"{settings.web_url}/sign-in/{made}")],
         )
 
     @router.post("/{name}/role")
@@ -73,11 +73,11 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         if role not in set(Role):
             raise PageError(422, "There is no such role. Nothing was changed.")
         transact(engine, lambda connection: people.change_role(connection, visitor.user.name, name, Role(role)))
-        return pages.go("/people", f"{name} is {role} now.")
+        return pages.go("/people", f"{name} is now {role}.")
 
     @router.post("/{name}/remove")
     def remove(name: str, visitor: Acting) -> Response:
         transact(engine, lambda connection: people.remove(connection, visitor.user.name, name))
-        return pages.go("/people", f"{name} is shut out.")
+        return pages.go("/people", f"{name} has been removed.")
 
     return router

@@ -68,7 +68,7 @@ class Photos:
             PageError: 404 or 502, when there is none.
         """
         if job.artifact_sha256 is None:
-            raise PageError(404, f"Job {job.id} has no output.")
+            raise PageError(404, f"Job {job.id} has no result.")
         kept = await self._kept(job.artifact_sha256, side)
         if kept is not None:
             return kept
@@ -108,7 +108,7 @@ class Photos:
             if uri.startswith(uploads.SCHEME):
                 found = transact(self._engine, lambda connection: uploads.find(connection, uri))
                 if found is None:
-                    raise PageError(404, "The photo that was uploaded is gone.")
+                    raise PageError(404, "The uploaded photo is gone.")
                 data = found
             else:
                 with MEMORY.hold_files() as take:
@@ -116,7 +116,7 @@ class Photos:
         except SourceError as error:
             raise PageError(502, f"The photo cannot be read from here: {error}") from error
         if job.source_sha256 is not None and hashlib.sha256(data).hexdigest() != job.source_sha256:
-            raise PageError(410, "Another photo is there now than the one that was sent.")
+            raise PageError(410, "A different photo is there now than the one that was sent.")
         return data
 
     def output(self, job: JobView) -> bytes:
@@ -126,11 +126,11 @@ class Photos:
             PageError: 404 or 502, when there is none.
         """
         if job.artifact_sha256 is None:
-            raise PageError(404, f"Job {job.id} has no output.")
+            raise PageError(404, f"Job {job.id} has no result.")
         try:
             return artifacts.fetch(self._engine, job.artifact_sha256)
         except CleanplateError as error:
-            raise PageError(502, f"The output cannot be read: {error}") from error
+            raise PageError(502, f"The result cannot be read: {error}") from error
 
     async def _kept(self, sha256: str, side: int) -> bytes | None:
         look = partial(previews.find, sha256=sha256, side=side)

@@ -44,11 +44,11 @@ def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
     def whole(job_id: JobId, _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]) -> Response:
         job = job_or_404(engine, job_id)
         if job.artifact_sha256 is None:
-            raise PageError(404, f"Job {job.id} has no output.")
+            raise PageError(404, f"Job {job.id} has no result.")
         try:
             parts = open_parts(engine, job.artifact_sha256)
         except CleanplateError as error:
-            raise PageError(502, f"The output cannot be read: {error}") from error
+            raise PageError(502, f"The result cannot be read: {error}") from error
         kind = MEDIA_TYPES.get(job.artifact_format or "", "application/octet-stream")
         name = job.name.rpartition("/")[2].encode("ascii", "replace").decode().replace('"', "'")
         return with_headers(

@@ -61,9 +61,7 @@ def redo_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, sett
             return do_again(connection, visitor.user.name, job_id, mask=mask, size=size, output=output)
 
         made = transact(engine, work).job_id
-        return pages.go(
-            way_back(sent, f"/jobs/{made}"), f"Job {made} does it again; its output takes the place of this one."
-        )
+        return pages.go(way_back(sent, f"/jobs/{made}"), f"Redoing as job {made}; its result will replace this one.")
 
     return router
 

@@ -14,6 +14,7 @@ from console.pages.pictures import job_or_404
 from console.pages.rendering import Pages
 from console.pages.visitor import PageError, Visitor
 from core.errors import CleanplateError, UsageError
+from core.figures import count, counted
 from core.settings import Settings
 from db.session import transact
 
@@ -48,7 +49,9 @@ class Redoing:
             UsageError: They are too many, or the area is none.
         """
         if len(ids) > MOST_REDONE:
-            raise UsageError(f"{MOST_REDONE} photos are done again at a time; {len(ids):,} are chosen.")
+            raise UsageError(
+                f"At most {counted(MOST_REDONE, 'photo')} can be redone at a time; {count(len(ids))} are chosen."
+            )
         question = ask_redo(len(ids), self._settings)
         if not is_agreed(question, sent):
             fields = [(name, value) for name, value in sent.multi_items() if name not in {AGREED, "csrf", *EDGES}]
@@ -65,13 +68,18 @@ class Redoing:
             except (CleanplateError, PageError):
                 # One that cannot be read, or is on its way, keeps none of the others.
                 passed_over += 1
-        also = f" {passed_over:,} cannot be done again at present." if passed_over else ""
-        return self._pages.go(back, f"Redone: {made:,}; each output takes the place of the one before.{also}")
+        also = f" {count(passed_over)} cannot be redone right now." if passed_over else ""
+        done = (
+            f"Redoing {counted(made, 'photo')}; each new result replaces the old one."
+            if made
+            else "Nothing was redone."
+        )
+        return self._pages.go(back, f"{done}{also}")
 
     def _redo(self, who: str, batch_id: int, job_id: int, area: tuple[float, ...]) -> None:
         job = job_or_404(self._engine, job_id)
         if job.batch_id != batch_id or job.state in RUNNING:
-            raise PageError(409, "It is on its way.")
+            raise PageError(409, "It is still in progress.")
         output = self._photos.output(job) if job.artifact_sha256 is not None else None
         size = seen_size_of(self._photos.source(job) if output is None else output)
         mask = _box(area, *size)
@@ -86,11 +94,11 @@ def _read_area(sent: FormData) -> tuple[float, ...]:
     try:
         left, top, width, height = (float(field_of(sent, edge)) for edge in EDGES)
     except ValueError:
-        raise UsageError("An area is four numbers, in per cent of the photo.") from None
+        raise UsageError("An area needs four numbers, in per cent of the photo.") from None
     # Also not a number is not inside.
     is_inside = 0 <= left < left + width <= WHOLE and 0 <= top < top + height <= WHOLE
     if not is_inside:
-        raise UsageError("The area lies outside the photo.")
+        raise UsageError("The area is outside the photo.")
     return left, top, width, height
 
 

@@ -13,10 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from actions.status import Standing
 from console.pages.visitor import Visitor
+from core.figures import ago, count, counted, duration, moment, percent, size
 from core.money import PLACES, describe_calls, money, price_of
 from core.settings import Settings
 from core.shown import url_for_people
+from core.states import called
 from quote.pace import about
+from removal.contract import element_names
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -58,8 +61,11 @@ class Pages:
         self._environment.filters |= {
             "about": about,
             "ago": ago,
+            "called": called,
             "count": count,
+            "counted": counted,
             "duration": duration,
+            "elements": element_names,
             "for_people": url_for_people,
             "moment": moment,
             "path": lambda text: quote(str(text), safe=""),
@@ -124,58 +130,6 @@ def with_headers(response: Response, more: Mapping[str, str] | None = None) -> R
     """Return a response with the headers of pages."""
     response.headers.update({**HEADERS, **(more or {})})
     return response
-
-
-def ago(when: datetime | None, now: datetime) -> str:
-    """Return how long ago something was."""
-    if when is None:
-        return "never"
-    seconds = (now - when).total_seconds()
-    return "just now" if seconds < 2 else f"{duration(seconds)} ago"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a length of time as people say it."""
-    if seconds is None:
-        return "–"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    for limit, unit, name, part, part_name in (
-        (100, 1, "s", 0, ""),
-        (5400, 60, "min", 0, ""),
-        (129_600, 3600, "h", 60, "min"),
-    ):
-        if seconds < limit:
-            whole, rest = divmod(int(seconds), unit)
-            more = f" {rest // part} {part_name}" if part and rest // part else ""
-            return f"{whole} {name}{more}"
-    return f"{seconds / 86_400:.1f} days"
-
-
-def moment(when: datetime | None) -> str:
-    """Return a time as it is written in full."""
-    return "–" if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def count(number: float) -> str:
-    """Return a whole number with its thousands apart."""
-    return f"{int(number):,}".replace(",", "\u202f")
-
-
-def percent(share: float | None) -> str:
-    """Return a share as per cent."""
-    if share is None:
-        return "–"
-    return f"{share * 100:.{2 if 0 < share < 0.01 else 1}f} %"
-
-
-def size(number: int | None) -> str:
-    """Return a number of bytes as people say it."""
-    if number is None:
-        return "–"
-    return f"{number / 1_000_000:.1f} MB" if number >= 1_000_000 else f"{number / 1000:.0f} kB"
 
 
 def _pack(text: str) -> str:

@@ -37,7 +37,7 @@ def samples_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
     def draw(batch_id: BatchId, visitor: Operator, sent: Sent) -> Response:
         told = field_of(sent, "size")
         if not (told.isascii() and told.isdecimal() and len(told) <= 9):
-            raise PageError(422, "A sample's size is a whole number. Nothing was changed.")
+            raise PageError(422, "A sample's size must be a whole number. Nothing was changed.")
         drawn = transact(engine, lambda connection: signing.draw(connection, visitor.user.name, batch_id, int(told)))
         return pages.go(f"/batches/{batch_id}/samples/{drawn.id}")
 

@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 from console.api.fields import MOST_ID
 from console.pages.visitor import PageError
 from core.errors import UsageError
+from core.figures import counted
 from db import sheets
 from db.sheets import MOST_CHOSEN, PageEnd, SheetOrder, SheetScope, Show
 
@@ -86,12 +87,12 @@ def chosen_in(connection: Connection, batch_id: int, sent: FormData) -> list[int
     if sent.get("all"):
         scope = filter_of(sent).scope(batch_id)
         if sheets.count(connection, scope) > MOST_CHOSEN:
-            raise UsageError(f"One decision may be about {MOST_CHOSEN:,} photos; narrow the filter.")
+            raise UsageError(f"One decision can cover at most {counted(MOST_CHOSEN, 'photo')}; narrow the filter.")
         left_out = set(_numbers(str(sent.get("except") or "")))
         return [job_id for job_id in sheets.find_ids(connection, scope) if job_id not in left_out]
     ids = ticked_in(sent)
     if not ids:
-        raise UsageError("No photo is chosen.")
+        raise UsageError("No photos are chosen.")
     return ids
 
 
@@ -103,5 +104,5 @@ def ticked_in(sent: FormData) -> list[int]:
 def _numbers(told: str) -> list[int]:
     parts = [part for part in told.split(",") if part]
     if len(parts) > MOST_CHOSEN or not all(part.isascii() and part.isdecimal() and len(part) <= 18 for part in parts):
-        raise PageError(422, f"A choice is at most {MOST_CHOSEN:,} photos. Nothing was changed.")
+        raise PageError(422, f"Choose at most {counted(MOST_CHOSEN, 'photo')}. Nothing was changed.")
     return sorted(set(map(int, parts)))

@@ -20,6 +20,7 @@ from console.pages.rendering import Pages
 from console.pages.selection import ChosenPlace, ChosenSheet, Ids, SheetFilter, chosen_in, filter_of
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import NotFound, Refused
+from core.figures import counted
 from core.settings import Settings
 from db import batches, decisions, sheets
 from db.batches import BatchRow
@@ -94,14 +95,14 @@ def sheet_router(engine: Engine, guard: Guard, pages: Pages, photos: Photos, set
                 sent,
                 ask=lambda connection: questions.ask_requeue_all(connection, batch_id, ids, settings),
                 work=lambda connection: _say(
-                    "Requeued", selection.requeue_all(connection, who, batch_id, ids, settings)
+                    "Retrying", selection.requeue_all(connection, who, batch_id, ids, settings)
                 ),
                 back=back,
             )
         if action == "redo":
             return redoing.do(request, visitor, sent, batch_id, ids, back)
         if action not in {"accept", "reject"}:
-            raise PageError(404, "There is no such thing to do with photos.")
+            raise PageError(404, "There is no such action for photos.")
         decided = transact(engine, lambda connection: _decide(connection, who, batch_id, action, ids, sent))
         said = _say("Accepted" if action == "accept" else "Rejected", decided)
         return pages.go(sheet_of(batch_id, filter_of(sent), decided.undo), said)
@@ -130,15 +131,12 @@ def _undo(connection: Connection, who: str, batch_id: int, sent: FormData) -> st
     try:
         decision_id = UUID(field_of(sent, "decision"))
     except ValueError:
-        raise PageError(422, "There is nothing to take back.") from None
-    return f"Taken back: {_photos(selection.undo(connection, who, batch_id, decision_id))} are as they were."
+        raise PageError(422, "There is nothing to undo.") from None
+    undone = selection.undo(connection, who, batch_id, decision_id)
+    return f"Undone: {counted(undone, 'photo is', 'photos are')} as before."
 
 
 def _say(what: str, decided: DecidedAll) -> str:
     over = decided.passed_over
-    also = f" {over:,} {'stands' if over == 1 else 'stand'} so that this means nothing." if over else ""
-    return f"{what}: {_photos(decided.photos)}.{also}"
-
-
-def _photos(number: int) -> str:
-    return f"{number:,} {'photo' if number == 1 else 'photos'}"
+    also = f" {counted(over, 'photo was', 'photos were')} left alone: this does not apply to them." if over else ""
+    return f"{what}: {counted(decided.photos, 'photo')}.{also}"

@@ -15,6 +15,7 @@ from console.pages.forms import Sent, field_of
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import UsageError
+from core.figures import counted
 from core.settings import Settings
 from db import connections, shop_events, writeback_lists
 from db.connections import WRITEBACKS
@@ -26,14 +27,18 @@ Number = Annotated[int, Path(ge=1, le=MOST_ID)]
 PAGE = 48
 LABELS = {
     "expected": "not clean yet",
-    "clean": "wait for you",
-    "due": "on their way",
+    "clean": "waiting for you",
+    "due": "in progress",
     "written": "in the shop",
     "skipped": "changed in the shop",
     "failed": "failed",
-    "restoring": "originals on their way",
-    "restored": "originals back",
+    "restoring": "originals in progress",
+    "restored": "originals restored",
 }
+
+
+Words = Callable[[int], str]
+"""What is said of so many photos that were moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,9 @@ class OffersOf:
     all: str
 
 
-_RELEASE = OffersOf("release", "Put these into the shop", "Put %d photos into the shop")
-_AGAIN = OffersOf("again", "Send these again", "Send all %d again")
-_RESTORE = OffersOf("restore", "Put these originals back", "Put all %d originals back")
+_RELEASE = OffersOf("release", "Write these to the shop", "Write all to the shop (%s)")
+_AGAIN = OffersOf("again", "Retry these", "Retry all (%s)")
+_RESTORE = OffersOf("restore", "Restore these originals", "Restore all originals (%s)")
 OFFERS = {"clean": _RELEASE, "failed": _AGAIN, "skipped": _AGAIN, "written": _RESTORE}
 
 
@@ -71,7 +76,7 @@ def shop_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
         def work(connection: Connection) -> dict[str, Any]:
             shop = connections.find_open(connection, number)
             if shop is None:
-                raise PageError(404, f"There is no open connection {number}.")
+                raise PageError(404, f"There is no connection {number}.")
             return {
                 "shop": shop,
                 "counts": writeback_lists.count_each(connection, number),
@@ -101,50 +106,58 @@ def shop_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
         visitor: Visitor,
         sent: FormData,
         act: Callable[[Connection, str, int, Sequence[int] | None], int],
-        words: str,
+        words: Words,
     ) -> Response:
         ids = None if field_of(sent, "all") else _chosen(sent)
         count = transact(engine, lambda connection: act(connection, visitor.user.name, number, ids))
-        return pages.go(f"/connections/{number}", words.format(count))
+        return pages.go(f"/connections/{number}", words(count))
 
     @router.post("/release")
     def release(number: Number, visitor: Acting, sent: Sent) -> Response:
-        return move(number, visitor, sent, writebacks.release, "{} photos go into the shop.")
+        return move(
+            number, visitor, sent, writebacks.release, lambda count: f"Writing {counted(count, 'photo')} to the shop."
+        )
 
     @router.post("/again")
     def again(number: Number, visitor: Acting, sent: Sent) -> Response:
-        return move(number, visitor, sent, writebacks.send_again, "{} photos are tried again.")
+        return move(number, visitor, sent, writebacks.send_again, lambda count: f"Retrying {counted(count, 'photo')}.")
 
     @router.post("/restore")
     def restore(number: Number, visitor: Acting, sent: Sent) -> Response:
-        return move(number, visitor, sent, writebacks.restore, "{} originals go back into the shop.")
+        return move(
+            number,
+            visitor,
+            sent,
+            writebacks.restore,
+            lambda count: f"Restoring {counted(count, 'original')} in the shop.",
+        )
 
     @router.post("/pause")
     def pause(number: Number, visitor: Acting) -> Response:
         transact(engine, lambda connection: writebacks.pause_writing(connection, visitor.user.name, number))
-        return pages.go(f"/connections/{number}", "Nothing is written into this shop any more.")
+        return pages.go(f"/connections/{number}", "Paused: nothing more is written to this shop.")
 
     @router.post("/resume")
     def resume(number: Number, visitor: Acting) -> Response:
         transact(engine, lambda connection: writebacks.resume_writing(connection, visitor.user.name, number))
-        return pages.go(f"/connections/{number}", "Writing goes on.")
+        return pages.go(f"/connections/{number}", "Resumed writing to this shop.")
 
     @router.post("/writeback")
     def set_mode(number: Number, visitor: Admin, sent: Sent) -> Response:
         mode = field_of(sent, "mode")
         transact(engine, lambda connection: writebacks.set_mode(connection, visitor.user.name, number, mode))
-        return pages.go(f"/connections/{number}", f"Write-back is {mode}.")
+        return pages.go(f"/connections/{number}", f"Write-back is now {mode}.")
 
     @router.post("/callbacks/{callback}/again")
     def tell_again(number: Number, callback: Annotated[int, Path(ge=1, le=MOST_ID)], visitor: Acting) -> Response:
         transact(engine, lambda connection: callbacks.tell_again(connection, visitor.user.name, number, callback))
-        return pages.go(f"/connections/{number}", "It is told again.")
+        return pages.go(f"/connections/{number}", "Sending the callback again.")
 
     @router.post("/webhooks/{webhook}/again")
     def take_again(number: Number, webhook: Annotated[int, Path(ge=1, le=MOST_ID)], visitor: Acting) -> Response:
         name, ours = visitor.user.name, Ours.of(settings)
         jobs = transact(engine, lambda connection: webhooks.take_again(connection, name, number, webhook, ours=ours))
-        return pages.go(f"/connections/{number}", f"It was read again: {jobs} photos are new.")
+        return pages.go(f"/connections/{number}", f"Processed again: {counted(jobs, 'new photo')}.")
 
     return router
 
@@ -152,5 +165,5 @@ def shop_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
 def _chosen(sent: FormData) -> list[int]:
     told = [str(each) for each in sent.getlist("photo")]
     if not all(each.isdecimal() and len(each) < 19 for each in told):
-        raise UsageError("These are no photos.")
+        raise UsageError("These are not photos.")
     return [int(each) for each in told]

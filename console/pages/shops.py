@@ -62,17 +62,17 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
             made = transact(engine, lambda connection: _connect(connection, visitor.user.name, sent, settings))
         except UsageError as error:
             return show_connections(request, visitor, wrong=str(error))
-        shown = [("URL to give to the shop", f"{settings.web_url}/webhooks/{made.shop.slug}")]
+        shown = [("Webhook URL for the shop", f"{settings.web_url}/webhooks/{made.shop.slug}")]
         if not field_of(sent, "secret"):
             shown.append(("Secret", made.secret))
         if made.callback_secret is not None:
-            shown.append(("Secret of callbacks", made.callback_secret))
+            shown.append(("Callback secret", made.callback_secret))
         return show_connections(request, visitor, made=shown)
 
     @router.post("/{number}/rotate")
     def rotate(request: Request, number: Number, visitor: Acting) -> Response:
         made = transact(engine, lambda connection: rotate_secret(connection, visitor.user.name, number))
-        shown = [(f"New secret of {made.shop.shop}; the one before stays valid, too", made.secret)]
+        shown = [(f"New secret of {made.shop.shop}; the previous one stays valid too", made.secret)]
         return show_connections(request, visitor, made=shown)
 
     @router.post("/{number}/close")
@@ -84,7 +84,7 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
 
 
 def _connect(connection: Connection, actor: str, sent: FormData, settings: Settings) -> Connected:
-    elements = read_elements([str(each) for each in sent.getlist("element")], "What to take off")
+    elements = read_elements([str(each) for each in sent.getlist("element")], "Remove")
     lane = str(sent.get("lane") or Lane.INTERACTIVE)
     if lane not in set(Lane):
         raise UsageError("There is no such lane.")

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine
 
 from console.pages.forms import Sent
 from console.pages.passwords import LONGEST_NAME, Guesses, TooManyAtOnce, hash_password, is_dated, is_right, mark_of
-from console.pages.rendering import Pages, duration
+from console.pages.rendering import Pages
 from console.pages.visitor import COOKIE, CSRF_FIELD, Guard, PageError, Visitor, check_origin, form_token
 from console.pools import SIGNING_IN
+from core.figures import duration
 from db import audit, users
 from db.session import transact
 from db.users import Role, UserRow
@@ -20,8 +21,8 @@ from db.users import Role, UserRow
 FORM_COOKIE = "cleanplate_form"
 KNOWN_COOKIE = "cleanplate_known"
 KNOWN_SECONDS = 365 * 86_400
-CROWDED = "Too many people sign in at this moment; try again."
-WRONG = "There is nobody of this name with this password."
+CROWDED = "Too many people are signing in right now; try again."
+WRONG = "Wrong name or password."
 
 
 def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
@@ -63,11 +64,13 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
         name = name.replace("\0", "\ufffd")[: LONGEST_NAME + 1]
         token, cookie = str(sent.get(CSRF_FIELD) or ""), request.cookies.get(FORM_COOKIE, "")
         if not cookie or not hmac.compare_digest(token.encode(), form_token(cookie).encode()):
-            return show_form(request, then=local(then), status=403, wrong="The form was too old; try again.", name=name)
+            return show_form(
+                request, then=local(then), status=403, wrong="This form has expired; try again.", name=name
+            )
         address = guard.address_of(request)
         known = _is_known(request, transact(engine, lambda connection: users.find(connection, name)))
         if wait := guesses.take(name, address, is_known=known):
-            wrong = f"Too many wrong passwords; wait {duration(wait)} and try again."
+            wrong = f"Too many wrong passwords. Try again in {duration(wait)}."
             return show_form(request, then=local(then), status=429, wrong=wrong, name=name)
         kept = transact(engine, lambda connection: users.password_hash(connection, name))
         if (right := _is_right(kept, password)) is None:
@@ -94,7 +97,7 @@ def signing_in_router(engine: Engine, guard: Guard, pages: Pages) -> APIRouter:
         check_origin(request)
         user = transact(engine, lambda connection: users.use_link(connection, told))
         if user is None:
-            raise PageError(403, "This link was used before, or is too old. `cleanplate user link NAME` makes another.")
+            raise PageError(403, "This link has been used or has expired. `cleanplate user link NAME` makes a new one.")
         return let_in(user, "link", "/")
 
     @router.post("/sign-out")

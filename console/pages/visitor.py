@@ -114,7 +114,8 @@ class Guard:
                 raise SignInNeeded(_wanted(request))
             if not visitor.may(role):
                 raise PageError(
-                    403, f"You are {visitor.user.role.value}; this takes {role.value}. Nothing was changed."
+                    403,
+                    f"You are signed in as {visitor.user.role.value}; this needs {role.value}. Nothing was changed.",
                 )
             return visitor
 
@@ -136,7 +137,7 @@ class Guard:
         ) -> Visitor:
             told = request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD)
             if not isinstance(told, str) or not hmac.compare_digest(told.encode(), visitor.csrf.encode()):
-                raise PageError(403, "This form is too old, or not ours. Nothing was changed; load the page again.")
+                raise PageError(403, "This form has expired. Nothing was changed; reload the page.")
             return visitor
 
         return check
@@ -157,7 +158,8 @@ class Guard:
         user = transact(self._engine, lambda connection: users.find(connection, name))
         if user is None:
             raise PageError(
-                403, f"You are signed in as {name!r}, whom nobody has let in. An admin can: cleanplate user add."
+                403,
+                f"You are signed in as {name!r}, but nobody has added you. An admin can, with `cleanplate user add`.",
             )
         return Visitor(user, "")
 

@@ -19,7 +19,7 @@ export function startComparing(root) {
   const split = () => sheet.style.setProperty("--at", `${slide.value / 10}%`);
   const draw = () => {
     sheet.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    level.textContent = `${Math.round(scale * 100)} %`;
+    level.textContent = `${Math.round(scale * 100)}%`;
     root.classList.toggle("zoomed", scale > 1);
   };
   const zoom = (factor, atX = stage.clientWidth / 2, atY = stage.clientHeight / 2) => {

@@ -3,11 +3,13 @@ import { startComparing } from "./compare.js";
 import { startLive } from "./live.js";
 import { startPainting } from "./painter.js";
 import { listenForKeys } from "./keys.js";
+import { showLocalTimes } from "./times.js";
 
 for (const element of document.querySelectorAll("[data-compare]")) startComparing(element);
 for (const element of document.querySelectorAll("[data-live]")) startLive(element.dataset.live);
 for (const element of document.querySelectorAll("[data-painter]")) startPainting(element);
 listenForKeys();
+showLocalTimes();
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;

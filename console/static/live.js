@@ -1,4 +1,6 @@
 // Replaces the parts of a page that changed, as the server renders them.
+import { showLocalTimes } from "./times.js";
+
 const OLD_SECONDS = 3;
 
 export function startLive(url) {
@@ -15,6 +17,7 @@ export function startLive(url) {
         // What somebody is using right now stays as it is.
         if (!place || place.contains(document.activeElement)) continue;
         place.innerHTML = html;
+        showLocalTimes(place);
       }
     });
     source.addEventListener("shut-out", () => { close(); window.location.reload(); });

@@ -6,6 +6,7 @@ const MOST_UNDO = 12;
 
 export function startPainting(root) {
   const canvas = root.querySelector("canvas");
+  const number = new Intl.NumberFormat("en-US");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const size = root.querySelector("[data-brush]");
   const area = document.querySelector("[data-area]");
@@ -30,8 +31,8 @@ export function startPainting(root) {
   };
   const tellArea = (runs, pixels) => {
     area.textContent = pixels
-      ? `${pixels.toLocaleString()} pixels in ${(runs.length / 2).toLocaleString()} runs: ${((100 * pixels) / (width * height)).toFixed(2)} % of the photo.`
-      : "Nothing is painted yet.";
+      ? `${number.format(pixels)} pixels in ${number.format(runs.length / 2)} runs: ${((100 * pixels) / (width * height)).toFixed(2)}% of the photo.`
+      : "Nothing painted yet.";
   };
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -76,7 +77,7 @@ export function startPainting(root) {
     const runs = numbers.map(Number);
     const fits = size === `${width}x${height}:` && runs.length && runs.length % 2 === 0 && runs.every(Number.isInteger);
     if (!fits) {
-      area.textContent = field.value.trim() ? "The server reads what is written here." : "Nothing is painted yet.";
+      area.textContent = field.value.trim() ? "The server will read the mask typed here." : "Nothing painted yet.";
       return;
     }
     context.globalCompositeOperation = "source-over";

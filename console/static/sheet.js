@@ -67,7 +67,7 @@ function tell() {
   const bounds = form.dataset.bounds?.split(" ").map(Number);
   if (bounds) {
     const most = Math.max(count, Math.floor(bounds[count] * Number(form.dataset.population)));
-    chosen.textContent = `${number.format(count)} bad: at most ${(bounds[count] * 100).toFixed(1)} % (${number.format(most)}) of all`;
+    chosen.textContent = `${number.format(count)} bad: at most ${(bounds[count] * 100).toFixed(1)}% (${number.format(most)}) of all`;
   } else {
     chosen.textContent = count ? `${number.format(count)} chosen` : "Tick photos";
     for (const button of form.querySelectorAll("[formaction]")) button.disabled = !count;
@@ -146,7 +146,7 @@ async function decide(url, data, ids) {
   for (const photo of anew.querySelectorAll("li[data-id]")) list.querySelector(`li[data-id="${photo.dataset.id}"]`)?.replaceWith(photo);
 }
 async function act(from, url, data, ids) {
-  try { await decide(url, data, ids); } catch { toast.replaceChildren("The server does not answer; look at the page anew before you go on."); toast.hidden = false; }
+  try { await decide(url, data, ids); } catch { toast.replaceChildren("The server is not answering. Reload the page before you go on."); toast.hidden = false; }
   for (const button of form.querySelectorAll("button")) button.disabled = false;
   tell();
 }
@@ -196,6 +196,6 @@ if (next && form.dataset.more) {
   };
   const watcher = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) load(); }, { rootMargin: AHEAD });
   const stop = (text) => { watcher.disconnect(); next.textContent = text; next.hidden = !text; if (url) next.href = url.replace("/more?", "?"); };
-  next.textContent = "More photos come as you scroll…";
+  next.textContent = "Loading more as you scroll…";
   watcher.observe(next);
 }

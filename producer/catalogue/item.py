@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from core.errors import UsageError
+from removal.contract import ELEMENTS
 
 LONGEST_NAME = 150
 
@@ -86,8 +87,7 @@ def read_elements(value: object, where: str) -> tuple[int, ...]:
     for part in parts:
         if isinstance(part, bool) or str(part) not in {"1", "2", "3", "4"}:
             raise UsageError(
-                f"{where}: {part!r} is no element; use 1 (semi-transparent), 2 (names), 3 (characters), "
-                "4 (colour blocks with characters)"
+                f"{where}: unknown element {part}; use " + ", ".join(f"{n} ({name})" for n, name in ELEMENTS.items())
             )
         numbers.add(int(part))
     return tuple(sorted(numbers))

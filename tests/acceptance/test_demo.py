@@ -22,7 +22,7 @@ DEMO = f"import cli.commands.demo as demo; demo.PHOTOS = {PHOTOS}; from cli.main
 CALLS = "2 calls, 0 retries, 0 throttled, "
 STATIONS = (
     "Drawing a sample catalogue",
-    "Console, signs you in once: ",
+    "Console (this link signs you in once): ",
     "Batch 1: ",
     "2 of 2 photos are clean.",
     CALLS,

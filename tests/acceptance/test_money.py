@@ -80,7 +80,7 @@ def test_a_bad_canary_keeps_the_rest_from_being_paid(cleanplate: Cleanplate, tmp
         "held": 3,
         "overridden_by": None,
     }
-    assert "goes on" in cleanplate("resume", "1").out
+    assert "is resumed" in cleanplate("resume", "1").out
     done = cleanplate(*run)
     assert (done.code, done.json["succeeded"], done.json["held"]) == (1, 9, 3), done.err
 

@@ -15,7 +15,7 @@ from tests.chaos.fleet import make_photos
         (["run", "empty", "--out", "clean"], "No photo found"),
         (["run", "empty"], "--out"),
         (["run", "empty", "--out", "clean", "--elements", "5"], "no element"),
-        (["run", "empty", "--out", "clean", "--elements", "", "--subject-elements", ""], "nothing to take off"),
+        (["run", "empty", "--out", "clean", "--elements", "", "--subject-elements", ""], "nothing to remove"),
         (["run", "empty", "--out", "clean", "--limit", "0"], "--limit"),
         (["run", "empty", "--out", "file/clean"], "Cannot write"),
         (["run", "empty", "--out", "clean", "--max-cost", "5"], "REMOVAL_PRICE"),

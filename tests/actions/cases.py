@@ -113,7 +113,7 @@ CASES = [
         Typed(("requeue", "1", "--code", "801")),
         Request("batches/1/requeue", {"code": "801"}),
         Form("/batches/1/requeue", {"code": "801", "agreed": "2"}),
-        (("requeue", "batch 1", "2 dead photos with code 801"),),
+        (("requeue", "batch 1", "2 failed photos with code 801"),),
         asks_again=True,
     ),
     Case(
@@ -164,7 +164,7 @@ CASES = [
         BY_HAND,
         BY_HAND,
         Form("/batches/1/sheet/accept", {"jobs": "1,3,4"}),
-        (("accept", "batch 1", "2 photos that were chosen"),),
+        (("accept", "batch 1", "2 chosen photos"),),
     ),
     Case(
         selection.reject_all,
@@ -172,7 +172,7 @@ CASES = [
         BY_HAND,
         BY_HAND,
         Form("/batches/1/sheet/reject", {"jobs": "1,4", "reason": "smeared"}),
-        (("reject", "batch 1", "2 photos that were chosen: smeared"),),
+        (("reject", "batch 1", "2 chosen photos: smeared"),),
     ),
     Case(
         selection.requeue_all,
@@ -180,7 +180,7 @@ CASES = [
         BY_HAND,
         BY_HAND,
         Form("/batches/1/sheet/requeue", {"jobs": "1,2,3", "agreed": "2"}),
-        (("requeue", "batch 1", "2 photos that were chosen"),),
+        (("requeue", "batch 1", "2 chosen photos"),),
         asks_again=True,
     ),
     Case(
@@ -189,7 +189,7 @@ CASES = [
         BY_HAND,
         BY_HAND,
         Form("/batches/1/sheet/undo", {"decision": DECISION}),
-        (("reject", "batch 1", "1 photos that were chosen"), ("undo", "batch 1", "1 photos")),
+        (("reject", "batch 1", "1 chosen photo"), ("undo", "batch 1", "1 photo")),
     ),
     Case(
         samples.draw,
@@ -197,7 +197,7 @@ CASES = [
         LOOKED_AT,
         LOOKED_AT,
         Form("/batches/1/samples", {"size": "5"}),
-        (("draw sample", "batch 1", "1 of 1 photos"),),
+        (("draw sample", "batch 1", "1 of 1 photo"),),
     ),
     Case(
         samples.sign_off,
@@ -206,11 +206,11 @@ CASES = [
         LOOKED_AT,
         Form("/batches/1/samples/1/sign-off", {}),
         (
-            ("draw sample", "batch 1", "1 of 1 photos"),
+            ("draw sample", "batch 1", "1 of 1 photo"),
             (
                 "sign off",
                 "batch 1",
-                "1 of 1 clean photos looked at, 0 bad: with 95% confidence at most 95.0% of them (0) are bad",
+                "1 of 1 clean photo checked, 0 bad: with 95% confidence at most 95.0% of all (0) are bad",
             ),
         ),
     ),
@@ -327,7 +327,7 @@ CASES = [
         NoDoor("a page lists what was told"),
         SHOPS,
         Form("/connections/1/webhooks/1/again", {}),
-        (("take again", "connection 1", "webhook 1: 1 photos"),),
+        (("take again", "connection 1", "webhook 1: 1 photo"),),
     ),
     Case(
         tokens.create,

@@ -126,8 +126,8 @@ NOT_HELD = "Job 4 of batch 1 is pending, not held."
         (
             waiting_for_tomorrow,
             three("batches/1/resume", "resume", "1"),
-            "The account's limit of the day is reached: 5 of 5 calls (REMOVAL_DAILY_CALLS). Batch 1: 0 clean photos "
-            "are kept, 4 wait. It goes on after midnight UTC",
+            "The account's daily limit is reached: 5 of 5 calls (REMOVAL_DAILY_CALLS). Batch 1: 0 clean photos "
+            "are kept, 4 wait. It continues after midnight UTC",
         ),
         (some, three("batches/7/pause", "pause", "7"), NO_BATCH),
         (some, three("batches/7/resume", "resume", "7"), NO_BATCH),
@@ -137,7 +137,7 @@ NOT_HELD = "Job 4 of batch 1 is pending, not held."
         (held, three("jobs/4/accept", "accept", "4"), NOT_HELD),
         (held, three("jobs/4/reject", "reject", "4"), NOT_HELD),
         (held, three("jobs/9/accept", "accept", "9"), "There is no job 9."),
-        (dead, three("jobs/3/requeue")[1:], "Job 3 is pending: neither dead, held nor cancelled"),
+        (dead, three("jobs/3/requeue")[1:], "Job 3 is pending; only failed, held and cancelled photos"),
     ],
 )
 def test_a_refusal_has_the_same_words_at_every_door_and_changes_nothing(

@@ -70,14 +70,14 @@ def none_is_called(engine: Engine) -> None:
 
 
 CANCEL = (
-    "Cancel batch 1? 6 photos will not be called, which saves up to 0.12 USD. 1 photo in a call now will finish. "
-    "Kept: 2 clean and 1 held for review."
+    "Cancel batch 1? 6 photos will not be called, which saves up to 0.12 USD. 1 photo being called for now will "
+    "finish. Kept: 2 clean and 1 held for review."
 )
 CANARY = (
-    "Resume batch 1 although its canary failed? Of the 2 photos that went first, 2 are dead and 0 held. "
+    "Resume batch 1 although its canary failed? Of its 2 photos, 2 failed and 0 need review. "
     "The rest is up to 8 paid calls, 0.16 USD."
 )
-ALL_KINDS = "Requeue 6 dead photos of batch 1? Up to 2 paid calls, 0.04 USD. No call is made for 4 of them."
+ALL_KINDS = "Retry 6 failed photos of batch 1? Up to 2 paid calls, 0.04 USD. No call is made for 4 of them."
 
 
 def at_doors(path: str, *words: str, body: object = None, **fields: str) -> tuple[Typed, Request, Form]:
@@ -94,17 +94,17 @@ def at_doors(path: str, *words: str, body: object = None, **fields: str) -> tupl
         (
             dead,
             at_doors("batches/1/requeue", "requeue", "1", "--code", "801", body={"code": "801"}, code="801"),
-            "Requeue 2 dead photos with code 801 of batch 1? Up to 2 paid calls, 0.04 USD.",
+            "Retry 2 failed photos with code 801 of batch 1? Up to 2 paid calls, 0.04 USD.",
         ),
         (
             held,
             at_doors("batches/1/requeue", "requeue", "1", "--held", body={"held": True}, state="held"),
-            "Requeue 3 held photos of batch 1? Up to 2 paid calls, 0.04 USD. No call is made for 1 of them.",
+            "Retry 3 held photos of batch 1? Up to 2 paid calls, 0.04 USD. No call is made for 1 of them.",
         ),
         (
             dead,
             at_doors("jobs/1/requeue")[1:],
-            "Requeue job 1 of batch 1? Up to 1 paid call, 0.02 USD.",
+            "Retry job 1 of batch 1? Up to 1 paid call, 0.02 USD.",
         ),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_no_says_what_was_not_done(doors: Doors) -> None:
     for prepare, words, told in (
         (running, ("cancel", "1"), "Batch 1 is not cancelled."),
         (bad_canary, ("resume", "1"), "Batch 1 stays paused."),
-        (dead, ("requeue", "1"), "Nothing was requeued."),
+        (dead, ("requeue", "1"), "Nothing was retried."),
     ):
         doors.begin(prepare)
         assert told in doors.ask(Typed(words, "n\n")).words
@@ -205,13 +205,13 @@ def test_who_overrides_a_canary_is_said(doors: Doors, engine: Engine) -> None:
     assert "Review the canary" in page
     assert "Review the canary" in doors.ask(Form("/batches/1/resume", {})).words
     page = doors.ask(Form("/batches/1/resume", {"agreed": "8"})).words
-    assert "canary failed, resumed all the same by ann" in page
+    assert "canary failed, resumed anyway by ann" in page
     assert "canary passed" not in page
-    assert "canary: failed, resumed all the same by ann" in doors.ask(Typed(("status", "1"))).words
+    assert "canary: failed, resumed anyway by ann" in doors.ask(Typed(("status", "1"))).words
     assert ("resume", batches.PAST_CANARY) in [(line["action"], line["detail"]) for line in look(engine)["audit"]]
     # Who pauses and resumes it after that is not asked again.
     doors.ask(Form("/batches/1/pause", {}))
-    assert "It goes on." in doors.ask(Form("/batches/1/resume", {})).words
+    assert "Resumed." in doors.ask(Form("/batches/1/resume", {})).words
 
 
 def test_a_batch_that_is_paused_by_hand_and_has_no_budget_stays_paused_and_says_so(
@@ -223,7 +223,7 @@ def test_a_batch_that_is_paused_by_hand_and_has_no_budget_stays_paused_and_says_
             budgets.set_limits(connection, 1, max_calls=0, max_cost=None)
         said = doors.ask(asked).words
         assert "The budget of batch 1 is reached: 0 of 0 calls" in said
-        assert "and resume it; then it goes on" in said
+        assert "and resume it; it then continues" in said
         assert look(engine)["batches"][0]["state"] == "paused"
 
 

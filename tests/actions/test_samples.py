@@ -48,8 +48,8 @@ def test_a_batch_is_signed_off_once_by_a_sample_of_its_clean_photos(engine: Engi
         signed = samples.sign_off(connection, "bob", drawn.id, drawn.job_ids[:1])
     told = samples.describe_sign_off(signed)
     assert told.startswith("Signed off by bob on 2")
-    assert "20 of 80 clean photos looked at, 1 bad: with 95% confidence at most 21.6% of them (17) are bad." in told
-    with engine.begin() as connection, pytest.raises(Refused, match="signed before"):
+    assert "20 of 80 clean photos checked, 1 bad: with 95% confidence at most 21.6% of all (17) are bad." in told
+    with engine.begin() as connection, pytest.raises(Refused, match="already been signed off"):
         samples.sign_off(connection, "ann", drawn.id, [])
     with engine.connect() as connection:
         lines = connection.execute(text("SELECT actor, action, target FROM audit ORDER BY id")).all()

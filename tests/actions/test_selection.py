@@ -60,7 +60,7 @@ def test_what_is_accepted_is_taken_back_to_the_row(looked_at: Engine) -> None:
     assert undone(looked_at, done.undo) == 2
     assert rows(looked_at) == before
     assert audited(looked_at) == [
-        ("accept", "batch 1", "2 photos that were chosen"),
+        ("accept", "batch 1", "2 chosen photos"),
         ("undo", "batch 1", "2 photos"),
     ]
 

@@ -25,22 +25,26 @@ def circuit(reason: str) -> OpenCircuit:
 
 
 CASES: dict[str, tuple[Signs, Level, str]] = {
-    "work is done": (HEALTHY, Level.HEALTHY, "100 photos wait or are being called for."),
-    "nothing to do": (replace(HEALTHY, lanes=[], processes=[]), Level.HEALTHY, "nothing waits."),
+    "work is done": (HEALTHY, Level.HEALTHY, "100 photos are waiting or in progress."),
+    "nothing to do": (replace(HEALTHY, lanes=[], processes=[]), Level.HEALTHY, "nothing is waiting."),
     "redis": (replace(HEALTHY, redis_fails=True), Level.TROUBLE, "Redis does not answer"),
-    "outage": (replace(HEALTHY, circuit=circuit("outage")), Level.STOPPED, "the API is out (801: busy)"),
+    "outage": (replace(HEALTHY, circuit=circuit("outage")), Level.STOPPED, "the API is down (801: busy)"),
     "account": (replace(HEALTHY, circuit=circuit("account")), Level.STOPPED, "the API refuses the account"),
-    "no worker": (replace(HEALTHY, processes=ALIVE[:1]), Level.STOPPED, "no worker is running, so 100 photos wait."),
+    "no worker": (
+        replace(HEALTHY, processes=ALIVE[:1]),
+        Level.STOPPED,
+        "no worker is running, so 100 photos are waiting.",
+    ),
     "no dispatcher": (replace(HEALTHY, processes=ALIVE[1:]), Level.STOPPED, "no dispatcher is running"),
     "throttled": (
         replace(HEALTHY, limiter=replace(LIMITER, closed_for_seconds=7.0)),
         Level.SLOW,
-        "everybody waits 7 s",
+        "all calls wait 7 s",
     ),
     "a lower quota": (
         replace(HEALTHY, limiter=replace(LIMITER, learned_rate=2.0)),
         Level.SLOW,
-        "2 calls/s of the 5 that are configured",
+        "2 of the 5 calls/s configured",
     ),
     "stuck": (
         replace(HEALTHY, lanes=[replace(WORKS, running=0, oldest_seconds=600.0)]),
@@ -52,7 +56,7 @@ CASES: dict[str, tuple[Signs, Level, str]] = {
         Level.STOPPED,
         "3 batches are paused: 1 for budget, 2 by hand.",
     ),
-    "paused beside work": (replace(HEALTHY, paused={"hand": 2}), Level.HEALTHY, "100 photos wait"),
+    "paused beside work": (replace(HEALTHY, paused={"hand": 2}), Level.HEALTHY, "100 photos are waiting"),
 }
 
 
@@ -79,5 +83,5 @@ def test_of_several_pauses_the_first_to_do_is_told(paused: Mapping[str, int], ad
 
 def test_it_reads_as_a_line_with_its_time() -> None:
     told = str(judge(replace(HEALTHY, circuit=circuit("outage"))))
-    assert told.startswith("Stopped since 2026-01-02 03:04 UTC: the API is out (801: busy); no call is made")
-    assert told.endswith("goes on when it answers.")
+    assert told.startswith("Stopped since 2026-01-02 03:04:00 UTC: the API is down (801: busy); no calls are made")
+    assert told.endswith("work continues when it answers.")

@@ -138,7 +138,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 "FLOWER_PORT": str(free_port()),
             }
             with up(environment, folder) as told:
-                assert re.search(r"Console, signs you in once: http://\S+/sign-in/\S{20,}", "".join(told)), told
+                link = r"Console \(this link signs you in once\): http://\S+/sign-in/\S{20,}"
+                assert re.search(link, "".join(told)), told
                 yield Stack(f"http://127.0.0.1:{port}", sandbox, eraser, environment, folder, told)
 
 

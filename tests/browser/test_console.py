@@ -16,7 +16,7 @@ def submit(page: Page, photos: list[Path]) -> int:
     """Submit photos as a person does and return the batch's id."""
     page.goto("/batches/new")
     page.set_input_files("#files", photos)
-    page.get_by_role("button", name="Get the quote").click()
+    page.get_by_role("button", name="Get a quote").click()
     page.get_by_role("button", name=re.compile("^Submit")).click()
     page.wait_for_url(re.compile(r"/batches/\d+$"))
     return int(page.url.rpartition("/")[2])
@@ -55,14 +55,14 @@ def test_photos_are_dropped_quoted_submitted_and_watched(page: Page, stack: Stac
     page.goto("/batches/new")
     page.set_input_files("#files", stack.photos(4))
     expect(page.locator("[data-chosen]")).to_contain_text("4 files")
-    page.get_by_role("button", name="Get the quote").click()
+    page.get_by_role("button", name="Get a quote").click()
     expect(page.locator(".quote")).to_contain_text("4 calls, free (would be 0.08 USD) at 0.02 USD each")
     assert stack.sandbox.stats()["received"] == before
     page.get_by_role("button", name="Submit: 4 calls to the sandbox, free (would be 0.08 USD)").click()
     page.evaluate("window.mark = 'the same page'")
     seen = set()
-    while figure(page, "settled").inner_text() != "100.0 %":
-        seen.add(figure(page, "settled").inner_text())
+    while figure(page, "done").inner_text() != "100.0%":
+        seen.add(figure(page, "done").inner_text())
         page.wait_for_timeout(100)
     wait_for_state(page)
     assert "0.0 %" in seen
@@ -102,12 +102,12 @@ def test_a_photo_before_and_after(page: Page, context: BrowserContext, stack: St
     expect(marks).to_be_visible()
     page.wait_for_function("image => image.complete && image.naturalWidth > 100", arg=marks.element_handle())
     page.locator("[data-zoom=in]").click()
-    expect(page.locator("[data-zoom-level]")).to_have_text("125 %")
+    expect(page.locator("[data-zoom-level]")).to_have_text("125%")
     page.locator("[data-zoom=fit]").click()
-    expect(page.locator("[data-zoom-level]")).to_have_text("100 %")
+    expect(page.locator("[data-zoom-level]")).to_have_text("100%")
     expect(page.locator(".timeline li.good")).to_have_count(1)
     request_id = page.locator(".timeline code").nth(1).inner_text()
-    page.get_by_role("button", name="Copy for the vendor's support").click()
+    page.get_by_role("button", name="Copy for the provider's support").click()
     assert page.evaluate("navigator.clipboard.readText()") == request_id
     page.get_by_text("Facts").scroll_into_view_if_needed()
     expect(page.locator(".facts")).to_contain_text("of the picture")
@@ -137,9 +137,9 @@ def test_held_photos_are_reviewed_by_keyboard(page: Page, stack: Stack) -> None:
     page.wait_for_url(re.compile("/redo"))
     paint(page)
     page.get_by_role("button", name=re.compile("^Redo: 1 call to the sandbox")).click()
-    expect(page.locator(".said")).to_contain_text("does it again")
+    expect(page.locator(".said")).to_contain_text("Redoing as job")
     # None is left: one is clean, one rejected, one on its way.
-    expect(page.get_by_text("Nothing waits for a person")).to_be_visible()
+    expect(page.get_by_text("Nothing needs review")).to_be_visible()
     page.goto(f"/jobs/{second.removeprefix('job ')}")
     expect(page.locator(".sub").first).to_contain_text("Rejected by a person: The strap is smeared")
     page.goto(f"/jobs/{third.removeprefix('job ')}")
@@ -161,7 +161,7 @@ def test_a_mask_is_painted_and_the_photo_done_again(page: Page, stack: Stack) ->
     page.get_by_role("link", name="Redo with a mask").click()
     page.wait_for_url(re.compile("/redo"))
     told = paint(page, tool="box")
-    found = re.search(r"([\d,]+) pixels in ([\d,]+) runs: ([\d.]+) % of the photo", told)
+    found = re.search(r"([\d,]+) pixels in ([\d,]+) runs: ([\d.]+)% of the photo", told)
     assert found, told
     assert 2 < float(found[3]) < 4  # a box of 0.3 by 0.1
     mask = page.locator("[data-mask]").input_value()
@@ -194,19 +194,19 @@ def test_a_group_of_failures_goes_round_again(page: Page, stack: Stack) -> None:
     stack.sandbox.configure(faults={"703": 1.0})
     submit(page, stack.photos(3))
     wait_for_state(page)
-    expect(figure(page, "dead")).to_have_text("3")
+    expect(figure(page, "failed")).to_have_text("3")
     stack.sandbox.configure(faults={})
     page.reload()
     row = page.locator("tr", has_text="703")
-    row.get_by_role("button", name="Requeue these 3").click()
+    row.get_by_role("button", name="Retry these 3").click()
     expect(page.locator(".question")).to_have_text(
-        re.compile(r"^Requeue 3 dead photos with code 703 of batch \d+\? Up to 3 calls .*0\.06 USD\)\.$")
+        re.compile(r"^Retry 3 failed photos with code 703 of batch \d+\? Up to 3 calls .*0\.06 USD\)\.$")
     )
-    page.get_by_role("button", name="Requeue").click()
-    expect(page.locator(".said")).to_contain_text("3 dead photos with 703 go round again")
+    page.get_by_role("button", name="Retry", exact=True).click()
+    expect(page.locator(".said")).to_contain_text("Retrying 3 failed photos with code 703")
     wait_for_state(page)
     expect(figure(page, "clean")).to_have_text("3")
-    expect(figure(page, "dead")).to_have_text("0")
+    expect(figure(page, "failed")).to_have_text("0")
 
 
 def test_a_batch_is_paused_resumed_and_cancelled(page: Page, stack: Stack) -> None:
@@ -215,17 +215,17 @@ def test_a_batch_is_paused_resumed_and_cancelled(page: Page, stack: Stack) -> No
     page.get_by_role("button", name="Pause").click()
     wait_for_state(page, "paused (hand)")
     page.get_by_role("button", name="Resume").click()
-    expect(page.locator(".said")).to_contain_text("It goes on")
+    expect(page.locator(".said")).to_contain_text("Resumed")
     page.get_by_role("button", name="Cancel").click()
     if page.locator(".question").is_visible():
         page.get_by_role("button", name="Cancel the batch").click()
-    expect(page.locator(".said")).to_contain_text(re.compile("Cancelled|ended before"))
+    expect(page.locator(".said")).to_contain_text(re.compile("Cancelled|already ended"))
 
 
 def test_the_overview_lives(page: Page, stack: Stack) -> None:
     page.goto("/")
     page.evaluate("window.mark = 'the same page'")
-    expect(page.locator("#fleet")).to_contain_text("dispatcher (leads)")
+    expect(page.locator("#fleet")).to_contain_text("dispatcher (leader)")
     expect(page.locator("#fleet")).to_contain_text("worker")
     before = page.locator("#newest tbody tr").first.inner_text()
     other = page.context.new_page()
@@ -246,7 +246,7 @@ def test_signing_out_and_in(chromium: Browser, stack: Stack) -> None:
     page.get_by_label("Name").fill("vera")
     page.get_by_label("Password").fill("a wrong password")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("nobody of this name with this password")
+    expect(page.get_by_role("alert")).to_contain_text("Wrong name or password")
     page.get_by_label("Password").fill("a good long password")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(re.compile(r"/batches\?state=finished$"))
@@ -291,9 +291,9 @@ def test_a_page_says_that_it_is_old(chromium: Browser, signed_in: Path, stack: S
     page = context.new_page()
     page.route("**/live/**", lambda route: route.abort())
     page.goto("/")
-    expect(page.get_by_text("what this page shows may be old")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("this page may be out of date")).to_be_visible(timeout=WAIT_MS)
     page.unroute("**/live/**")
-    expect(page.get_by_text("what this page shows may be old")).to_be_hidden(timeout=WAIT_MS)
+    expect(page.get_by_text("this page may be out of date")).to_be_hidden(timeout=WAIT_MS)
     context.close()
 
 

@@ -57,7 +57,7 @@ def test_photos_are_chosen_with_clicks_and_keys_and_decided_about_at_once(page: 
     expect(page.locator(".pairs .state.succeeded")).to_have_count(3)
     expect(page.locator("[data-chosen]")).to_have_text("Tick photos")
     page.keyboard.press("u")
-    expect(page.locator("[data-toast]")).to_contain_text("Taken back: 3 photos are as they were.")
+    expect(page.locator("[data-toast]")).to_contain_text("Undone: 3 photos are as before.")
     expect(page.locator(".pairs .state.held")).to_have_count(6)
     assert page.evaluate("window.mark") == "the same page"
     # The photo that was ticked last was drawn anew since; a range begins at it all the same.
@@ -65,7 +65,7 @@ def test_photos_are_chosen_with_clicks_and_keys_and_decided_about_at_once(page: 
     expect(page.locator("[data-chosen]")).to_have_text("3 chosen")
     page.reload()
     expect(page.locator(".pairs")).to_have_class("pairs large")
-    page.get_by_role("button", name="All 6 of this filter").click()
+    page.get_by_role("button", name="All 6 in this filter").click()
     page.locator(".pairs .before").last.click()
     page.get_by_role("button", name="Accept").click()
     expect(page.locator(".said").first).to_contain_text("Accepted: 5 photos.")
@@ -84,14 +84,14 @@ def test_a_finger_that_stays_shows_before_and_chooses_nothing(page: Page, batch:
 
 def test_a_batch_is_signed_off_by_a_sample(page: Page, batch: int) -> None:
     page.goto(f"/batches/{batch}/sheet")
-    page.get_by_label("Look at").fill("3")
+    page.get_by_label("Check").fill("3")
     page.get_by_role("button", name="Draw a sample").click()
     expect(page.locator(".pairs li")).to_have_count(3)
     page.locator(".pairs .before").first.click()
-    expect(page.locator("[data-chosen]")).to_contain_text("1 bad: at most 86.5 %")
+    expect(page.locator("[data-chosen]")).to_contain_text("1 bad: at most 86.5%")
     page.get_by_role("button", name="Sign the batch off").click()
     expect(page.locator(".said")).to_have_text("Signed off.")
-    expect(page.locator(".note")).to_contain_text("3 of 5 clean photos looked at, 1 bad")
+    expect(page.locator(".note")).to_contain_text("3 of 5 clean photos checked, 1 bad")
 
 
 def serious(page: Page) -> list[tuple[str, str]]:

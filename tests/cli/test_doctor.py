@@ -28,7 +28,7 @@ def test_an_outage_is_said_with_its_next_probe(engine: Engine, database_url: str
         circuits.trip(connection, ACCOUNT, reason=outages.REASON, code="801", message="busy")
     found = examined(database_url)["account"]
     assert not found.is_good
-    assert "outage: the provider is out since" in found.text
+    assert "outage: the provider is down since" in found.text
     assert "801" in found.text
     assert "next probe" in found.text
     with engine.connect() as connection:

@@ -95,7 +95,7 @@ def test_show_tints_the_area_and_nothing_else(photo: Path, png: Path, tmp_path: 
     out = tmp_path / "preview.png"
     for given in (["12 3 22 3"], ["--png", png], ["--box", "2,1,3,2"]):
         said = run("show", *given, "--photo", photo, "--out", out)
-        assert said.out == "6 pixels to erase, 10.00% of 10×6, all in the box 2,1,3,2\n"
+        assert said.out == "6 pixels to erase, 10.00% of 10×6, within the box 2,1,3,2\n"
         with Image.open(out) as preview:
             red = {(x, y) for x in range(10) for y in range(6) if preview.getpixel((x, y)) != (128, 128, 128)}
         assert red == {(x, y) for x in (2, 3, 4) for y in (1, 2)}

@@ -54,7 +54,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         (["run", "s", "--out", "o", "--max-calls", "1.5"], "--max-calls"),
         (["run", "s", "--out", "o", "--max-cost", "5"], "REMOVAL_PRICE"),
         (["run", "s", "--out", "o", "--max-cost", "-5"], "0 or more"),
-        (["run", "s", "--out", "o", "--max-cost", "much"], "no amount"),
+        (["run", "s", "--out", "o", "--max-cost", "much"], "not an amount"),
         (["run", "s", "--out", "o", "--max-cost", "NaN"], "0 or more"),
         (["run", "s", "--out", "o", "--max-cost", "inf"], "0 or more"),
         (["run", "s", "--out", "o", "--max-cost", "0.1234567"], "places"),
@@ -130,7 +130,7 @@ def test_boxes_are_for_photos_of_any_size(settings: Settings, tmp_path: Path) ->
 def test_a_mask_alone_is_enough_to_take_off(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "mask.txt").write_text("0 5")
     assert read_mask_of(settings, tmp_path / "mask.txt", elements="", subject_elements="") == "0 5"
-    with pytest.raises(ClickException, match="nothing to take off"):
+    with pytest.raises(ClickException, match="nothing to remove"):
         read_batch_options(settings, **(TYPED | {"elements": ""}))  # type: ignore[arg-type]
 
 

@@ -113,10 +113,10 @@ def test_a_held_photo_without_output_cannot_be_accepted(engine: Engine, say: Say
         put(connection, "held", code="read_timeout", message="no answer")
     said = say("accept", "1")
     assert said.return_value == 1
-    assert "cleanplate requeue 1 --held" in said.stderr
+    assert "cleanplate retry 1 --held" in said.stderr
     shown = say("status", "1").stdout
     assert "held: job 1  1.jpg  read_timeout: no answer" in shown
-    assert "cleanplate requeue 1 --held" in shown
+    assert "cleanplate retry 1 --held" in shown
 
 
 def test_a_bad_canary_is_said_and_resumed(engine: Engine, say: Say) -> None:
@@ -126,9 +126,9 @@ def test_a_bad_canary_is_said_and_resumed(engine: Engine, say: Say) -> None:
         put(connection, "dead", "is_canary AND batch_id = 1", code="703", message="no")
         canaries.judge(connection, 0.2)
     shown = say("status", "1").stdout
-    assert "canary: failed; of 2 photos 0 are clean, 2 dead, 0 held" in shown
+    assert "canary: failed; of 2 photos, 0 clean, 2 failed, 0 held" in shown
     assert "2 × 703 (no)" in shown
-    assert "goes on" in say("resume", "1").stdout
+    assert "is resumed" in say("resume", "1").stdout
     canary = json.loads(say("status", "1", "--json").stdout)["canary"]
     assert (canary["state"], canary["overridden_by"]) == ("failed", actor())
 
@@ -138,7 +138,7 @@ def test_who_submits_again_is_told_how_many_photos_wait(say: Say, tmp_path: Path
     first, again = say("submit", "urls.txt", "--yes"), say("submit", "urls.txt", "--yes")
     assert first.stdout == again.stdout
     assert first.stderr == again.stderr
-    assert "2 photos wait" in again.stderr
+    assert "2 photos are waiting" in again.stderr
 
 
 def test_a_batch_tells_what_becomes_of_it_with_one_secret(say: Say, engine: Engine, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_batch_tells_what_becomes_of_it_with_one_secret(say: Say, engine: Engi
         (("json", "s"), "variable not set"),
         (("json", "s", "--secret", "-"), "is empty"),
         (("json", "s", "--secret", "x"), "lists of processes"),
-        (("json", "s", "--elements", "", "--subject-elements", ""), "nothing to take off"),
+        (("json", "s", "--elements", "", "--subject-elements", ""), "nothing to remove"),
     ],
 )
 def test_a_connection_that_could_not_work_is_not_made(
@@ -179,16 +179,14 @@ def test_photos_that_were_skipped_are_called_so_and_no_others_are_told_of(engine
         put(connection, "succeeded", "id < 3", code=NOTHING_TO_REMOVE, is_bare=True)
         put(connection, "succeeded", "id = 3")
         connection.execute(text('UPDATE batches SET options = \'{"screen": "skip"}\''))
-    assert "screen: 2 photos carry nothing to take off; 2 were not called for" in say("status", "1").output
+    assert "screen: 2 photos have nothing to remove; 2 skipped" in say("status", "1").output
     with engine.connect() as connection:
         question = ask_requeue(connection, 1, load_settings(), state=JobState.SUCCEEDED, code=NOTHING_TO_REMOVE)
     assert question is not None
-    assert question.words.startswith("Requeue 2 skipped photos of batch 1?")
-    assert (
-        "2 skipped photos of batch 1 are due again" in say("requeue", "1", "--code", NOTHING_TO_REMOVE, "--yes").output
-    )
+    assert question.words.startswith("Retry 2 skipped photos of batch 1?")
+    assert "Retrying 2 skipped photos of batch 1" in say("requeue", "1", "--code", NOTHING_TO_REMOVE, "--yes").output
     told = say("status", "1").output
-    assert "screen: no photo is skipped" in told
+    assert "screen: no photos skipped" in told
     assert "carry nothing" not in told
-    assert "waiting again: 2 × skipped before, called for now" in told
+    assert "waiting again: 2 × skipped before, processed now" in told
     assert NOTHING_TO_REMOVE not in told

@@ -127,7 +127,7 @@ def test_who_sees_what(web: Web, role: Role, seen: tuple[str, ...], hidden: tupl
     for path in seen:
         person.get(path)
     for path in hidden:
-        assert f"You are {role.value}" in person.get(path, 403)
+        assert f"You are signed in as {role.value}" in person.get(path, 403)
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
@@ -235,7 +235,7 @@ def test_signing_in_with_a_password(web: Web) -> None:
     for name, password in (("ann", "wrong"), ("bob", ""), ("bob", "None"), ("nobody", PASSWORD), ("ann\0", PASSWORD)):
         bad = sign_in(web, name, password)
         assert bad.status_code == 403
-        assert "nobody of this name" in bad.text
+        assert "Wrong name or password" in bad.text
         assert "cleanplate_session" not in bad.headers.get("set-cookie", "")
     with web.engine.connect() as connection:
         kept = connection.execute(text("SELECT password_hash FROM users WHERE name = 'ann'")).scalar_one()
@@ -306,7 +306,7 @@ def test_few_passwords_are_hashed_at_once(web: Web, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(passwords, "PATIENCE_SECONDS", 0.01)
     with passwords._turns, passwords._turns:
         refused = sign_in(web, "x" * 10_000, PASSWORD)
-    assert (refused.status_code, "at this moment" in refused.text) == (503, True)
+    assert (refused.status_code, "right now" in refused.text) == (503, True)
     assert sign_in(web, "x" * 10_000, PASSWORD).status_code == 403
 
 
@@ -456,7 +456,7 @@ def test_a_bar_shows_what_is_done_and_in_another_tone_what_is_on_its_way(web: We
     for path in ("/batches", "/batches/1"):
         page = admin.get(path)
         assert bars(page) == [[("rest", 100), ("coming", 25)]]
-        assert "0 clean, 0 dead, 0 held, 1 on their way, 3 waiting, of 4" in page
+        assert "0 clean, 0 failed, 0 held, 1 in progress, 3 waiting, of 4" in page
     end_jobs(web.engine, "dead", "700")
     assert bars(admin.get("/batches/1")) == [[("rest", 100), ("dead", 100)]]
 
@@ -475,7 +475,7 @@ def test_a_mistake_in_one_field_costs_nothing_of_the_others(admin: Person) -> No
     assert fresh.count("checked") == 5
     sent = {"name": "Spring <1>", "element": ["1", "3"], "canary": "none", "max_calls": "7", "lane": "interactive"}
     page = admin.post("/batches/new", 422, files=[("files", ("a.jpg", PHOTO))], **sent).text
-    assert "Canary is a whole number" in page
+    assert "Canary must be a whole number" in page
     for kept in ('value="Spring &lt;1&gt;"', 'value="none"', 'value="7"', 'value="interactive" selected'):
         assert kept in page
     assert page.count("checked") == 2
@@ -510,8 +510,8 @@ def test_failures_that_differ_in_numbers_are_one_group(web: Web, admin: Person) 
         put(connection, "dead", code="too_small", message="Another.")
         connection.execute(text("UPDATE jobs SET message = 'It has ' || id || ' pixels.' WHERE id < 4"))
     page = admin.get("/batches/1")
-    assert "Requeue these 3" in page
-    assert "Requeue this one" in page
+    assert "Retry these 3" in page
+    assert "Retry this one" in page
     assert "It has 1 pixels." in page
     admin.post("/batches/1/requeue", code="too_small", message="It has 1 pixels.", state="dead", agreed="3")
     assert states(web.engine) == ["pending"] * 3 + ["dead"]
@@ -542,7 +542,7 @@ def test_photos_are_quoted_before_they_are_submitted(web: Web, admin: Person) ->
     asked = admin.post("/batches/new", files=files, element=["1", "4"], subject="1", lane="interactive", name="Spring")
     page = admin.get(asked.headers["location"])
     assert "2 calls" in page
-    assert "called once" in page
+    assert "paid for once" in page
     assert states(web.engine) == []
     # Another person's draft is none of theirs.
     Person(web, Role.ADMIN, "other").get(asked.headers["location"], 404)
@@ -581,8 +581,8 @@ def test_a_quote_says_in_which_columns_photos_were_found(admin: Person) -> None:
         ([("a.csv", b"image_url\nfile:///etc/passwd\n")], {}, "No photo found|file:"),
         ([("a.csv", b"\xff\xfe\x00")], {}, "a.csv|cannot|No photo"),
         ([("a.jpg", PHOTO)], {"element": []}, "at least one thing"),
-        ([("a.jpg", PHOTO)], {"canary": "many"}, "Canary is a whole number"),
-        ([("a.jpg", PHOTO)], {"max_calls": "-1"}, "Most calls is a whole number"),
+        ([("a.jpg", PHOTO)], {"canary": "many"}, "Canary must be a whole number"),
+        ([("a.jpg", PHOTO)], {"max_calls": "-1"}, "Call limit must be a whole number"),
         ([("a.jpg", PHOTO)], {"lane": "fast"}, "no such lane"),
         ([("a.csv", b"image_url\n")], {"format": "xls"}, "no such format"),
     ],
@@ -609,12 +609,12 @@ def test_failures_are_grouped_and_requeued(web: Web, admin: Person) -> None:
     with web.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET message = 'too large' WHERE id > 3"))
     page = admin.get("/batches/1")
-    assert "Requeue these 3" in page
-    assert "Requeue these 2" in page
+    assert "Retry these 3" in page
+    assert "Retry these 2" in page
     admin.post("/batches/1/requeue", code="703", message="too large", state="dead", agreed="2")
     assert states(web.engine) == ["dead"] * 3 + ["pending"] * 2
     assert "703" in admin.get("/batches/1?state=dead&code=703")
-    assert "No photo like that" in admin.get("/batches/1?sku=none")
+    assert "No photos match this filter" in admin.get("/batches/1?sku=none")
 
 
 def test_review_goes_from_one_to_the_next(web: Web, admin: Person) -> None:
@@ -731,7 +731,7 @@ def test_pictures(web: Web, admin: Person) -> None:
     assert admin.http.get("/photos/1/output").headers["content-type"] == "image/jpeg"
     with web.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET source_sha256 = repeat('0', 64)"))
-    assert "Another photo is there now" in admin.get("/photos/1/before", 410)
+    assert "A different photo is there now" in admin.get("/photos/1/before", 410)
 
 
 def test_tokens_connections_and_people(web: Web, admin: Person) -> None:
@@ -757,7 +757,7 @@ def test_tokens_connections_and_people(web: Web, admin: Person) -> None:
     told = re.search(r"/sign-in/([\w-]+)</code>", link)
     assert told
     assert web.client.post(f"/sign-in/{told[1]}", headers=HTML).status_code == 303
-    assert "There is a ann already" in admin.post("/people", 422, name="ann", role="admin").text
+    assert "ann already exists" in admin.post("/people", 422, name="ann", role="admin").text
     admin.post("/people", 422, name="a/b", role="admin")
     admin.post("/people", 422, name="bob", role="king")
     assert "at least 10" in admin.post("/people", 422, name="bob", role="viewer", password="short").text
@@ -787,7 +787,7 @@ def test_parts_of_a_page_are_sent_as_they_change(web: Web, admin: Person) -> Non
         assert next(lines) == "event: parts"
         assert "progress" in next(lines)
         end_jobs(web.engine, "dead", "703")
-        assert "<b>2</b><span>dead</span>" in next(each for each in lines if each.startswith("data:")).replace(
+        assert "<b>2</b><span>failed</span>" in next(each for each in lines if each.startswith("data:")).replace(
             "\\n", ""
         )
     page = admin.get("/")
@@ -876,7 +876,7 @@ def test_an_error_nobody_foresaw_is_a_page_that_tells_nothing_and_a_line_that_te
     assert answer.status_code == 500
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["x-request-id"] == "abc-1"
-    assert "Something nobody foresaw" in answer.text
+    assert "Something unexpected" in answer.text
     assert "secret" not in answer.text
     assert "a request failed: GET /batches" in caplog.text
     assert "secret inside" in caplog.text

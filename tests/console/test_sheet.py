@@ -79,13 +79,13 @@ def test_an_address_that_nobody_was_given_is_the_first_page(web: Web, key: str) 
 
 def test_what_is_ticked_is_decided_about_and_taken_back(web: Web) -> None:
     page = send(web, "/batches/1/sheet/reject", jobs="1,2,11", reason="smeared", show="clean", order="name")
-    assert "Rejected: 2 photos. 1 stands so that this means nothing." in page
+    assert "Rejected: 2 photos. 1 photo was left alone" in page
     assert states(web)[:3] == ["dead", "dead", "succeeded"]
     decision = re.search(r'name="decision" value="([0-9a-f-]+)"', page)
     assert decision is not None
-    assert "Taken back: 2 photos are as they were." in send(web, "/batches/1/sheet/undo", decision=decision[1])
+    assert "Undone: 2 photos are as before." in send(web, "/batches/1/sheet/undo", decision=decision[1])
     assert states(web)[:3] == ["succeeded"] * 3
-    assert "There is nothing to take back" in send(web, "/batches/1/sheet/undo", decision=decision[1])
+    assert "There is nothing to undo" in send(web, "/batches/1/sheet/undo", decision=decision[1])
     with web.engine.connect() as connection:
         assert [line.action for line in audit.list_lines(connection)] == ["undo", "reject"]
 
@@ -117,9 +117,11 @@ def test_all_of_a_filter_but_some_are_accepted(web: Web) -> None:
 
 def test_a_requeue_names_its_price_before(web: Web) -> None:
     page = send(web, "/batches/1/sheet/requeue", 200, jobs="1,9,11")
-    assert "Requeue 2 photos of batch 1? Up to 2 paid calls, 0.04 USD." in page
+    assert "Retry 2 photos of batch 1? Up to 2 paid calls, 0.04 USD." in page
     assert states(web)[8] == "held"
-    assert "Requeued: 2 photos. 1 stands so" in send(web, "/batches/1/sheet/requeue", jobs="1,9,11", agreed="2")
+    assert "Retrying: 2 photos. 1 photo was left alone" in send(
+        web, "/batches/1/sheet/requeue", jobs="1,9,11", agreed="2"
+    )
     assert states(web)[8] == "pending"
 
 
@@ -132,12 +134,12 @@ def test_an_area_of_chosen_photos_is_done_again(web: Web, monkeypatch: pytest.Mo
     area: dict[str, Any] = {"left": "10", "top": "0", "width": "50", "height": "25"}
     page = send(web, "/batches/1/sheet/redo", jobs="1,2,11", agreed="3", **area)
     # The dead one's photo is nowhere.
-    assert "Redone: 2; each output takes the place of the one before. 1 cannot be done again at present." in page
+    assert "Redoing 2 photos; each new result replaces the old one. 1 cannot be redone right now." in page
     assert web.rows("SELECT DISTINCT mask FROM jobs WHERE redo_of IS NOT NULL") == [{"mask": "box 60,0,300,160"}]
     wrong = send(web, "/batches/1/sheet/redo", 422, jobs="1", agreed="1", **(area | {"width": "95"}))
-    assert "The area lies outside the photo." in wrong
+    assert "The area is outside the photo." in wrong
     monkeypatch.setattr(redone, "MOST_REDONE", 1)
-    assert "1 photos are done again at a time" in send(web, "/batches/1/sheet/redo", 422, jobs="1,2")
+    assert "At most 1 photo can be redone at a time" in send(web, "/batches/1/sheet/redo", 422, jobs="1,2")
 
 
 def test_photos_that_came_after_somebody_agreed_are_asked_about_again(web: Web) -> None:
@@ -154,12 +156,12 @@ def test_photos_that_came_after_somebody_agreed_are_asked_about_again(web: Web) 
         [told] for told in area.values()
     ]
     send(web, "/batches/2/sheet/redo", 200, all="1", agreed="x", **area)
-    assert "Redone: 0" in send(web, "/batches/2/sheet/redo", all="1", agreed="40", **area)
+    assert "Nothing was redone" in send(web, "/batches/2/sheet/redo", all="1", agreed="40", **area)
 
 
 @pytest.mark.parametrize(
     ("fields", "told"),
-    [({}, "No photo is chosen"), ({"jobs": "1,x"}, "A choice is at most"), ({"jobs": "9" * 30}, "A choice is at most")],
+    [({}, "No photos are chosen"), ({"jobs": "1,x"}, "Choose at most"), ({"jobs": "9" * 30}, "Choose at most")],
 )
 def test_a_choice_that_is_none_changes_nothing(web: Web, fields: dict[str, Any], told: str) -> None:
     assert told in send(web, "/batches/1/sheet/accept", 422, **fields)
@@ -180,10 +182,10 @@ def test_a_batch_is_signed_off_by_a_sample(web: Web) -> None:
     found = shown(page)
     assert len(found) == 5
     assert "5 of 8 clean photos, drawn at random by ann." in page
-    assert "If none is, at most 45.1% of all are bad, with 95% confidence." in page
+    assert "If none is bad, at most 45.1% of all are, with 95% confidence." in page
     page = send(web, "/batches/1/samples/1/sign-off", jobs=str(found[0]), reject="1")
     assert "Signed off by ann" in page
-    assert "5 of 8 clean photos looked at, 1 bad" in page
+    assert "5 of 8 clean photos checked, 1 bad" in page
     assert states(web)[found[0] - 1] == "dead"
     page = get(web, "/batches/1/samples/1")
     assert "Signed off by ann" in page

@@ -112,7 +112,7 @@ def test_limit(engine: Engine) -> None:
 
 def test_a_photo_with_nothing_to_take_off_is_said(engine: Engine) -> None:
     photo = Item(uri="https://shop.example/a.jpg", name="a.jpg", elements=(), subject_elements=())
-    with pytest.raises(UsageError, match="nothing to take off"):
+    with pytest.raises(UsageError, match="nothing to remove"):
         hand_in(engine, [photo])
 
 

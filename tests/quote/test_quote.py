@@ -147,7 +147,7 @@ def test_all_photos_are_in_one_count(tmp_path: Path) -> None:
     assert (quote.photos, quote.duplicates, quote.refused, quote.cleaned, quote.to_call) == (232, 1, 1, 0, 230)
     assert quote.photos == quote.unique + quote.duplicates + quote.refused
     assert told == [100, 200, 232]
-    assert "free (would be 4.60 USD) (230 × 0.02)" in as_table(quote, SETTINGS)
+    assert "free (would be 4.60 USD) (230 × 0.02 USD)" in as_table(quote, SETTINGS)
     assert "46 s" in as_table(quote, SETTINGS)
 
 

@@ -34,7 +34,7 @@ def test_some_of_the_photos_are_looked_at_when_a_screen_is_asked_for(tmp_path: P
     without, screened = quoted(BatchOptions()), quoted(BatchOptions(screen=Screen.REPORT))
     assert (without.looked, without.bare) == (0, 0)
     assert (screened.to_call, screened.looked, screened.bare) == (4, 4, 1)
-    assert "of 4 looked at; --screen skip saves about 1 calls, 0.02 USD" in as_table(screened, SETTINGS)
+    assert "of 4 checked; --screen skip would save about 1 call, 0.02 USD" in as_table(screened, SETTINGS)
 
 
 def test_a_sample_is_as_large_as_it_may_be_and_leaves_masks_out() -> None:
@@ -50,8 +50,8 @@ def test_a_sample_is_as_large_as_it_may_be_and_leaves_masks_out() -> None:
 @pytest.mark.parametrize(
     ("screen", "told"),
     [
-        (Screen.REPORT, "of 4 looked at; --screen skip saves about 2 calls, 0.04 USD"),
-        (Screen.SKIP, "of 4 looked at; not calling for such photos saves about 2 calls, 0.04 USD"),
+        (Screen.REPORT, "of 4 checked; --screen skip would save about 2 calls, 0.04 USD"),
+        (Screen.SKIP, "of 4 checked; skipping them saves about 2 calls, 0.04 USD"),
     ],
 )
 def test_what_skipping_saves_is_told_as_what_it_is(screen: Screen, told: str) -> None:
@@ -71,5 +71,5 @@ def test_who_wants_a_screen_where_nobody_can_look_is_told(
         None, SETTINGS, read_source(source), source=source, options=BatchOptions(screen=screen), rate=5.0
     )
     is_blind = screen is not Screen.OFF
-    assert ("the extra look is not installed here" in as_table(quote, SETTINGS)) is is_blind
+    assert ("the extra `look` is not installed here" in as_table(quote, SETTINGS)) is is_blind
     assert json.loads(as_json(quote))["blind"] is is_blind

@@ -11,7 +11,7 @@ from removal.contract import RemovalRequest
     [
         pytest.param(None, None, (1,), id="neither"),
         pytest.param("https://shop.example/a.jpg", b"x", (1,), id="both"),
-        pytest.param("https://shop.example/a.jpg", None, (), id="nothing to take off"),
+        pytest.param("https://shop.example/a.jpg", None, (), id="nothing to remove"),
         pytest.param("https://shop.example/a.jpg", None, (5,), id="unknown element"),
     ],
 )
