@@ -11,9 +11,9 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from bench.figures import Figures, timed
-from cli.exporting.folder import export_photos
 from core.states import Send
 from db.session import make_engine
+from exporting.folder import export_photos
 from producer.catalogue.source import read_source
 from producer.intake import BatchOptions, submit
 

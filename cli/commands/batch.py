@@ -11,9 +11,6 @@ from actions.batches import Steered
 from cli.actor import actor
 from cli.consent import agree, yes_option
 from cli.database import find_batch, open_database
-from cli.exporting.catalogue import export_catalogue
-from cli.exporting.folder import prepare_folder
-from cli.exporting.report import write_reports
 from cli.options import batch_argument
 from cli.speech import say
 from core.figures import count, counted
@@ -21,6 +18,9 @@ from core.settings import load_settings
 from core.states import JobState
 from db import cancels, requeues
 from db.session import transact
+from exporting.catalogue import export_catalogue
+from exporting.folder import prepare_folder
+from exporting.report import write_reports
 
 
 @click.command()

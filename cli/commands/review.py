@@ -10,13 +10,13 @@ from actions import review
 from actions.review import Decided
 from cli.actor import actor
 from cli.database import find_batch, open_database
-from cli.exporting.sheets import write_sheets
 from cli.options import MOST_ID, batch_argument
 from cli.speech import say
 from core.errors import NotFound, Refused
 from core.settings import load_settings
 from db.session import transact
 from db.sheets import SheetOrder, SheetScope, Show
+from exporting.sheets import write_sheets
 
 _jobs_argument = click.argument("jobs", metavar="JOB...", type=click.IntRange(1, MOST_ID), nargs=-1, required=True)
 

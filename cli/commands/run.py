@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from cli.exporting.folder import prepare_folder
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import clean, keep_originals, recall
@@ -13,6 +12,7 @@ from cli.speech import say
 from core.errors import AccountRefused, UsageError
 from core.settings import load_settings
 from core.states import Screen
+from exporting.folder import prepare_folder
 from photos.findings import can_look
 
 

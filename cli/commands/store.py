@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from cli.database import open_database
-from cli.exporting.stores import move_all, sweep_all
 from cli.speech import say
 from core.errors import UsageError
 from core.figures import counted
 from core.settings import load_settings
 from db.store import open_store
 from db.store.s3 import S3Store
+from exporting.stores import move_all, sweep_all
 
 SWEEP_AFTER = timedelta(hours=24)
 """A worker may have uploaded what it has not written down yet."""

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Engine
 
 from actions.questions import waits_for_canary
 from cli.database import existing_database
-from cli.exporting.report import REPORT_NAME, write_reports
 from cli.running.again import find_clean
 from cli.running.checks import check_settings
 from cli.running.progress import make_display
@@ -26,6 +25,7 @@ from db.costs import Spent
 from db.migrate import upgrade
 from db.session import make_engine, now, transact
 from db.tallies import BatchCounts
+from exporting.report import REPORT_NAME, write_reports
 from localstack.stack import RUN_ROLES, LocalStack
 from producer.catalogue.source import identity, is_photo, read_source, title
 from producer.intake import BatchOptions, Intake, submit

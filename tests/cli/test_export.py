@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from cli.exporting.folder import export_photos
-from cli.exporting.names import Names, Sameness, file_of, find_sameness
-from cli.exporting.report import write_reports
 from core.states import Lane
 from db import artifacts, batches
+from exporting.folder import export_photos
+from exporting.names import Names, Sameness, file_of, find_sameness
+from exporting.report import write_reports
 
 
 def make_done(engine: Engine, names: list[str], data: bytes = b"\xff\xd8 a picture", form: str = "JPEG") -> None:

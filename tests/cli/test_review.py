@@ -8,10 +8,10 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from actions import samples
-from cli.exporting import sheets as writing
 from cli.group import cleanplate
 from core.settings import Settings
 from db import artifacts
+from exporting import sheets as writing
 from tests.db.rows import make_batch, put
 from tests.photos.pictures import drawn, saved
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from cli.exporting.stores import move_all, sweep_all
 from core.errors import CleanplateError, StoreUnavailable, UnavailableError
 from core.settings import Settings
 from db import artifacts, placements, store, sweeping
@@ -19,6 +18,7 @@ from db.session import transact
 from db.store import open_store
 from db.store.s3 import S3Store
 from db.sweeping import Uploaded, find_tombstone, upload
+from exporting.stores import move_all, sweep_all
 from tests.conftest import BUCKET
 
 PICTURES = [b"one", b"two", b"three"]

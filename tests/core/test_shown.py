@@ -69,7 +69,7 @@ def test_nothing_shows_texts_otherwise() -> None:
             found.append(f"{path.relative_to(ROOT)} writes to the terminal by itself")
         if "csv.writer(" in code and "cell_for_spreadsheet" not in code:
             found.append(f"{path.relative_to(ROOT)} writes cells as they came")
-    for path in [*ROOT.glob("console/templates/**/*.html"), *ROOT.glob("cli/templates/**/*.html")]:
+    for path in [*ROOT.glob("console/templates/**/*.html"), *ROOT.glob("exporting/templates/**/*.html")]:
         found += [
             f"{path.name} shows {shown}"
             for shown in re.findall(r"{{[^}]*(?:source_uri|input_uri|image_url)[^}]*}}", path.read_text())

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from cli.exporting.names import Names, file_of, find_sameness
 from core.errors import UnavailableError, UsageError
 from core.states import JobState
 from db import artifacts, listings
 from db.listings import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
+from exporting.names import Names, file_of, find_sameness
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from sqlalchemy import Engine
 
 from actions.samples import describe_sign_off
-from cli.exporting.pictures import read_after, read_before, small
 from core.errors import SourceError, UnavailableError
 from core.settings import Settings
 from db import previews, samples, sheets
@@ -21,6 +20,7 @@ from db.batches import BatchRow
 from db.session import transact
 from db.sheets import PageEnd, SheetOrder, SheetRow, SheetScope
 from db.store.folder import write_whole
+from exporting.pictures import read_after, read_before, small
 from photos.fetch import Fetcher
 from photos.memory import MEMORY
 from photos.source import MAX_SOURCE_BYTES, read_source
@@ -62,7 +62,7 @@ def write_sheets(
     Raises:
         UnavailableError: Nothing can be written or removed there.
     """
-    environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
+    environment = Environment(loader=PackageLoader("exporting"), autoescape=select_autoescape(), trim_blocks=True)
     template = environment.get_template("sheet.html")
     total = transact(engine, lambda connection: sheets.count(connection, scope))
     signed = transact(engine, lambda connection: samples.list_signed(connection, batch.id))

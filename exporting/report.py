@@ -13,8 +13,6 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from sqlalchemy import Engine
 
 from actions.samples import describe_sign_off
-from cli.exporting.folder import Exported, export_photos
-from cli.exporting.pictures import read_after, read_before, small
 from core.errors import UnavailableError
 from core.money import money
 from core.shown import url_for_people
@@ -23,6 +21,8 @@ from db import batches, costs, failures, samples, tallies
 from db.listings import PhotoRow
 from db.session import transact
 from db.store.folder import write_whole
+from exporting.folder import Exported, export_photos
+from exporting.pictures import read_after, read_before, small
 
 MOST_SHOWN = 400
 THUMBNAIL_SIDE = 420
@@ -89,7 +89,7 @@ def _render(engine: Engine, batch_id: int, shown: list[Exported], out: Path, cur
     ended = transact(engine, lambda connection: failures.count_dead_by_code(connection, batch_id))
     spent = transact(engine, lambda connection: costs.spent(connection, batch_id))
     signed = transact(engine, lambda connection: samples.list_signed(connection, batch_id))
-    environment = Environment(loader=PackageLoader("cli"), autoescape=select_autoescape(), trim_blocks=True)
+    environment = Environment(loader=PackageLoader("exporting"), autoescape=select_autoescape(), trim_blocks=True)
     return environment.get_template(REPORT_NAME).render(
         batch=batch,
         counts=counts,
