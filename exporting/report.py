@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -28,6 +28,7 @@ MOST_SHOWN = 400
 THUMBNAIL_SIDE = 420
 THUMBNAILS = "report_files"
 REPORT_NAME = "report.html"
+LINES_NAME = "report.jsonl"
 
 
 def write_reports(engine: Engine, batch_id: int, out: Path, *, currency: str = "USD") -> Path:
@@ -45,23 +46,60 @@ def write_reports(engine: Engine, batch_id: int, out: Path, *, currency: str = "
     Raises:
         UnavailableError: The folder's disk is full or refuses.
     """
-    shown: list[Exported] = []
-    failed: list[Exported] = []
     try:
-        with (out / "report.jsonl").open("w", encoding="utf-8") as file:
+        with Report(engine, batch_id, out, currency=currency) as report:
             for exported in export_photos(engine, batch_id, out):
-                file.write(json.dumps(_row(exported, out), ensure_ascii=False) + "\n")
-                target = shown if exported.path else failed
-                if len(target) < MOST_SHOWN:
-                    target.append(exported)
-        page = _render(engine, batch_id, (failed + shown)[:MOST_SHOWN], out, currency)
-        write_whole(out / REPORT_NAME, page.encode())
+                report.add(exported)
+            return report.finish()
     except OSError as error:
         raise UnavailableError(
             f"Cannot write the report into {out}: {error.strerror}. Outputs are safe in the store; make room and run "
             f"`cleanplate export {batch_id} --to {out}`."
         ) from error
-    return out / REPORT_NAME
+
+
+class Report:
+    """What is said of a batch's photos as they go out one by one: `report.jsonl` has a line of each at once.
+
+    Args:
+        engine: The database.
+        batch_id: Whose.
+        out: An existing folder, where the report goes; the photos' own files need not be there.
+        currency: Of what calls cost.
+
+    Raises:
+        OSError: The folder's disk is full or refuses; from every method.
+    """
+
+    def __init__(self, engine: Engine, batch_id: int, out: Path, *, currency: str = "USD") -> None:
+        self._engine = engine
+        self._batch_id = batch_id
+        self._out = out
+        self._currency = currency
+        self._shown: list[Exported] = []
+        self._failed: list[Exported] = []
+        self._lines = (out / LINES_NAME).open("w", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+
+    def add(self, exported: Exported) -> None:
+        """Tell of one photo more."""
+        self._lines.write(json.dumps(_row(exported, self._out), ensure_ascii=False) + "\n")
+        target = self._shown if exported.path else self._failed
+        if len(target) < MOST_SHOWN:
+            target.append(exported)
+
+    def finish(self) -> Path:
+        """Write the page, and small pictures beside it; return its path."""
+        self._lines.close()
+        shown = (self._failed + self._shown)[:MOST_SHOWN]
+        page = _render(self._engine, self._batch_id, shown, self._out, self._currency)
+        write_whole(self._out / REPORT_NAME, page.encode())
+        return self._out / REPORT_NAME
 
 
 def _row(exported: Exported, out: Path) -> dict[str, Any]:
@@ -135,7 +173,7 @@ def _commands(photo: PhotoRow) -> list[str]:
 
 
 def _read_output(engine: Engine, exported: Exported) -> bytes | None:
-    if exported.path is not None:
+    if exported.path is not None and exported.path.exists():
         return exported.path.read_bytes()
     return read_after(engine, exported.photo.artifact_sha256)
 
