@@ -102,7 +102,8 @@ def view_job(connection: Connection, job_id: int) -> JobView | None:
     """Return all that a person may want to see of one job, or None."""
     statement = text(
         "SELECT j.id, j.batch_id, b.name, b.lane, j.state, j.source_uri, j.input_uri, j.source_sha256, "
-        "j.source_bytes, j.width, j.height, j.name, j.sku, j.elements, j.subject_elements, j.mask, j.code, j.message, "
+        "j.source_bytes, j.width, j.height, coalesce(j.given_name, j.name), j.sku, j.elements, j.subject_elements, "
+        "j.mask, j.code, j.message, "
         "j.attempts, j.snoozes, j.rescues, j.requeues, j.available_at, j.worker, j.reused_from, j.redo_of, "
         "j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format, f.size_bytes, "
         "j.created_at, j.started_at, j.finished_at, j.proof FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
@@ -113,8 +114,8 @@ def view_job(connection: Connection, job_id: int) -> JobView | None:
 
 
 _JOB = (
-    "SELECT j.id, j.batch_id, j.state, j.source_uri, j.name, j.sku, j.code, j.message, j.attempts, j.reused_from, "
-    "j.changed_ratio, j.artifact_sha256, f.format, j.created_at, j.finished_at "
+    "SELECT j.id, j.batch_id, j.state, j.source_uri, coalesce(j.given_name, j.name), j.sku, j.code, j.message, "
+    "j.attempts, j.reused_from, j.changed_ratio, j.artifact_sha256, f.format, j.created_at, j.finished_at "
     "FROM jobs AS j LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
 )
 
@@ -206,13 +207,14 @@ def list_attempts(connection: Connection, job_id: int) -> list[AttemptRow]:
 
 @dataclass(frozen=True, slots=True)
 class PhotoRow:
-    """One photo as the report shows it."""
+    """One photo as the report shows it: by the `name` that its server gave, if its own, by its URL, told none."""
 
     job_id: int
     batch_id: int
     source_uri: str
     source_sha256: str | None
     name: str
+    own_name: str
     sku: str | None
     state: str
     code: str | None
@@ -244,10 +246,11 @@ def list_photos(connection: Connection, *, batch_id: int, after: int) -> list[Ph
     """
     statement = text(
         """
-        SELECT j.id, j.batch_id, j.source_uri, j.source_sha256, j.name, j.sku, j.state, j.code, j.message, j.attempts,
-               coalesce(a.calls, 0), coalesce(a.paid, 0), coalesce(a.maybe_billed, 0), j.reused_from, j.changed_ratio,
-               j.changed_inside, j.changed_outside, j.artifact_sha256, f.format, j.started_at, j.finished_at,
-               a.call_seconds, coalesce(a.request_ids, ARRAY[]::text[]), coalesce(a.cost, 0)
+        SELECT j.id, j.batch_id, j.source_uri, j.source_sha256, coalesce(j.given_name, j.name), j.name, j.sku, j.state,
+               j.code, j.message, j.attempts, coalesce(a.calls, 0), coalesce(a.paid, 0), coalesce(a.maybe_billed, 0),
+               j.reused_from, j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format,
+               j.started_at, j.finished_at, a.call_seconds, coalesce(a.request_ids, ARRAY[]::text[]),
+               coalesce(a.cost, 0)
         FROM jobs AS j
         LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256
         LEFT JOIN LATERAL (

@@ -4,7 +4,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from core.errors import Refused, UsageError
 from db import locks, processes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).parent / "migrations"
 TURN_SECONDS = 0.2
+ALTER_TRIES = 120
+ALTER_PAUSE_SECONDS = 0.5
 
 
 def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
@@ -74,6 +78,25 @@ def refuse_beside(connection: Connection, *roles: str) -> None:
             f"This upgrade needs every {' and '.join(roles)} stopped first, and {', '.join(alive)} showed up less than "
             f"{processes.ALIVE_SECONDS:.0f} s ago. Nothing was changed: stop them, wait as long, and run it again."
         )
+
+
+def alter(connection: Connection, statement: str) -> None:
+    """Change a table that others write; whoever waits for it behind us waits a second at most.
+
+    Args:
+        connection: The migration's, in an autocommit block.
+        statement: Data definition that may be run again.
+    """
+    connection.execute(text("SET lock_timeout = '1s'"))
+    for left in reversed(range(ALTER_TRIES)):
+        try:
+            connection.execute(text(statement))
+            break
+        except OperationalError as error:
+            if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
+                raise
+            time.sleep(ALTER_PAUSE_SECONDS)
+    connection.execute(text("RESET lock_timeout"))
 
 
 def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:

@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 
 from core.errors import UnavailableError, UsageError
 from core.states import JobState
-from db import artifacts, listings
+from db import artifacts
 from db.listings import PhotoRow
-from db.session import transact
 from db.store.folder import write_whole
+from exporting.named_photos import list_named
 from exporting.names import Names, file_of, find_sameness
 
 
@@ -47,15 +47,8 @@ def export_photos(engine: Engine, batch_id: int, out: Path) -> Iterator[Exported
         OSError: Nothing can be written there.
         UnavailableError: The disk is full or refuses; outputs stay in the store.
     """
-    names = Names(out, find_sameness(out))
-    after = 0
-    # A page at a time: writing files takes as long as it takes, and no transaction may stay open meanwhile.
-    while photos := transact(engine, partial(listings.list_photos, batch_id=batch_id, after=after)):
-        for photo in photos:
-            # Also of those that are not done, which keep their names for later.
-            name = names.take(photo.name, photo.source_uri)
-            yield Exported(photo, _write(engine, photo, name, out))
-        after = photos[-1].job_id
+    for photo, name in list_named(engine, batch_id, partial(Names, out, find_sameness(out))):
+        yield Exported(photo, _write(engine, photo, name, out))
 
 
 def _write(engine: Engine, photo: PhotoRow, name: str, out: Path) -> Path | None:

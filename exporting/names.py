@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from db import artifacts
-from producer.catalogue.folder import PHOTO_SUFFIXES
+from producer.catalogue.item import PHOTO_SUFFIXES
 
 REPORT_NAMES = ("report.html", "report.jsonl")
 HASH_BYTES = 8
@@ -86,6 +86,10 @@ class Names:
             self._numbers[wished_hash] = number
             name = f"{stem}-{number}{suffix}"
         return name
+
+    def take_as_it_is(self, wished: str) -> bool:
+        """Take a name as it is and return True; or return False when it is another's."""
+        return self._take_free(*posixpath.splitext(wished)) is None
 
     def _is_source(self, stem: str, suffix: str, source_uri: str) -> bool:
         name = stem + suffix

@@ -106,6 +106,7 @@ def _row(exported: Exported, out: Path) -> dict[str, Any]:
     row = asdict(exported.photo)
     row["source"] = url_for_people(row.pop("source_uri"))
     row["job"] = row.pop("job_id")
+    del row["own_name"]
     row["file"] = str(exported.path.relative_to(out)) if exported.path else None
     row["seconds"] = _seconds(exported)
     row["cost"] = float(exported.photo.cost)

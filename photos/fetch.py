@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import httpcore
 import httpx
 
+from core.disposition import name_told
 from core.errors import SourceRefused, SourceUnreachable
 from core.net.addresses import AllowList, address_of, is_public
 from core.net.dialer import CheckedBackend
@@ -38,12 +39,14 @@ class Fetched:
         final_url: After redirects, without credentials.
         is_public: Whether every address on the way was public and no credentials were needed, so that somebody else
             can fetch the same URL.
+        name: What the server calls the file; not to be trusted.
     """
 
     data: bytes = field(repr=False)
     content_type: str | None
     final_url: str
     is_public: bool
+    name: str = ""
 
 
 class _Session:
@@ -116,7 +119,8 @@ class Fetcher:
             finally:
                 response.close()
             content_type = _header(response, b"content-type")
-            return Fetched(data, content_type, str(target.copy_with(userinfo=b"")), everywhere_public)
+            name = name_told(_header(response, b"content-disposition"))
+            return Fetched(data, content_type, str(target.copy_with(userinfo=b"")), everywhere_public, name)
         raise SourceRefused("too_many_redirects", f"{_shown(_parse(url))} redirects more than {MAX_REDIRECTS} times.")
 
     def close(self) -> None:

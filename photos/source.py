@@ -22,10 +22,11 @@ Take = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of a photo, and the URL the API may fetch it from, if it is a public one."""
+    """The bytes of a photo, the URL the API may fetch it from, if it is a public one, and what its server calls it."""
 
     data: bytes = field(repr=False)
     public_url: str | None
+    name: str = ""
 
 
 def read_source(uri: str, fetcher: Fetcher, *, max_bytes: int | None = None, take: Take) -> Source:
@@ -46,7 +47,7 @@ def read_source(uri: str, fetcher: Fetcher, *, max_bytes: int | None = None, tak
     if uri.startswith("s3://"):
         return Source(_read_bucket(uri, take, max_bytes), None)
     fetched = _fetch(uri, fetcher, take, max_bytes)
-    return Source(fetched.data, uri if fetched.is_public else None)
+    return Source(fetched.data, uri if fetched.is_public else None, fetched.name)
 
 
 def _fetch(uri: str, fetcher: Fetcher, take: Take, max_bytes: int | None) -> Fetched:

@@ -1,13 +1,14 @@
 """The first step: a photo is fetched, checked or fitted, and noted; then what is sent for it."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
 from core import tracing
 from core.errors import SourceRefused, UsageError
 from core.states import AnswerClass, Fit, Send
-from db import attempts, redo, twins, uploads
+from db import attempts, given_names, redo, twins, uploads
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
@@ -18,6 +19,7 @@ from photos.fitting import Fitted, as_it_is
 from photos.identity import Terms, identify
 from photos.orientation import UPRIGHT, seen_size, turn_back
 from photos.source import MAX_SOURCE_BYTES, Source, Take, read_source
+from producer.catalogue.item import has_photo_suffix, name_from_url, portable_name
 from removal.answers import KindOf
 from removal.bounds import Bounds
 from removal.mask import Mask, Order, read_for_photo
@@ -108,7 +110,16 @@ class Preparer:
                 source = read_source(job.source_uri, self._fetcher, max_bytes=most, take=take)
         with tracing.span("fit"):
             photo = prepare(job, source, self._taking, is_plain=self._was_unreadable(job))
-        return photo, self._note(job, photo)
+        twin = self._note(job, photo)
+        self._note_name(job, source)
+        return photo, twin
+
+    def _note_name(self, job: ClaimedJob, source: Source) -> None:
+        name = portable_name(source.name)
+        if not name or has_photo_suffix(job.name) or job.name != name_from_url(job.source_uri):
+            return
+        keep = partial(given_names.keep, job=job, name=name)
+        transact(self._engine, keep, patience_seconds=NOTE_PATIENCE_SECONDS, repeats_busy=True)
 
     def _note(self, job: ClaimedJob, photo: Prepared) -> Twin | None:
         found, drop = photo.fitted.photo, find_drop(job, photo)

@@ -71,7 +71,7 @@ class Job(Base):
     `proof` has the places for which its output is held.
 
     Its times of asking (`created_at`, `requeued_at`) are the clock's, not the transaction's, so that they compare with
-    the time of a cancel.
+    the time of a cancel. `given_name` is what the source's server calls the photo, where its URL tells no name.
     """
 
     __tablename__ = "jobs"
@@ -89,6 +89,7 @@ class Job(Base):
     source_uri: Mapped[str]
     item_key: Mapped[str]
     name: Mapped[str]
+    given_name: Mapped[str | None]
     sku: Mapped[str | None]
     elements: Mapped[list[int]]
     subject_elements: Mapped[list[int]]
@@ -152,6 +153,13 @@ class Job(Base):
         Index("ix_jobs_cleaned", "source_uri", postgresql_using="hash", postgresql_where=text("state = 'succeeded'")),
         Index("ix_jobs_content", "content_key", postgresql_where=text("content_key IS NOT NULL")),
         Index("ix_jobs_bare", "batch_id", "id", postgresql_where=text("is_bare")),
+        Index(
+            "uq_jobs_given_name",
+            "batch_id",
+            text("lower(given_name)"),
+            unique=True,
+            postgresql_where=text("given_name IS NOT NULL"),
+        ),
         Index("ix_jobs_redo", "redo_of", "id", postgresql_where=text("redo_of IS NOT NULL")),
         CheckConstraint(
             "state IN ('pending', 'queued', 'running', 'succeeded', 'dead', 'held', 'cancelled')", name="ck_jobs_state"
@@ -285,13 +293,3 @@ class BatchCountChange(Base):
     batch_id: Mapped[int]
     what: Mapped[str]
     n: Mapped[int]
-
-
-class Upload(Base):
-    """A photo that was handed in as bytes."""
-
-    __tablename__ = "uploads"
-
-    sha256: Mapped[str] = mapped_column(primary_key=True)
-    data: Mapped[bytes] = mapped_column(LargeBinary)
-    created_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -6,8 +6,7 @@ from pathlib import PurePosixPath
 from core.buckets import bucket_errors, open_bucket_client
 from core.errors import UsageError
 from core.settings import Settings
-from producer.catalogue.folder import PHOTO_SUFFIXES
-from producer.catalogue.item import Item
+from producer.catalogue.item import PHOTO_SUFFIXES, Item
 
 
 def read_bucket(source: str, settings: Settings) -> Iterator[Item]:

@@ -5,12 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import UsageError
-from producer.catalogue.item import Item
-
-PHOTO_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".heic"}
-)
-
+from producer.catalogue.item import Item, has_photo_suffix
 
 OUTPUT_MARK = {"report.jsonl", "report_files"}
 
@@ -44,7 +39,7 @@ def read_folder(folder: Path, *, leave_out: Path | None = None) -> Iterator[Item
             if not name.startswith(".") and name not in OUTPUT_MARK and here / name != leave_out
         )
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES:
+            if not name.startswith(".") and has_photo_suffix(name):
                 yield _read_entry(here / name, root)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from producer.catalogue.cells import split_files, split_urls
-from producer.catalogue.folder import PHOTO_SUFFIXES
+from producer.catalogue.item import PHOTO_SUFFIXES
 from producer.catalogue.typed_url import read_url
 
 ROWS_READ = 200

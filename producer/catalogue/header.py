@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from producer.catalogue.folder import PHOTO_SUFFIXES
+from producer.catalogue.item import PHOTO_SUFFIXES
 
 ROWS_READ = 12
 """So many records are looked at; a header lies among the first of them."""

@@ -1,7 +1,9 @@
 """One photo as a catalogue names it."""
 
 import hashlib
+import posixpath
 import re
+import unicodedata
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -9,8 +11,12 @@ from core.errors import UsageError
 from removal.contract import ELEMENTS
 
 LONGEST_NAME = 150
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".heic"}
+)
 
 _NO_PATH = re.compile(r"[?#]")
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 
 
@@ -61,6 +67,22 @@ def safe_name(name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
     keep = (stem if dot else cleaned).encode("utf-8", "replace")[: LONGEST_NAME - 30].decode(errors="ignore")
     return f"{keep}-{digest}{dot}{suffix[:10] if dot else ''}"
+
+
+def has_photo_suffix(name: str) -> bool:
+    """Whether a file is a photo by its name."""
+    return posixpath.splitext(name)[1].lower() in PHOTO_SUFFIXES
+
+
+def portable_name(name: str) -> str:
+    """Return one path component that every file system takes and no reader is fooled by, or an empty string.
+
+    Unlike `safe_name`, which is part of what makes an item the same one, it may grow stricter: no character that shows
+    nothing or turns others round, and no name that Windows keeps for a device.
+    """
+    shown = "".join(each for each in unicodedata.normalize("NFC", name) if unicodedata.category(each)[0] != "C")
+    cleaned = safe_name(shown)
+    return f"_{cleaned}" if _DEVICE.fullmatch(cleaned) else cleaned
 
 
 def storable(text: str) -> str:

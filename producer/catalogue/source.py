@@ -7,9 +7,9 @@ from core.errors import UsageError
 from core.settings import process_settings
 from producer.catalogue import format
 from producer.catalogue.bucket import read_bucket
-from producer.catalogue.folder import PHOTO_SUFFIXES, read_file, read_folder
+from producer.catalogue.folder import read_file, read_folder
 from producer.catalogue.format import AS_IT_IS, Reading, read_catalogue
-from producer.catalogue.item import Item
+from producer.catalogue.item import PHOTO_SUFFIXES, Item
 
 
 def is_photo(path: Path) -> bool:
