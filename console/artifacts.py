@@ -1,4 +1,8 @@
-"""`GET /artifacts/…`: outputs under URLs that cannot be guessed, signed when ARTIFACT_URL_SECRET is set."""
+"""`GET /artifacts/…`: outputs under URLs that cannot be guessed, signed when ARTIFACT_URL_SECRET is set.
+
+Those of catalogues end in the photo's own name (`exporting/named_urls.py`); those of callbacks, of the API and of shops
+that are written to hold the output's hash, by which it is known again when a shop copies it by its name.
+"""
 
 import hmac
 import logging
@@ -12,12 +16,14 @@ from sqlalchemy import Engine
 from starlette.responses import StreamingResponse
 
 from console.pools import OUTPUTS
+from core.disposition import disposition
 from core.errors import CleanplateError
 from core.settings import Settings
 from db import artifacts
 from db.artifacts import artifact_key, signature
 from db.parts import Parts, open_parts
 from db.session import transact
+from exporting.named_urls import name_in_url, read_token
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -30,6 +36,8 @@ MEDIA_TYPES = {
 }
 PART_BYTES = 512_000
 FOR_EVER = "public, max-age=31536000, immutable"
+FOLDER_LETTERS = 2
+"""Of a store's folders, in URLs that do not end in a photo's name."""
 ASK_EACH_TIME = "private, no-cache"
 _MOST_DIGITS = 18
 
@@ -52,15 +60,27 @@ def artifacts_router(engine: Engine, settings: Settings) -> APIRouter:
         if_none_match: Annotated[str, Header()] = "",
         if_range: Annotated[str, Header()] = "",
     ) -> Response:
+        wanted = WantedPart(range_, if_none_match, if_range)
+        if len(folder) > FOLDER_LETTERS:
+            sha256 = read_token(folder, secret)
+            found = _find(engine, sha256) if sha256 else None
+            if found is None:
+                raise HTTPException(404, "There is no such output.")
+            called = disposition("inline", name_in_url(name, found.format))
+            return send(engine, found, wanted, cache=FOR_EVER, called=called)
         key = f"{folder}/{name}"
         if secret and not hmac.compare_digest(signature(secret, key).encode(), sig.encode()):
             raise HTTPException(404, "There is no such output.")
-        found = transact(engine, lambda connection: artifacts.find(connection, name.partition(".")[0]))
+        found = _find(engine, name.partition(".")[0])
         if found is None or artifact_key(found.sha256, found.format) != key:
             raise HTTPException(404, "There is no such output.")
-        return send(engine, found, WantedPart(range_, if_none_match, if_range), cache=FOR_EVER)
+        return send(engine, found, wanted, cache=FOR_EVER)
 
     return router
+
+
+def _find(engine: Engine, sha256: str) -> artifacts.ArtifactRow | None:
+    return transact(engine, lambda connection: artifacts.find(connection, sha256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +92,7 @@ class WantedPart:
     if_range: str = ""
 
 
-def send(engine: Engine, found: artifacts.ArtifactRow, wanted: WantedPart, *, cache: str) -> Response:
+def send(engine: Engine, found: artifacts.ArtifactRow, wanted: WantedPart, *, cache: str, called: str = "") -> Response:
     """Return an output's bytes, a part of them, or 304.
 
     Args:
@@ -80,6 +100,7 @@ def send(engine: Engine, found: artifacts.ArtifactRow, wanted: WantedPart, *, ca
         found: Which output.
         wanted: What of it.
         cache: How long it stays what it is, under the URL it was asked for by.
+        called: The file's name, as a `Content-Disposition`.
     """
     etag = f'"{found.sha256}"'
     headers = {
@@ -89,6 +110,8 @@ def send(engine: Engine, found: artifacts.ArtifactRow, wanted: WantedPart, *, ca
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'",
     }
+    if called:
+        headers["Content-Disposition"] = called
     if etag in wanted.if_none_match or wanted.if_none_match.strip() == "*":
         return Response(status_code=304, headers=headers)
     try:

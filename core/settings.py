@@ -135,6 +135,11 @@ class Settings(BaseSettings):
         return f"{self.web_url}/artifacts" if self.web_public_url else ""
 
     @property
+    def serves_outputs(self) -> bool:
+        """Whether `cleanplate web` itself answers at `artifacts_url`, and not the store's own server or a bucket."""
+        return not self.artifact_public_url or self.artifact_store == "postgres"
+
+    @property
     def uses_sandbox(self) -> bool:
         """Whether calls go to the stand-in API rather than to a paid one."""
         return not self.removal_api_url and not self.removal_api_key

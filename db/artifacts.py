@@ -156,17 +156,19 @@ def find(connection: Connection, sha256: str) -> ArtifactRow | None:
 
 @dataclass(frozen=True, slots=True)
 class CleanPhoto:
-    """A URL whose photo is clean, and the output."""
+    """A URL whose photo is clean, the output, and what the photo is called."""
 
     url: str
     sha256: str
     format: str
+    name: str
 
 
 def find_clean(connection: Connection, batch_id: int, urls: list[str]) -> list[CleanPhoto]:
     """Return the outputs of a batch's photos, by the URLs they were handed in with."""
     statement = text(
-        "SELECT j.source_uri, f.sha256, f.format FROM jobs AS j JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
+        "SELECT j.source_uri, f.sha256, f.format, coalesce(j.given_name, j.name) "
+        "FROM jobs AS j JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
         "WHERE j.source_uri = ANY(:urls) AND j.state = 'succeeded' AND j.batch_id = :id ORDER BY j.id DESC"
     )
     return [CleanPhoto(*row) for row in connection.execute(statement, {"id": batch_id, "urls": urls})]
@@ -175,7 +177,7 @@ def find_clean(connection: Connection, batch_id: int, urls: list[str]) -> list[C
 def find_clean_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[str, CleanPhoto]:
     """Return the outputs of a batch's photos, by what makes each the same item when it is handed in again."""
     statement = text(
-        "SELECT j.item_key, j.source_uri, f.sha256, f.format FROM jobs AS j "
+        "SELECT j.item_key, j.source_uri, f.sha256, f.format, coalesce(j.given_name, j.name) FROM jobs AS j "
         "JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
         "WHERE j.batch_id = :id AND j.item_key = ANY(:keys) AND j.state = 'succeeded'"
     )

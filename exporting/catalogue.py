@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from core.errors import UnavailableError, UsageError
 from core.settings import Settings
 from db import artifacts, failures
-from db.artifacts import public_url
 from db.batches import BatchRow
 from db.session import transact
+from exporting.named_urls import clean_url
 from producer.catalogue.failures import write_failures
 from producer.catalogue.format import AS_IT_IS, Reading
 from producer.catalogue.item import Item, item_key
@@ -64,8 +64,7 @@ def export_catalogue(
 
     def new_urls(urls: Sequence[str]) -> Mapping[str, str]:
         found = transact(engine, lambda connection: artifacts.find_clean(connection, batch.id, list(urls)))
-        base, secret = settings.artifacts_url, settings.artifact_url_secret.get_secret_value()
-        return {photo.url: public_url(base, secret, photo.sha256, photo.format) for photo in found}
+        return {photo.url: clean_url(settings, photo) for photo in found}
 
     options = BatchOptions(
         elements=tuple(batch.options["elements"]),
@@ -76,8 +75,7 @@ def export_catalogue(
     def new_of_items(items: Sequence[Item]) -> list[str | None]:
         keys = [item_key(item, *what_to_take_off(item, options)[:2]) for item in items]
         found = transact(engine, lambda connection: artifacts.find_clean_items(connection, batch.id, keys))
-        base, secret = settings.artifacts_url, settings.artifact_url_secret.get_secret_value()
-        new = {key: public_url(base, secret, photo.sha256, photo.format) for key, photo in found.items()}
+        new = {key: clean_url(settings, photo) for key, photo in found.items()}
         return [new.get(key) for key in keys]
 
     failed_path = _free_path(out, path, batch.id)

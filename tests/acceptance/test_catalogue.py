@@ -55,7 +55,10 @@ def test_a_shopify_file_in_and_out(cleanplate: Cleanplate, shop: str, tmp_path: 
     assert (tmp_path / "out.csv").read_bytes()[:3] == b"\xef\xbb\xbf"
     new = [row[2] for row in csv.reader(after)][1:]
     assert new[0] == new[2] != new[1]
-    assert all(url.startswith("https://clean.example/artifacts/") and url.endswith(".jpg") for url in new[:3])
+    assert all(url.startswith("https://clean.example/artifacts/") for url in new[:3])
+    assert [url.rpartition("/")[2] for url in new[:3]] == ["p0000.jpg", "p0001.jpg", "p0000.jpg"]
+    assert cleanplate("export", "1", "--catalogue", "again.csv", **PUBLIC).code == 0
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
     for old_line, new_line, url in zip(before[1:4], after[1:4], new[:3], strict=True):
         old_url = next(csv.reader([old_line]))[2]
         assert new_line == old_line.replace(old_url, url)

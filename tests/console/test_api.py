@@ -13,8 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from console import limits
+from core.settings import Settings
 from db import artifacts, batches, tokens, uploads
 from db.tokens import Scope
+from exporting.named_urls import clean_url
 from tests.console.conftest import PUBLIC_URL, MakeWeb, Web
 from tests.db.rows import claim, make_batch, put
 
@@ -254,6 +256,42 @@ def test_outputs_under_urls_that_cannot_be_guessed(make_web: MakeWeb) -> None:
     assert web.client.get(url.partition("?")[0]).status_code == 404
     assert web.client.get(f"{url}0").status_code == 404
     assert web.client.get(url.replace(".png", ".jpg")).status_code == 404
+
+
+@pytest.mark.parametrize("secret", ["", "s"])
+def test_outputs_under_their_own_names(make_web: MakeWeb, secret: str) -> None:
+    web = make_web(artifact_url_secret=secret, web_public_url="https://clean.example", artifact_public_url="")
+    make_batch(web.engine, 1)
+    finish(web)
+    with web.engine.connect() as connection:
+        [photo] = artifacts.find_clean(
+            connection, 1, list(connection.execute(text("SELECT source_uri FROM jobs")).scalars())
+        )
+    told = Settings(
+        _env_file=None,
+        artifact_url_secret=secret,
+        web_public_url="https://clean.example",  # type: ignore[arg-type]
+    )
+    path = clean_url(told, photo).removeprefix("https://clean.example")
+    token = path.split("/")[2]
+    for name in ("red-shirt.png", "%E7%BA%A2.png", "evil.exe", path.rpartition("/")[2]):
+        found = web.client.get(f"/artifacts/{token}/{name}")
+        assert (found.status_code, found.content) == (200, b"0123456789")
+        assert found.headers["content-type"] == "image/png"
+        assert "immutable" in found.headers["cache-control"]
+    told = web.client.get(f"/artifacts/{token}/evil.exe").headers["content-disposition"]
+    assert told == 'inline; filename="evil-exe.png"'
+    told = web.client.get(f"/artifacts/{token}/%E7%BA%A2.png").headers["content-disposition"]
+    assert told == "inline; filename=\"_.png\"; filename*=UTF-8''%E7%BA%A2.png"
+    head = web.client.head(path)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "10")
+    part = web.client.get(path, headers={"Range": "bytes=2-3"})
+    assert (part.status_code, part.content) == (206, b"23")
+    refused = [f"/artifacts/{'0' * 64}/red.png", f"/artifacts/{token[:-1]}/red.png", f"/artifacts/{token}/"]
+    if secret:
+        refused += [f"/artifacts/{token[:64]}/red.png", f"/artifacts/{token[:-1]}g/red.png"]
+    for other in refused:
+        assert web.client.get(other).status_code == 404, other
 
 
 def test_deciding_about_held_jobs(api: httpx.Client, web: Web) -> None:

@@ -408,7 +408,7 @@ def test_a_part_that_is_the_whole_is_taken(told: str, is_whole: bool) -> None:
 def test_what_a_server_calls_a_file_is_told() -> None:
     def behave(talk: Talk) -> None:
         talk.read_request()
-        talk.answer(b"pixels", 200, "Content-Disposition: attachment; filename=\"../r\u00f6d.jpg\"\r\n")
+        talk.answer(b"pixels", 200, 'Content-Disposition: attachment; filename="../r\u00f6d.jpg"\r\n')
 
     with serving(behave) as server:
         fetch = fetcher()

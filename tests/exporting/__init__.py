@@ -1,0 +1,1 @@
+"""Outputs on their way out."""
