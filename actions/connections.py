@@ -124,8 +124,8 @@ def connect(
         writeback=writeback,
         sealed_token=sealed_token,
     )
-    detail = platform if writeback == "off" else f"{platform}, write-back {writeback}"
-    audit.note(connection, actor, "connect", f"shop {shop}", detail)
+    detail = f"{shop}, {platform}" if writeback == "off" else f"{shop}, {platform}, write-back {writeback}"
+    audit.note(connection, actor, "connect", f"connection {made.id}", detail)
     return Connected(made, told, callback_secret)
 
 

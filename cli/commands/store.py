@@ -3,12 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import click
+from sqlalchemy import Engine
 
+from cli.actor import actor
 from cli.database import open_database
 from cli.speech import say
 from core.errors import UsageError
 from core.figures import counted
 from core.settings import load_settings
+from db import audit
+from db.session import transact
 from db.store import open_store
 from db.store.s3 import S3Store
 from exporting.stores import move_all, sweep_all
@@ -36,6 +40,7 @@ def move(source: str, target: str) -> None:
         raise UsageError("The two stores are the same.")
     with open_database(settings) as engine:
         count = move_all(engine, giver, taker)
+        _note(engine, "move outputs", f"{count} from {source} to {target}")
     say(f"{counted(count, 'output is', 'outputs are')} now in {target}.", err=True)
 
 
@@ -49,4 +54,9 @@ def sweep(where: str) -> None:
         raise UsageError("Only buckets can be swept: give one as s3://bucket/prefix.")
     with open_database(settings) as engine:
         count = sweep_all(engine, found, before=datetime.now(UTC) - SWEEP_AFTER)
+        _note(engine, "sweep outputs", f"{count} deleted from {where}")
     say(f"Deleted {counted(count, 'object')}.", err=True)
+
+
+def _note(engine: Engine, action: str, detail: str) -> None:
+    transact(engine, lambda connection: audit.note(connection, actor(), action, detail=detail))

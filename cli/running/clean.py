@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from actions.questions import waits_for_canary
+from cli.actor import actor
 from cli.database import existing_database
 from cli.running.again import find_clean
 from cli.running.checks import check_settings
@@ -19,7 +20,7 @@ from cli.speech import say
 from core.errors import AccountRefused, BudgetReached, UsageError
 from core.figures import count, counted
 from core.settings import Settings
-from db import batches, budgets, canaries, circuits, costs, failures, looks, tallies
+from db import audit, batches, budgets, canaries, circuits, costs, failures, looks, tallies
 from db.budgets import tariff_of
 from db.costs import Spent
 from db.migrate import upgrade
@@ -171,6 +172,8 @@ def take_in(connection: Connection, source: str, out: Path | None, options: Batc
         elif reason != canaries.PAUSE_REASON and batch is not None and not waits_for_canary(batch):
             batches.resume(connection, intake.batch_id)
     circuits.probe_now(connection, settings.account)
+    told = f"{intake.added} photos of {title(source)}" if intake.added else f"{title(source)} again, nothing new"
+    audit.note(connection, actor(), "submit", f"batch {intake.batch_id}", told)
     return intake
 
 

@@ -2,8 +2,9 @@
 
 from sqlalchemy import Connection, Engine
 
+from cli.actor import actor
 from core.settings import Settings
-from db import users
+from db import audit, users
 from db.session import transact
 from db.users import Role
 
@@ -21,6 +22,7 @@ def make_console_link(engine: Engine, settings: Settings) -> str:
     def work(connection: Connection) -> str:
         person = users.add(connection, LOCAL_USER, Role.ADMIN, None) or users.find(connection, LOCAL_USER)
         assert person is not None
+        audit.note(connection, actor(), "make link", person.name)
         return users.make_link(connection, person.id)
 
     return f"{settings.web_url}/sign-in/{transact(engine, work)}"

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from actions.status import Standing
+from console.pages.places import places
 from console.pages.visitor import Visitor
 from core.figures import ago, count, counted, duration, moment, percent, size
 from core.money import PLACES, describe_calls, money, price_of
@@ -70,6 +71,7 @@ class Pages:
             "moment": moment,
             "path": lambda text: quote(str(text), safe=""),
             "percent": percent,
+            "places": places,
             "size": size,
         }
         self._environment.filters["money"] = self.money

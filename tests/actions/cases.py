@@ -247,7 +247,7 @@ CASES = [
             "/connections",
             {"platform": "json", "shop": "A shop", "element": ["1", "2"], "callback_url": "https://shop.example/told"},
         ),
-        (("connect", "shop A shop", "json"),),
+        (("connect", "connection 1", "A shop, json"),),
     ),
     Case(
         connections.rotate,
