@@ -1,18 +1,19 @@
 """How the whole stands, in one line that every door shows: healthy, slow, stopped or in trouble, and what to do."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from actions.levels import Level, Standing
 from core.errors import DatabaseDown
 from core.figures import counted, moment
 from core.settings import Settings
-from db import budgets, canaries, circuits, outages, overview, processes
+from db import acknowledgements, budgets, canaries, circuits, outages, overview, processes, session
+from db.acknowledgements import Acknowledgement
 from db.circuits import OpenCircuit
-from db.overview import LaneView
+from db.overview import LaneView, PausedBatches
 from db.processes import Process
 from removal.limiter.errors import LimiterUnavailable
 from removal.limiter.view import LimiterView, look
@@ -23,66 +24,33 @@ SLOW_SHARE = 0.8
 """Below this share of the configured rate it goes slowly."""
 
 
-class Level(StrEnum):
-    """How well it goes."""
-
-    HEALTHY = "healthy"
-    SLOW = "slow"
-    STOPPED = "stopped"
-    TROUBLE = "in trouble"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How the whole stands.
-
-    Args:
-        level: How well it goes.
-        what: Why, as a sentence.
-        since: Since when, as far as it is known.
-        advice: The one thing to do next, as a sentence; empty when there is nothing.
-        place: The console's page where it is done; empty when it is done elsewhere.
-        label: What leads there says.
-    """
-
-    level: Level
-    what: str
-    since: datetime | None = None
-    advice: str = ""
-    place: str = ""
-    label: str = ""
-
-    def as_dict(self) -> dict[str, str | None]:
-        """Return what JSON tells of it."""
-        since = None if self.since is None else self.since.isoformat()
-        return {"level": self.level.value, "what": self.what, "since": since, "advice": self.advice}
-
-    def __str__(self) -> str:
-        when = "" if self.since is None else f" since {moment(self.since)}"
-        return f"{self.level.capitalize()}{when}: {self.what}" + (f" {self.advice}" if self.advice else "")
-
-
 @dataclass(frozen=True, slots=True)
 class Signs:
     """What it is judged by.
 
     Args:
+        now: By the database's clock.
         lanes: What waits and runs in active batches.
         circuit: Why nobody calls, or None.
         limiter: How fast it goes; None when it is not known.
         redis_fails: Whether Redis does not answer.
         processes: Who is alive, and who fell silent within a day.
-        paused: How many batches are paused, by reason.
+        paused: Batches that are paused, by reason.
+        held: Photos that wait for a person.
         rate: Configured calls per second.
+        acknowledged: Alarms that somebody knows of, by name.
     """
 
+    now: datetime
     lanes: Sequence[LaneView]
     circuit: OpenCircuit | None
     limiter: LimiterView | None
     redis_fails: bool
     processes: Sequence[Process]
-    paused: Mapping[str, int]
+    paused: Sequence[PausedBatches]
+    held: int
     rate: float
+    acknowledged: Mapping[str, Acknowledgement]
 
     @property
     def waiting(self) -> int:
@@ -107,39 +75,61 @@ def find_standing(connection: Connection, settings: Settings) -> Standing:
         connection: An open transaction; only reads.
         settings: Whose account, quota and Redis.
     """
-    limiter, redis_fails = None, False
+    return judge(look_around(connection, settings))
+
+
+def look_around(connection: Connection, settings: Settings) -> Signs:
+    """Return what is judged, Redis asked first."""
+    limiter, redis_fails = ask_limiter(settings)
+    return find_signs(connection, settings, limiter, redis_fails=redis_fails)
+
+
+def ask_limiter(settings: Settings) -> tuple[LimiterView | None, bool]:
+    """Return how fast it goes, if that is known, and whether Redis does not answer."""
     try:
-        limiter = look(settings.redis_url, settings.account)
+        return look(settings.redis_url, settings.account), False
     except LimiterUnavailable:
-        redis_fails = True
-    return judge(
-        Signs(
-            overview.look_at_lanes(connection),
-            circuits.find_open(connection, settings.account),
-            limiter,
-            redis_fails,
-            processes.list_recent(connection),
-            overview.count_paused(connection),
-            settings.removal_rate,
-        )
+        return None, True
+
+
+def find_signs(connection: Connection, settings: Settings, limiter: LimiterView | None, *, redis_fails: bool) -> Signs:
+    """Return what is judged.
+
+    Args:
+        connection: An open transaction; only reads.
+        settings: Whose account and quota.
+        limiter: How fast it goes.
+        redis_fails: Whether Redis does not answer.
+    """
+    return Signs(
+        session.now(connection),
+        overview.look_at_lanes(connection),
+        circuits.find_open(connection, settings.account),
+        limiter,
+        redis_fails,
+        processes.list_recent(connection),
+        overview.look_at_paused(connection),
+        overview.count_held(connection),
+        settings.removal_rate,
+        acknowledgements.find(connection),
     )
 
 
 def judge(signs: Signs) -> Standing:
-    """Return how the whole stands: the first of these that is the case, the gravest first."""
-    if signs.redis_fails:
-        return Standing(
-            Level.TROUBLE,
-            "Redis does not answer, so no calls are made; photos wait in PostgreSQL.",
-            advice="Start it; everything continues by itself.",
-        )
-    if signs.circuit is not None:
-        return _of_circuit(signs.circuit)
-    if signs.waiting:
-        return _of_silence(signs) or _of_pace(signs)
-    if signs.paused:
-        return _of_pauses(signs.paused)
-    return Standing(Level.HEALTHY, "nothing is waiting.")
+    """Return how the whole stands: the gravest alarm that nobody knows of, else the gravest, else that all is well."""
+    found = find_alarms(signs)
+    loud = [alarm for alarm in found if alarm.acknowledged is None]
+    return next(iter([*loud, *found]), None) or _of_health(signs)
+
+
+def find_alarms(signs: Signs) -> list[Standing]:
+    """Return all that is the case, the gravest first; what somebody knows of says so."""
+
+    def mark(alarm: Standing) -> Standing:
+        known = signs.acknowledged.get(alarm.name)
+        return replace(alarm, acknowledged=known) if known is not None and alarm.is_covered_by(known) else alarm
+
+    return [mark(alarm) for alarm in _find(signs)]
 
 
 def of_database(error: DatabaseDown) -> Standing:
@@ -147,70 +137,128 @@ def of_database(error: DatabaseDown) -> Standing:
     return Standing(Level.TROUBLE, str(error))
 
 
+def _find(signs: Signs) -> Iterator[Standing]:
+    if signs.redis_fails:
+        yield Standing(
+            Level.TROUBLE,
+            "Redis does not answer, so no call is made; photos wait in PostgreSQL.",
+            advice="Start it; all goes on by itself.",
+            name="redis-down",
+        )
+    if signs.circuit is not None:
+        yield _of_circuit(signs.circuit)
+    if signs.waiting:
+        silence = list(_of_silence(signs))
+        yield from silence
+        if signs.circuit is None and not signs.redis_fails and not silence:
+            yield from _of_pace(signs)
+    elif signs.paused:
+        yield _of_pauses(signs.paused)
+
+
+def _of_health(signs: Signs) -> Standing:
+    what = f"{_waiting(signs.waiting)} or are being called for." if signs.waiting else "nothing waits."
+    if not signs.held:
+        return Standing(Level.HEALTHY, what)
+    review = "1 photo needs review." if signs.held == 1 else f"{signs.held:,} photos need review."
+    return Standing(Level.HEALTHY, what, advice=review, place="/review", label="Review")
+
+
 def _of_circuit(circuit: OpenCircuit) -> Standing:
     if circuit.reason == outages.REASON:
-        return Standing(
-            Level.STOPPED,
-            f"the API is down ({circuit.code}: {circuit.message}); no calls are made, and photos wait.",
-            circuit.opened_at,
-            "It is checked automatically, and work continues when it answers.",
+        name, what = "api-out", "is out"
+        advice = "It is asked again by itself, and goes on when it answers."
+    else:
+        name, what = "account-refused", "refuses the account"
+        advice = (
+            "Check REMOVAL_API_KEY, REMOVAL_API_SECRET, the account's quota and this machine's clock; it is asked "
+            "again by itself."
         )
     return Standing(
         Level.STOPPED,
-        f"the API refuses the account ({circuit.code}: {circuit.message}); no calls are made, and photos wait.",
+        f"the API {what} ({circuit.code}: {circuit.message}); no call is made, and photos wait.",
         circuit.opened_at,
-        "Check REMOVAL_API_KEY, REMOVAL_API_SECRET, the account's quota and this machine's clock; it is checked again "
-        "automatically.",
+        advice,
+        label="Ask it now",
+        does="/alarms/ask-now",
+        name=name,
+        newest=circuit.opened_at,
     )
 
 
-def _of_silence(signs: Signs) -> Standing | None:
+def _of_silence(signs: Signs) -> Iterator[Standing]:
     alive = {process.role for process in signs.processes if process.is_alive}
     for role in ("dispatcher", "worker"):
         if role not in alive:
             last = max((each.seen_at for each in signs.processes if each.role == role), default=None)
-            return Standing(
+            yield Standing(
                 Level.STOPPED,
-                f"no {role} is running, so {_photos(signs.waiting)}.",
+                f"no {role} is running, so {_waiting(signs.waiting)}.",
                 last,
                 f"Start one: `cleanplate {role}`, or `cleanplate up` for all.",
+                name=f"no-{role}",
+                newest=last,
             )
-    return None
 
 
-def _of_pace(signs: Signs) -> Standing:
-    limiter = signs.limiter
+def _of_pace(signs: Signs) -> Iterator[Standing]:
+    limiter, age = signs.limiter, signs.oldest_seconds
     if limiter is not None and limiter.closed_for_seconds > 1:
-        return Standing(Level.SLOW, f"the API throttled us; all calls wait {limiter.closed_for_seconds:.0f} s.")
-    if signs.running == 0 and signs.oldest_seconds > STUCK_SECONDS:
-        return Standing(
-            Level.TROUBLE,
-            f"{_photos(signs.waiting)}, the oldest for {signs.oldest_seconds / 60:.0f} min; none is being processed.",
-            advice="See the logs of the dispatcher and the workers.",
-        )
-    if limiter is not None and 0 < limiter.learned_rate < SLOW_SHARE * signs.rate:
-        return Standing(
+        yield Standing(
             Level.SLOW,
-            f"the API takes {limiter.learned_rate:.3g} of the {signs.rate:g} calls/s configured; "
-            f"{_photos(signs.waiting)}.",
-            advice="It speeds up by itself when it can; ask the provider about your quota.",
+            f"the API throttled us; everybody waits {limiter.closed_for_seconds:.0f} s.",
+            name="throttled",
         )
-    return Standing(Level.HEALTHY, f"{_photos(signs.waiting)} or in progress.")
+    elif signs.running == 0 and age > STUCK_SECONDS:
+        since = signs.now - timedelta(seconds=age)
+        yield Standing(
+            Level.TROUBLE,
+            f"{_waiting(signs.waiting)}, the oldest for {age / 60:.0f} min, and nobody calls for any.",
+            since,
+            "The logs of dispatcher and worker say why.",
+            name="stuck",
+            newest=since,
+        )
+    elif limiter is not None and 0 < limiter.learned_rate < SLOW_SHARE * signs.rate:
+        yield Standing(
+            Level.SLOW,
+            f"the API takes {limiter.learned_rate:.3g} calls/s of the {signs.rate:g} that are configured; "
+            f"{_waiting(signs.waiting)}.",
+            advice="It tries to go faster by itself; ask the provider for your quota.",
+            name="slow",
+            weight=-limiter.learned_rate,
+        )
 
 
-def _of_pauses(paused: Mapping[str, int]) -> Standing:
-    total = sum(paused.values())
-    known = {
-        budgets.PAUSE_REASON: ("for budget", "Raise the budget, or resume tomorrow if the daily limit is used up."),
-        canaries.PAUSE_REASON: ("after a failed canary", "Review the canary, then resume or cancel."),
-        "hand": ("by hand", "Resume them when you are ready."),
-    }
-    told = ", ".join(f"{count} {known.get(reason, (reason, ''))[0]}" for reason, count in sorted(paused.items()))
-    first = next((reason for reason in known if reason in paused), "")
-    advice = known[first][1] if first else "Resume them when you are ready."
-    what = counted(total, "batch is paused", "batches are paused")
-    return Standing(Level.STOPPED, f"{what}: {told}.", None, advice, "/batches?state=paused", "Paused batches")
+_ADVICE = {
+    budgets.PAUSE_REASON: (
+        "for budget",
+        "Raise the budget, or resume tomorrow where the day's is used up.",
+        "Raise the budget",
+    ),
+    canaries.PAUSE_REASON: ("for their canary", "Review the canary, then resume or cancel.", "Review the canary"),
+    "hand": ("by hand", "Resume them when they are to go on.", "Open the batch"),
+}
 
 
-def _photos(count: int) -> str:
-    return counted(count, "photo is waiting", "photos are waiting")
+def _of_pauses(paused: Sequence[PausedBatches]) -> Standing:
+    total = sum(each.count for each in paused)
+    by_reason = {each.reason: each for each in paused}
+    told = ", ".join(f"{each.count:,} {_ADVICE.get(each.reason, (each.reason,))[0]}" for each in paused)
+    first = next((reason for reason in _ADVICE if reason in by_reason), "")
+    _, advice, label = _ADVICE.get(first, ("", "Resume them when they are to go on.", "Open the batch"))
+    is_one = total == 1
+    return Standing(
+        Level.STOPPED,
+        f"{'1 batch is' if is_one else f'{total:,} batches are'} paused: {told}.",
+        min((each.since for each in paused if each.since is not None), default=None),
+        advice,
+        f"/batches/{paused[0].first_id}" if is_one else "/batches?state=paused",
+        label if is_one else "Paused batches",
+        name="paused",
+        newest=max((each.newest for each in paused if each.newest is not None), default=None),
+    )
+
+
+def _waiting(count: int) -> str:
+    return "1 photo waits" if count == 1 else f"{count:,} photos wait"

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from actions.status import Level, Standing
+from actions.levels import Level, Standing
 from cli.speech import say
 
 _LEVELS = {Level.HEALTHY: "green", Level.SLOW: "yellow", Level.STOPPED: "red", Level.TROUBLE: "red"}
@@ -18,4 +18,5 @@ def paint(text: str, colour: str) -> str:
 def say_standing(standing: Standing, *, err: bool = False) -> None:
     """Write the line on how the whole stands."""
     level = str(standing.level.capitalize())
-    say(str(standing).removeprefix(level), mark=paint(level, _LEVELS[standing.level]), err=err)
+    colour = _LEVELS[standing.level] if standing.acknowledged is None else "blue"
+    say(str(standing).removeprefix(level), mark=paint(level, colour), err=err)

@@ -45,6 +45,7 @@ GROUPS = {
     },
     "Check that it runs": {
         "doctor": "doctor:doctor",
+        "alarms": "alarms:alarms",
         "health": "health:health",
         "db": "roles:db",
         "store": "store:store",

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from console.api.access import access
+from console.api.alarms import alarms_router
 from console.api.batches import batches_router
 from console.api.context import ApiContext
 from console.api.jobs import jobs_router
@@ -41,8 +42,8 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     tools = ApiContext(engine, settings, access(engine))
-    for router in (making_router(tools), batches_router(tools), jobs_router(tools), money_router(tools)):
-        app.include_router(router, prefix="/v1")
+    for make in (making_router, batches_router, jobs_router, money_router, alarms_router):
+        app.include_router(make(tools), prefix="/v1")
     app.include_router(webhooks_router(engine, settings))
     app.include_router(artifacts_router(engine, settings))
     app.include_router(metrics_router(engine, settings))

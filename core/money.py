@@ -45,6 +45,12 @@ def price_of(calls: int, settings: Settings) -> str:
     return f"free (would be {cost})" if settings.is_free else cost
 
 
+def describe_spent(amount: Decimal, settings: Settings) -> str:
+    """Return what was spent or saved, in words: of the sandbox, which is free, what it would have been."""
+    told = money(amount, settings.removal_currency)
+    return f"free (would be {told})" if settings.is_free and amount else told
+
+
 def describe_calls(calls: int, settings: Settings) -> str:
     """Return how many calls are meant, whether they are paid, and what they cost at most, in words."""
     told = f"{counted(calls, 'call')} to the sandbox" if settings.is_free else counted(calls, "paid call")

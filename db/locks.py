@@ -61,6 +61,7 @@ ORDER: tuple[Space | str, ...] = (
     "jobs",
     "attempts",
     "circuits",
+    "acknowledgements",
     "idempotency_keys",
     "users",
     "user_sessions",

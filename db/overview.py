@@ -1,6 +1,7 @@
 """Queries for one glance: what waits where, what it costs today, and what needs a person; none looks at every job."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -73,10 +74,32 @@ def look_at_lanes(connection: Connection) -> list[LaneView]:
     return [stand(lane) for lane in (Lane.INTERACTIVE, Lane.BULK)]
 
 
-def count_paused(connection: Connection) -> dict[str, int]:
-    """Return how many batches are paused, by reason; those there are none of are not in it."""
-    statement = text("SELECT pause_reason, count(*) AS n FROM batches WHERE state = 'paused' GROUP BY pause_reason")
-    return {row.pause_reason: row.n for row in connection.execute(statement)}
+@dataclass(frozen=True, slots=True)
+class PausedBatches:
+    """Batches that are paused for one reason.
+
+    Args:
+        reason: Why.
+        count: How many.
+        first_id: One of them.
+        since: When the first was paused, as far as it is known.
+        newest: When the last was.
+    """
+
+    reason: str
+    count: int
+    first_id: int
+    since: datetime | None
+    newest: datetime | None
+
+
+def look_at_paused(connection: Connection) -> list[PausedBatches]:
+    """Return what is paused, by reason."""
+    statement = text(
+        "SELECT pause_reason, count(*), min(id), min(paused_at), max(paused_at) FROM batches WHERE state = 'paused' "
+        "GROUP BY pause_reason ORDER BY pause_reason"
+    )
+    return [PausedBatches(*row) for row in connection.execute(statement)]
 
 
 def cost_today(connection: Connection) -> Decimal:

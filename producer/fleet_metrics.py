@@ -168,7 +168,8 @@ class FleetCollector(Collector):
         paused = GaugeMetricFamily(
             "cleanplate_paused_batches", "Batches that stand still, by reason", labels=["reason"]
         )
-        for reason, count in (dict.fromkeys(PAUSE_REASONS, 0) | overview.count_paused(connection)).items():
+        found = {each.reason: each.count for each in overview.look_at_paused(connection)}
+        for reason, count in (dict.fromkeys(PAUSE_REASONS, 0) | found).items():
             paused.add_metric([reason], count)
         return paused
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from actions.status import Level, find_standing
+from actions.status import find_standing
 from cli.colour import say_standing
 from cli.database import open_database
 from cli.flower.address import with_flower
@@ -77,12 +77,13 @@ def up() -> None:
         here = settings.model_copy(
             update={"database_url": stack.endpoints.database_url, "redis_url": stack.endpoints.redis_url}
         )
-        told: Level | None = None
+        told: tuple[str, str, bool] | None = None
         while not stop.wait(STANDING_SECONDS):
             stack.check()
             standing = transact(engine, lambda connection: find_standing(connection, here))
-            if standing.level != told:
+            news = standing.level.value, standing.name, standing.acknowledged is None
+            if news != told:
                 say_standing(standing, err=True)
-                told = standing.level
+                told = news
         engine.dispose()
     say("Stopped. Waiting photos continue when it is up again.", err=True)

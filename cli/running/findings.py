@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from actions.status import Level, find_standing
+from actions.status import find_standing
 from cli.running.checks import ping_redis
 from cli.running.circuit import describe_circuit
 from cli.running.probe import probe_api
@@ -58,7 +58,7 @@ def _standing(settings: Settings) -> Finding:
         found = transact(engine, lambda connection: find_standing(connection, settings))
     except CleanplateError as error:
         return Finding("now", False, str(error))
-    return Finding("now", found.level in {Level.HEALTHY, Level.SLOW}, str(found))
+    return Finding("now", not found.needs_somebody, str(found))
 
 
 def _check(name: str, look: Callable[[], str]) -> Finding:

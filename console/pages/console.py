@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 
+from console.pages.alarm_list import alarms_router
 from console.pages.audit_log import audit_router
 from console.pages.batch import batches_router
 from console.pages.errors import add_page_errors
@@ -65,6 +66,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) 
     routers: tuple[APIRouter, ...] = (
         signing_in_router(engine, guard, pages),
         overview_router(guard, pages, glances, settings),
+        alarms_router(engine, guard, pages, glances, settings),
         making_router(engine, guard, pages, settings),
         sheet_router(engine, guard, pages, photos, settings),
         samples_router(engine, guard, pages, settings),

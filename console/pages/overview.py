@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 
-from actions.status import Signs, Standing, judge, of_database
+from actions.levels import Standing
+from actions.status import Signs, ask_limiter, find_alarms, find_signs, judge, of_database
 from console.pages import chart
 from console.pages.chart import Chart
 from console.pages.rendering import Pages
@@ -18,24 +19,19 @@ from console.pages.visitor import Guard, Visitor
 from core.errors import DatabaseDown
 from core.settings import Settings
 from core.states import BatchState
-from db import batches, budgets, call_rates, circuits, overview, processes, tallies
+from db import batches, budgets, call_rates, outages, overview, tallies
 from db.batches import BatchRow
 from db.call_rates import RatePoint
-from db.circuits import OpenCircuit
-from db.overview import LaneView
-from db.processes import Process
 from db.session import transact
 from db.tallies import Tally
 from db.users import Role
-from removal.limiter.errors import LimiterUnavailable
-from removal.limiter.view import LimiterView, look
+from removal.limiter.view import LimiterView
 
 SPANS = {"10m": (600, 10), "1h": (3600, 30), "24h": (86_400, 300)}
 """How far back the chart goes, and how long each point's stretch is, in seconds."""
 KEPT_SECONDS = 0.9
 """However many people look, the database is asked about once a second."""
 NEWEST = 8
-ROLES = ("web", "dispatcher", "worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,42 +39,41 @@ class Glance:
     """All that the first page shows.
 
     Args:
-        lanes: Interactive and bulk.
-        circuit: Why nobody calls at present, or None.
-        limiter: How fast it goes; None when no call was made yet, or Redis does not answer.
-        redis_fails: Whether Redis does not answer.
+        signs: What the whole is judged by.
         rate_now: Calls per second over the last half minute.
         calls_today: Calls sent today (UTC); those that count for REMOVAL_DAILY_CALLS, when it is set.
         cost_today: Their money.
-        held: Photos that wait for a person.
         paused: Batches that do not go on by themselves, or wait for budget.
         paused_photos: Photos of those that wait.
         newest: Batches with their counts.
-        processes: Who is alive, and who fell silent within a day.
         standing: All of it in one line.
+        alarms: All that is the case, the gravest first.
         charts: By span.
     """
 
-    lanes: list[LaneView]
-    circuit: OpenCircuit | None
-    limiter: LimiterView | None
-    redis_fails: bool
+    signs: Signs
     rate_now: float
     calls_today: int
     cost_today: Decimal
-    held: int
     paused: list[BatchRow]
     paused_photos: int
     newest: list[tuple[BatchRow, Tally]]
-    processes: list[Process]
     standing: Standing
+    alarms: list[Standing]
     charts: dict[str, Chart]
 
     @property
-    def silent(self) -> list[str]:
-        """The roles that nobody fills."""
-        alive = {process.role for process in self.processes if process.is_alive}
-        return [role for role in ROLES if role not in alive]
+    def api(self) -> str:
+        """How the API does, in a word or two."""
+        circuit, limiter = self.signs.circuit, self.signs.limiter
+        if circuit is not None:
+            return "out" if circuit.reason == outages.REASON else "refuses us"
+        return "waits" if limiter is not None and limiter.closed_for_seconds > 1 else "OK"
+
+    @property
+    def dead(self) -> list[tuple[BatchRow, Tally]]:
+        """Of the newest batches those in which photos failed."""
+        return [(row, tally) for row, tally in self.newest if tally.counts.dead]
 
 
 class Glances:
@@ -111,12 +106,13 @@ class Glances:
         except DatabaseDown as error:
             return of_database(error)
 
+    def forget(self) -> None:
+        """Look anew the next time: somebody changed what is seen."""
+        with self._lock:
+            self._newest = None
+
     def _look(self) -> Glance:
-        limiter, redis_fails = None, False
-        try:
-            limiter = look(self._settings.redis_url, self._settings.account)
-        except LimiterUnavailable:
-            redis_fails = True
+        limiter, redis_fails = ask_limiter(self._settings)
         return transact(self._engine, lambda connection: self._read(connection, limiter, redis_fails=redis_fails))
 
     def _read(self, connection: Connection, limiter: LimiterView | None, *, redis_fails: bool) -> Glance:
@@ -124,29 +120,21 @@ class Glances:
         paused = batches.newest(connection, 20, state=BatchState.PAUSED)
         counted = tallies.tally(connection, [row.id for row in [*newest, *paused]])
         quota = self._settings.removal_rate
-        lanes = overview.look_at_lanes(connection)
-        circuit = circuits.find_open(connection, self._settings.account)
-        alive = processes.list_recent(connection)
+        signs = find_signs(connection, self._settings, limiter, redis_fails=redis_fails)
         histories = {
             name: call_rates.history(connection, seconds=seconds, step_seconds=step)
             for name, (seconds, step) in SPANS.items()
         }
         return Glance(
-            lanes=lanes,
-            circuit=circuit,
-            limiter=limiter,
-            redis_fails=redis_fails,
+            signs=signs,
             rate_now=_rate_now(histories["10m"]),
             calls_today=self._calls_today(connection),
             cost_today=overview.cost_today(connection),
-            held=overview.count_held(connection),
             paused=paused,
             paused_photos=sum(counted[row.id].counts.unsettled for row in paused),
             newest=[(row, counted[row.id]) for row in newest],
-            processes=alive,
-            standing=judge(
-                Signs(lanes, circuit, limiter, redis_fails, alive, overview.count_paused(connection), quota)
-            ),
+            standing=judge(signs),
+            alarms=find_alarms(signs),
             charts={
                 name: chart.draw(points, step_seconds=SPANS[name][1], quota=quota) for name, points in histories.items()
             },

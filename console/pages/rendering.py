@@ -11,11 +11,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from actions.status import Standing
+from actions.levels import Standing
 from console.pages.places import places
 from console.pages.visitor import Visitor
 from core.figures import ago, count, counted, duration, moment, percent, size
-from core.money import PLACES, describe_calls, money, price_of
+from core.money import PLACES, describe_calls, describe_spent, money, price_of
 from core.settings import Settings
 from core.shown import url_for_people
 from core.states import called
@@ -63,6 +63,7 @@ class Pages:
             "about": about,
             "ago": ago,
             "called": called,
+            "capital": lambda text: text[:1].upper() + text[1:],
             "count": count,
             "counted": counted,
             "duration": duration,
@@ -75,6 +76,7 @@ class Pages:
             "size": size,
         }
         self._environment.filters["money"] = self.money
+        self._environment.filters["spent"] = lambda amount: describe_spent(amount, settings)
         self._environment.filters["price"] = lambda calls: price_of(calls, settings)
         self._environment.filters["calls"] = lambda calls: describe_calls(calls, settings)
         self.is_secure = settings.web_url.startswith("https://")

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -66,6 +67,19 @@ class AuditRow(Base):
     detail: Mapped[str]
 
     __table_args__ = (Index("ix_audit_actor", "actor", "id"),)
+
+
+class AcknowledgementRow(Base):
+    """That somebody knows of an alarm, as it was when `covers` was the last of what it told of."""
+
+    __tablename__ = "acknowledgements"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    acknowledged_by: Mapped[str]
+    acknowledged_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    until: Mapped[datetime | None]
+    covers: Mapped[datetime | None]
+    weight: Mapped[float] = mapped_column(Double())
 
 
 class ProcessRow(Base):

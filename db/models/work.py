@@ -22,7 +22,7 @@ from db.models.schema import CLOCK, NOW, OF_FEW, OF_MANY, OF_MANY_GROWING, PASSI
 class Batch(Base):
     """One submission.
 
-    `canary_overridden_by` is who let it go on though its canary failed.
+    `paused_at` is written by a trigger; `canary_overridden_by` is who let it go on though its canary failed.
     `cancelled_at` is when it was cancelled last, though it may have been reopened since; `is_clearing` while jobs that
     the cancel found are still to be cancelled. `has_unlooked` says that some of its photos were to be looked at before
     they are called for, and nobody could.
@@ -36,6 +36,7 @@ class Batch(Base):
     lane: Mapped[str]
     state: Mapped[str]
     pause_reason: Mapped[str | None]
+    paused_at: Mapped[datetime | None]
     options: Mapped[dict[str, Any]]
     max_calls: Mapped[int | None]
     max_cost: Mapped[Decimal | None]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from actions import (
+    alarms,
     batches,
     budgets,
     callbacks,
@@ -23,6 +24,7 @@ from actions import (
 from tests.actions.doors import Form, NoDoor, Request, Typed
 from tests.actions.ground import (
     DECISION,
+    a_known_alarm,
     a_paused_shop,
     a_person,
     a_shop,
@@ -74,6 +76,34 @@ class Case:
 
 
 CASES = [
+    Case(
+        alarms.acknowledge,
+        some,
+        Typed(("alarms", "acknowledge", "account-refused", "--hours", "8")),
+        Request("alarms/account-refused/acknowledge", {"hours": 8}),
+        Form("/alarms/account-refused/acknowledge", {"hours": "8"}),
+        (("acknowledge", "alarm account-refused", "8 h"),),
+    ),
+    Case(
+        alarms.raise_again,
+        a_known_alarm,
+        Typed(("alarms", "raise", "account-refused")),
+        Request("alarms/account-refused/raise"),
+        Form("/alarms/account-refused/raise", {}),
+        (
+            ("acknowledge", "alarm account-refused", "until it changes"),
+            ("raise again", "alarm account-refused", ""),
+        ),
+    ),
+    Case(
+        alarms.ask_now,
+        some,
+        Typed(("alarms", "ask-now")),
+        Request("alarms/ask-now"),
+        Form("/alarms/ask-now", {}),
+        (("ask the API", "", ""),),
+        asks_again=True,
+    ),
     Case(
         batches.pause,
         some,

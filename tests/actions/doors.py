@@ -25,7 +25,7 @@ from db.users import Role
 PERSON, TOKEN = "ann", "t"
 RANDOM = {"slug", "secrets", "hash", "form_key", "password_hash"}
 """Columns that hold what nobody can guess."""
-NAMES = {("audit", "actor"), ("batches", "canary_overridden_by")}
+NAMES = {("audit", "actor"), ("batches", "canary_overridden_by"), ("acknowledgements", "acknowledged_by")}
 """Columns that tell who acted."""
 USED_BY_REST = {("tokens", "last_used_at")}
 """Columns that tell through which door somebody came."""

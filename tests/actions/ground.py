@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from actions import batches, samples, selection
+from actions import alarms, batches, samples, selection
 from core.settings import load_settings
 from db import artifacts, canaries, circuits, users, writeback_lists, writebacks
 from db import batches as batch_rows
@@ -21,6 +21,12 @@ def some(engine: Engine) -> None:
     make_batch(engine, 4)
     with engine.begin() as connection:
         circuits.trip(connection, load_settings().account, reason="account", code="InvalidAppKey", message="no")
+
+
+def a_known_alarm(engine: Engine) -> None:
+    some(engine)
+    with engine.begin() as connection:
+        alarms.acknowledge(connection, "somebody", "account-refused", load_settings())
 
 
 def paused(engine: Engine) -> None:

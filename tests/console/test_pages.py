@@ -272,7 +272,8 @@ def test_the_first_page_sets_against_the_days_limit_what_counts_for_it(make_web:
             {"account": Settings(_env_file=None).account},
         )
     shown = Person(web, Role.VIEWER).get("/")
-    assert "<b>2</b><span>calls today (UTC) of 5</span>" in shown
+    assert "3 of 5 left" in shown
+    assert "2 calls</p>" in shown
 
 
 @pytest.mark.usefixtures("time_stands_still")
@@ -490,7 +491,7 @@ def test_what_is_paused_is_not_forgotten(web: Web, admin: Person) -> None:
 
     # One look serves everybody for a second.
     until = time.monotonic() + 60
-    while "0 waiting 3 paused" not in words():
+    while "0 photos wait 3 photos in paused batches" not in words():
         assert time.monotonic() < until, words()
 
 

@@ -82,7 +82,7 @@ def test_nothing_is_left_of_a_used_up_budget_while_photos_wait_for_it(engine: En
         budgets.set_limits(connection, 1, max_calls=None, max_cost=Decimal("0.08"))
     assert [call(engine, job_id, tariff) is not None for job_id in ids[:3]] == [True, True, False]
     with engine.begin() as connection:
-        assert overview.count_paused(connection) == {"budget": 1}
+        assert [(each.reason, each.count) for each in overview.look_at_paused(connection)] == [("budget", 1)]
     assert told() == 0.0
     with engine.begin() as connection:
         put(connection, "cancelled")
