@@ -76,6 +76,8 @@ ORDER: tuple[Space | str, ...] = (
     "findings",
     "batch_count_changes",
     "batch_counts",
+    "ledger_changes",
+    "ledger_days",
 )
 """In which every transaction locks what it locks of these, rows of a table by its name: so no two wait for each other.
 

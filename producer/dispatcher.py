@@ -25,6 +25,7 @@ from db import (
     canaries,
     cancels,
     circuits,
+    costs,
     processes,
     queue,
     requeues,
@@ -210,6 +211,7 @@ class Dispatcher:
             self._judge_canaries()
         self._write_rest()
         transact(self._engine, tallies.fold)
+        transact(self._engine, costs.fold)
         self._resume_affordable()
         if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
             self._rescue()

@@ -1,6 +1,7 @@
 """`cleanplate budget` and `cleanplate costs`: what may be spent, and what was."""
 
 import json
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -8,16 +9,17 @@ import click
 from sqlalchemy import Connection
 
 from actions.budgets import describe_budget, set_limits
+from actions.cost_sheet import as_csv, name_of, saved
 from cli.actor import actor
 from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
 from cli.speech import say
 from core.figures import counted
-from core.money import money
+from core.money import describe_spent, money
 from core.settings import Settings, load_settings
 from db import budgets, costs
 from db.batches import BatchRow
-from db.costs import LedgerLine, Spent
+from db.costs import CostLine, CostsBy, LedgerLine, Spending, Spent
 from db.session import transact
 
 MOST_DAYS = 36_500
@@ -55,11 +57,21 @@ def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json:
     type=click.IntRange(1, MOST_DAYS),
     help="Only the last so many days (UTC), including today.  [default: all]",
 )
+@click.option("--by", type=click.Choice([each.value for each in CostsBy]), help="A line for each of these instead.")
+@click.option("--csv", "as_sheet", is_flag=True, help="Print it as CSV; with --by.")
 @json_option
-def show_costs(batch: int | None, days: int | None, as_json: bool) -> None:
-    """Show calls, cost and savings per batch and day (UTC)."""
+def show_costs(batch: int | None, days: int | None, by: str | None, as_sheet: bool, as_json: bool) -> None:
+    """Show calls, cost and savings per batch and day (UTC), or per day, batch, connection or lane."""
+    if by is not None and (batch is not None or as_json):
+        raise click.UsageError("--by is for all batches, and for people or CSV; leave BATCH and --json out.")
+    if as_sheet and by is None:
+        raise click.UsageError("--csv needs --by, such as --by day.")
     settings = load_settings()
     with open_database(settings) as engine:
+        if by is not None:
+            lines_by = transact(engine, lambda connection: costs.costs_by(connection, CostsBy(by), days=days))
+            _say_lines(lines_by, CostsBy(by), settings, as_sheet=as_sheet)
+            return
         if batch is not None:
             find_batch(engine, batch)
         lines = transact(engine, lambda connection: costs.ledger(connection, batch_id=batch, days=days))
@@ -71,9 +83,28 @@ def show_costs(batch: int | None, days: int | None, as_json: bool) -> None:
         for row in _table(lines, settings):
             say(row)
         total = costs.total(lines)
-        saved = (total.reused + total.skipped) * settings.removal_price
-        if saved:
-            say(f"Saved: {money(saved, settings.removal_currency)} for photos that needed no call.")
+        kept = sum(saved(total, settings), Decimal(0))
+        if kept:
+            say(f"Saved: {describe_spent(kept, settings)} for photos that needed no call.")
+
+
+def _say_lines(lines: list[CostLine], by: CostsBy, settings: Settings, *, as_sheet: bool) -> None:
+    if as_sheet:
+        click.echo(as_csv(lines, by, settings), nl=False)
+        return
+    if not lines:
+        say("Nothing was called or reused.")
+        return
+    say(f"{by.value:<28} {'calls':>8} {'paid':>8} {'maybe':>6} {'reused':>8} {'skipped':>8} {'cost':>14} {'saved':>14}")
+    rows: list[tuple[str, Spending]] = [(name_of(line, by), line) for line in lines]
+    for name, line in [*rows, ("all", costs.total(lines))]:
+        kept = money(sum(saved(line, settings), Decimal(0)), settings.removal_currency)
+        say(
+            f"{name:<28} {line.calls:>8} {line.paid:>8} {line.maybe_paid:>6} {line.reused:>8} {line.skipped:>8} "
+            f"{money(line.cost, settings.removal_currency):>14} {kept:>14}"
+        )
+    if settings.is_free:
+        say("Calls to the sandbox are free; this is what they would be.")
 
 
 def _budget_as_dict(row: BatchRow, spent: Spent, settings: Settings) -> dict[str, Any]:
@@ -128,13 +159,14 @@ def _ledger_as_dict(lines: list[LedgerLine], settings: Settings) -> dict[str, An
 
 def _table(lines: list[LedgerLine], settings: Settings) -> list[str]:
     head = "day         batch   calls    paid  maybe  unpaid  reused skipped           cost  codes"
-    rows = [_row(line.day.isoformat(), str(line.batch_id), line, settings) for line in lines]
-    return [head, *rows, _row("all", "", costs.total(lines), settings)]
+    rows = [_row(line.day.isoformat(), str(line.batch_id), line, line.codes, settings) for line in lines]
+    codes = sum((line.codes for line in lines), Counter[str]())
+    return [head, *rows, _row("all", "", costs.total(lines), codes, settings)]
 
 
-def _row(day: str, batch: str, line: LedgerLine, settings: Settings) -> str:
-    codes = ", ".join(f"{count} × {code}" for code, count in line.codes.most_common(SHOWN_CODES))
-    more = len(line.codes) - SHOWN_CODES
+def _row(day: str, batch: str, line: Spending, by_code: Counter[str], settings: Settings) -> str:
+    codes = ", ".join(f"{count} × {code}" for code, count in by_code.most_common(SHOWN_CODES))
+    more = len(by_code) - SHOWN_CODES
     return (
         f"{day:<10} {batch:>6} {line.calls:>7} {line.paid:>7} {line.maybe_paid:>6} {line.unpaid:>7} "
         f"{line.reused:>7} {line.skipped:>7} "

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from console.api.context import FROM_ELSEWHERE, ApiContext, read_photos
+from console.api.cost_lines import CostLineOut, CostsByOut
 from console.api.fields import MOST_ID
 from console.api.inputs import BatchIn
 from console.api.once import IdempotencyKey, run_once
@@ -15,6 +16,7 @@ from console.api.outputs import CostsOut, LedgerLineOut, LimiterOut, QuoteOut
 from console.api.problems import responses
 from core.content import content_key
 from db import costs, history
+from db.costs import CostsBy
 from db.session import transact
 from db.tokens import Scope, TokenRow
 from producer.intake import what_to_take_off
@@ -84,6 +86,16 @@ def money_router(tools: ApiContext) -> APIRouter:
             for line in found
         ]
         return CostsOut(currency=settings.removal_currency, lines=lines)
+
+    @router.get("/costs/by/{by}", response_model=CostsByOut)
+    def costs_per(by: CostsBy, _: Reader, days: Annotated[int | None, Query(ge=1, le=3660)] = None) -> CostsByOut:
+        """Show what was called, paid and saved per day, batch, connection or lane."""
+        found = transact(engine, lambda connection: costs.costs_by(connection, by, days=days))
+        return CostsByOut(
+            currency=settings.removal_currency,
+            is_free=settings.is_free,
+            lines=[CostLineOut.of(line, by, settings) for line in found],
+        )
 
     @router.get("/limiter", response_model=LimiterOut, responses=responses(404, 503))
     def limiter(_: Reader) -> LimiterOut:

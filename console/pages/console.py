@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from console.pages.alarm_list import alarms_router
 from console.pages.audit_log import audit_router
 from console.pages.batch import batches_router
+from console.pages.costs import costs_router
 from console.pages.errors import add_page_errors
 from console.pages.job import jobs_router
 from console.pages.live import live_router
@@ -80,6 +81,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) 
         tokens_router(engine, guard, pages),
         people_router(engine, guard, pages, settings),
         audit_router(engine, guard, pages),
+        costs_router(engine, guard, pages, settings),
         review_router(engine, guard, pages, settings),
     )
     for router in routers:

@@ -2,9 +2,10 @@
 
 from datetime import date, datetime
 
+from sqlalchemy import Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import OF_FEW, Base
+from db.models.schema import OF_FEW, PASSING, Base
 
 
 class Circuit(Base):
@@ -46,3 +47,40 @@ class CallRate(Base):
     calls: Mapped[int]
     throttled: Mapped[int]
     failed: Mapped[int]
+
+
+class LedgerDay(Base):
+    """What was called, paid and saved for a batch on a day (UTC), by how calls ended; money is in millionths."""
+
+    __tablename__ = "ledger_days"
+    __table_args__ = (Index("ix_ledger_days_batch", "batch_id"), {"postgresql_with": OF_FEW})
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    paid: Mapped[int]
+    maybe_paid: Mapped[int]
+    reused: Mapped[int]
+    skipped: Mapped[int]
+    cost: Mapped[int]
+    maybe_cost: Mapped[int]
+
+
+class LedgerChange(Base):
+    """What is still to be added to `ledger_days`."""
+
+    __tablename__ = "ledger_changes"
+    __table_args__ = {"postgresql_with": PASSING}  # noqa: RUF012 - SQLAlchemy reads it from the class
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    batch_id: Mapped[int]
+    day: Mapped[date]
+    code: Mapped[str]
+    calls: Mapped[int]
+    paid: Mapped[int]
+    maybe_paid: Mapped[int]
+    reused: Mapped[int]
+    skipped: Mapped[int]
+    cost: Mapped[int]
+    maybe_cost: Mapped[int]

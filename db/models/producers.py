@@ -41,6 +41,8 @@ class Connection(Base):
     api_after: Mapped[datetime] = mapped_column(server_default=NOW)
     api_calls: Mapped[int] = mapped_column(server_default="0")
     api_points: Mapped[int] = mapped_column(server_default="0")
+    refused_at: Mapped[datetime | None]
+    refused_why: Mapped[str | None]
 
     __table_args__ = (
         CheckConstraint("writeback IN ('off', 'ask', 'auto')", name="ck_connections_writeback"),
@@ -143,6 +145,8 @@ class CallbackRow(Base):
     last_error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[str | None]
 
     __table_args__ = (Index("ix_callbacks_due", "available_at", "id", postgresql_where=text("ended_at IS NULL")),)
 

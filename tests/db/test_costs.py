@@ -9,6 +9,7 @@ from core.states import AnswerClass, Spend
 from db import attempts, costs
 from db.attempts import AttemptResult
 from db.budgets import Tariff
+from db.costs import CostsBy
 from tests.db.rows import call, make_batch, put
 
 PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
@@ -83,3 +84,64 @@ def test_photos_that_were_never_called_for_are_no_calls(engine: Engine) -> None:
             )
         )
     assert ledger(engine) == []
+
+
+def add_up(engine: Engine) -> None:
+    with engine.begin() as connection:
+        costs.fold(connection)
+
+
+def test_what_is_added_up_is_told_once(engine: Engine) -> None:
+    make_calls(engine, [PAID, LOST, None], "0.02")
+    before = ledger(engine)
+    add_up(engine)
+    assert ledger(engine) == before
+    make_calls(engine, [PAID], "0.02")
+    add_up(engine)
+    add_up(engine)
+    assert costs.total(ledger(engine)).cost == Decimal("0.06")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM ledger_changes")).scalar_one() == 0
+        # A line for each batch and code, however many calls.
+        assert connection.execute(text("SELECT count(*) FROM ledger_days")).scalar_one() == 3
+
+
+def test_a_photo_that_is_requeued_was_not_saved(engine: Engine) -> None:
+    make_batch(engine, 3)
+    with engine.begin() as connection:
+        put(connection, "succeeded", "id = 1", reused_from=3)
+        put(connection, "succeeded", "id = 2", is_bare=True)
+        connection.execute(text("UPDATE jobs SET code = 'nothing_to_remove' WHERE id = 2"))
+    [line] = ledger(engine)
+    assert (line.reused, line.skipped) == (1, 1)
+    with engine.begin() as connection:
+        put(connection, "pending", "id < 3", reused_from=None)
+    assert ledger(engine) == []
+
+
+def told(engine: Engine, by: CostsBy, days: int | None = None) -> list[tuple[str, int, Decimal]]:
+    with engine.connect() as connection:
+        return [(line.key, line.calls, line.cost) for line in costs.costs_by(connection, by, days=days)]
+
+
+def test_costs_are_told_per_day_batch_connection_and_lane(engine: Engine) -> None:
+    make_calls(engine, [PAID, PAID, None], "0.02")
+    make_calls(engine, [PAID, REFUSED], "0.05")
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE batches SET lane = 'interactive', options = '{\"connection\": 7}' WHERE id = 2")
+        )
+        connection.execute(text("UPDATE attempts SET sent_at = sent_at - interval '3 days' WHERE batch_id = 2"))
+        today = connection.execute(text("SELECT CAST(now() AT TIME ZONE 'UTC' AS date)")).scalar_one()
+    first, second = ("1", 3, Decimal("0.04")), ("2", 2, Decimal("0.05"))
+    for _ in range(2):
+        assert told(engine, CostsBy.BATCH) == [second, first]
+        assert told(engine, CostsBy.BATCH, days=2) == [first]
+        assert told(engine, CostsBy.LANE) == [("interactive", *second[1:]), ("bulk", *first[1:])]
+        assert told(engine, CostsBy.CONNECTION) == [("7", *second[1:]), ("", *first[1:])]
+        days = [today.isoformat(), (today - timedelta(days=3)).isoformat()]
+        assert told(engine, CostsBy.DAY) == [(days[0], *first[1:]), (days[1], *second[1:])]
+        add_up(engine)
+    with engine.connect() as connection:
+        sums = {by: costs.total(costs.costs_by(connection, by, days=None)) for by in CostsBy}
+        assert set(map(str, sums.values())) == {str(costs.total(costs.ledger(connection, batch_id=None, days=None)))}

@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from core.errors import Refused, UsageError
 from core.states import AnswerClass, Lane, Spend
-from db import attempts, cancels, locks, migrate, processes, queue, requeues, tallies
+from db import attempts, cancels, costs, locks, migrate, processes, queue, requeues, tallies
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
 from db.migrate import configuration, is_current, newest_revision, upgrade
 from db.models import Base
 from db.session import make_engine
-from tests.db.rows import call, claim, make_batch, state_of
+from tests.db.rows import call, claim, make_batch, put, state_of
 from tests.db.waiting import wait_for_lock
 
 
@@ -278,6 +278,26 @@ def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine
         migrating.join(60)
     with engine.connect() as connection:
         assert tallies.tally(connection, [1])[1].cost == Decimal("0.10")
+
+
+def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> None:
+    migrate_to(engine, before("0024"))
+    job_ids = make_batch(engine, 3, queued=True)
+    first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in job_ids[:2])
+    assert first is not None
+    assert second is not None
+    paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+    with engine.begin() as connection:
+        attempts.settle(connection, first, paid)
+        put(connection, "succeeded", "id = 3", reused_from=1)
+    migrate_to(engine, "0024")
+    with engine.begin() as connection:
+        attempts.settle(connection, second, paid)
+    for _ in range(2):
+        with engine.begin() as connection:
+            [line] = costs.ledger(connection, batch_id=1, days=None)
+            assert (line.calls, line.paid, line.cost, line.reused) == (2, 2, Decimal("0.10"), 1)
+            costs.fold(connection)
 
 
 def test_a_call_that_is_being_settled_and_the_summing_of_costs_do_not_end_each_other(engine: Engine) -> None:
