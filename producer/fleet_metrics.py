@@ -143,13 +143,15 @@ class FleetCollector(Collector):
 
     def _money(self, connection: Connection) -> list[Metric]:
         sent, limit = call_rates.sent_today(connection), self._settings.removal_daily_calls
+        cost = GaugeMetricFamily(
+            "cleanplate_cost_today",
+            "Of today's calls (UTC) that were or may have been billed, in the currency of REMOVAL_PRICE",
+            labels=["currency"],
+        )
+        cost.add_metric([self._settings.removal_currency], float(overview.cost_today(connection)))
         found = [
             _gauge("cleanplate_calls_today", "Calls sent today (UTC), of all accounts", sent),
-            _gauge(
-                "cleanplate_cost_today",
-                "Of today's calls (UTC) that were or may have been billed, in the currency of REMOVAL_PRICE",
-                float(overview.cost_today(connection)),
-            ),
+            cost,
             _gauge(
                 "cleanplate_batch_budget_left_ratio",
                 "Of the batch that is nearest to a limit it will reach, or has reached; 1 when none will",

@@ -80,11 +80,11 @@ def test_the_leader_tells_of_the_fleet(watched: Watched) -> None:
     assert {value(shown, "cleanplate_processes", role=role) for role in ("web", "worker", "dispatcher")} == {1}
     assert value(shown, "cleanplate_batch_budget_left_ratio") == 1
     # Web tells the same, so that either may be asked.
-    assert value(watched.metrics("web"), "cleanplate_cost_today") == pytest.approx(PHOTOS * 0.05)
+    assert value(watched.metrics("web"), "cleanplate_cost_today", currency="USD") == pytest.approx(PHOTOS * 0.05)
 
 
 def test_no_series_tells_single_photos_apart(watched: Watched) -> None:
-    allowed = {"class", "code", "lane", "state", "rate", "reason", "role", "screen", "le"}
+    allowed = {"class", "code", "lane", "state", "rate", "reason", "role", "screen", "currency", "le"}
     for role in ("worker", "dispatcher", "web"):
         for name, labels in samples(watched.metrics(role)):
             if name.startswith("cleanplate_"):
@@ -124,7 +124,7 @@ def test_alerts_and_the_dashboard_ask_for_what_there_is(watched: Watched) -> Non
     seen = {re.sub("_(bucket|count|sum|created|total)$", "", name) for name in drawn}
     assert {re.sub("_(bucket|count|sum|created|total)$", "", n) for n in names if n.startswith("cleanplate_")} == seen
     for rule in rules:
-        assert rule["annotations"].keys() == {"summary", "action"}
+        assert rule["annotations"].keys() == {"summary", "action", "runbook_url"}
         assert rule["labels"]["severity"] in {"info", "warning", "critical"}
 
 
