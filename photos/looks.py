@@ -17,7 +17,7 @@ def look_at(data: bytes) -> Photo:
         SourceRefused: As `fit` does.
     """
     with source(data) as image:
-        photo = describe(image)
+        photo = describe(image, data)
         if _may_be_cut_off(photo.format, data):
             check_pixels(image, data)
     return photo

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from core.errors import SourceRefused
+from photos.contents import depth_of, frames_in
 from photos.orientation import orientation_of
 from photos.pictures import (
     ALPHA_MODES,
@@ -40,6 +41,8 @@ class Photo:
         has_alpha: Whether there can be transparency.
         icc: The embedded colour profile.
         exif_orientation: 1 (upright) to 8.
+        depth: Bits a channel.
+        frames: Pictures in the file, of which the first counts.
     """
 
     width: int
@@ -50,6 +53,8 @@ class Photo:
     has_alpha: bool
     icc: bytes | None = field(repr=False)
     exif_orientation: int
+    depth: int = 8
+    frames: int = 1
 
 
 def inspect(data: bytes, bounds: Bounds = ANY_PHOTO, *, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -72,7 +77,7 @@ def inspect(data: bytes, bounds: Bounds = ANY_PHOTO, *, max_pixels: int = MAX_PI
         )
     try:
         with opened(data, bounds.formats) as image:
-            photo = _describe(image)
+            photo = _describe(image, data)
             _check_bounds(photo, bounds, max_pixels)
             decode(image, data, shrink=_CHECK_SHRINK)
     except Undecodable as error:
@@ -80,7 +85,7 @@ def inspect(data: bytes, bounds: Bounds = ANY_PHOTO, *, max_pixels: int = MAX_PI
     return photo
 
 
-def _describe(image: Image.Image) -> Photo:
+def _describe(image: Image.Image, data: bytes) -> Photo:
     return Photo(
         width=image.width,
         height=image.height,
@@ -90,6 +95,8 @@ def _describe(image: Image.Image) -> Photo:
         has_alpha=has_alpha(image),
         icc=icc_profile(image),
         exif_orientation=orientation_of(image),
+        depth=depth_of(data, format_family(image)),
+        frames=frames_in(data, format_family(image)),
     )
 
 

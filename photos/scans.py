@@ -1,6 +1,7 @@
-"""Counting the scans of a JPEG as its decoder comes upon them, without decoding."""
+"""Finding the scans and the end of a JPEG as its decoder comes upon them, without decoding."""
 
 import re
+from collections.abc import Iterator
 
 _MARK = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """What says something: neither a byte of pixels, nor filling, nor where pixels may be taken up again."""
@@ -12,12 +13,19 @@ _WITH_LENGTH = {*range(0xC0, 0xFF)} - {0xD8}
 
 def scans_in(data: bytes) -> int:
     """Return how many scans a JPEG has up to its end; phones put films and second pictures behind that."""
-    at, scans = 2, 0
+    return sum(kind == _START_OF_SCAN for kind, _ in _marks(data, 2))
+
+
+def end_of(data: bytes, at: int) -> int:
+    """Return where a JPEG's own picture ends, looked for from a place before its pixels; its length without an end."""
+    return next((end for kind, end in _marks(data, at) if kind == _END), len(data))
+
+
+def _marks(data: bytes, at: int) -> Iterator[tuple[int, int]]:
     while found := _MARK.search(data, at):
         at, kind = found.end(), data[found.end() - 1]
+        yield kind, at
         if kind == _END:
-            break
-        scans += kind == _START_OF_SCAN
+            return
         if kind in _WITH_LENGTH:
             at += max(2, int.from_bytes(data[at : at + 2], "big"))
-    return scans

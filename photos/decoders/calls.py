@@ -53,13 +53,16 @@ def compare(
     return found
 
 
-def restore(output: bytes, source_data: bytes, fitted: Fitted, compared: Comparison) -> Restored:
+def restore(
+    output: bytes, source_data: bytes, fitted: Fitted, compared: Comparison, *, is_bare: bool = False
+) -> Restored:
     """As `photos.fitting.restore`; `output_undecodable` is an output that breaks its decoder."""
-    known = restored_undecoded(output, source_data, fitted, compared)
+    known = restored_undecoded(output, source_data, fitted, compared, is_bare=is_bare)
     if known is not None:
         return known
     facts = max(_scan_output(output), scan(source_data), key=lambda each: each.is_big)
-    found: Restored = _of_output("restore", facts, output, source_data, replace(fitted, tiles=None), compared)
+    alone = replace(fitted, tiles=None)
+    found: Restored = _of_output("restore", facts, output, source_data, alone, compared, is_bare=is_bare)
     return found
 
 

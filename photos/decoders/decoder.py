@@ -19,7 +19,7 @@ CLASSES = {
     ("photos.comparison", "Comparison"),
     ("photos.fitting.fitted", "Fitted"),
     ("photos.fitting.plan", "Plan"),
-    ("photos.fitting.restored", "Restored"),
+    ("photos.fitting.painted", "Restored"),
     ("photos.photo", "Photo"),
 }
 """All that an answer may be made of: a decoder that a picture took over must not take over whoever asked."""

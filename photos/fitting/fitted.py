@@ -55,7 +55,7 @@ def fit(data: bytes, bounds: Bounds | None = None, *, max_pixels: int = MAX_PIXE
     """
     bounds = bounds or Bounds()
     with source(data, max_pixels) as image:
-        photo = describe(image)
+        photo = describe(image, data)
         if not is_plain and is_acceptable(photo, len(data), bounds):
             seen = check_pixels(image, data)
             if orientation_of(image) == UPRIGHT:
@@ -105,7 +105,7 @@ def _fitted(image: Image.Image, data: bytes, bounds: Bounds, *, is_plain: bool) 
     stored = image.size
     small = bounds.scaled(*stored)
     load(image, data, min(stored[0] / small[0], stored[1] / small[1]))
-    photo = describe(image)
+    photo = describe(image, data)
     turned = seen_size(*small, photo.exif_orientation)
     sent_size = bounds.padded(*turned)
     background = background_for(image) if photo.has_alpha else None

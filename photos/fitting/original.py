@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from core.errors import SourceRefused
+from photos.contents import depth_of, frames_in
 from photos.orientation import orientation_of
 from photos.photo import ARTIFACT_FORMATS, Photo
 from photos.pictures import (
@@ -70,8 +71,13 @@ def check_pixels(image: Image.Image, data: bytes) -> Image.Image | None:
     return None
 
 
-def describe(image: Image.Image) -> Photo:
-    """Return what a photo is; for PNG, whose tags may come last, after decoding."""
+def describe(image: Image.Image, data: bytes) -> Photo:
+    """Return what a photo is; for PNG, whose tags may come last, after decoding.
+
+    Args:
+        image: What `source` gave.
+        data: The file.
+    """
     format_name = format_family(image)
     return Photo(
         width=image.width,
@@ -82,6 +88,8 @@ def describe(image: Image.Image) -> Photo:
         has_alpha=has_alpha(image) and image.mode not in DEEP_MODES,
         icc=icc_profile(image),
         exif_orientation=orientation_of(image),
+        depth=depth_of(data, format_name),
+        frames=frames_in(data, format_name),
     )
 
 

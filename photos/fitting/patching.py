@@ -31,7 +31,13 @@ def editable(image: Image.Image, format_name: str) -> Image.Image:
     return image.copy() if format_name == "TIFF" else image
 
 
-def patch(image: Image.Image, output: Image.Image, area: Image.Image, colours: Colours) -> None:
+def patch(
+    image: Image.Image,
+    output: Image.Image,
+    area: Image.Image,
+    colours: Colours,
+    touched: Image.Image | None = None,
+) -> None:
     """Paint the changed parts of an output onto a source.
 
     Args:
@@ -39,6 +45,7 @@ def patch(image: Image.Image, output: Image.Image, area: Image.Image, colours: C
         output: In RGB, turned and cropped like the source, perhaps smaller.
         area: How much of each of the output's pixels to take, of the same size.
         colours: The source's way back from RGB.
+        touched: Where anything was painted is noted here; mode `L`, as large as the source.
     """
     palette = Palette(image) if image.mode == "P" else None
     across, down = image.width / output.width, image.height / output.height
@@ -49,7 +56,9 @@ def patch(image: Image.Image, output: Image.Image, area: Image.Image, colours: C
                 continue
             place = (round(left * across), round(top * down), round(right * across), round(bottom * down))
             piece, weight = _enlarged(output, place, across, down), _enlarged(area, place, across, down)
-            _paint(image, piece, weight, place, colours, palette)
+            weight = _paint(image, piece, weight, place, colours, palette)
+            if touched is not None:
+                touched.paste(255, place, weight.point(_ANY))
 
 
 def _enlarged(picture: Image.Image, place: tuple[int, int, int, int], across: float, down: float) -> Image.Image:
@@ -73,7 +82,8 @@ def _paint(
     place: tuple[int, int, int, int],
     colours: Colours,
     palette: Palette | None,
-) -> None:
+) -> Image.Image:
+    """Paint a piece, and return how much of each pixel was taken."""
     alpha = image.crop(place).getchannel("A") if image.mode in {"RGBA", "LA"} else None
     if alpha is not None:
         piece = colours.unflattened(piece, alpha)
@@ -88,6 +98,7 @@ def _paint(
             seen = image.crop(place).point(palette.visible, "1")
             weight = ImageChops.logical_and(weight, seen)
     image.paste(painted, place, weight)
+    return weight
 
 
 _ANY = [0] + [255] * 255

@@ -1,6 +1,6 @@
 """Making the artifact: the removal API's output, put back as the source was."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
@@ -12,33 +12,17 @@ from photos.fitting.colours import Colours
 from photos.fitting.encoding import encode
 from photos.fitting.fitted import Fitted
 from photos.fitting.original import load, source
-from photos.fitting.patching import editable, patch
+from photos.fitting.painted import Painting, Restored, losses_of, painted
 from photos.fitting.plan import Plan
 from photos.fitting.profiles import with_profile
 from photos.fitting.rendering import rendered
-from photos.fitting.saving import fallback_options, options_of, saved
 from photos.memory import MEMORY
+from photos.metadata import bare, read, rewritten, written
 from photos.orientation import UPRIGHT, turn_back
 from photos.pictures import MAX_PIXELS, Undecodable, decode, encoded, format_family, icc_profile, opened
 
 _EXACT_FORMATS = {"PNG", "BMP"}
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """An artifact.
-
-    Args:
-        data: The file.
-        format: Pillow's name; the source's, or `PNG` when Pillow could not write that.
-        width: Pixels as stored; the source's.
-        height: Pixels as stored; the source's.
-    """
-
-    data: bytes = field(repr=False)
-    format: str
-    width: int
-    height: int
+_DEPTH_SENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +35,53 @@ class _Output:
 
 
 def restore(
-    output: bytes, source_data: bytes, fitted: Fitted, compared: Comparison, *, max_pixels: int = MAX_PIXELS
+    output: bytes,
+    source_data: bytes,
+    fitted: Fitted,
+    compared: Comparison,
+    *,
+    is_bare: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> Restored:
-    """Return the artifact of a photo.
+    """Return the artifact of a photo, which tells what the source tells beside its picture.
 
     Args:
         output: What the removal API gave.
         source_data: The photo's own file.
         fitted: What `fit` made of it.
         compared: How the output differs from that.
+        is_bare: Whether it is to tell nothing: no Exif with GPS, XMP, IPTC, text or resolution.
         max_pixels: As given to `fit`.
 
     Raises:
         OutputError: `output_not_image` or `output_truncated`.
         SourceRefused: The source cannot be decoded (any more), or is not the one that was fitted (`source_changed`).
     """
-    known = restored_undecoded(output, source_data, fitted, compared)
+    known = restored_undecoded(output, source_data, fitted, compared, is_bare=is_bare)
     if known is not None:
         return known
     plan = fitted.plan
-    source_itself = Restored(source_data, plan.source_format, *plan.source_size)
-    given = _as_given(output, fitted, compared)
+    given = _as_given(output, source_data, fitted, compared, is_bare=is_bare)
     with MEMORY.hold_pixels(plan.source_size[0] * plan.source_size[1]):
         read = _read_output(output)
         sent = _sent_again(source_data, plan, max_pixels)
         references = [sent, *_echoes(sent, read)]
-        if any(is_same(reference, read.picture) for reference in references):
-            return source_itself
-        if given is not None:
+        is_echo = any(is_same(reference, read.picture) for reference in references)
+        if not is_echo and given is not None:
             return given
-        area = changed_area(references, read.picture, is_exact=read.format in _EXACT_FORMATS)
-        if area.getbbox() is None:
-            return source_itself
+        area = Image.new("L", read.picture.size)
+        if not is_echo:
+            area = changed_area(references, read.picture, is_exact=read.format in _EXACT_FORMATS)
+        if area.getbbox() is None and (itself := _itself(source_data, plan, is_bare=is_bare)) is not None:
+            return itself
         del sent, references
-        return _patched(_as_stored(read.picture, plan), _as_stored(area, plan), source_data, plan, max_pixels)
+        painting = Painting(_as_stored(read.picture, plan), _as_stored(area, plan), fitted, is_bare=is_bare)
+        return painted(painting, source_data, max_pixels)
 
 
-def restored_undecoded(output: bytes, source_data: bytes, fitted: Fitted, compared: Comparison) -> Restored | None:
+def restored_undecoded(
+    output: bytes, source_data: bytes, fitted: Fitted, compared: Comparison, *, is_bare: bool = False
+) -> Restored | None:
     """Return the artifact when no picture has to be decoded for it; None when one has.
 
     Args:
@@ -95,22 +89,40 @@ def restored_undecoded(output: bytes, source_data: bytes, fitted: Fitted, compar
         source_data: As for `restore`.
         fitted: As for `restore`.
         compared: As for `restore`.
+        is_bare: As for `restore`.
     """
     if output == fitted.sent:
-        return Restored(source_data, fitted.plan.source_format, *fitted.plan.source_size)
-    return _as_given(output, fitted, compared) if compared.changed_ratio > 0 else None
+        return _itself(source_data, fitted.plan, is_bare=is_bare)
+    if compared.changed_ratio <= 0:
+        return None
+    return _as_given(output, source_data, fitted, compared, is_bare=is_bare)
 
 
-def _as_given(output: bytes, fitted: Fitted, compared: Comparison) -> Restored | None:
-    """Return the output itself, when it is made like its source, perhaps but for the profile."""
+def _itself(source_data: bytes, plan: Plan, *, is_bare: bool) -> Restored | None:
+    """Return the source, byte for byte unless it is to tell nothing; None when it has to be written anew for that."""
+    data = rewritten(source_data, plan.source_format, source_data, is_bare=True) if is_bare else source_data
+    return Restored(data, plan.source_format, *plan.source_size) if data is not None else None
+
+
+def _as_given(
+    output: bytes, source_data: bytes, fitted: Fitted, compared: Comparison, *, is_bare: bool
+) -> Restored | None:
+    """Return the output's own picture, when it is made like its source; profile and what it tells are the source's."""
     plan, photo = fitted.plan, fitted.photo
-    is_alike = compared.format == plan.source_format and compared.mode == photo.mode
+    is_alike = compared.format == plan.source_format and compared.mode == photo.mode and photo.depth <= _DEPTH_SENT
     if not is_alike or not plan.is_unchanged or photo.exif_orientation != UPRIGHT:
         return None
-    if photo.icc is None or compared.has_profile or plan.source_format == "BMP":
-        return Restored(output, plan.source_format, *plan.source_size)
-    finished = with_profile(output, plan.source_format, photo.icc)
-    return Restored(finished, plan.source_format, *plan.source_size) if finished is not None else None
+    finished: bytes | None = output
+    if photo.icc is not None and not compared.has_profile and plan.source_format != "BMP":
+        finished = with_profile(output, plan.source_format, photo.icc)
+    told = read(source_data, plan.source_format)
+    if finished is None:
+        return None
+    try:
+        finished = written(finished, plan.source_format, bare(told) if is_bare else told)
+    except ValueError:
+        return None
+    return Restored(finished, plan.source_format, *plan.source_size, losses_of(told, is_bare=is_bare))
 
 
 def _read_output(output: bytes) -> _Output:
@@ -169,22 +181,3 @@ def _as_stored(picture: Image.Image, plan: Plan) -> Image.Image:
     photo = picture.crop((left, top, left + width, top + height)) if plan.is_padded else picture
     turn = turn_back(plan.orientation)
     return photo if turn is None else photo.transpose(turn)
-
-
-def _patched(output: Image.Image, area: Image.Image, data: bytes, plan: Plan, max_pixels: int) -> Restored:
-    with source(data, max_pixels) as image:
-        load(image, data)
-        options = options_of(image, data, plan)
-        colours = Colours(image.mode, icc_profile(image), plan.background)
-        target = editable(image, plan.source_format)
-        patch(target, output, area, colours)
-        for format_name, chosen in (
-            (plan.source_format, options),
-            (plan.source_format, fallback_options(plan.source_format, options)),
-        ):
-            try:
-                return Restored(saved(target, format_name, chosen), format_name, *plan.source_size)
-            except Exception:  # noqa: S112 - encoders raise nearly anything; the paid output is worth another way
-                continue
-        plain = target if target.mode in {"1", "L", "LA", "RGB", "RGBA", "I;16"} else target.convert("RGB")
-        return Restored(saved(plain, "PNG", {}), "PNG", *plan.source_size)

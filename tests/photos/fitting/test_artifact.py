@@ -189,7 +189,7 @@ def test_an_output_like_its_source_is_the_artifact() -> None:
     source = KINDS["jpeg"](600, 530)
     fitted = fit(source)
     output = edited(fitted, "JPEG")
-    assert put_back(source, fitted, output).data is output
+    assert put_back(source, fitted, output).data == output
 
 
 def test_fitting_is_the_same_each_time() -> None:
