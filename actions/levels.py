@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from core.figures import moment
 from db.acknowledgements import Acknowledgement
 
 MARGIN_SECONDS = 0.001
@@ -77,10 +78,10 @@ class Standing:
         }
 
     def __str__(self) -> str:
-        when = "" if self.since is None else f" since {self.since:%Y-%m-%d %H:%M} UTC"
+        when = "" if self.since is None else f" since {moment(self.since)}"
         known = "" if self.acknowledged is None else f" ({self.acknowledged})"
         return f"{self.level.capitalize()}{when}{known}: {self.what}" + (f" {self.advice}" if self.advice else "")
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from actions.levels import Level, Standing
 from core.errors import DatabaseDown
-from core.figures import counted, moment
+from core.figures import counted
 from core.settings import Settings
 from db import acknowledgements, budgets, canaries, circuits, outages, overview, processes, session
 from db.acknowledgements import Acknowledgement
@@ -141,8 +141,8 @@ def _find(signs: Signs) -> Iterator[Standing]:
     if signs.redis_fails:
         yield Standing(
             Level.TROUBLE,
-            "Redis does not answer, so no call is made; photos wait in PostgreSQL.",
-            advice="Start it; all goes on by itself.",
+            "Redis does not answer, so no calls are made; photos wait in PostgreSQL.",
+            advice="Start it; everything continues by itself.",
             name="redis-down",
         )
     if signs.circuit is not None:
@@ -157,26 +157,26 @@ def _find(signs: Signs) -> Iterator[Standing]:
 
 
 def _of_health(signs: Signs) -> Standing:
-    what = f"{_waiting(signs.waiting)} or are being called for." if signs.waiting else "nothing waits."
+    what = f"{_waiting(signs.waiting)} or in progress." if signs.waiting else "nothing is waiting."
     if not signs.held:
         return Standing(Level.HEALTHY, what)
-    review = "1 photo needs review." if signs.held == 1 else f"{signs.held:,} photos need review."
+    review = counted(signs.held, "photo needs review.", "photos need review.")
     return Standing(Level.HEALTHY, what, advice=review, place="/review", label="Review")
 
 
 def _of_circuit(circuit: OpenCircuit) -> Standing:
     if circuit.reason == outages.REASON:
-        name, what = "api-out", "is out"
-        advice = "It is asked again by itself, and goes on when it answers."
+        name, what = "api-out", "is down"
+        advice = "It is checked automatically, and work continues when it answers."
     else:
         name, what = "account-refused", "refuses the account"
         advice = (
-            "Check REMOVAL_API_KEY, REMOVAL_API_SECRET, the account's quota and this machine's clock; it is asked "
-            "again by itself."
+            "Check REMOVAL_API_KEY, REMOVAL_API_SECRET, the account's quota and this machine's clock; it is "
+            "checked again automatically."
         )
     return Standing(
         Level.STOPPED,
-        f"the API {what} ({circuit.code}: {circuit.message}); no call is made, and photos wait.",
+        f"the API {what} ({circuit.code}: {circuit.message}); no calls are made, and photos wait.",
         circuit.opened_at,
         advice,
         label="Ask it now",
@@ -206,25 +206,25 @@ def _of_pace(signs: Signs) -> Iterator[Standing]:
     if limiter is not None and limiter.closed_for_seconds > 1:
         yield Standing(
             Level.SLOW,
-            f"the API throttled us; everybody waits {limiter.closed_for_seconds:.0f} s.",
+            f"the API throttled us; all calls wait {limiter.closed_for_seconds:.0f} s.",
             name="throttled",
         )
     elif signs.running == 0 and age > STUCK_SECONDS:
         since = signs.now - timedelta(seconds=age)
         yield Standing(
             Level.TROUBLE,
-            f"{_waiting(signs.waiting)}, the oldest for {age / 60:.0f} min, and nobody calls for any.",
+            f"{_waiting(signs.waiting)}, the oldest for {age / 60:.0f} min; none is being processed.",
             since,
-            "The logs of dispatcher and worker say why.",
+            "See the logs of the dispatcher and the workers.",
             name="stuck",
             newest=since,
         )
     elif limiter is not None and 0 < limiter.learned_rate < SLOW_SHARE * signs.rate:
         yield Standing(
             Level.SLOW,
-            f"the API takes {limiter.learned_rate:.3g} calls/s of the {signs.rate:g} that are configured; "
+            f"the API takes {limiter.learned_rate:.3g} of the {signs.rate:g} calls/s configured; "
             f"{_waiting(signs.waiting)}.",
-            advice="It tries to go faster by itself; ask the provider for your quota.",
+            advice="It speeds up by itself when it can; ask the provider about your quota.",
             name="slow",
             weight=-limiter.learned_rate,
         )
@@ -233,11 +233,11 @@ def _of_pace(signs: Signs) -> Iterator[Standing]:
 _ADVICE = {
     budgets.PAUSE_REASON: (
         "for budget",
-        "Raise the budget, or resume tomorrow where the day's is used up.",
+        "Raise the budget, or resume tomorrow if the daily limit is used up.",
         "Raise the budget",
     ),
-    canaries.PAUSE_REASON: ("for their canary", "Review the canary, then resume or cancel.", "Review the canary"),
-    "hand": ("by hand", "Resume them when they are to go on.", "Open the batch"),
+    canaries.PAUSE_REASON: ("after a failed canary", "Review the canary, then resume or cancel.", "Review the canary"),
+    "hand": ("by hand", "Resume them when you are ready.", "Open the batch"),
 }
 
 
@@ -246,11 +246,11 @@ def _of_pauses(paused: Sequence[PausedBatches]) -> Standing:
     by_reason = {each.reason: each for each in paused}
     told = ", ".join(f"{each.count:,} {_ADVICE.get(each.reason, (each.reason,))[0]}" for each in paused)
     first = next((reason for reason in _ADVICE if reason in by_reason), "")
-    _, advice, label = _ADVICE.get(first, ("", "Resume them when they are to go on.", "Open the batch"))
+    _, advice, label = _ADVICE.get(first, ("", "Resume them when you are ready.", "Open the batch"))
     is_one = total == 1
     return Standing(
         Level.STOPPED,
-        f"{'1 batch is' if is_one else f'{total:,} batches are'} paused: {told}.",
+        f"{counted(total, 'batch is', 'batches are')} paused: {told}.",
         min((each.since for each in paused if each.since is not None), default=None),
         advice,
         f"/batches/{paused[0].first_id}" if is_one else "/batches?state=paused",
@@ -261,4 +261,4 @@ def _of_pauses(paused: Sequence[PausedBatches]) -> Standing:
 
 
 def _waiting(count: int) -> str:
-    return "1 photo waits" if count == 1 else f"{count:,} photos wait"
+    return counted(count, "photo is waiting", "photos are waiting")

@@ -1,6 +1,7 @@
 """Bringing a database to the newest schema, once, however many processes ask at the same time."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,40 @@ def alter(connection: Connection, statement: str) -> None:
                 raise
             time.sleep(ALTER_PAUSE_SECONDS)
     connection.execute(text("RESET lock_timeout"))
+
+
+def begin_beside(connection: Connection, *, locked: str, changes: Sequence[str], past: Sequence[str]) -> None:
+    """Let triggers begin to count at one moment, and count what was before it, while others write.
+
+    The tables are locked for the moment in which the triggers come. What was before is read in a snapshot that was
+    taken in that moment, which waits for nobody and keeps nobody waiting.
+
+    Args:
+        connection: The migration's, in an autocommit block.
+        locked: The tables, as SQL.
+        changes: What makes the triggers, and forgets what an earlier try has counted.
+        past: What counts what was before.
+    """
+    engine = connection.engine
+    for left in reversed(range(ALTER_TRIES)):
+        with engine.connect() as before, engine.connect() as moment:
+            before.execution_options(isolation_level="REPEATABLE READ")
+            try:
+                moment.execute(text("SET LOCAL lock_timeout = '1s'"))
+                moment.execute(text(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE"))
+                before.execute(text("SELECT set_config('statement_timeout', '0', true)"))
+                for statement in changes:
+                    moment.exec_driver_sql(statement)
+                moment.commit()
+            except OperationalError as error:
+                if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
+                    raise
+                time.sleep(ALTER_PAUSE_SECONDS)
+                continue
+            for statement in past:
+                before.exec_driver_sql(statement)
+            before.commit()
+            return
 
 
 def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:

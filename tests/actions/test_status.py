@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Signs, Level, str]] = {
         Level.STOPPED,
         "3 batches are paused: 1 for budget, 2 by hand.",
     ),
-    "paused beside work": (replace(HEALTHY, paused=by_reason(hand=2)), Level.HEALTHY, "100 photos wait"),
+    "paused beside work": (replace(HEALTHY, paused=by_reason(hand=2)), Level.HEALTHY, "100 photos are waiting"),
 }
 
 
@@ -89,8 +89,8 @@ def test_of_several_pauses_the_first_to_do_is_told(paused: Mapping[str, int], ad
 
 def test_it_reads_as_a_line_with_its_time() -> None:
     told = str(judge(replace(HEALTHY, circuit=circuit("outage"))))
-    assert told.startswith("Stopped since 2026-01-02 03:04 UTC: the API is out (801: busy); no call is made")
-    assert told.endswith("goes on when it answers.")
+    assert told.startswith("Stopped since 2026-01-02 03:04:00 UTC: the API is down (801: busy); no calls are made")
+    assert told.endswith("work continues when it answers.")
 
 
 def known(alarm: Standing, **changed: object) -> dict[str, Acknowledgement]:

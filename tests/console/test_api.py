@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from console import limits
-from core.settings import Settings
+from core.settings import load_settings
 from db import artifacts, batches, tokens, uploads
 from db.tokens import Scope
 from exporting.named_urls import clean_url
@@ -267,12 +267,8 @@ def test_outputs_under_their_own_names(make_web: MakeWeb, secret: str) -> None:
         [photo] = artifacts.find_clean(
             connection, 1, list(connection.execute(text("SELECT source_uri FROM jobs")).scalars())
         )
-    told = Settings(
-        _env_file=None,
-        artifact_url_secret=secret,
-        web_public_url="https://clean.example",  # type: ignore[arg-type]
-    )
-    path = clean_url(told, photo).removeprefix("https://clean.example")
+    settings = load_settings(artifact_url_secret=secret, web_public_url="https://clean.example")
+    path = clean_url(settings, photo).removeprefix("https://clean.example")
     token = path.split("/")[2]
     for name in ("red-shirt.png", "%E7%BA%A2.png", "evil.exe", path.rpartition("/")[2]):
         found = web.client.get(f"/artifacts/{token}/{name}")

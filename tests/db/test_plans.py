@@ -124,6 +124,7 @@ _ROWS = (
     # What triggers counted was added up, but for the last second's.
     "WITH taken AS (DELETE FROM batch_count_changes RETURNING batch_id, what, n) INSERT INTO batch_counts "
     "SELECT batch_id, what, sum(n) FROM taken GROUP BY 1, 2",
+    "TRUNCATE ledger_changes",
     "INSERT INTO batch_count_changes (batch_id, what, n) SELECT (SELECT id FROM batches WHERE source_key = 'a2'), "
     "CASE WHEN n % 2 = 0 THEN 'calls' ELSE 'throttled' END, 1 FROM generate_series(1, :changes) AS n",
 )

@@ -1,78 +1,86 @@
 """A ledger that triggers keep, so that costs are told without reading calls; what shops answered
 
-What was called and saved before is summed up under a lock that is waited for a second at most; run it again when that
-was too short.
+What was called and saved before is summed up as it stood when the triggers came, beside others' writes.
 """
 
 import sqlalchemy as sa
 from alembic import op
+
+from db.migrate import alter, begin_beside
 
 revision = "0019"
 down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-_CALLS = """
-    SELECT r.batch_id, CAST(r.sent_at AT TIME ZONE 'UTC' AS date), coalesce(r.code, ''), sum(r.sign),
-        sum(CASE WHEN r.spend = 'paid' THEN r.sign ELSE 0 END), sum(CASE WHEN r.spend = 'maybe' THEN r.sign ELSE 0 END),
-        0, 0,
-        sum(CASE WHEN r.spend <> 'none' THEN r.sign * CAST(coalesce(r.price, 0) * 1000000 AS bigint) ELSE 0 END),
-        sum(CASE WHEN r.spend = 'maybe' THEN r.sign * CAST(coalesce(r.price, 0) * 1000000 AS bigint) ELSE 0 END)
-    FROM ({rows}) AS r WHERE r.sent_at IS NOT NULL AND r.answered_at IS NOT NULL GROUP BY 1, 2, 3
-"""
-_PHOTOS = """
-    SELECT r.batch_id, CAST(r.finished_at AT TIME ZONE 'UTC' AS date), '', 0, 0, 0,
-        sum(CASE WHEN r.reused_from IS NOT NULL THEN r.sign ELSE 0 END),
-        sum(CASE WHEN r.reused_from IS NULL THEN r.sign ELSE 0 END), 0, 0
-    FROM ({rows}) AS r WHERE r.state = 'succeeded' AND r.finished_at IS NOT NULL
-        AND (r.reused_from IS NOT NULL OR (r.is_bare AND r.code = 'nothing_to_remove')) GROUP BY 1, 2
-"""
-_OF_CALLS = "SELECT batch_id, sent_at, answered_at, code, spend, price, CAST({sign} AS bigint) AS sign FROM {rows}"
-_OF_PHOTOS = (
-    "SELECT batch_id, state, finished_at, reused_from, is_bare, code, CAST({sign} AS bigint) AS sign FROM {rows}"
-)
 _COLUMNS = "batch_id, day, code, calls, paid, maybe_paid, reused, skipped, cost, maybe_cost"
-# A row that only moved says nothing; what was is taken off, and what is now added.
-_MOVED = (
-    " HAVING sum(r.sign) <> 0 "
-    "OR sum(CASE r.spend WHEN 'paid' THEN r.sign WHEN 'maybe' THEN 1000000 * r.sign ELSE 0 END) <> 0"
+_CALL = "{r}.sent_at IS NOT NULL AND {r}.answered_at IS NOT NULL"
+_PHOTO = (
+    "{r}.state = 'succeeded' AND {r}.finished_at IS NOT NULL "
+    "AND ({r}.reused_from IS NOT NULL OR ({r}.is_bare AND {r}.code = 'nothing_to_remove'))"
 )
-_ENDED = " HAVING sum(r.sign) <> 0 OR sum(CASE WHEN r.reused_from IS NULL THEN r.sign ELSE 0 END) <> 0"
+# A call, or a photo that needed none, as a line; the sign takes one off that is no longer so.
+_OF_CALL = """
+    {r}.batch_id, CAST({r}.sent_at AT TIME ZONE 'UTC' AS date), coalesce({r}.code, ''), {sign},
+    {sign} * CAST({r}.spend = 'paid' AS int), {sign} * CAST({r}.spend = 'maybe' AS int), 0, 0,
+    {sign} * CAST({r}.spend <> 'none' AS int) * CAST(coalesce({r}.price, 0) * 1000000 AS bigint),
+    {sign} * CAST({r}.spend = 'maybe' AS int) * CAST(coalesce({r}.price, 0) * 1000000 AS bigint)
+"""
+_OF_PHOTO = """
+    {r}.batch_id, CAST({r}.finished_at AT TIME ZONE 'UTC' AS date), '', 0, 0, 0,
+    {sign} * CAST({r}.reused_from IS NOT NULL AS int), {sign} * CAST({r}.reused_from IS NULL AS int), 0, 0
+"""
 
 
-def _both(each: str) -> str:
-    return f"{each.format(sign=-1, rows='old_rows')} UNION ALL {each.format(sign=1, rows='new_rows')}"
-
-
-KEEP_CALLS = f"""
-CREATE OR REPLACE FUNCTION keep_ledger_of_calls() RETURNS trigger LANGUAGE plpgsql AS $$
+def _kept(name: str, counts: str, line: str) -> str:
+    """Return the function of a row's trigger: what was is taken off, and what is now added."""
+    old, new = (line.format(r=row, sign=sign) for row, sign in (("OLD", -1), ("NEW", 1)))
+    return f"""
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO ledger_changes ({_COLUMNS}) {_CALLS.format(rows=_OF_CALLS.format(sign=1, rows="new_rows"))};
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO ledger_changes ({_COLUMNS}) {_CALLS.format(rows=_OF_CALLS.format(sign=-1, rows="old_rows"))};
-    ELSE
-        INSERT INTO ledger_changes ({_COLUMNS}) {_CALLS.format(rows=_both(_OF_CALLS))} {_MOVED};
+    IF TG_OP <> 'INSERT' AND {counts.format(r="OLD")} THEN
+        INSERT INTO ledger_changes ({_COLUMNS}) VALUES ({old});
+    END IF;
+    IF TG_OP <> 'DELETE' AND {counts.format(r="NEW")} THEN
+        INSERT INTO ledger_changes ({_COLUMNS}) VALUES ({new});
     END IF;
     RETURN NULL;
 END $$
-"""
-KEEP_PHOTOS = f"""
-CREATE OR REPLACE FUNCTION keep_ledger_of_photos() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO ledger_changes ({_COLUMNS}) {_PHOTOS.format(rows=_both(_OF_PHOTOS))} {_ENDED};
-    RETURN NULL;
-END $$
-"""
-TRIGGERS = (
-    "CREATE TRIGGER keep_inserted AFTER INSERT ON attempts REFERENCING NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION keep_ledger_of_calls()",
-    "CREATE TRIGGER keep_updated AFTER UPDATE ON attempts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION keep_ledger_of_calls()",
-    "CREATE TRIGGER keep_deleted AFTER DELETE ON attempts REFERENCING OLD TABLE AS old_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION keep_ledger_of_calls()",
-    "CREATE TRIGGER keep_updated AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION keep_ledger_of_photos()",
+"""  # noqa: S608
+
+
+def _trigger(event: str, table: str, when: str, function: str) -> str:
+    # For each row: all but the few that count are passed over without a call of the function.
+    name = f"keep_{event.lower()}"
+    return (
+        f"CREATE OR REPLACE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW WHEN ({when}) "
+        f"EXECUTE FUNCTION {function}()"
+    )
+
+
+_CALLS_DIFFER = (
+    "(OLD.sent_at, OLD.answered_at, OLD.code, OLD.spend, OLD.price) IS DISTINCT FROM "
+    "(NEW.sent_at, NEW.answered_at, NEW.code, NEW.spend, NEW.price)"
+)
+_PHOTOS_DIFFER = (
+    f"(({_PHOTO.format(r='OLD')}) OR ({_PHOTO.format(r='NEW')})) AND "
+    "(OLD.state, OLD.code, OLD.finished_at, OLD.reused_from) IS DISTINCT FROM "
+    "(NEW.state, NEW.code, NEW.finished_at, NEW.reused_from)"
+)
+KEEPING = (
+    _kept("keep_ledger_of_call", _CALL, _OF_CALL),
+    _kept("keep_ledger_of_photo", _PHOTO, _OF_PHOTO),
+    _trigger("INSERT", "attempts", _CALL.format(r="NEW"), "keep_ledger_of_call"),
+    _trigger("UPDATE", "attempts", _CALLS_DIFFER, "keep_ledger_of_call"),
+    _trigger("DELETE", "attempts", _CALL.format(r="OLD"), "keep_ledger_of_call"),
+    _trigger("UPDATE", "jobs", _PHOTOS_DIFFER, "keep_ledger_of_photo"),
+)
+_SUMS = ", ".join(f"sum({name})" for name in _COLUMNS.split(", ")[3:])
+PAST = tuple(
+    f"INSERT INTO ledger_changes ({_COLUMNS}) SELECT batch_id, day, code, {_SUMS} FROM "  # noqa: S608
+    f"(SELECT {line.format(r='r', sign=1)} FROM {table} AS r WHERE {counts.format(r='r')}) AS past ({_COLUMNS}) "
+    "GROUP BY batch_id, day, code"
+    for table, counts, line in (("attempts", _CALL, _OF_CALL), ("jobs", _PHOTO, _OF_PHOTO))
 )
 PASSING = {
     "autovacuum_vacuum_scale_factor": "0",
@@ -89,19 +97,29 @@ def _columns() -> list[sa.Column[int]]:
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '1s'")
-    op.add_column("callbacks", sa.Column("answered_at", sa.DateTime(timezone=True)))
-    op.add_column("callbacks", sa.Column("answer", sa.Text()))
-    op.add_column("connections", sa.Column("refused_at", sa.DateTime(timezone=True)))
-    op.add_column("connections", sa.Column("refused_why", sa.Text()))
+    with op.get_context().autocommit_block():
+        bind = op.get_bind()
+        for column in (
+            "callbacks ADD COLUMN IF NOT EXISTS answered_at timestamptz",
+            "callbacks ADD COLUMN IF NOT EXISTS answer text",
+            "connections ADD COLUMN IF NOT EXISTS refused_at timestamptz",
+            "connections ADD COLUMN IF NOT EXISTS refused_why text",
+        ):
+            alter(bind, f"ALTER TABLE {column}")
+        _make_tables()
+        begin_beside(bind, locked="jobs, attempts", changes=("DELETE FROM ledger_changes", *KEEPING), past=PAST)
+
+
+def _make_tables() -> None:
     op.create_table(
         "ledger_days",
         sa.Column("day", sa.Date(), primary_key=True),
         sa.Column("batch_id", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("code", sa.Text(), primary_key=True),
         *_columns(),
+        if_not_exists=True,
     )
-    op.create_index("ix_ledger_days_batch", "ledger_days", ["batch_id"])
+    op.create_index("ix_ledger_days_batch", "ledger_days", ["batch_id"], if_not_exists=True)
     op.create_table(
         "ledger_changes",
         sa.Column("id", sa.BigInteger(), sa.Identity(), primary_key=True),
@@ -109,31 +127,23 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
         *_columns(),
+        if_not_exists=True,
     )
     for table, settings in (("ledger_days", OF_FEW), ("ledger_changes", PASSING)):
         told = ", ".join(f"{name} = {value}" for name, value in settings.items())
         op.execute(f"ALTER TABLE {table} SET ({told})")
-    # Whoever ends a photo locks its job first. What is settled from here on is counted by the triggers.
-    op.execute("LOCK TABLE jobs, attempts IN SHARE ROW EXCLUSIVE MODE")
-    op.execute("SET LOCAL lock_timeout = 0")
-    for function in (KEEP_CALLS, KEEP_PHOTOS, *TRIGGERS):
-        op.execute(function)
-    op.execute(
-        f"INSERT INTO ledger_changes ({_COLUMNS}) {_CALLS.format(rows=_OF_CALLS.format(sign=1, rows='attempts'))}"
-    )
-    op.execute(f"INSERT INTO ledger_changes ({_COLUMNS}) {_PHOTOS.format(rows=_OF_PHOTOS.format(sign=1, rows='jobs'))}")
 
 
 def downgrade() -> None:
     for name, table in (
-        ("keep_inserted", "attempts"),
-        ("keep_updated", "attempts"),
-        ("keep_deleted", "attempts"),
-        ("keep_updated", "jobs"),
+        ("keep_insert", "attempts"),
+        ("keep_update", "attempts"),
+        ("keep_delete", "attempts"),
+        ("keep_update", "jobs"),
     ):
         op.execute(f"DROP TRIGGER {name} ON {table}")
-    op.execute("DROP FUNCTION keep_ledger_of_calls()")
-    op.execute("DROP FUNCTION keep_ledger_of_photos()")
+    op.execute("DROP FUNCTION keep_ledger_of_call()")
+    op.execute("DROP FUNCTION keep_ledger_of_photo()")
     op.drop_table("ledger_changes")
     op.drop_table("ledger_days")
     for column in ("refused_why", "refused_at"):
