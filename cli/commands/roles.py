@@ -73,7 +73,7 @@ def up() -> None:
         say(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
         engine = make_engine(stack.endpoints.database_url, pooled=False)
         say(f"Console (this link signs you in once): {make_console_link(engine, settings)}", err=True)
-        say(f"Flower: {settings.flower_public_url} ({settings.flower_basic_auth.get_secret_value()})", err=True)
+        say(f"Flower: {settings.flower_public_url} (the console opens it signed in)", err=True)
         here = settings.model_copy(
             update={"database_url": stack.endpoints.database_url, "redis_url": stack.endpoints.redis_url}
         )

@@ -15,7 +15,9 @@ from flower.options import options
 from tornado.web import url
 
 from cli.flower.pages import ClosedHealthcheck, ClosedMetrics, LinkedTaskView, name_job
+from cli.flower.signed_in import FromConsole, install
 from core.errors import UnavailableError, UsageError
+from core.handover import Used
 from core.queues import celery_settings
 from core.settings import Settings
 
@@ -51,6 +53,7 @@ def run_flower(settings: Settings) -> None:
     app.conf.update(celery_settings(settings.redis_url))
     flower = Flower(capp=app, options=options, **urls.settings)
     flower.job_url = f"{settings.web_url}/jobs"
+    flower.console_url = settings.web_url
 
     def leave(_: int, __: FrameType | None) -> None:
         flower.io_loop.add_callback_from_signal(flower.stop)
@@ -89,6 +92,9 @@ def _prepare(settings: Settings, auth: str, folder: Path) -> None:
     closed: dict[str, Any] = {"/metrics": ClosedMetrics, "/healthcheck": ClosedHealthcheck}
     ours = [url(r"/task/(.+)", LinkedTaskView, name="task")]
     ours += [url(path, handler) for path, handler in closed.items()]
+    is_secure = settings.flower_public_url.startswith("https://")
+    ours.append(url(r"/from-console", FromConsole, {"secret": auth, "used": Used(), "is_secure": is_secure}))
+    install()
     handlers = cast("list[Any]", urls.handlers)
     handlers[:] = ours + [each for each in handlers if _path(each) not in {r"/task/(.+)", *closed}]
 

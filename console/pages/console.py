@@ -14,6 +14,7 @@ from console.pages.audit_log import audit_router
 from console.pages.batch import batches_router
 from console.pages.costs import costs_router
 from console.pages.errors import add_page_errors
+from console.pages.flower import flower_router
 from console.pages.job import jobs_router
 from console.pages.live import live_router
 from console.pages.new_batch import making_router
@@ -81,6 +82,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) 
         tokens_router(engine, guard, pages),
         people_router(engine, guard, pages, settings),
         audit_router(engine, guard, pages),
+        flower_router(engine, guard, pages, settings),
         costs_router(engine, guard, pages, settings),
         review_router(engine, guard, pages, settings),
     )

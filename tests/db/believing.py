@@ -29,7 +29,18 @@ BELIEFS = {
     "ten million held": Belief(10_000_000, ("held",)),
 }
 
-TABLES = ("jobs", "attempts", "batches", "batch_counts", "batch_count_changes", "callbacks", "deliveries", "artifacts")
+TABLES = (
+    "jobs",
+    "attempts",
+    "batches",
+    "batch_counts",
+    "batch_count_changes",
+    "ledger_days",
+    "ledger_changes",
+    "callbacks",
+    "deliveries",
+    "artifacts",
+)
 
 
 def believe(engine: Engine, belief: Belief) -> None:

@@ -25,7 +25,7 @@ LIVE = 20
 CHANGES = 200
 FORGOTTEN = 200
 
-LARGE = {"jobs", "attempts", "batches", "batch_counts", "callbacks", "deliveries", "writebacks"}
+LARGE = {"jobs", "attempts", "batches", "batch_counts", "ledger_days", "callbacks", "deliveries", "writebacks"}
 """Tables that grow with what was ever handed in. What else is read whole stays small: what changed in the last second
 (that is deleted as it is read), processes, accounts, requests that are under way."""
 MOST_SORTED = 4 * ROOM + BATCHES
@@ -127,6 +127,12 @@ _ROWS = (
     "TRUNCATE ledger_changes",
     "INSERT INTO batch_count_changes (batch_id, what, n) SELECT (SELECT id FROM batches WHERE source_key = 'a2'), "
     "CASE WHEN n % 2 = 0 THEN 'calls' ELSE 'throttled' END, 1 FROM generate_series(1, :changes) AS n",
+    "WITH taken AS (DELETE FROM ledger_changes RETURNING batch_id, day, code, calls, paid, cost) "
+    "INSERT INTO ledger_days (batch_id, day, code, calls, paid, maybe_paid, reused, skipped, cost, maybe_cost) "
+    "SELECT batch_id, day, code, sum(calls), sum(paid), 0, 0, 0, sum(cost), 0 FROM taken GROUP BY 1, 2, 3",
+    "INSERT INTO ledger_changes (batch_id, day, code, calls, paid, maybe_paid, reused, skipped, cost, maybe_cost) "
+    "SELECT (SELECT id FROM batches WHERE source_key = 'a2'), CURRENT_DATE, '200', 1, 1, 0, 0, 0, 10000, 0 "
+    "FROM generate_series(1, :changes) AS n",
 )
 
 

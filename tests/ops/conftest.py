@@ -120,6 +120,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         "WEB_PORT": str(ports["pages"]),
         "FLOWER_PORT": str(ports["flower"]),
         "FLOWER_BASIC_AUTH": FLOWER_AUTH,
+        "FLOWER_PUBLIC_URL": f"http://127.0.0.1:{ports['flower']}",
         "CLEANPLATE_HOME": str(folder / "home"),
     }
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
