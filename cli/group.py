@@ -16,6 +16,7 @@ GROUPS = {
         "submit": "submit:submit",
         "status": "status:status",
         "watch": "status:watch",
+        "find": "find:find",
         "pause": "batch:pause",
         "resume": "batch:resume",
         "cancel": "batch:cancel",

@@ -7,6 +7,7 @@ from console.api.access import access
 from console.api.alarms import alarms_router
 from console.api.batches import batches_router
 from console.api.context import ApiContext
+from console.api.found import search_router
 from console.api.jobs import jobs_router
 from console.api.money import money_router
 from console.api.new_batches import making_router
@@ -42,7 +43,7 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     tools = ApiContext(engine, settings, access(engine))
-    for make in (making_router, batches_router, jobs_router, money_router, alarms_router):
+    for make in (making_router, batches_router, jobs_router, search_router, money_router, alarms_router):
         app.include_router(make(tools), prefix="/v1")
     app.include_router(webhooks_router(engine, settings))
     app.include_router(artifacts_router(engine, settings))

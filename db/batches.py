@@ -34,22 +34,29 @@ class BatchRow:
     callback_url: str | None
     created_at: datetime
     finished_at: datetime | None
+    made_by: str | None
 
 
 _COLUMNS = (
     "id, name, lane, state, pause_reason, options, max_calls, max_cost, calls_made, cost_reserved, canary_state, "
-    "canary_overridden_by, callback_url, created_at, finished_at"
+    "canary_overridden_by, callback_url, created_at, finished_at, made_by"
 )
 
 
-def create(connection: Connection, *, name: str, source_key: str, lane: Lane, options: str) -> int:
-    """Insert an active batch and return its id; `options` is JSON text."""
+def create(
+    connection: Connection, *, name: str, source_key: str, lane: Lane, options: str, made_by: str | None = None
+) -> int:
+    """Insert an active batch and return its id; `options` is JSON text, `made_by` who handed it in."""
     statement = text(
         "INSERT INTO batches (name, source_key, lane, state, options) "
         "VALUES (:name, :source_key, :lane, 'active', CAST(:options AS jsonb)) RETURNING id"
     )
     values = {"name": name, "source_key": source_key, "lane": lane.value, "options": options}
-    return int(connection.execute(statement, values).scalar_one())
+    batch_id = int(connection.execute(statement, values).scalar_one())
+    if made_by is not None:
+        made = text("UPDATE batches SET made_by = :made_by WHERE id = :id")
+        connection.execute(made, {"made_by": made_by[:200], "id": batch_id})
+    return batch_id
 
 
 def get(connection: Connection, batch_id: int) -> BatchRow | None:
@@ -76,6 +83,12 @@ def require(connection: Connection, batch_id: int) -> BatchRow:
 def count(connection: Connection) -> int:
     """Return how many batches there are."""
     return int(connection.execute(text("SELECT count(*) FROM batches")).scalar_one())
+
+
+def list_these(connection: Connection, batch_ids: list[int]) -> list[BatchRow]:
+    """Return batches by their ids, the newest first."""
+    statement = text(f"SELECT {_COLUMNS} FROM batches WHERE id = ANY(:ids) ORDER BY id DESC")  # noqa: S608
+    return [BatchRow(*row) for row in connection.execute(statement, {"ids": batch_ids})]
 
 
 def newest(

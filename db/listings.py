@@ -126,6 +126,14 @@ def find_job(connection: Connection, job_id: int) -> JobRow | None:
     return JobRow(*row) if row else None
 
 
+def list_these(connection: Connection, job_ids: list[int]) -> list[JobRow]:
+    """Return jobs by their ids, in that order; those there are none of are left out."""
+    by_key(connection)
+    rows = connection.execute(text(_JOB + "WHERE j.id = ANY(:ids)"), {"ids": job_ids})
+    found = {row.id: JobRow(*row) for row in rows}
+    return [found[job_id] for job_id in job_ids if job_id in found]
+
+
 def list_jobs(
     connection: Connection,
     batch_id: int,
@@ -179,8 +187,7 @@ def list_jobs(
     states = [each.value for each in JobState] if state is None else [state]
     values = {"batch": batch_id, "after": after, "limit": limit, "states": states, "code": code, "sku": sku}
     ids = list(connection.execute(text(find), values).scalars())
-    rows = connection.execute(text(_JOB + "WHERE j.id = ANY(:ids) ORDER BY j.id"), {"ids": ids})
-    return [JobRow(*row) for row in rows]
+    return list_these(connection, ids)
 
 
 def _list_canary(connection: Connection, batch_id: int, *, state: str | None, after: int, limit: int) -> list[JobRow]:
@@ -191,9 +198,7 @@ def _list_canary(connection: Connection, batch_id: int, *, state: str | None, af
     )
     values = {"batch": batch_id, "after": after, "limit": limit, "state": state}
     ids = list(connection.execute(find, values).scalars())
-    return [
-        JobRow(*row) for row in connection.execute(text(_JOB + "WHERE j.id = ANY(:ids) ORDER BY j.id"), {"ids": ids})
-    ]
+    return list_these(connection, ids)
 
 
 def list_attempts(connection: Connection, job_id: int) -> list[AttemptRow]:

@@ -35,6 +35,18 @@ def find_newest(connection: Connection, job_id: int) -> Redo | None:
     return Redo(row.id, row.state) if row else None
 
 
+def list_of(connection: Connection, job_ids: list[int]) -> dict[int, list[Redo]]:
+    """Return the jobs that do some again, the newest first and ten of each at most, by the job that they do again."""
+    statement = text(
+        "SELECT o.id AS original, r.id, r.state FROM unnest(CAST(:ids AS bigint[])) AS o (id) CROSS JOIN LATERAL ("
+        "SELECT id, state FROM jobs WHERE redo_of BETWEEN o.id AND o.id ORDER BY redo_of DESC, id DESC LIMIT 10) AS r"
+    )
+    found: dict[int, list[Redo]] = {}
+    for row in connection.execute(statement, {"ids": job_ids}):
+        found.setdefault(row.original, []).append(Redo(row.id, row.state))
+    return found
+
+
 def find_done(connection: Connection, job_id: int) -> Twin | None:
     """Return the job whose output takes the place of whatever this one comes to, or None."""
     # As the database's own `find_redone`.

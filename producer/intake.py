@@ -105,7 +105,15 @@ def source_key(source: str, options: BatchOptions) -> str:
     return hashlib.sha256(f"{source}\x00{json.dumps(options.as_dict(), sort_keys=True)}".encode()).hexdigest()
 
 
-def submit(connection: Connection, items: Iterable[Item], *, name: str, source: str, options: BatchOptions) -> Intake:
+def submit(
+    connection: Connection,
+    items: Iterable[Item],
+    *,
+    name: str,
+    source: str,
+    options: BatchOptions,
+    made_by: str | None = None,
+) -> Intake:
     """Write a batch and its jobs; an unfinished batch of the same source and options goes on instead.
 
     Args:
@@ -114,6 +122,7 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
         name: What people call the batch.
         source: What identifies the source, such as an absolute path.
         options: What holds for the whole batch.
+        made_by: Who hands it in, as the audit log names them.
 
     Raises:
         UsageError: There is no photo in it.
@@ -132,7 +141,9 @@ def submit(connection: Connection, items: Iterable[Item], *, name: str, source: 
     gets_limits = not (options.max_calls is None and options.max_cost is None)
     found = batches.find_unfinished(connection, key, gets_limits=gets_limits)
     kept = json.dumps(options.as_dict() | {"source": source})
-    batch_id = found or batches.create(connection, name=name, source_key=key, lane=options.lane, options=kept)
+    batch_id = found or batches.create(
+        connection, name=name, source_key=key, lane=options.lane, options=kept, made_by=made_by
+    )
     statement = text(
         "INSERT INTO jobs (batch_id, state, code, message, finished_at, source_uri, item_key, name, sku, elements, "
         "subject_elements, mask) SELECT :batch_id, CASE WHEN fault IS NULL THEN 'pending' ELSE 'dead' END, "

@@ -163,6 +163,7 @@ def take_in(connection: Connection, source: str, out: Path | None, options: Batc
         name=title(source),
         source=identity(source),
         options=options,
+        made_by=actor(),
     )
     if intake.resumed:
         batch = batches.get(connection, intake.batch_id)

@@ -49,7 +49,14 @@ def making_router(tools: ApiContext) -> APIRouter:
 
         def work(connection: Connection) -> MadeOut:
             source = f"api {token.id} {key or hashlib.sha256(told.encode()).hexdigest()}"
-            intake = submit(connection, read_photos(asked.photos), name=asked.name, source=source, options=options)
+            intake = submit(
+                connection,
+                read_photos(asked.photos),
+                name=asked.name,
+                source=source,
+                options=options,
+                made_by=actor_of(token),
+            )
             if asked.callback is not None:
                 callbacks.set_target(connection, intake.batch_id, url=asked.callback.url, secret=asked.callback.secret)
             return _made(connection, token, intake)
@@ -85,7 +92,11 @@ def making_router(tools: ApiContext) -> APIRouter:
                 path = Path(folder) / "catalogue"
                 path.write_bytes(sent.data)
                 rows = read_catalogue(path, reading)
-                return _made(connection, token, submit(connection, rows, name=name, source=source, options=asked))
+                return _made(
+                    connection,
+                    token,
+                    submit(connection, rows, name=name, source=source, options=asked, made_by=actor_of(token)),
+                )
 
         told = f"upload {sent.sha256} {name} {asked.as_dict()}"
         return run_once(engine, token, key, told, work, status=201)
@@ -113,7 +124,11 @@ def making_router(tools: ApiContext) -> APIRouter:
                 for filename, data in photos
             ]
             source = f"api {token.id} {hashlib.sha256(told.encode()).hexdigest()}"
-            return _made(connection, token, submit(connection, items, name=name, source=source, options=asked))
+            return _made(
+                connection,
+                token,
+                submit(connection, items, name=name, source=source, options=asked, made_by=actor_of(token)),
+            )
 
         return run_once(engine, token, key, f"files {told} {name} {asked.as_dict()}", work, status=201)
 

@@ -13,6 +13,7 @@ from core.states import BatchState, JobState, Lane, Screen
 from db.batches import BatchRow
 from db.listings import AttemptRow, JobRow
 from db.looks import Screened
+from db.search import FoundBy
 from db.tallies import BatchCounts
 from quote.pace import seconds_left
 
@@ -235,6 +236,26 @@ class QuoteOut(ApiAnswer):
     cost: Decimal
     rate: float = Field(description="Calls per second")
     seconds: int
+
+
+class FoundOut(ApiAnswer):
+    """Photos that were found in one way."""
+
+    model_config = like({"by": "sku", "total": 1, "is_more": False, "jobs": [examples.JOB]})
+
+    by: FoundBy
+    total: int = Field(description="How many were found; a thousand at most")
+    is_more: bool = Field(description="Whether there are more than that; then say more of what is looked for")
+    jobs: list[JobOut]
+
+
+class SearchOut(ApiAnswer):
+    """What was found."""
+
+    model_config = like({"batch_ids": [7], "photos": []})
+
+    batch_ids: list[int] = Field(description="The newest first")
+    photos: list[FoundOut]
 
 
 class LedgerLineOut(ApiAnswer):

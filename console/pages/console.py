@@ -26,6 +26,7 @@ from console.pages.redo import redo_router
 from console.pages.rendering import Pages, with_headers
 from console.pages.review import review_router
 from console.pages.samples import samples_router
+from console.pages.search import search_router
 from console.pages.sheet import sheet_router
 from console.pages.shop import shop_router
 from console.pages.shops import shops_router
@@ -85,6 +86,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) 
         flower_router(engine, guard, pages, settings),
         costs_router(engine, guard, pages, settings),
         review_router(engine, guard, pages, settings),
+        search_router(engine, guard, pages, settings),
     )
     for router in routers:
         app.include_router(router, include_in_schema=False)

@@ -101,16 +101,16 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
             if draft is None:
                 raise PageError(404, "This draft is gone: it was submitted or is more than a day old.")
             files = drafts.list_files(connection, draft_id)
-            options = options_of(draft.options)
+            options, who = options_of(draft.options), visitor.user.name
             source = f"console {_digest(files)}"
             if draft.kind == PHOTOS:
                 items = [Item(uploads.keep(connection, file.data), _safe(file)) for file in files]
-                intake = submit(connection, items, name=draft.name, source=source, options=options)
+                intake = submit(connection, items, name=draft.name, source=source, options=options, made_by=who)
             else:
                 with TemporaryDirectory() as folder:
                     path = _written(files[0], folder)
                     rows = read_catalogue(path, options.reading)
-                    intake = submit(connection, rows, name=draft.name, source=source, options=options)
+                    intake = submit(connection, rows, name=draft.name, source=source, options=options, made_by=who)
             drafts.remove(connection, draft_id)
             audit.note(
                 connection,

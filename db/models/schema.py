@@ -6,10 +6,13 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     Numeric,
     SmallInteger,
     Text,
+    TextClause,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -32,6 +35,14 @@ PASSING = {
     "vacuum_truncate": "off",
 }
 """How a table is stored whose rows are deleted as soon as they are read."""
+
+BEGINS = {"begins": "text_pattern_ops"}
+"""How an index is made of what begins with something, in which all of that lies together."""
+
+
+def begins_with(what: ColumnElement[str] | TextClause, longest: int) -> ColumnElement[str]:
+    """Return what such an index is made of: so many characters of it, upper and lower case alike."""
+    return func.lower(func.left(what, longest)).label("begins")
 
 
 class Base(DeclarativeBase):

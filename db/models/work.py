@@ -10,13 +10,15 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
-    LargeBinary,
     SmallInteger,
+    func,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import CLOCK, NOW, OF_FEW, OF_MANY, OF_MANY_GROWING, PASSING, Base
+from db.models.schema import BEGINS, CLOCK, NOW, OF_FEW, OF_MANY, OF_MANY_GROWING, PASSING, Base, begins_with
+
+NOT_LIVE = "state NOT IN ('queued', 'running')"
 
 
 class Batch(Base):
@@ -25,7 +27,7 @@ class Batch(Base):
     `paused_at` is written by a trigger; `canary_overridden_by` is who let it go on though its canary failed.
     `cancelled_at` is when it was cancelled last, though it may have been reopened since; `is_clearing` while jobs that
     the cancel found are still to be cancelled. `has_unlooked` says that some of its photos were to be looked at before
-    they are called for, and nobody could.
+    they are called for, and nobody could. `made_by` is who handed it in: a person, a token or a shop's connection.
     """
 
     __tablename__ = "batches"
@@ -51,8 +53,10 @@ class Batch(Base):
     cancelled_at: Mapped[datetime | None]
     is_clearing: Mapped[bool] = mapped_column(server_default="false")
     has_unlooked: Mapped[bool] = mapped_column(server_default="false")
+    made_by: Mapped[str | None]
 
     __table_args__ = (
+        Index("ix_batches_find_name", begins_with(text("name"), 200), "id", postgresql_ops=BEGINS),
         Index("ix_batches_active", "lane", "id", postgresql_where=text("state = 'active'")),
         Index("ix_batches_paused", "pause_reason", "id", postgresql_where=text("state = 'paused'")),
         Index("ix_batches_clearing", "cancelled_at", postgresql_where=text("is_clearing")),
@@ -162,6 +166,27 @@ class Job(Base):
             postgresql_where=text("given_name IS NOT NULL"),
         ),
         Index("ix_jobs_redo", "redo_of", "id", postgresql_where=text("redo_of IS NOT NULL")),
+        Index(
+            "ix_jobs_find_sku",
+            begins_with(text("sku"), 200),
+            "id",
+            postgresql_ops=BEGINS,
+            postgresql_where=text(f"sku IS NOT NULL AND {NOT_LIVE}"),
+        ),
+        Index(
+            "ix_jobs_find_name",
+            begins_with(func.split_part(text("name"), "/", -1), 200),
+            "id",
+            postgresql_ops=BEGINS,
+            postgresql_where=text(NOT_LIVE),
+        ),
+        Index(
+            "ix_jobs_find_url",
+            begins_with(text("source_uri"), 300),
+            "id",
+            postgresql_ops=BEGINS,
+            postgresql_where=text(NOT_LIVE),
+        ),
         CheckConstraint(
             "state IN ('pending', 'queued', 'running', 'succeeded', 'dead', 'held', 'cancelled')", name="ck_jobs_state"
         ),
@@ -234,6 +259,13 @@ class Attempt(Base):
             postgresql_using="brin",
             postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
         ),
+        Index(
+            "ix_attempts_find_request",
+            "request_id",
+            postgresql_ops={"request_id": "text_bloom_ops"},
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+        ),
         CheckConstraint(
             "answer_class IN ('success', 'throttled', 'source', 'permanent', 'provider_fault', 'maybe_billed', "
             "'account', 'unknown')",
@@ -247,29 +279,6 @@ class Attempt(Base):
         ),
         {"postgresql_with": OF_MANY_GROWING},
     )
-
-
-class Artifact(Base):
-    """Verified output bytes, once per content."""
-
-    __tablename__ = "artifacts"
-
-    sha256: Mapped[str] = mapped_column(primary_key=True)
-    uri: Mapped[str]
-    size_bytes: Mapped[int]
-    format: Mapped[str]
-    width: Mapped[int]
-    height: Mapped[int]
-    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
-
-
-class ArtifactBytes(Base):
-    """The bytes themselves, when PostgreSQL is the store."""
-
-    __tablename__ = "artifact_bytes"
-
-    sha256: Mapped[str] = mapped_column(ForeignKey("artifacts.sha256", ondelete="CASCADE"), primary_key=True)
-    data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class BatchCount(Base):

@@ -191,7 +191,14 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
     found = batches.find_newest(connection, key)
     if found is None:
         kept = json.dumps(options.as_dict() | {"connection": shop.id})
-        made = batches.create(connection, name=f"{shop.shop} {today}", source_key=key, lane=options.lane, options=kept)
+        made = batches.create(
+            connection,
+            name=f"{shop.shop} {today}",
+            source_key=key,
+            lane=options.lane,
+            options=kept,
+            made_by=f"{shop.platform} {shop.shop}",
+        )
         told = shop.options.get("callback_url")
         if told:
             callbacks.set_target(connection, made, url=told, secret=shop.options["callback_secret"])
