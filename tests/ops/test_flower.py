@@ -108,7 +108,7 @@ def test_after_an_hour_the_console_is_asked_again(watched: Watched) -> None:
     secret = hashlib.sha256(f"flower cookies {FLOWER_AUTH}".encode()).hexdigest()
     for minutes, is_let_in in ((50, True), (70, False)):
         signed_at = time.time() - minutes * 60
-        told = create_signed_value(secret, COOKIE, "ann", clock=lambda at=signed_at: at).decode()  # type: ignore[misc]
+        told = create_signed_value(secret, COOKIE, "ann", clock=lambda at=signed_at: at).decode()
         page = httpx.get(
             f"http://127.0.0.1:{watched.ports['flower']}/tasks",
             headers={"accept": "text/html", "cookie": f"{COOKIE}={told}"},
