@@ -1,4 +1,5 @@
 // What makes pages livelier; each of them reads and steers without it, too.
+import { labelCells } from "./cards.js";
 import { startComparing } from "./compare.js";
 import { startLive } from "./live.js";
 import { startPainting } from "./painter.js";
@@ -10,6 +11,15 @@ for (const element of document.querySelectorAll("[data-live]")) startLive(elemen
 for (const element of document.querySelectorAll("[data-painter]")) startPainting(element);
 listenForKeys();
 showLocalTimes();
+labelCells();
+
+const menu = document.querySelector("[data-menu]");
+const open = (isOpen) => {
+  menu.setAttribute("aria-expanded", String(isOpen));
+  menu.parentElement.classList.toggle("open", isOpen);
+};
+menu?.addEventListener("click", () => open(menu.getAttribute("aria-expanded") === "false"));
+menu?.addEventListener("keydown", (event) => { if (event.key === "Escape") open(false); });
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;

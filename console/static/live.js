@@ -1,4 +1,5 @@
 // Replaces the parts of a page that changed, as the server renders them.
+import { labelCells } from "./cards.js";
 import { showLocalTimes } from "./times.js";
 
 const OLD_SECONDS = 3;
@@ -18,6 +19,7 @@ export function startLive(url) {
         if (!place || place.contains(document.activeElement)) continue;
         place.innerHTML = html;
         showLocalTimes(place);
+        labelCells(place);
       }
     });
     source.addEventListener("shut-out", () => { close(); window.location.reload(); });

@@ -65,7 +65,7 @@ def test_photos_are_dropped_quoted_submitted_and_watched(page: Page, stack: Stac
         seen.add(figure(page, "done").inner_text())
         page.wait_for_timeout(100)
     wait_for_state(page)
-    assert "0.0 %" in seen
+    assert "0.0%" in seen
     expect(figure(page, "clean")).to_have_text("4")
     expect(figure(page, "cost")).to_have_text("0.08 USD")
     # All of the page lives, not its numbers only.
@@ -143,7 +143,7 @@ def test_held_photos_are_reviewed_by_keyboard(page: Page, stack: Stack) -> None:
     page.goto(f"/jobs/{second.removeprefix('job ')}")
     expect(page.locator(".sub").first).to_contain_text("Rejected by a person: The strap is smeared")
     page.goto(f"/jobs/{third.removeprefix('job ')}")
-    expect(page.locator(".facts")).to_contain_text("Done again as")
+    expect(page.locator(".facts")).to_contain_text("Redone as")
     page.wait_for_function("() => document.body.innerText.includes('succeeded') || void location.reload()")
     page.goto("/audit")
     lines = page.locator("tbody").inner_text()
