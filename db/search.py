@@ -28,7 +28,7 @@ LAST = "\U0010ffff"
 LONGEST_KEY, LONGEST_URL = 200, 300
 """Characters of names, and of URLs, that are in an index."""
 
-NOT_LIVE = "state NOT IN ('queued', 'running')"
+NOT_LIVE = "state || '' NOT IN ('queued', 'running')"
 
 
 class FoundBy(StrEnum):

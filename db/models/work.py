@@ -16,9 +16,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import BEGINS, CLOCK, NOW, OF_FEW, OF_MANY, OF_MANY_GROWING, PASSING, Base, begins_with
+from db.models.schema import BEGINS, CLOCK, NOW, OF_FEW, OF_MANY, OF_MANY_GROWING, Base, begins_with
 
-NOT_LIVE = "state NOT IN ('queued', 'running')"
+NOT_LIVE = "state || '' NOT IN ('queued', 'running')"
 
 
 class Batch(Base):
@@ -279,27 +279,3 @@ class Attempt(Base):
         ),
         {"postgresql_with": OF_MANY_GROWING},
     )
-
-
-class BatchCount(Base):
-    """How many jobs of a batch are in a state, or how many calls it made; triggers keep it, with `BatchCountChange`."""
-
-    __tablename__ = "batch_counts"
-
-    batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    what: Mapped[str] = mapped_column(primary_key=True)
-    n: Mapped[int]
-
-    __table_args__ = (Index("ix_batch_counts_what", "what"), {"postgresql_with": OF_FEW})
-
-
-class BatchCountChange(Base):
-    """What is still to be added to `batch_counts`: those who count at the same time do not wait for each other."""
-
-    __tablename__ = "batch_count_changes"
-    __table_args__ = {"postgresql_with": PASSING}  # noqa: RUF012 - SQLAlchemy reads it from the class
-
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    batch_id: Mapped[int]
-    what: Mapped[str]
-    n: Mapped[int]

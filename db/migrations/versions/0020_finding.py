@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 # What is in Redis or running is looked through; so a photo on its way comes into these twice, not at every move.
-NOT_LIVE = sa.text("state NOT IN ('queued', 'running')")
+NOT_LIVE = sa.text("state || '' NOT IN ('queued', 'running')")
 BEGINS = {"postgresql_ops": {"begins": "text_pattern_ops"}}
 
 
@@ -23,7 +23,7 @@ INDEXES: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "ix_jobs_find_sku": (
         "jobs",
         [_begins("sku", 200), "id"],
-        {**BEGINS, "postgresql_where": sa.text("sku IS NOT NULL AND state NOT IN ('queued', 'running')")},
+        {**BEGINS, "postgresql_where": sa.text("sku IS NOT NULL AND state || '' NOT IN ('queued', 'running')")},
     ),
     "ix_jobs_find_name": (
         "jobs",
