@@ -59,6 +59,7 @@ ORDER: tuple[Space | str, ...] = (
     "samples",
     "decisions",
     "jobs",
+    "catalogues",
     "attempts",
     "circuits",
     "acknowledgements",

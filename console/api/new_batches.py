@@ -18,7 +18,7 @@ from console.api.outputs import MadeOut
 from console.api.problems import responses
 from console.api.upload import UploadedFile, read_upload
 from console.pools import FILES
-from db import audit, callbacks, uploads
+from db import audit, callbacks, catalogues, uploads
 from db.tokens import Scope, TokenRow
 from producer.catalogue.format import FORMATS, Reading, read_catalogue
 from producer.catalogue.item import Item, safe_name
@@ -92,11 +92,9 @@ def making_router(tools: ApiContext) -> APIRouter:
                 path = Path(folder) / "catalogue"
                 path.write_bytes(sent.data)
                 rows = read_catalogue(path, reading)
-                return _made(
-                    connection,
-                    token,
-                    submit(connection, rows, name=name, source=source, options=asked, made_by=actor_of(token)),
-                )
+                intake = submit(connection, rows, name=name, source=source, options=asked, made_by=actor_of(token))
+            catalogues.keep(connection, intake.batch_id, name=name, data=sent.data)
+            return _made(connection, token, intake)
 
         told = f"upload {sent.sha256} {name} {asked.as_dict()}"
         return run_once(engine, token, key, told, work, status=201)

@@ -20,7 +20,7 @@ from core.errors import UsageError
 from core.figures import counted
 from core.settings import Settings
 from core.states import Lane, Screen
-from db import audit, drafts, uploads
+from db import audit, catalogues, drafts, uploads
 from db.drafts import DroppedFile
 from db.session import transact
 from db.users import Role
@@ -111,6 +111,7 @@ def making_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
                     path = _written(files[0], folder)
                     rows = read_catalogue(path, options.reading)
                     intake = submit(connection, rows, name=draft.name, source=source, options=options, made_by=who)
+                catalogues.keep(connection, intake.batch_id, name=files[0].name, data=files[0].data)
             drafts.remove(connection, draft_id)
             audit.note(
                 connection,

@@ -38,8 +38,8 @@ NOTE_MOVES = (
 )
 TAKE_MOVES = text("DELETE FROM moves RETURNING what, before, after")
 EMPTY = text(
-    "TRUNCATE batches, jobs, attempts, circuits, daily_calls, moves, batch_counts, batch_count_changes, ledger_days, "
-    "ledger_changes"
+    "TRUNCATE batches, catalogues, jobs, attempts, circuits, daily_calls, moves, batch_counts, batch_count_changes, "
+    "ledger_days, ledger_changes"
 )
 WRITES_A_STATE = re.compile(
     r"INSERT INTO (jobs|batches) \(|UPDATE (jobs|batches)( AS \w+)?\s+SET(?:(?!\bWHERE\b).)*?\bstate =", re.DOTALL
