@@ -47,6 +47,7 @@ def connect(
     subject_elements: Sequence[int] | None = None,
     lane: Lane = Lane.INTERACTIVE,
     screen: Screen = Screen.OFF,
+    strip_metadata: bool = False,
     secret: str | None = None,
     api_url: str | None = None,
     api_token: str | None = None,
@@ -67,6 +68,7 @@ def connect(
         subject_elements: What to take off the main subject; None for the same.
         lane: Which queue its photos wait in.
         screen: What becomes of photos with nothing to take off.
+        strip_metadata: Whether outputs tell nothing beside their picture.
         secret: What it signs with; None makes one.
         api_url: BigCommerce: the store's API; for write-back, the shop's address.
         api_token: BigCommerce: what may read products; for write-back, what may replace photos.
@@ -84,6 +86,7 @@ def connect(
     if not shop.strip():
         raise UsageError("The shop needs a name.")
     options: dict[str, Any] = {"elements": list(elements), "lane": lane.value}
+    options |= {"strip_metadata": True} if strip_metadata else {}
     if screen is not Screen.OFF:
         options["screen"] = screen.value
     if subject_elements is not None:

@@ -67,6 +67,11 @@ def batch_options(command: Command) -> Command:
             help="Photos with nothing to remove: process (off), count (report) or skip them unpaid (skip). "
             "Default: SCREEN.",
         ),
+        click.option(
+            "--strip-metadata",
+            is_flag=True,
+            help="Remove metadata from outputs: Exif with GPS, XMP, IPTC, text.  [default: keep it]",
+        ),
         click.option("--force", is_flag=True, help="Pay again for photos cleaned in an earlier batch."),
         click.option(
             "--send",
@@ -139,6 +144,7 @@ def read_batch_options(
     send: str,
     force: bool,
     screen: str | None,
+    strip_metadata: bool = False,
     limit: int | None,
     max_calls: int | None,
     max_cost: Decimal | None,
@@ -167,6 +173,7 @@ def read_batch_options(
         send=Send(send),
         force=force,
         screen=settings.screen if screen is None else Screen(screen),
+        strip_metadata=strip_metadata,
         mask=read_batch_mask(mask, boxes),
         canary=canary,
         max_calls=max_calls,

@@ -102,3 +102,16 @@ def find_cleaned_urls(connection: Connection, urls: list[str], only_batch: int |
         "AND (CAST(:batch AS bigint) IS NULL OR batch_id = :batch) GROUP BY source_uri, source_sha256, content_key"
     )
     return [CleanedUrl(*row) for row in connection.execute(statement, {"urls": urls, "batch": only_batch})]
+
+
+def list_bare(connection: Connection, job_ids: list[int]) -> set[int]:
+    """Return which of these jobs were to have outputs that tell nothing beside their picture."""
+    if not job_ids:
+        return set()
+    statement = text(
+        "SELECT j.id FROM unnest(CAST(:ids AS bigint[])) AS n (id) "
+        "CROSS JOIN LATERAL (SELECT id, batch_id FROM jobs WHERE id = n.id OFFSET 0) AS j "
+        "CROSS JOIN LATERAL (SELECT options FROM batches WHERE id = j.batch_id OFFSET 0) AS b "
+        "WHERE b.options ->> 'strip_metadata' = 'true'"
+    )
+    return set(connection.execute(statement, {"ids": sorted(set(job_ids))}).scalars())

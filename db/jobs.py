@@ -42,6 +42,7 @@ class ClaimedJob:
     created_at: datetime
     redo_of: int | None = None
     screen: str = "off"
+    strip_metadata: bool = False
     age_seconds: float = 0.0
 
 
@@ -107,6 +108,7 @@ def claim_each(
         "coalesce(free.options ->> 'fit', 'fit') AS fit, coalesce(free.options ->> 'send', 'auto') AS send, "
         "coalesce(CAST(free.options ->> 'force' AS boolean), false) AS force, j.created_at, j.redo_of, "
         "coalesce(free.options ->> 'screen', 'off') AS screen, "
+        "coalesce(CAST(free.options ->> 'strip_metadata' AS boolean), false) AS strip_metadata, "
         "CAST(extract(epoch FROM now() - j.created_at) AS double precision) AS age_seconds"
     )
     ids = sorted(asked)

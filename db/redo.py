@@ -5,6 +5,7 @@ exports, callbacks and the REST API find it where they always look. Of several t
 last wins, in whatever order they end; one that ends while its original is not through waits for that.
 """
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -82,11 +83,17 @@ def add(connection: Connection, job_id: int, *, mask: str, input_uri: str | None
         item_key: What makes it the same item when it is asked for again.
     """
     day = connection.execute(text("SELECT CAST(now() AT TIME ZONE 'UTC' AS date)")).scalar_one()
-    key = f"{SOURCE} {day}"
+    bare = text(
+        "SELECT coalesce(CAST(b.options ->> 'strip_metadata' AS boolean), false) FROM jobs AS j "
+        "JOIN batches AS b ON b.id = j.batch_id WHERE j.id = :id"
+    )
+    strips = bool(connection.execute(bare, {"id": job_id}).scalar_one())
+    key = f"{SOURCE} {day}{' without metadata' if strips else ''}"
     batch_id = batches.find_newest(connection, key)
     if batch_id is None:
-        options = f'{{"fit": "fit", "send": "auto", "force": false, "source": "{SOURCE}"}}'
-        name = f"Done again on {day}"
+        told = {"fit": "fit", "send": "auto", "force": False, "source": SOURCE}
+        options = json.dumps(told | ({"strip_metadata": True} if strips else {}))
+        name = f"Done again on {day}{', without metadata' if strips else ''}"
         batch_id = batches.create(connection, name=name, source_key=key, lane=Lane.INTERACTIVE, options=options)
     # It ends with a redo that is done already, and comes before it.
     original = text("SELECT coalesce(redo_of, id) FROM jobs WHERE id = :id")

@@ -21,8 +21,17 @@ def succeed(
     artifact_sha256: str,
     changed: Changed = NOT_COMPARED,
     reused_from: int | None = None,
+    message: str | None = None,
 ) -> None:
     """End a job with its artifact.
+
+    Args:
+        connection: An open transaction.
+        job: Which.
+        artifact_sha256: Its output, which is kept already.
+        changed: How far that differs from the source.
+        reused_from: The job whose output it was before.
+        message: What could not be kept as it is in the source.
 
     Raises:
         LeaseLost: Another worker owns the job.
@@ -37,7 +46,7 @@ def succeed(
         "lease_token = NULL, lease_expires_at = NULL, output_url = NULL"
     )
     which = "id = :id AND lease_token = :token AND state = 'running'"
-    values = {"sha256": artifact_sha256, "reused_from": reused_from, **asdict(changed)}
+    values = {"sha256": artifact_sha256, "reused_from": reused_from, "message": message, **asdict(changed)}
     must_hold(len(_write(connection, which, values | whose(job), also)), job)
 
 
@@ -132,7 +141,7 @@ def _write(
     connection: Connection, which: str, values: Mapping[str, object], also: str = "", code: str = "200"
 ) -> set[int]:
     statement = text(
-        f"UPDATE jobs SET state = 'succeeded', code = '{code}', message = NULL, finished_at = now(){also} "  # noqa: S608
+        f"UPDATE jobs SET state = 'succeeded', code = '{code}', message = :message, finished_at = now(){also} "  # noqa: S608
         f"WHERE {which} RETURNING id"
     )
-    return set(connection.execute(statement, values).scalars())
+    return set(connection.execute(statement, {"message": None, **values}).scalars())

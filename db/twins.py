@@ -105,6 +105,35 @@ def note_sources(connection: Connection, noted: Sequence[Noted]) -> dict[int, Kn
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a job's output was made.
+
+    Args:
+        strip_metadata: Whether it tells nothing beside its picture.
+        format: As Pillow names it.
+        width: Pixels as stored.
+        height: Pixels as stored.
+    """
+
+    strip_metadata: bool
+    format: str
+    width: int
+    height: int
+
+
+def how_made(connection: Connection, job_id: int) -> Made | None:
+    """Return how a job's output was made; None when it has none."""
+    statement = text(
+        "SELECT coalesce(CAST(b.options ->> 'strip_metadata' AS boolean), false), f.format, f.width, f.height "
+        "FROM (SELECT batch_id, artifact_sha256 FROM jobs WHERE id = :id OFFSET 0) AS j "
+        "CROSS JOIN LATERAL (SELECT options FROM batches WHERE id = j.batch_id OFFSET 0) AS b "
+        "CROSS JOIN LATERAL (SELECT * FROM artifacts WHERE sha256 = j.artifact_sha256 OFFSET 0) AS f"
+    )
+    row = connection.execute(statement, {"id": job_id}).one_or_none()
+    return Made(*row) if row is not None else None
+
+
 def find_own_output(connection: Connection, job: ClaimedJob, sha256: str, provider: str) -> Twin | None:
     """Return the job whose output a photo is, if as much was taken off it as this job asks for; None otherwise.
 
@@ -118,7 +147,10 @@ def find_own_output(connection: Connection, job: ClaimedJob, sha256: str, provid
         return None
     statement = text(
         "SELECT id, artifact_sha256, content_key, source_sha256, elements, subject_elements FROM jobs "
-        "WHERE artifact_sha256 = :sha256 AND state = 'succeeded' AND mask IS NULL AND reused_from IS NULL "
+        "WHERE artifact_sha256 = :sha256 AND state = 'succeeded' AND mask IS NULL "
+        # One that was taken over from a redo shows more than its own options tell.
+        "AND (reused_from IS NULL OR EXISTS (SELECT 1 FROM jobs AS t WHERE t.id = jobs.reused_from "
+        "AND t.content_key = jobs.content_key AND t.mask IS NULL AND t.redo_of IS NULL)) "
         # One that came back as it was sent is no output of ours but anybody's photo.
         "AND source_sha256 <> artifact_sha256 "
         "AND elements @> CAST(:elements AS smallint[]) AND subject_elements @> CAST(:subject AS smallint[]) "

@@ -37,6 +37,7 @@ class BatchOptions:
         send: Whether photos are sent as URL, as bytes, or whichever is better for each.
         force: Whether photos that were cleaned before, in another batch, are paid for again.
         screen: Whether photos that carry nothing to take off are told apart, and called for.
+        strip_metadata: Whether outputs tell nothing beside their picture: no Exif with GPS, XMP, IPTC, text.
         mask: Run lengths of the area to erase, for photos that bring none.
         canary: So many photos go first; the rest follows when they came out well.
         max_calls: Most calls for the whole batch.
@@ -52,6 +53,7 @@ class BatchOptions:
     send: Send = Send.AUTO
     force: bool = False
     screen: Screen = Screen.OFF
+    strip_metadata: bool = False
     mask: str | None = None
     canary: int | None = None
     max_calls: int | None = None
@@ -60,7 +62,9 @@ class BatchOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what decides about the outputs, as JSON keeps it; budget and canary may change from run to run."""
-        told = {} if self.screen is Screen.OFF else {"screen": self.screen.value}
+        told: dict[str, Any] = {} if self.screen is Screen.OFF else {"screen": self.screen.value}
+        if self.strip_metadata:
+            told["strip_metadata"] = True
         return told | {
             "elements": list(self.elements),
             "subject_elements": list(self.subject_elements),

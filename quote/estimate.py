@@ -177,7 +177,8 @@ class _Counting:
                 continue
             self._quote.to_call += 1
             self.sample.offer(wish)
-            self._quote.fitted += bool(found.steps)
+            self._quote.fitted += found.is_fitted
+            self._quote.losses.update(found.losses)
             self._quote.steps.update(found.steps)
 
     def _count_known(self, wish: PhotoWish, known: Known) -> None:

@@ -7,6 +7,7 @@ from core.settings import Settings
 from core.states import Fit, Send
 from photos.decoders import inspect, look_at
 from photos.fetch import Fetcher
+from photos.fitting import foreseen_losses, is_acceptable
 from photos.identity import Terms, identify
 from photos.memory import MEMORY
 from photos.orientation import UPRIGHT, seen_size
@@ -44,10 +45,19 @@ class PhotoWish:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A photo that can be sent: what makes it the same as another one, and what has to be done to it before."""
+    """A photo that can be sent.
+
+    Args:
+        key: What makes it the same as another one.
+        steps: What has to be done to it before.
+        is_fitted: Whether it leaves the API's bounds.
+        losses: What its output cannot have as it has it, as far as that is known before.
+    """
 
     key: str
     steps: tuple[str, ...]
+    is_fitted: bool = False
+    losses: tuple[str, ...] = ()
 
 
 class Looker:
@@ -96,7 +106,11 @@ class Looker:
         mask = read_for_photo(wish.mask, *size, order=order, origin=origin) if wish.mask else None
         terms = Terms(self._settings.provider, self._bounds, wish.elements, wish.subject_elements, self._fit)
         identity = identify(data, photo, terms, mask.to_rle() if mask else None)
-        return Seen(identity.content_key, () if strict else steps_for(photo, len(data), self._bounds))
+        if strict:
+            return Seen(identity.content_key, ())
+        is_fitted = not is_acceptable(photo, len(data), self._bounds)
+        steps = steps_for(photo, len(data), self._bounds)
+        return Seen(identity.content_key, steps, is_fitted, foreseen_losses(photo))
 
 
 def steps_for(photo: Photo, size_bytes: int, bounds: Bounds) -> tuple[str, ...]:
@@ -116,7 +130,7 @@ def steps_for(photo: Photo, size_bytes: int, bounds: Bounds) -> tuple[str, ...]:
         "transparency filled": photo.has_alpha,
         "colours made RGB": photo.mode not in _PLAIN_MODES and not photo.has_alpha,
         "format changed": photo.format not in bounds.formats,
-        "first frame taken": photo.animated,
+        "first frame taken": photo.frames > 1,
         f"made smaller than {bounds.max_bytes // 1_000_000} MB": size_bytes > bounds.max_bytes,
     }
     return tuple(step for step, applies in needed.items() if applies)

@@ -31,6 +31,7 @@ class Quote:
         refusals: Why photos would not be called, by code.
         fitted: Photos outside the API's bounds that would be made to fit.
         steps: How, and how many of each.
+        losses: What outputs will not have as their photos do, and how many of each.
         price: Of one call.
         currency: Of the price.
         rate: Calls per second.
@@ -53,6 +54,7 @@ class Quote:
     fitted: int = 0
     refusals: dict[str, Refusal] = field(default_factory=dict)
     steps: Counter[str] = field(default_factory=Counter)
+    losses: Counter[str] = field(default_factory=Counter)
     within_budget: int | None = None
     looked: int = 0
     bare: int = 0

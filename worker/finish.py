@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from core.decision import Decision, Move
 from core.states import JobState
-from db import attempts, jobs, paid, success
+from db import attempts, jobs, paid, success, twins
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.paid import Paid
@@ -16,6 +16,7 @@ from db.twins import Twin
 from worker.circuit import AccountHealth
 from worker.execution import Ending
 from worker.keep import OutputKeeper
+from worker.prepare import Prepared
 from worker.writes import Writes
 
 log = logging.getLogger(__name__)
@@ -60,9 +61,12 @@ class Finisher(OutputKeeper):
         if not self._writes.note_paid(answer):
             self._write(lambda connection: paid.note(connection, answer, self._health.account), self._paid)
 
-    def reuse(self, job: ClaimedJob, twin: Twin) -> Ending:
+    def reuse(self, job: ClaimedJob, twin: Twin, photo: Prepared) -> Ending:
         """End a job with what the same photo came to before."""
         if twin.state is JobState.SUCCEEDED and twin.artifact_sha256 is not None:
+            made = self._write(lambda connection: twins.how_made(connection, twin.job_id))
+            if made is not None and made.strip_metadata != job.strip_metadata:
+                return self.reuse_other(job, twin, made, photo)
             artifact, ending = twin.artifact_sha256, Ending(JobState.SUCCEEDED, "reused")
             self._write(
                 lambda connection: success.succeed(connection, job, artifact_sha256=artifact, reused_from=twin.job_id)

@@ -17,8 +17,9 @@ from db.session import transact
 from db.store import ArtifactStore
 from db.success import Clean
 from db.sweeping import upload
+from db.twins import Made, Twin
 from worker.execution import Ending
-from worker.output import Doubt, Output
+from worker.output import Doubt, Output, bare_copy, retold
 from worker.prepare import Prepared
 from worker.writes import Writes
 
@@ -66,7 +67,7 @@ class OutputKeeper:
                 attempt_id,
                 output,
                 lambda connection, sha256: success.succeed(
-                    connection, job, artifact_sha256=sha256, changed=_changed_of(output)
+                    connection, job, artifact_sha256=sha256, changed=_changed_of(output), message=output.loss
                 ),
                 keep_raw=False,
             )
@@ -74,7 +75,7 @@ class OutputKeeper:
 
     def _succeed_with_others(self, job: ClaimedJob, attempt_id: int | None, output: Output) -> bool:
         # An original ends with its redo, and comes before it.
-        if attempt_id is None or job.redo_of is not None:
+        if attempt_id is None or job.redo_of is not None or output.losses:
             return False
         sha256 = hashlib.sha256(output.data).hexdigest()
         with _telling_of_a_full_store():
@@ -103,6 +104,8 @@ class OutputKeeper:
         """
         data, kind = photo.source.data, photo.fitted.photo
         output = Output(data, kind.format, kind.width, kind.height, 0.0, len(data))
+        if job.strip_metadata:
+            output = bare_copy(data, photo.fitted)
         self._keep(
             job,
             None,
@@ -111,6 +114,34 @@ class OutputKeeper:
             keep_raw=False,
         )
         return Ending(JobState.SUCCEEDED, NOTHING_TO_REMOVE)
+
+    def reuse_other(self, job: ClaimedJob, twin: Twin, made: Made, photo: Prepared) -> Ending:
+        """End a job with the output of the same photo that tells more or less beside its picture than it is to.
+
+        Args:
+            job: Whose.
+            twin: What the same photo came to before.
+            made: How that output was made.
+            photo: The photo.
+
+        Raises:
+            LeaseLost: Another worker owns the job.
+            StoreUnavailable: The store takes nothing, or gives nothing.
+        """
+        assert twin.artifact_sha256 is not None
+        with _telling_of_a_full_store():
+            data = artifacts.fetch(self._engine, twin.artifact_sha256)
+        output = retold(data, made, photo.source.data, is_bare=job.strip_metadata)
+        self._keep(
+            job,
+            None,
+            output,
+            lambda connection, sha256: success.succeed(
+                connection, job, artifact_sha256=sha256, reused_from=twin.job_id, message=output.loss
+            ),
+            keep_raw=False,
+        )
+        return Ending(JobState.SUCCEEDED, "reused")
 
     def hold(self, job: ClaimedJob, attempt_id: int | None, output: Output, doubt: Doubt) -> Ending:
         """Keep the output and let a person decide about it.
@@ -135,7 +166,7 @@ class OutputKeeper:
                 artifact_sha256=sha256,
                 changed=_changed_of(output),
                 code=doubt.code,
-                message=doubt.message,
+                message=f"{doubt.message} {output.loss or ''}".rstrip(),
                 proof=doubt.places,
                 spent=1,
             ),

@@ -7,8 +7,11 @@ from typing import Any
 from PIL import Image
 
 from core.errors import OutputError, OutputRefused, SourceError, SourceUnreachable
-from photos.decoders import compare, restore
+from db.twins import Made
+from photos.decoders import compare, fit, restore
 from photos.fetch import Fetcher
+from photos.fitting import Fitted
+from photos.metadata import rewritten
 from worker.prepare import Prepared
 
 HOLD_UNCHANGED_BELOW = 0.00001
@@ -31,6 +34,7 @@ class Output:
         changed_inside: Share of the mask that differs; None without a mask.
         changed_outside: Share of the rest that differs; None without a mask.
         changed: The photo's tiles, a pixel each: 255 where they differ.
+        losses: What could not be kept as it is in the source, in words.
     """
 
     data: bytes = field(repr=False)
@@ -42,15 +46,22 @@ class Output:
     changed_inside: float | None = None
     changed_outside: float | None = None
     changed: Image.Image | None = field(default=None, repr=False, compare=False)
+    losses: tuple[str, ...] = ()
+
+    @property
+    def loss(self) -> str | None:
+        """What could not be kept, as a sentence; None when all is."""
+        return f"Not as in the source: {'; '.join(self.losses)}." if self.losses else None
 
 
-def collect(url: str, photo: Prepared, fetcher: Fetcher) -> Output:
+def collect(url: str, photo: Prepared, fetcher: Fetcher, *, is_bare: bool = False) -> Output:
     """Download the output, check that it is the same picture's clean plate, and return it as the source was.
 
     Args:
         url: Where the API put the output; such links expire, so this runs right after the call.
         photo: What was sent.
         fetcher: Checks addresses, sizes and times.
+        is_bare: Whether it is to tell nothing beside its picture.
 
     Raises:
         SourceUnreachable: The link did not answer this time.
@@ -61,7 +72,7 @@ def collect(url: str, photo: Prepared, fetcher: Fetcher) -> Output:
     fitted = photo.fitted
     mask = photo.mask.to_image() if photo.mask is not None else None
     compared = compare(fitted.sent, data, box=fitted.plan.photo_box, mask=mask, sent_tiles=fitted.tiles)
-    restored = restore(data, photo.source.data, fitted, compared)
+    restored = restore(data, photo.source.data, fitted, compared, is_bare=is_bare)
     return Output(
         data=restored.data,
         format=restored.format,
@@ -72,7 +83,40 @@ def collect(url: str, photo: Prepared, fetcher: Fetcher) -> Output:
         changed_inside=compared.changed_inside,
         changed_outside=compared.changed_outside,
         changed=compared.changed,
+        losses=restored.losses,
     )
+
+
+def retold(data: bytes, made: Made, source: bytes, *, is_bare: bool) -> Output:
+    """Return an output that was kept before, telling what its source tells or nothing, its picture unchanged.
+
+    Args:
+        data: The output.
+        made: What it is.
+        source: The photo it was made of.
+        is_bare: Whether it is to tell nothing beside its picture.
+
+    Raises:
+        SourceRefused: It has to be written anew for that, and cannot be read.
+    """
+    found = rewritten(data, made.format, source, is_bare=is_bare)
+    if found is not None:
+        return Output(found, made.format, made.width, made.height, 0.0, 0)
+    if not is_bare:
+        return Output(data, made.format, made.width, made.height, 0.0, 0, losses=("what it told was left out",))
+    return bare_copy(data, fit(data))
+
+
+def bare_copy(data: bytes, fitted: Fitted) -> Output:
+    """Return a photo as it is, only that it tells nothing beside its picture.
+
+    Args:
+        data: The photo.
+        fitted: What was made of it.
+    """
+    same = compare(fitted.sent, fitted.sent, box=fitted.plan.photo_box)
+    copy = restore(fitted.sent, data, fitted, same, is_bare=True)
+    return Output(copy.data, copy.format, copy.width, copy.height, 0.0, len(data), losses=copy.losses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class PaidOutputs:
         """
         try:
             with tracing.span("collect"):
-                output = collect(url, photo, self._tools.fetcher)
+                output = collect(url, photo, self._tools.fetcher, is_bare=job.strip_metadata)
         except SourceUnreachable as error:
             # The money is spent: the link is kept and only the download is tried again.
             later = decide_download(

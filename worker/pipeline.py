@@ -177,7 +177,7 @@ class Pipeline:
             delay = TWIN_SNOOZE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
             return self._tools.finisher.snooze(job, delay, f"job {twin.job_id} has the same photo")
         elif twin is not None:
-            ending = self._tools.finisher.reuse(job, twin)
+            ending = self._tools.finisher.reuse(job, twin, photo)
             metrics.note_reuse(job.lane, ending.state, self._tools.caller.price)
             return ending
         if self._tools.screener.is_bare(job, photo):

@@ -36,6 +36,7 @@ webhook_secret = secret_option("--secret", "WEBHOOK_SECRET", "The secret it sign
     type=click.Choice([each.value for each in Screen]),
     help="Photos with nothing to remove: process, count or skip them. Default: SCREEN.",
 )
+@click.option("--strip-metadata", is_flag=True, help="Remove metadata from outputs: no GPS, no Exif.")
 @click.option("--api-url", metavar="URL", help="For BigCommerce: …/stores/HASH. For --write-back: the shop's address.")
 @secret_option("--api-token", "SHOP_API_TOKEN", "Token for the shop's API, for the same two.")
 @click.option(
@@ -60,6 +61,7 @@ def connect(
     subject_elements: str | None,
     lane: str,
     screen: str | None,
+    strip_metadata: bool,
     api_url: str | None,
     api_token: str | None,
     match: str | None,
@@ -81,6 +83,7 @@ def connect(
             subject_elements=inside,
             lane=Lane(lane),
             screen=settings.screen if screen is None else Screen(screen),
+            strip_metadata=strip_metadata,
             secret=secret,
             api_url=api_url,
             api_token=api_token,

@@ -39,6 +39,7 @@ def as_json(quote: Quote) -> str:
             "blind": quote.is_blind,
             "fitted": quote.fitted,
             "fitting": dict(quote.steps),
+            "losses": dict(quote.losses),
         }
     )
 
@@ -56,6 +57,7 @@ def as_table(quote: Quote, settings: Settings) -> str:
         ("    nothing to remove", quote.bare, _about_bare(quote)),
         ("    to resize", quote.fitted, "resized to the API's limits, and restored afterwards"),
         *((f"      {step}", count, "") for step, count in quote.steps.most_common()),
+        *((f"    {loss}", count, "") for loss, count in quote.losses.most_common()),
     ]
     width = max(len(name) for name, _, _ in rows)
     lines = [

@@ -87,6 +87,7 @@ class ApiContext:
             send=told.send,
             force=told.force,
             screen=self.settings.screen if told.screen is None else told.screen,
+            strip_metadata=told.strip_metadata,
             canary=told.canary,
             max_calls=told.max_calls,
             max_cost=read_cost(told.max_cost),

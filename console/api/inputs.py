@@ -51,6 +51,9 @@ class OptionsIn(ApiRequest):
     fit: Fit = Fit.FIT
     send: Send = Send.AUTO
     force: bool = Field(False, description="Pay again for photos that were cleaned before")
+    strip_metadata: bool = Field(
+        False, description="Outputs tell nothing beside their picture: no Exif with GPS, XMP, IPTC, text"
+    )
     screen: Screen | None = Field(
         None, description="Photos with nothing to take off: called (`off`), counted (`report`), not paid for (`skip`)"
     )

@@ -177,6 +177,8 @@ def _quote(
         "cost": str(found.cost),
         "seconds": found.seconds,
         "within_budget": found.within_budget,
+        "losses": dict(found.losses),
+        "steps": dict(found.steps),
         "refusals": [{"code": code, **asdict(refusal)} for code, refusal in found.refusals.items()],
     }
 
@@ -191,6 +193,7 @@ def options_of(told: dict[str, Any]) -> BatchOptions:
         lane=Lane(told["lane"]),
         force=told["force"],
         screen=Screen(told.get("screen") or Screen.OFF),
+        strip_metadata=bool(told.get("strip_metadata")),
         canary=told["canary"],
         max_calls=told["max_calls"],
         reading=reading,
@@ -216,6 +219,7 @@ def _read_options(sent: FormData) -> dict[str, Any]:
         "lane": lane,
         "force": bool(sent.get("force")),
         "screen": screen,
+        "strip_metadata": bool(sent.get("strip_metadata")),
         "canary": _number(sent, "canary", "Canary"),
         "max_calls": _number(sent, "max_calls", "Call limit"),
         "format": chosen,

@@ -95,6 +95,7 @@ def _connect(connection: Connection, actor: str, sent: FormData, settings: Setti
         shop=field_of(sent, "shop"),
         elements=elements,
         lane=Lane(lane),
+        strip_metadata=bool(field_of(sent, "strip_metadata")),
         secret=field_of(sent, "secret") or None,
         api_url=field_of(sent, "api_url"),
         api_token=field_of(sent, "api_token"),

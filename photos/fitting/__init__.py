@@ -19,9 +19,20 @@ after the other in a process, smaller ones as many at once as there are cores (a
 """
 
 from photos.fitting.fitted import Fitted, as_it_is, fit, is_acceptable
-from photos.fitting.painted import Restored
+from photos.fitting.painted import Restored, foreseen_losses
 from photos.fitting.plan import Box, Plan
 from photos.fitting.restored import restore
 from removal.bounds import Bounds
 
-__all__ = ["Bounds", "Box", "Fitted", "Plan", "Restored", "as_it_is", "fit", "is_acceptable", "restore"]
+__all__ = [
+    "Bounds",
+    "Box",
+    "Fitted",
+    "Plan",
+    "Restored",
+    "as_it_is",
+    "fit",
+    "foreseen_losses",
+    "is_acceptable",
+    "restore",
+]

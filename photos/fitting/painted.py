@@ -101,6 +101,15 @@ def painted(painting: Painting, data: bytes, max_pixels: int) -> Restored:
         return _finished(saved(plain, "PNG", {}), "PNG", photo, told, losses)
 
 
+def foreseen_losses(photo: Photo) -> tuple[str, ...]:
+    """Return what the output of a photo will not have as the photo has it, as far as its header tells."""
+    found = {
+        f"{photo.depth} bits a channel become 8": not can_keep(photo),
+        "palette kept if it has room": photo.mode == "P" and photo.format in {"PNG", "BMP", "TIFF"},
+    }
+    return tuple(loss for loss, applies in found.items() if applies)
+
+
 def losses_of(told: Told, *, is_bare: bool) -> tuple[str, ...]:
     """Return what is lost of what a source tells, in words."""
     return ("metadata that is too large, or cannot be read, was left out",) if told.is_cut and not is_bare else ()

@@ -181,6 +181,7 @@ def options_of(shop: ShopConnection) -> BatchOptions:
         subject_elements=tuple(told.get("subject_elements", elements)),
         lane=Lane(told.get("lane") or Lane.INTERACTIVE),
         screen=Screen(told.get("screen") or Screen.OFF),
+        strip_metadata=bool(told.get("strip_metadata")),
     )
 
 
@@ -245,6 +246,9 @@ def _find_clean(
     for row in history.find_cleaned_urls(connection, urls, None):
         if row.content_key == content_key(provider, row.sha256, options.elements, options.subject_elements, None):
             since[row.url] = max(row, since.get(row.url, row), key=lambda each: each.since)
+    # One that tells too much, or too little, is made anew of what is kept, without a call.
+    bare = history.list_bare(connection, [row.job_id for row in since.values()])
+    since = {url: row for url, row in since.items() if (row.job_id in bare) == options.strip_metadata}
     clean = {key: since[url] for key, photo in photos.items() if (url := storable(photo.url)) in since}
     return {key: row.job_id for key, row in clean.items() if _is_clean(photos[key], row.since)}
 

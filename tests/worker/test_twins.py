@@ -1,7 +1,9 @@
 """Identical photos: what one of them has paid for serves all, whatever happens on the way."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,6 +17,8 @@ from producer.intake import BatchOptions
 from sandbox.answers import HttpAnswer
 from sandbox.handler import Handler
 from tests.db.rows import OUTPUT, put, rescue
+from tests.photos.metadata.telling import jpeg, segment, tiff, told
+from tests.photos.pictures import drawn
 from tests.worker.conftest import Bench, MakeBench
 from worker import paid_output
 from worker.output import collect
@@ -34,11 +38,11 @@ def pay_without_fetching(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: B
     """Run what is due, with the first output that is fetched ending in an error."""
     tries: list[int] = []
 
-    def fail_once(*arguments: object) -> object:
+    def fail_once(*arguments: object, **named: object) -> object:
         tries.append(1)
         if len(tries) == 1:
             raise error
-        return collect(*arguments)  # type: ignore[arg-type]
+        return collect(*arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(paid_output, "collect", fail_once)
@@ -209,3 +213,61 @@ def test_our_own_output_is_not_cleaned_again(make_bench: MakeBench, tmp_path: Pa
     # What is left of it was not looked for the first time.
     assert more["reused_from"] is None
     assert bench.sandbox.stats()["received"] == 2
+
+
+def outputs(bench: Bench) -> list[dict[str, Any]]:
+    """Return what the outputs of all jobs tell, in the order of the jobs."""
+    found = bench.rows("SELECT artifact_sha256 FROM jobs ORDER BY id")
+    return [told(artifacts.fetch(bench.engine, row["artifact_sha256"])) for row in found]
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+@pytest.mark.parametrize("is_first_bare", [False, True])
+@pytest.mark.parametrize("make", [jpeg, tiff])
+def test_an_output_with_metadata_serves_a_batch_without_and_the_other_way_round_for_one_call(
+    make_bench: MakeBench, tmp_path: Path, make: Callable[..., bytes], is_first_bare: bool
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.photo").write_bytes(make(drawn(text="SALE")))
+    source = tmp_path / "photos" / f"a.{'jpg' if make is jpeg else 'tif'}"
+    (tmp_path / "photos" / "a.photo").rename(source)
+    bench = make_bench()
+    for is_bare in (is_first_bare, not is_first_bare, is_first_bare):
+        bench.submit(tmp_path / "photos", BatchOptions(strip_metadata=is_bare, limit=5 + is_bare))
+        bench.run_out()
+    rows = bench.rows("SELECT state, message, reused_from FROM jobs ORDER BY id")
+    assert [(row["state"], row["message"]) for row in rows] == [("succeeded", None)] * len(rows)
+    assert bench.sandbox.stats()["accepted"] == 1
+    full = told(source.read_bytes())
+    assert full["gps"]
+    assert outputs(bench)[:2] == [{} if is_bare else full for is_bare in (is_first_bare, not is_first_bare)]
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+def test_a_photo_is_done_again_as_its_batch_wants_it(make_bench: MakeBench, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(jpeg(drawn(text="SALE")))
+    bench = make_bench()
+    bench.submit(tmp_path / "photos", BatchOptions(strip_metadata=True))
+    bench.run_out()
+    with bench.engine.begin() as connection:
+        job_id = connection.execute(text("SELECT id FROM jobs")).scalar_one()
+        redo.add(connection, job_id, mask="box 10,10,200,200", input_uri=None, item_key="again")
+    with bench.engine.begin() as connection:
+        queue.queue_due(connection, Lane.INTERACTIVE, 10)
+        again = connection.execute(text("SELECT id FROM jobs WHERE redo_of = :id"), {"id": job_id}).scalar_one()
+    assert bench.pipeline.run(again).state in {"succeeded", "held"}
+    assert outputs(bench) == [{}, {}]
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+def test_what_could_not_be_kept_is_told_with_the_job(make_bench: MakeBench, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    whole = jpeg(drawn(text="SALE"))
+    (tmp_path / "photos" / "a.jpg").write_bytes(whole[:20] + segment(0xFE, bytes(65_000)) * 70 + whole[20:])
+    bench = make_bench()
+    bench.submit(tmp_path / "photos")
+    bench.run_out()
+    (row,) = bench.rows("SELECT state, message FROM jobs")
+    assert row["state"] == "succeeded"
+    assert "Not as in the source: metadata" in row["message"]
