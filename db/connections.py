@@ -153,6 +153,14 @@ def note_seen(connection: Connection, connection_id: int, keys: list[str]) -> se
     return set(connection.execute(statement, {"id": connection_id, "keys": sorted(set(keys))}).scalars())
 
 
+def find_jobs(connection: Connection, connection_id: int, keys: list[str]) -> dict[str, int]:
+    """Return the jobs of photos that a shop told of before, by what those are known by."""
+    statement = text(
+        "SELECT key, job_id FROM seen_photos WHERE connection_id = :id AND key = ANY(:keys) AND job_id IS NOT NULL"
+    )
+    return {row.key: row.job_id for row in connection.execute(statement, {"id": connection_id, "keys": keys})}
+
+
 def note_job(connection: Connection, connection_id: int, key: str, job_id: int) -> None:
     """Remember which job a photo of a shop is."""
     statement = text("UPDATE seen_photos SET job_id = :job WHERE connection_id = :id AND key = :key")

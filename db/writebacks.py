@@ -26,6 +26,10 @@ FIRST_DELAY_SECONDS = 5.0
 LONGEST_DELAY_SECONDS = 7200.0
 
 
+class Withdrawn(Exception):
+    """What was to be sent is not to be sent any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writeback:
     """A photo to put into a shop, or an original to put back.
@@ -77,38 +81,6 @@ def place_key(url: str, version: str) -> str:
     number = parse_qs(parts.query).get("v")
     told = f"{parts.path}?v={number[0]}" if number else f"{url}\x00{version}"
     return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
-
-
-def expect(
-    connection: Connection, connection_id: int, job_id: int, *, product: str, media: str, photo_url: str
-) -> None:
-    """Note where a photo has its place in a shop; it goes there once it is clean, or now if it is."""
-    statement = text(
-        "INSERT INTO writebacks (connection_id, job_id, key, product, media, photo_url, state) "
-        "SELECT c.id, :job, :key, :product, :media, :url, CASE "
-        "WHEN (SELECT j.state FROM jobs AS j WHERE j.id = :job) <> 'succeeded' THEN 'expected' "
-        "WHEN c.writeback = 'auto' THEN 'due' ELSE 'clean' END "
-        "FROM connections AS c WHERE c.id = :id ON CONFLICT (connection_id, key, job_id) DO NOTHING"
-    )
-    key = hashlib.sha256(f"{product}\x00{photo_url}".encode("utf-8", "replace")).hexdigest()
-    values = {"id": connection_id, "job": job_id, "key": key, "product": product, "media": media, "url": photo_url}
-    connection.execute(statement, values)
-
-
-def find_ours(connection: Connection, connection_id: int, keys: list[str]) -> set[str]:
-    """Return which of these places (`place_key`) hold what we put there."""
-    by_key(connection)
-    statement = text("SELECT written_key FROM writebacks WHERE connection_id = :id AND written_key = ANY(:keys)")
-    return set(connection.execute(statement, {"id": connection_id, "keys": keys}).scalars())
-
-
-def hear(connection: Connection, connection_id: int, products: list[str]) -> set[str]:
-    """Note that a shop tells of products, and return those that are being written: they are looked at after."""
-    statement = text(
-        "UPDATE shop_products SET heard = heard + 1 WHERE connection_id = :id AND product = ANY(:products) "
-        "RETURNING product"
-    )
-    return set(connection.execute(statement, {"id": connection_id, "products": products}).scalars())
 
 
 def take_due(connection: Connection, most: int) -> list[Writeback]:
@@ -178,6 +150,10 @@ def note_sending(connection: Connection, writeback: Writeback) -> None:
     """Write down, before it is sent, that a photo is: what the shop tells of its product meanwhile is our own doing.
 
     To send again what the shop said yes to is a try.
+
+    Raises:
+        Withdrawn: Since the turn began write-back was turned off or paused, the photo was made again or is not clean
+            any more, or somebody moved it on. The transaction has to be rolled back.
     """
     busy = text(
         "INSERT INTO shop_products (connection_id, product, writeback_id) VALUES (:shop, :product, :id) "
@@ -188,13 +164,40 @@ def note_sending(connection: Connection, writeback: Writeback) -> None:
         "shop": writeback.shop.id,
         "product": writeback.product,
         "sha256": writeback.wanted_sha256,
+        "is_restore": writeback.is_restore,
     }
     connection.execute(busy, values)
+    clean = text(
+        "SELECT (state = 'succeeded' AND artifact_sha256 = :sha256) OR :is_restore FROM jobs "
+        "WHERE id = (SELECT job_id FROM writebacks WHERE id = :id) ORDER BY id FOR SHARE"
+    )
+    on = text(
+        "SELECT (writeback <> 'off' OR :is_restore) AND closed_at IS NULL AND writing_paused IS NULL "
+        "FROM connections WHERE id = :shop FOR SHARE"
+    )
     sent = text(
         "UPDATE writebacks SET sent_at = now(), sent_sha256 = :sha256, answered_at = NULL, "
-        "tries = tries + CASE WHEN answered_at IS NULL THEN 0 ELSE 1 END WHERE id = :id"
+        "tries = tries + CASE WHEN answered_at IS NULL THEN 0 ELSE 1 END "
+        "WHERE id = :id AND state = CASE WHEN :is_restore THEN 'restoring' ELSE 'due' END"
     )
-    connection.execute(sent, values)
+    if not (
+        connection.execute(clean, values).scalar_one_or_none()
+        and connection.execute(on, values).scalar_one_or_none()
+        and connection.execute(sent, values).rowcount
+    ):
+        raise Withdrawn
+
+
+def withdraw(connection: Connection, writeback: Writeback) -> None:
+    """Let what was sent before, and is not to be sent again, wait for a person's word, or to be clean."""
+    free_product(connection, writeback)
+    statement = text(
+        "UPDATE writebacks AS w SET sent_at = NULL, answered_at = NULL, tries = 0, changed_at = now(), state = CASE "
+        "WHEN (SELECT j.state FROM jobs AS j WHERE j.id = w.job_id) <> 'succeeded' THEN 'expected' "
+        "WHEN (SELECT c.writeback FROM connections AS c WHERE c.id = w.connection_id) = 'auto' THEN 'due' "
+        "ELSE 'clean' END WHERE id = :id AND sent_at IS NOT NULL AND state = 'due'"
+    )
+    connection.execute(statement, {"id": writeback.id})
 
 
 def note_answered(connection: Connection, writeback: Writeback, media: str) -> None:

@@ -13,10 +13,12 @@ from sqlalchemy import Connection
 from core.content import content_key
 from core.settings import Settings
 from core.states import Lane, Screen
-from db import artifacts, batches, callbacks, connections, history, lookups, requeues, writebacks
+from db import artifacts, batches, callbacks, connections, history, lookups, requeues, shop_places
 from db.connections import ShopConnection
 from db.history import CleanedUrl
+from db.shop_places import Place
 from db.statements import text
+from db.writebacks import place_key
 from producer.catalogue.item import Item, item_key, name_from_url, storable
 from producer.catalogue.shape import LONGEST_SKU
 from producer.intake import BatchOptions, what_to_take_off
@@ -87,7 +89,7 @@ def take_in(connection: Connection, shop: ShopConnection, delivery: Delivery, *,
         ours: What tells that a photo needs no work.
     """
     products = sorted({storable(photo.product) for photo in delivery.photos if photo.product})
-    written = writebacks.hear(connection, shop.id, products) if products else set()
+    written = shop_places.hear(connection, shop.id, products) if products else set()
     delivery_id = connections.note_delivery(
         connection,
         shop.id,
@@ -138,33 +140,41 @@ def take_photos(
         ours: What tells that a photo needs no work.
     """
     options = options_of(shop)
-    news = _wanted(connection, shop, photos, ours)
+    told = _wanted(connection, shop, photos, ours)
+    found = connections.note_seen(connection, shop.id, sorted({key for key, _ in told}))
+    news: dict[str, ShopPhoto] = {}
+    for key, photo in told:
+        if key in found:
+            news.setdefault(key, photo)
     clean = _find_clean(connection, news, options, ours.provider)
     wanted = {key: photo for key, photo in news.items() if key not in clean}
     batch_id = find_batch(connection, shop, options) if wanted else None
     count = 0
-    placed = [(news[key], job_id) for key, job_id in clean.items()]
+    jobs = dict(clean)
     for key, photo in wanted.items():
         assert batch_id is not None
-        job_id, is_asked = _insert(connection, batch_id, photo, options)
-        connections.note_job(connection, shop.id, key, job_id)
-        placed.append((photo, job_id))
+        jobs[key], is_asked = _insert(connection, batch_id, photo, options)
         count += is_asked
-    _note_places(connection, shop, placed)
+    for key, job_id in jobs.items():
+        connections.note_job(connection, shop.id, key, job_id)
+    _note_places(connection, shop, told, jobs)
     return count, batch_id
 
 
-def _note_places(connection: Connection, shop: ShopConnection, placed: Iterable[tuple[ShopPhoto, int]]) -> None:
-    for photo, job_id in placed:
-        if photo.product:
-            writebacks.expect(
-                connection,
-                shop.id,
-                job_id,
-                product=storable(photo.product),
-                media=storable(photo.media),
-                photo_url=storable(photo.url),
-            )
+def _note_places(
+    connection: Connection, shop: ShopConnection, told: Iterable[tuple[str, ShopPhoto]], jobs: dict[str, int]
+) -> None:
+    """Note all places of photos in products, also those of photos that were taken in for another product before."""
+    placed = [(key, photo) for key, photo in told if photo.product]
+    others = sorted({key for key, _ in placed if key not in jobs})
+    jobs = jobs | (connections.find_jobs(connection, shop.id, others) if others else {})
+    places = [
+        Place(jobs[key], storable(photo.product), storable(photo.media), storable(photo.url))
+        for key, photo in placed
+        if key in jobs
+    ]
+    if places:
+        shop_places.expect(connection, shop.id, places)
 
 
 def _short(key: str) -> str:
@@ -210,29 +220,25 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
 
 def _wanted(
     connection: Connection, shop: ShopConnection, photos: Iterable[ShopPhoto], ours: Ours
-) -> dict[str, ShopPhoto]:
+) -> list[tuple[str, ShopPhoto]]:
+    """Return the photos that are the shop's own, each as often as it was told of, with what it is known by."""
     pattern = shop.options.get("match")
     # Objects are read with rights that only we have, so a connection is for its own bucket; nobody may name files.
     schemes = (objects_of(shop.shop),) if shop.platform == S3Events.name else ("https://", "http://")
-    found = {
-        hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(): photo
+    found = [
+        (hashlib.sha256(f"{photo.url}\x00{photo.version}".encode("utf-8", "replace")).hexdigest(), photo)
         for photo in photos
         if (photo.url if shop.platform == S3Events.name else photo.url.lower()).startswith(schemes)
         and not ours.hold(photo.url)
         and not (pattern and not re.search(pattern, photo.url[:LONGEST_MATCHED]))
-    }
-    places = {key: writebacks.place_key(photo.url, photo.version) for key, photo in found.items() if photo.product}
+    ]
+    places = {key: place_key(photo.url, photo.version) for key, photo in found if photo.product}
     if places:
-        put = writebacks.find_ours(connection, shop.id, sorted(places.values()))
-        found = {key: photo for key, photo in found.items() if places.get(key) not in put}
-    names = {name for photo in found.values() for name in _OUTPUT_NAME.findall(photo.url)}
+        put = shop_places.find_ours(connection, shop.id, sorted(places.values()))
+        found = [(key, photo) for key, photo in found if places.get(key) not in put]
+    names = {name for _, photo in found for name in _OUTPUT_NAME.findall(photo.url)}
     outputs = artifacts.find_known(connection, sorted(names)) if names else set()
-    news = connections.note_seen(connection, shop.id, list(found))
-    return {
-        key: photo
-        for key, photo in found.items()
-        if key in news and not outputs.intersection(_OUTPUT_NAME.findall(photo.url))
-    }
+    return [(key, photo) for key, photo in found if not outputs.intersection(_OUTPUT_NAME.findall(photo.url))]
 
 
 def _find_clean(

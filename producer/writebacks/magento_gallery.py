@@ -8,7 +8,7 @@ import base64
 from urllib.parse import quote
 
 from producer.webhooks.delivery import text_of
-from producer.writebacks.shop_api import NewPhoto, ShopCaller, ShopMedium, ShopRefused
+from producer.writebacks.shop_api import NewPhoto, ShopCaller, ShopMedium
 
 SECONDS_PER_CALL = 0.25
 MEDIA_PATH = "/media/catalog/product"
@@ -32,16 +32,17 @@ class MagentoGallery:
 
     def read(self, product: str) -> list[ShopMedium]:
         """Return a product's images in their order; none when the product is gone."""
-        status, found = self._caller.ask("GET", _path(product))
-        if status == 404:
-            return []
-        _check(status, found)
+        found = self._caller.find(_path(product), _words)
         entries = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
         return [
             ShopMedium(text_of(each.get("id")), f"{self._caller.base}{MEDIA_PATH}{text_of(each['file'])}", entry=each)
             for each in entries
             if text_of(each.get("file")) and each.get("media_type") == "image"
         ]
+
+    def stands(self, product: str, gallery: list[ShopMedium]) -> bool:  # noqa: ARG002 - as for all
+        """Whether a replacement would undo nothing: it touches one entry alone."""
+        return True
 
     def replace(self, product: str, gallery: list[ShopMedium], medium: ShopMedium, photo: NewPhoto) -> str:  # noqa: ARG002 - as for all
         """Give an entry another content."""
@@ -51,8 +52,7 @@ class MagentoGallery:
             "name": photo.name,
         }
         entry = {"id": int(medium.id)} | {name: medium.entry.get(name) for name in _KEPT} | {"content": content}
-        status, found = self._caller.ask("PUT", f"{_path(product)}/{quote(medium.id, safe='')}", {"entry": entry})
-        _check(status, found)
+        self._caller.change(f"{_path(product)}/{quote(medium.id, safe='')}", {"entry": entry}, _words)
         return ""
 
 
@@ -60,7 +60,5 @@ def _path(product: str) -> str:
     return f"/rest/V1/products/{quote(product, safe='')}/media"
 
 
-def _check(status: int, found: object) -> None:
-    if status != 200:
-        message = text_of(found.get("message")) if isinstance(found, dict) else ""
-        raise ShopRefused(f"HTTP {status}: {message}")
+def _words(found: object) -> str:
+    return text_of(found.get("message")) if isinstance(found, dict) else ""

@@ -58,9 +58,9 @@ class Pace:
         if wait:
             self._stop.wait(wait)
 
-    def note_call(self) -> None:
-        """Note that a call was made."""
-        self.hold(self._seconds_per_call)
+    def note_call(self, calls: int = 1) -> None:
+        """Note that a call was made, or several close upon each other."""
+        self.hold(calls * self._seconds_per_call)
 
     def hold(self, seconds: float) -> None:
         """Make no call for so long."""

@@ -1,7 +1,7 @@
 """What a shop's API can do for us, whatever platform it is, and what it may answer instead."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -76,6 +76,10 @@ class ShopApi(Protocol):
         """Return a product's photos in their order; none when the product is gone."""
         ...
 
+    def stands(self, product: str, gallery: list[ShopMedium]) -> bool:
+        """Whether a product still has the photos that were read, as far as a replacement would undo what changed."""
+        ...
+
     def replace(self, product: str, gallery: list[ShopMedium], medium: ShopMedium, photo: NewPhoto) -> str:
         """Put a photo in the place of one of the gallery, and return what the shop calls it now, if it says."""
         ...
@@ -99,15 +103,44 @@ class ShopCaller:
     pace: Pace
     calls: int = 0
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def find(self, path: str, words: Callable[[object], str]) -> Any:
+        """Return what a shop knows under a path; None when there is no such thing (any more).
+
+        Args:
+            path: Below the shop's address.
+            words: Reads why not from an answer.
+
+        Raises:
+            ShopRefused: It says no, among what else `ask` raises.
+        """
+        status, found = self.ask("GET", path)
+        return None if status == 404 else accepted(status, found, words)
+
+    def change(self, path: str, body: object, words: Callable[[object], str], *, waits: bool = True) -> Any:
+        """Change what a shop has under a path, and return what it has now.
+
+        Args:
+            path: Below the shop's address.
+            body: What is sent as JSON.
+            words: Reads why not from an answer.
+            waits: As for `ask`.
+
+        Raises:
+            ShopRefused: It says no, among what else `ask` raises.
+        """
+        return accepted(*self.ask("PUT", path, body, waits=waits), words)
+
+    def ask(self, method: str, path: str, body: object = None, *, waits: bool = True) -> tuple[int, Any]:
         """Return the status and the JSON of an answer; faults of the shop and refused tokens are raised.
 
         Args:
             method: Such as `GET`.
             path: Below the shop's address.
             body: What is sent as JSON, if anything.
+            waits: Whether the pace is waited for before; if not, the next call waits for longer.
         """
-        self.pace.wait()
+        if waits:
+            self.pace.wait()
         headers = {"Accept": "application/json", **self.headers}
         sent = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         if sent is not None:
@@ -119,7 +152,7 @@ class ShopCaller:
             )
         except NoAnswer as error:
             raise ShopFailed(str(error)) from error
-        self.pace.note_call()
+        self.pace.note_call(1 if waits else 2)
         if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
             self.pace.hold(_retry_after(reply.headers))
             raise ShopThrottled(self.pace.wait_seconds)
@@ -131,6 +164,17 @@ class ShopCaller:
             return reply.status, json.loads(reply.body)
         except (ValueError, RecursionError) as error:
             raise ShopFailed(f"HTTP {reply.status}, and the answer is not JSON: {_words(reply.body)}") from error
+
+
+def accepted(status: int, found: object, words: Callable[[object], str]) -> object:
+    """Return an answer, unless it is a no.
+
+    Raises:
+        ShopRefused: It is one.
+    """
+    if status != 200:
+        raise ShopRefused(f"HTTP {status}: {words(found)}")
+    return found
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

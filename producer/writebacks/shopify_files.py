@@ -60,6 +60,10 @@ class ShopifyFiles:
         nodes = list_of(media.get("nodes")) if isinstance(media, dict) else []
         return [_medium(node) for node in nodes if node.get("id")]
 
+    def stands(self, product: str, gallery: list[ShopMedium]) -> bool:  # noqa: ARG002 - as for all
+        """Whether a replacement would undo nothing: it touches one file alone."""
+        return True
+
     def replace(self, product: str, gallery: list[ShopMedium], medium: ShopMedium, photo: NewPhoto) -> str:  # noqa: ARG002 - as for all
         """Give an image another content; it keeps its id."""
         if medium.fault:

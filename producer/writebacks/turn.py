@@ -74,6 +74,7 @@ def take_turn(ground: Ground, api: ShopApi, writeback: Writeback) -> None:
 
     Raises:
         ShopChanged: Something else stands there.
+        Withdrawn: It is not to be written any more.
         ShopRefused, ShopFailed, ShopThrottled, TokenRefused: The shop said so.
     """
     if not (writeback.wanted_sha256 and writeback.wanted_format):
@@ -172,6 +173,10 @@ def _replace(
         media_type=_MEDIA_TYPES.get(writeback.wanted_format, f"image/{writeback.wanted_format.lower()}"),
         name=key.rpartition("/")[2],
     )
+    if not api.stands(writeback.product, gallery):
+        # Somebody works on the product; what is sent would undo that.
+        transact(ground.engine, partial(writebacks.put_off, writeback_id=writeback.id, seconds=LOOK_AGAIN_SECONDS))
+        return
     transact(ground.engine, partial(writebacks.note_sending, writeback=writeback))
     media = api.replace(writeback.product, gallery, medium, photo)
     transact(ground.engine, partial(writebacks.note_answered, writeback=writeback, media=media))

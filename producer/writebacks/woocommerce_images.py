@@ -9,7 +9,7 @@ import base64
 from urllib.parse import quote
 
 from producer.webhooks.delivery import list_of, text_of
-from producer.writebacks.shop_api import NewPhoto, ShopCaller, ShopMedium, ShopRefused
+from producer.writebacks.shop_api import NewPhoto, ShopCaller, ShopMedium
 
 SECONDS_PER_CALL = 0.5
 
@@ -31,35 +31,35 @@ class WooCommerceImages:
 
     def read(self, product: str) -> list[ShopMedium]:
         """Return a product's images in their order; none when the product is gone."""
-        status, found = self._caller.ask("GET", _path(product))
-        if status == 404:
-            return []
-        return _gallery(_checked(status, found))
+        return _gallery(self._caller.find(_path(product), _words))
+
+    def stands(self, product: str, gallery: list[ShopMedium]) -> bool:
+        """Whether a product still has the very list of images that was read: all of it is written at once."""
+        return [each.entry for each in self.read(product)] == [each.entry for each in gallery]
 
     def replace(self, product: str, gallery: list[ShopMedium], medium: ShopMedium, photo: NewPhoto) -> str:
         """Put a photo in the place of one of the list, and return its new id."""
         new = {"src": photo.url, "alt": text_of(medium.entry.get("alt")), "name": text_of(medium.entry.get("name"))}
         images = [new if each.id == medium.id else {"id": int(each.id)} for each in gallery]
-        status, found = self._caller.ask("PUT", _path(product), {"images": images})
+        # At once, since what the shop's people do to the list after it was looked at is undone.
+        found = self._caller.change(_path(product), {"images": images}, _words, waits=False)
         old = {each.id for each in gallery}
-        return next((each.id for each in _gallery(_checked(status, found)) if each.id not in old), "")
+        return next((each.id for each in _gallery(found) if each.id not in old), "")
 
 
 def _path(product: str) -> str:
     return f"/wp-json/wc/v3/products/{quote(product, safe='')}"
 
 
-def _checked(status: int, found: object) -> dict[str, object]:
-    answer = found if isinstance(found, dict) else {}
-    if status != 200:
-        raise ShopRefused(f"{text_of(answer.get('code')) or status}: {text_of(answer.get('message'))}")
-    return answer
+def _words(found: object) -> str:
+    return f"{text_of(found.get('code'))}: {text_of(found.get('message'))}" if isinstance(found, dict) else ""
 
 
-def _gallery(product: dict[str, object]) -> list[ShopMedium]:
+def _gallery(product: object) -> list[ShopMedium]:
+    images = list_of(product.get("images")) if isinstance(product, dict) else []
     return [
         ShopMedium(
             text_of(image.get("id")), text_of(image.get("src")), text_of(image.get("date_modified_gmt")), entry=image
         )
-        for image in list_of(product.get("images"))
+        for image in images
     ]

@@ -13,7 +13,7 @@ from core.sealed import unseal
 from core.settings import Settings
 from db import writeback_lists, writebacks
 from db.session import transact
-from db.writebacks import Writeback
+from db.writebacks import Withdrawn, Writeback
 from photos.fetch import Fetcher
 from producer.rounds import run_rounds
 from producer.webhooks.shop_intake import Ours, take_photos
@@ -26,6 +26,7 @@ from producer.writebacks.turn import Ground, ShopChanged, take_turn
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
+WITHDRAWN = "withdrawn"
 MOST_PHOTO_BYTES = 100_000_000
 
 
@@ -100,6 +101,8 @@ class Writer:
             caller.pace.hold(error.seconds)
         except TokenRefused as error:
             self._pause(writeback, f"The shop refuses the token: {error}")
+        except Withdrawn:
+            self._end(api, writeback, WITHDRAWN, "it is not to be written any more")
         except ShopChanged as error:
             self._end(api, writeback, "skipped", str(error))
         except ShopRefused as error:
@@ -135,6 +138,9 @@ class Writer:
             writebacks.count_heard(connection, writeback)
             photos = [turn.as_told(writeback, each) for each in gallery]
             take_photos(connection, writeback.shop, photos, ours=Ours.of(self._settings))
-            writebacks.end(connection, writeback, state=state, why=why)
+            if state == WITHDRAWN:
+                writebacks.withdraw(connection, writeback)
+            else:
+                writebacks.end(connection, writeback, state=state, why=why)
 
         transact(self._engine, work)

@@ -1,14 +1,17 @@
 """Clean photos go back into a WooCommerce shop, once, and out again; the shop is a stand-in over HTTP."""
 
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import writeback_lists, writebacks
 from tests.producer.shop_ground import ShopGround, outputs_of, photo
-from tests.shops.shop_server import Answer
+from tests.shops.shop_server import Answer, Asked
 from tests.shops.woocommerce_standin import WooCommerceStandIn
 
 RED, BLUE, CLEAN, THEIRS = photo("red"), photo("blue"), photo("white"), photo("green")
@@ -232,3 +235,145 @@ def test_two_writers_write_a_shop_one_at_a_time(woo: Woo, engine: Engine) -> Non
         assert writebacks.take_due(other, 4) == []
     with engine.begin() as other:
         assert writebacks.take_due(other, 4) == []
+
+
+def test_a_photo_that_stands_in_two_products_goes_into_both(woo: Woo) -> None:
+    woo.shop.add_product(8, [])
+    shared = woo.shop.products[7]["images"][0]
+    woo.shop.products[8]["images"] = [shared]
+    assert woo.told().jobs == 2
+    assert woo.tell(*woo.shop.webhook(8)).jobs == 0
+    assert woo.rows("product, job_id") == [("7", 1), ("7", 2), ("8", 1)]
+    woo.clean(CLEAN)
+    woo.write()
+    assert woo.rows() == [("written",)] * 3
+    assert [woo.shop.photo(7, 0), woo.shop.photo(8, 0)] == [CLEAN, CLEAN]
+    restore(woo)
+    woo.write()
+    assert [woo.shop.photo(7, 0), woo.shop.photo(8, 0)] == [RED, RED]
+
+
+def test_a_photo_that_was_written_before_another_product_got_it_goes_there_too(woo: Woo) -> None:
+    woo.told()
+    shared = dict(woo.shop.products[7]["images"][0])
+    woo.clean(CLEAN)
+    woo.write()
+    woo.shop.add_product(8, [])
+    woo.shop.products[8]["images"] = [woo.shop.library[shared["id"]]]
+    assert woo.tell(*woo.shop.webhook(8)).jobs == 0
+    woo.write()
+    assert woo.rows("product, state") == [("7", "written"), ("7", "written"), ("8", "written")]
+    assert woo.shop.photo(8, 0) == CLEAN
+
+
+def test_a_photo_that_stands_twice_in_a_product_goes_into_both_places(woo: Woo) -> None:
+    first = woo.shop.products[7]["images"][0]
+    again = woo.shop._attach("copy.png", RED, alt="the same again")
+    again["src"] = first["src"]
+    woo.shop.products[7]["images"] = [first, again]
+    assert woo.told().jobs == 1
+    woo.clean(CLEAN)
+    woo.write()
+    assert woo.rows("media, state") == [("104", "written"), ("105", "written")]
+    assert [woo.shop.photo(7, n) for n in (0, 1)] == [CLEAN, CLEAN]
+
+
+def while_it_is_looked_at(woo: Woo, *, reading: int, do: Callable[[], object]) -> None:
+    """Do something right after the shop answered so many questions about a product."""
+    answer, asked = woo.shop.answer, [0]
+
+    def answer_then(question: Asked) -> Answer:
+        found = answer(question)
+        asked[0] += question.method == "GET"
+        if question.method == "GET" and asked[0] == reading:
+            # What was answered is what stood there before.
+            found = Answer(body=json.loads(json.dumps(found.body)))
+            do()
+        return found
+
+    woo.shop.answer = answer_then  # type: ignore[method-assign]
+
+
+def test_a_product_that_is_edited_between_the_look_and_the_write_loses_nothing(woo: Woo) -> None:
+    woo.told()
+    woo.clean(CLEAN)
+    added = woo.shop._attach("new.png", THEIRS, alt="new")
+    while_it_is_looked_at(woo, reading=1, do=lambda: woo.shop.products[7]["images"].append(added))
+    assert woo.writer.write_due() == 1
+    assert woo.shop.calls("PUT") == []
+    assert woo.rows("state, tries, sent_at")[0] == ("due", 0, None)
+    left = woo.one("SELECT max(extract(epoch FROM available_at - now())) FROM writebacks")
+    assert 1 < left <= 2
+    woo.write()
+    assert [woo.shop.photo(7, n) for n in (0, 1, 2)] == [CLEAN, CLEAN, THEIRS]
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE connections SET writeback = 'off'", "UPDATE connections SET closed_at = now()"]
+)
+def test_what_is_turned_off_while_the_product_is_looked_at_is_not_written(woo: Woo, statement: str) -> None:
+    woo.told()
+    woo.clean(CLEAN)
+    while_it_is_looked_at(woo, reading=1, do=lambda: woo.run(statement))
+    assert woo.writer.write_due() == 1
+    assert woo.shop.calls("PUT") == []
+    assert woo.rows("state, sent_at") == [("due", None)] * 2
+    assert woo.one("SELECT count(*) FROM shop_products") == 0
+
+
+def test_a_photo_that_is_made_again_while_the_product_is_looked_at_is_not_written_as_it_was(woo: Woo) -> None:
+    woo.run("UPDATE connections SET writeback = 'ask'")
+    woo.told()
+    woo.clean(CLEAN)
+    with woo.engine.begin() as connection:
+        writeback_lists.move(connection, 1, before=["clean"], after="due", ids=[1])
+
+    def again() -> None:
+        woo.run("UPDATE jobs SET state = 'dead', artifact_sha256 = NULL, code = 'rejected' WHERE id = 1")
+        woo.run("UPDATE jobs SET state = 'pending', finished_at = NULL WHERE id = 1")
+        woo.clean(photo("grey"))
+
+    while_it_is_looked_at(woo, reading=1, do=again)
+    woo.write()
+    assert woo.shop.calls("PUT") == []
+    assert woo.rows() == [("clean",), ("clean",)]
+
+
+def test_what_was_sent_and_is_withdrawn_loses_no_news_of_the_product(woo: Woo) -> None:
+    woo.shop.products[7]["images"].pop()
+    woo.told()
+    woo.clean(CLEAN)
+    woo.shop.faults = [Answer(body=woo.shop.products[7], method="PUT")]
+    woo.writer.write_due()
+    woo.run("UPDATE writebacks SET answered_at = answered_at - interval '3 minutes'")
+    woo.shop.products[7]["images"].append(woo.shop._attach("new.png", THEIRS, alt="new"))
+    assert woo.told().jobs == 0
+    woo.run("UPDATE connections SET writeback = 'off'")
+    woo.write()
+    assert woo.rows("state, sent_at") == [("clean", None), ("expected", None)]
+    assert woo.one("SELECT count(*) FROM shop_products") == 0
+    assert woo.one("SELECT count(*) FROM jobs") == 2
+    assert len(woo.shop.calls("PUT")) == 1
+
+
+@pytest.mark.parametrize("state", ["due", "expected"])
+def test_a_verdict_at_the_very_moment_a_place_is_noted_is_seen(woo: Woo, engine: Engine, state: str) -> None:
+    woo.told()
+    woo.clean(CLEAN)
+    woo.run("DELETE FROM writebacks")
+    good = "state = 'succeeded', code = '200', artifact_sha256 = (SELECT sha256 FROM artifacts LIMIT 1)"
+    bad = "state = 'dead', code = 'rejected', artifact_sha256 = NULL"
+    before, after = (bad, good) if state == "due" else (good, bad)
+    woo.run(f"UPDATE jobs SET {before}")
+    woo.run("DELETE FROM deliveries")
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE jobs SET {after}"))
+            taken = pool.submit(woo.told)
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            while not taken.done() and not woo.one(waiting):
+                time.sleep(0.01)
+        assert taken.result().jobs == 0
+    assert woo.rows() == [(state,), (state,)]
