@@ -13,6 +13,7 @@ from core.states import Lane, Screen
 from db import audit, connections
 from db.connections import WRITEBACKS, ShopConnection
 from producer.catalogue.url_list import check_url
+from producer.webhooks.bigcommerce import SEALED_TOKEN
 from producer.webhooks.platforms import PLATFORMS
 from producer.webhooks.s3_events import S3Events, check_bucket
 from producer.webhooks.shop_secrets import check_secret, new_secret
@@ -75,7 +76,7 @@ def connect(
         match: Only photos whose URL this regular expression finds.
         callback_url: Where to tell what became of photos.
         writeback: Whether clean photos go back into the shop: `off`, `ask` (a person) or `auto`.
-        token_keys: What the token of write-back is encrypted with.
+        token_keys: What the token of the shop's API is encrypted with.
         outputs_url: Where shops can fetch outputs; empty when they cannot.
 
     Raises:
@@ -99,7 +100,7 @@ def connect(
                 "BigCommerce needs the URL of its API (--api-url) and a token in SHOP_API_TOKEN, because its webhooks "
                 "carry no photos."
             )
-        options |= {"api_url": check_url(api_url, "The API's URL"), "api_token": api_token}
+        options |= {"api_url": check_url(api_url, "The API's URL"), SEALED_TOKEN: seal(token_keys, api_token)}
     if platform == S3Events.name:
         check_bucket(shop)
     sealed_token = None

@@ -116,6 +116,23 @@ def add_secret(connection: Connection, connection_id: int, secret: str) -> bool:
     return connection.execute(statement, values).rowcount == 1
 
 
+def keep_sealed(connection: Connection, connection_id: int, name: str, sealed: str, *, instead_of: str) -> None:
+    """Keep a secret of a connection's options encrypted, and no longer as it is.
+
+    Args:
+        connection: An open transaction.
+        connection_id: Whose.
+        name: Of the option from now on.
+        sealed: The secret, encrypted.
+        instead_of: The option's name before.
+    """
+    statement = text(
+        "UPDATE connections SET options = (options - :old) || jsonb_build_object(CAST(:name AS text), CAST(:sealed AS text)) "
+        "WHERE id = :id AND options ? :old"
+    )
+    connection.execute(statement, {"id": connection_id, "name": name, "sealed": sealed, "old": instead_of})
+
+
 def set_writeback(connection: Connection, connection_id: int, mode: str) -> None:
     """Say whether clean photos go back into a shop."""
     statement = text("UPDATE connections SET writeback = :mode WHERE id = :id")

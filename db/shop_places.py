@@ -11,7 +11,7 @@ from db.statements import text
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ShopPlace:
     """Where a photo stands in a shop.
 
     Args:
@@ -27,7 +27,7 @@ class Place:
     photo_url: str
 
 
-def expect(connection: Connection, connection_id: int, places: Sequence[Place]) -> None:
+def expect(connection: Connection, connection_id: int, places: Sequence[ShopPlace]) -> None:
     """Note where photos have their places in a shop; each goes there once it is clean, or now if it is.
 
     A job that ends, or whose verdict is taken back, at the same moment does so before this or after it, never unseen.
@@ -44,7 +44,7 @@ def expect(connection: Connection, connection_id: int, places: Sequence[Place]) 
         "CAST(:media AS text[]), CAST(:urls AS text[])) AS n (job_id, key, product, media, url), connections AS c "
         "WHERE c.id = :id ON CONFLICT (connection_id, key, job_id) DO NOTHING"
     )
-    keys: dict[str, Place] = {}
+    keys: dict[str, ShopPlace] = {}
     for place in places:
         key = _key(place.product, place.photo_url)
         # The same photo twice in a product is told apart by what the shop calls it.

@@ -13,6 +13,10 @@ SCOPES = ("store/product/created", "store/product/updated")
 
 
 API_URL = "https://api.bigcommerce.com"
+SEALED_TOKEN = "sealed_api_token"  # noqa: S105 - the name of an option
+"""The option that holds what its API is asked with, encrypted."""
+OPEN_TOKEN = "api_token"  # noqa: S105 - the name of an option
+"""The same as it was kept before it was encrypted."""
 
 
 class BigCommerce:
@@ -33,16 +37,17 @@ class BigCommerce:
         return Delivery(incoming.header("webhook-id") or text_of(body.get("hash")), scope, products=wanted)
 
 
-def photos_request(shop: ShopConnection, product: str) -> tuple[str, dict[str, str]]:
+def photos_request(shop: ShopConnection, product: str, token: str) -> tuple[str, dict[str, str]]:
     """Return the URL and headers that ask for a product's photos.
 
     Args:
-        shop: Its `api_url` ends with the store's hash; its `api_token` may read products.
+        shop: Its `api_url` ends with the store's hash.
         product: Its number.
+        token: What may read products.
     """
     base = str(shop.options.get("api_url") or API_URL).rstrip("/")
     headers: dict[str, str] = {
-        "X-Auth-Token": str(shop.options.get("api_token") or ""),
+        "X-Auth-Token": token,
         "Accept": "application/json",
     }
     return f"{base}/v3/catalog/products/{product}/images?limit=250", headers

@@ -7,9 +7,12 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
+from core.errors import UsageError
 from core.net.client import CheckedClient, NoAnswer
+from core.sealed import seal, unseal
 from core.settings import Settings
-from db import lookups
+from db import connections, lookups
+from db.connections import ShopConnection
 from db.lookups import Lookup
 from db.session import transact
 from producer.rounds import run_rounds
@@ -30,11 +33,12 @@ class Asker:
 
     Args:
         engine: Where they are written.
-        settings: Which private addresses are allowed, and where our outputs are.
+        settings: Which private addresses are allowed, what opens shops' tokens, and where our outputs are.
     """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
+        self._keys = settings.shop_token_key.get_secret_value()
         self._ours = Ours.of(settings)
         self._client = CheckedClient(settings.fetch_allow_private)
 
@@ -49,7 +53,7 @@ class Asker:
         for lookup in due:
             try:
                 photos = self._ask(lookup)
-            except NoAnswer as error:
+            except (NoAnswer, UsageError) as error:
                 log.warning("shop %s, product %s: %s", lookup.shop.shop, lookup.product, error)
                 failed = partial(lookups.note_failed, lookup_id=lookup.id, tries=lookup.tries, why=str(error))
                 transact(self._engine, failed)
@@ -61,8 +65,29 @@ class Asker:
         lookups.note_answered(connection, lookup.id)
         take_photos(connection, lookup.shop, photos, ours=self._ours)
 
+    def _token(self, shop: ShopConnection) -> str:
+        """Return what a shop's API is asked with; one that lies open is sealed as soon as there is a key.
+
+        Raises:
+            UsageError: The key is not the one it was sealed with.
+        """
+        sealed = shop.options.get(bigcommerce.SEALED_TOKEN)
+        if sealed:
+            return unseal(self._keys, str(sealed))
+        token = str(shop.options.get(bigcommerce.OPEN_TOKEN) or "")
+        if token and self._keys:
+            keep = partial(
+                connections.keep_sealed,
+                connection_id=shop.id,
+                name=bigcommerce.SEALED_TOKEN,
+                sealed=seal(self._keys, token),
+                instead_of=bigcommerce.OPEN_TOKEN,
+            )
+            transact(self._engine, keep)
+        return token
+
     def _ask(self, lookup: Lookup) -> tuple[ShopPhoto, ...]:
-        url, headers = bigcommerce.photos_request(lookup.shop, lookup.product)
+        url, headers = bigcommerce.photos_request(lookup.shop, lookup.product, self._token(lookup.shop))
         reply = self._client.send("GET", url, headers, seconds=ASK_SECONDS, max_bytes=MOST_BYTES)
         if reply.status == 404:
             return ()  # deleted since

@@ -16,7 +16,7 @@ from core.states import Lane, Screen
 from db import artifacts, batches, callbacks, connections, history, lookups, requeues, shop_places
 from db.connections import ShopConnection
 from db.history import CleanedUrl
-from db.shop_places import Place
+from db.shop_places import ShopPlace
 from db.statements import text
 from db.writebacks import place_key
 from producer.catalogue.item import Item, item_key, name_from_url, storable
@@ -169,7 +169,7 @@ def _note_places(
     others = sorted({key for key, _ in placed if key not in jobs})
     jobs = jobs | (connections.find_jobs(connection, shop.id, others) if others else {})
     places = [
-        Place(jobs[key], storable(photo.product), storable(photo.media), storable(photo.url))
+        ShopPlace(jobs[key], storable(photo.product), storable(photo.media), storable(photo.url))
         for key, photo in placed
         if key in jobs
     ]

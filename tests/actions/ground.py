@@ -9,7 +9,7 @@ from db import batches as batch_rows
 from db import budgets as budget_rows
 from db import connections as connection_rows
 from db import tokens as token_rows
-from db.shop_places import Place
+from db.shop_places import ShopPlace
 from db.tokens import Scope
 from db.users import Role
 from tests.actions.doors import PERSON
@@ -128,7 +128,7 @@ def a_writable_shop(engine: Engine) -> None:
         connection_rows.create(
             connection, platform="magento", shop="A shop", secret="first", options={}, writeback="ask", sealed_token="x"
         )
-        shop_places.expect(connection, 1, [Place(1, "p", "", url) for url in ("a", "b", "c")])
+        shop_places.expect(connection, 1, [ShopPlace(1, "p", "", url) for url in ("a", "b", "c")])
         connection.execute(text("UPDATE writebacks SET state = 'failed', last_error = 'why' WHERE id = 2"))
         kept = text(
             "UPDATE writebacks SET state = 'written', original_sha256 = (SELECT sha256 FROM artifacts LIMIT 1) "

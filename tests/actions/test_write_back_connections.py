@@ -54,3 +54,15 @@ def test_what_could_not_work_is_refused(engine: Engine, other: dict[str, Any], w
 def test_magento_takes_bytes_and_needs_no_address_of_ours(engine: Engine) -> None:
     with engine.begin() as connection:
         connections.connect(connection, "ann", **(TOLD | {"platform": "magento", "outputs_url": ""}))
+
+
+def test_what_reads_products_is_stored_sealed_too(engine: Engine) -> None:
+    told = {"platform": "bigcommerce", "api_url": "https://api.bigcommerce.com/stores/abc", "writeback": "off"}
+    with engine.begin() as connection:
+        connections.connect(connection, "ann", **(TOLD | told))
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM connections")).one()
+    assert unseal(KEY, row.options["sealed_api_token"]) == "shpat_1"
+    assert "shpat_1" not in str(row)
+    with engine.begin() as connection, pytest.raises(UsageError, match="SHOP_TOKEN_KEY is not set"):
+        connections.connect(connection, "ann", **(TOLD | told | {"token_keys": ""}))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from core.sealed import new_key, seal, unseal
 from core.settings import Settings
 from db import connections, lookups
 from producer.webhooks.lookups import Asker
@@ -134,3 +135,26 @@ def test_text_that_no_database_takes_is_taken(engine: Engine, api: ShopApi) -> N
     api.body = {"data": [{"url_zoom": "https://cdn.example/\ud800.jpg", "date_modified": "\ud800"}]}
     assert asker(engine).ask_due() == 1
     assert one(engine, "SELECT count(*) FROM jobs") == (1,)
+
+
+def test_a_token_that_lies_open_is_sealed_at_its_next_use_and_works_as_before(engine: Engine, api: ShopApi) -> None:
+    note(engine, api)
+    key = new_key()
+    settings = Settings(_env_file=None, fetch_allow_private="127.0.0.1", shop_token_key=key)
+    assert Asker(engine, settings).ask_due() == 1
+    (options,) = one(engine, "SELECT options FROM connections")
+    assert "api_token" not in options
+    assert unseal(key, options["sealed_api_token"]) == "t-1"
+    with engine.begin() as connection:
+        lookups.note(connection, 1, "8")
+    assert Asker(engine, settings).ask_due() == 1
+    assert [token for _, token in api.asked] == ["t-1", "t-1"]
+
+
+def test_without_the_key_a_sealed_token_is_of_no_use_and_it_is_told_why(engine: Engine, api: ShopApi) -> None:
+    note(engine, api)
+    with engine.begin() as connection:
+        connections.keep_sealed(connection, 1, "sealed_api_token", seal(new_key(), "t-1"), instead_of="api_token")
+    assert asker(engine).ask_due() == 1
+    tries, why = one(engine, "SELECT tries, last_error FROM lookups")
+    assert (tries, "SHOP_TOKEN_KEY" in why) == (1, True)

@@ -280,12 +280,12 @@ def test_a_photo_that_stands_twice_in_a_product_goes_into_both_places(woo: Woo) 
 
 def while_it_is_looked_at(woo: Woo, *, reading: int, do: Callable[[], object]) -> None:
     """Do something right after the shop answered so many questions about a product."""
-    answer, asked = woo.shop.answer, [0]
+    answer, count = woo.shop.answer, [0]
 
-    def answer_then(question: Asked) -> Answer:
-        found = answer(question)
-        asked[0] += question.method == "GET"
-        if question.method == "GET" and asked[0] == reading:
+    def answer_then(asked: Asked) -> Answer:
+        found = answer(asked)
+        count[0] += asked.method == "GET"
+        if asked.method == "GET" and count[0] == reading:
             # What was answered is what stood there before.
             found = Answer(body=json.loads(json.dumps(found.body)))
             do()
