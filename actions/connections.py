@@ -14,6 +14,7 @@ from db import audit, connections
 from db.connections import WRITEBACKS, ShopConnection
 from producer.catalogue.url_list import check_url
 from producer.webhooks.bigcommerce import SEALED_TOKEN
+from producer.webhooks.guides import GUIDES
 from producer.webhooks.platforms import PLATFORMS
 from producer.webhooks.s3_events import S3Events, check_bucket
 from producer.webhooks.shop_secrets import check_secret, new_secret
@@ -143,12 +144,15 @@ def rotate(connection: Connection, actor: str, connection_id: int, secret: str |
         secret: The new one; None makes one.
 
     Raises:
-        NotFound: There is no connection of this number.
-        UsageError: The secret could verify nothing.
+        NotFound: There is no open connection of this number.
+        UsageError: The secret could verify nothing, or the platform signs with its own and none was given.
     """
     found = {shop.id: shop for shop in connections.list_open(connection)}.get(connection_id)
     if found is None:
-        raise NotFound(f"There is no connection {connection_id}.")
+        raise NotFound(f"There is no open connection {connection_id}.")
+    guide = GUIDES[found.platform]
+    if secret is None and guide.brings_secret:
+        raise UsageError(f"{guide.secret} Nothing was changed.")
     told = new_secret(found.platform) if secret is None else secret
     check_secret(found.platform, told)
     connections.add_secret(connection, connection_id, told)

@@ -3,6 +3,8 @@
 import logging
 import re
 import time
+from contextlib import suppress
+from functools import partial
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from sqlalchemy import Engine
@@ -62,9 +64,17 @@ def webhooks_router(engine: Engine, settings: Settings) -> APIRouter:
     """Return the route that shops post to."""
     router = APIRouter(tags=["webhooks"])
 
+    def remember(shop: ShopConnection | None, error: Exception) -> None:
+        if shop is not None:
+            # Whoever looks for webhooks that do not come finds it on the connection's page.
+            with suppress(DatabaseDown):
+                note = partial(connections.note_refused, connection_id=shop.id, why=str(error))
+                transact(engine, note, patience_seconds=0)
+
     @router.post("/webhooks/{slug}", status_code=200)
     @WEBHOOKS.serves
     def receive(slug: str, incoming: Incoming = Depends(read_incoming)) -> dict[str, object]:  # noqa: B008
+        shop: ShopConnection | None = None
         try:
             shop = find_shop(engine, slug)
             if shop is None:
@@ -79,8 +89,10 @@ def webhooks_router(engine: Engine, settings: Settings) -> APIRouter:
             )
         except BadSignature as error:
             log.warning("a webhook for %s was refused: %s", slug[:6], error)
+            remember(shop, error)
             raise HTTPException(401, str(error)) from error
         except BadDelivery as error:
+            remember(shop, error)
             raise HTTPException(400, str(error)) from error
         except DatabaseDown as error:
             raise HTTPException(503, "The database does not answer; send it again.", {"Retry-After": "5"}) from error

@@ -96,10 +96,12 @@ def take_due(
     return [Callback(*row) for row in connection.execute(statement, values)]
 
 
-def note_delivered(connection: Connection, callback_id: int) -> None:
-    """Write down that somebody took it."""
-    statement = text("UPDATE callbacks SET ended_at = now(), last_error = NULL WHERE id = :id")
-    connection.execute(statement, {"id": callback_id})
+def note_delivered(connection: Connection, callback_id: int, answer: str = "") -> None:
+    """Write down that somebody took it, and what they answered."""
+    statement = text(
+        "UPDATE callbacks SET ended_at = now(), last_error = NULL, answered_at = now(), answer = :answer WHERE id = :id"
+    )
+    connection.execute(statement, {"id": callback_id, "answer": answer[:500]})
 
 
 def note_failed(connection: Connection, callback_id: int, *, tries: int, why: str) -> None:
@@ -112,7 +114,8 @@ def note_failed(connection: Connection, callback_id: int, *, tries: int, why: st
         why: What happened.
     """
     statement = text(
-        "UPDATE callbacks SET last_error = :why, available_at = now() + make_interval(secs => :delay), "
+        "UPDATE callbacks SET last_error = :why, answered_at = now(), answer = :why, "
+        "available_at = now() + make_interval(secs => :delay), "
         "ended_at = CASE WHEN created_at < now() - make_interval(secs => :patience) THEN now() END WHERE id = :id "
         "AND ended_at IS NULL"
     )

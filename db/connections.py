@@ -3,6 +3,7 @@
 import json
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,12 +11,13 @@ from sqlalchemy import Connection
 from db.cancels import CANCELLED
 from db.statements import text
 
+REFUSED_EVERY_SECONDS = 10.0
 SECRETS_AT_ONCE = 2
 """While a secret is changed, the old one is still valid."""
 
 SHOP_COLUMNS = (
     *("id", "slug", "platform", "shop", "secrets", "options"),
-    *("writeback", "sealed_token", "writing_paused", "api_calls", "api_points"),
+    *("writeback", "sealed_token", "writing_paused", "api_calls", "api_points", "refused_at", "refused_why"),
 )
 WRITEBACKS = ("off", "ask", "auto")
 """Whether clean photos go back into a shop: not, at a person's word, or at once."""
@@ -39,6 +41,8 @@ class ShopConnection:
         writing_paused: Why nothing is written into it for now; `hand` when a person said so.
         api_calls: Requests to its API for that, so far.
         api_points: What they cost in the platform's own measure.
+        refused_at: When a webhook was refused last.
+        refused_why: Why it was.
     """
 
     id: int
@@ -52,6 +56,8 @@ class ShopConnection:
     writing_paused: str | None = None
     api_calls: int = 0
     api_points: int = 0
+    refused_at: datetime | None = None
+    refused_why: str | None = None
 
     def __repr__(self) -> str:
         return f"ShopConnection(id={self.id}, platform={self.platform!r}, shop={self.shop!r})"
@@ -153,6 +159,15 @@ def note_delivery(connection: Connection, connection_id: int, *, key: str, topic
     )
     values = {"id": connection_id, "key": key, "topic": topic, "body": body}
     return connection.execute(statement, values).scalar_one_or_none()
+
+
+def note_refused(connection: Connection, connection_id: int, why: str) -> None:
+    """Remember why a webhook was refused; of many that come close upon each other one is enough."""
+    statement = text(
+        "UPDATE connections SET refused_at = now(), refused_why = :why WHERE id = :id "
+        "AND (refused_at IS NULL OR refused_at < now() - make_interval(secs => :every))"
+    )
+    connection.execute(statement, {"id": connection_id, "why": why[:500], "every": REFUSED_EVERY_SECONDS})
 
 
 def note_jobs(connection: Connection, delivery_id: int, jobs: int) -> None:

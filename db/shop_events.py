@@ -24,6 +24,8 @@ class ShopEvent:
         tries: How often it was sent; None for webhooks.
         why: Why it was not taken, if it was not.
         is_over: Whether nothing more becomes of it.
+        answered_at: When it was answered last.
+        answer: What was answered, in words.
     """
 
     id: int
@@ -33,6 +35,8 @@ class ShopEvent:
     tries: int | None = None
     why: str | None = None
     is_over: bool = True
+    answered_at: datetime | None = None
+    answer: str | None = None
 
 
 def list_webhooks(connection: Connection, connection_id: int, limit: int = 20) -> list[ShopEvent]:
@@ -43,7 +47,17 @@ def list_webhooks(connection: Connection, connection_id: int, limit: int = 20) -
         "WHERE connection_id = :id ORDER BY id DESC LIMIT :limit"
     )
     values = {"id": connection_id, "newest": NEWEST, "limit": limit}
-    return [ShopEvent(*row) for row in connection.execute(statement, values)]
+    return [
+        ShopEvent(
+            row.id,
+            row.received_at,
+            row.topic,
+            row.jobs,
+            answered_at=row.received_at,
+            answer=f"HTTP 200, {row.jobs:,} new photo{'' if row.jobs == 1 else 's'} to clean",
+        )
+        for row in connection.execute(statement, values)
+    ]
 
 
 def find_webhook(connection: Connection, connection_id: int, delivery_id: int) -> tuple[str, bytes] | None:
@@ -57,7 +71,7 @@ def list_callbacks(connection: Connection, connection_id: int, limit: int = 20) 
     """Return what a shop was told last, newest first."""
     by_key(connection)
     statement = text(
-        f"SELECT id, created_at, event, NULL, tries, last_error, ended_at IS NOT NULL "  # noqa: S608
+        f"SELECT id, created_at, event, NULL, tries, last_error, ended_at IS NOT NULL, answered_at, answer "  # noqa: S608
         f"FROM (SELECT * FROM callbacks ORDER BY id DESC LIMIT :newest) AS c WHERE {_OF_SHOP} "
         "ORDER BY id DESC LIMIT :limit"
     )
@@ -68,7 +82,8 @@ def list_callbacks(connection: Connection, connection_id: int, limit: int = 20) 
 def tell_again(connection: Connection, connection_id: int, callback_id: int) -> bool:
     """Let a callback be sent anew, for a day; return whether there is such a one."""
     statement = text(
-        "UPDATE callbacks AS c SET ended_at = NULL, available_at = now(), created_at = now(), tries = 0 "  # noqa: S608
+        "UPDATE callbacks AS c SET ended_at = NULL, available_at = now(), created_at = now(), tries = 0, "  # noqa: S608
+        "last_error = NULL, answered_at = NULL, answer = NULL "
         f"WHERE id = :callback AND {_OF_SHOP}"
     )
     return connection.execute(statement, {"id": connection_id, "callback": callback_id}).rowcount == 1

@@ -58,6 +58,20 @@ def list_some(
     return [ShownWriteback(*row) for row in connection.execute(statement, values)]
 
 
+def list_ended(connection: Connection, connection_id: int, limit: int = 20) -> list[ShownWriteback]:
+    """Return what was put into a shop last, or could not be, newest first."""
+    by_key(connection)
+    statement = text(
+        "SELECT w.id, w.job_id, j.name, j.sku, w.product, w.state, w.tries, w.last_error, "
+        "w.changed_at, w.original_sha256 IS NOT NULL "
+        "FROM (SELECT * FROM writebacks WHERE connection_id BETWEEN :id AND :id "
+        "AND state IN ('written', 'skipped', 'failed', 'restored') "
+        "ORDER BY connection_id DESC, changed_at DESC LIMIT :limit) AS w "
+        "CROSS JOIN LATERAL (SELECT name, sku FROM jobs WHERE id = w.job_id OFFSET 0) AS j ORDER BY w.changed_at DESC"
+    )
+    return [ShownWriteback(*row) for row in connection.execute(statement, {"id": connection_id, "limit": limit})]
+
+
 def count_each(connection: Connection, connection_id: int) -> dict[str, int]:
     """Return how many photos of a shop are in each state, 10,000 at most of each."""
     by_key(connection)

@@ -16,6 +16,7 @@ from db import connections
 from db.connections import WRITEBACKS
 from db.session import transact
 from producer.catalogue.item import read_elements
+from producer.webhooks.guides import GUIDES
 from producer.webhooks.platforms import PLATFORMS
 
 connection_argument = click.argument("connection_id", metavar="ID", type=click.IntRange(1, MOST_ID))
@@ -98,8 +99,13 @@ def connect(
         made = transact(engine, work)
     say(f"{settings.web_url}/webhooks/{made.shop.slug}")
     say(f"Connection {made.shop.id}: give {shop} this URL; `cleanplate web` answers at it.", err=True)
-    if secret is None:
+    guide = GUIDES[platform]
+    if secret is None and guide.brings_secret:
+        say(f"{guide.secret} `cleanplate connections rotate {made.shop.id}` takes it from WEBHOOK_SECRET.", err=True)
+    elif secret is None:
         say(f"Secret (shown only once): {made.secret}", err=True)
+        say(guide.secret, err=True)
+    say(guide.url, err=True)
     if made.callback_secret is not None:
         say(f"Callback secret (shown only once): {made.callback_secret}", err=True)
 

@@ -21,6 +21,7 @@ from db import connections, shop_events, writeback_lists
 from db.connections import WRITEBACKS
 from db.session import transact
 from db.users import Role
+from producer.webhooks.guides import GUIDES
 from producer.webhooks.shop_intake import Ours
 
 Number = Annotated[int, Path(ge=1, le=MOST_ID)]
@@ -85,6 +86,7 @@ def shop_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
                 ),
                 "webhooks": shop_events.list_webhooks(connection, number),
                 "callbacks": shop_events.list_callbacks(connection, number),
+                "written": writeback_lists.list_ended(connection, number),
             }
 
         found = transact(engine, work)
@@ -99,6 +101,8 @@ def shop_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) 
             next=found["photos"][-1].id if len(found["photos"]) == PAGE else None,
             writebacks=WRITEBACKS,
             most=writeback_lists.MOST_COUNTED,
+            told=GUIDES[found["shop"].platform],
+            url=f"{settings.web_url}/webhooks/",
         )
 
     def move(

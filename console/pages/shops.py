@@ -15,7 +15,7 @@ from console.api.fields import MOST_ID
 from console.pages.forms import Sent, field_of
 from console.pages.rendering import Pages, ShownOnce
 from console.pages.visitor import Guard, Visitor
-from core.errors import UsageError
+from core.errors import NotFound, UsageError
 from core.settings import Settings
 from core.states import Lane
 from db import connections
@@ -23,6 +23,7 @@ from db.connections import WRITEBACKS
 from db.session import transact
 from db.users import Role
 from producer.catalogue.item import read_elements
+from producer.webhooks.guides import GUIDES
 from producer.webhooks.platforms import PLATFORMS
 
 Number = Annotated[int, Path(ge=1, le=MOST_ID)]
@@ -45,6 +46,7 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
             status=422 if wrong else 200,
             shops=found,
             platforms=list(PLATFORMS),
+            guides=GUIDES,
             lanes=list(Lane),
             writebacks=WRITEBACKS,
             url=f"{settings.web_url}/webhooks/",
@@ -64,14 +66,27 @@ def shops_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings)
             return show_connections(request, visitor, wrong=str(error))
         shown = [("Webhook URL for the shop", f"{settings.web_url}/webhooks/{made.shop.slug}")]
         if not field_of(sent, "secret"):
-            shown.append(("Secret", made.secret))
+            guide = GUIDES[made.shop.platform]
+            shown.append(
+                (f"{guide.title} signs with a secret of its own", "enter it on the connection's page")
+                if guide.brings_secret
+                else ("Secret", made.secret)
+            )
         if made.callback_secret is not None:
             shown.append(("Callback secret", made.callback_secret))
         return show_connections(request, visitor, made=shown)
 
     @router.post("/{number}/rotate")
-    def rotate(request: Request, number: Number, visitor: Acting) -> Response:
-        made = transact(engine, lambda connection: rotate_secret(connection, visitor.user.name, number))
+    def rotate(request: Request, number: Number, visitor: Acting, sent: Sent) -> Response:
+        given = field_of(sent, "secret") or None
+        try:
+            made = transact(engine, lambda connection: rotate_secret(connection, visitor.user.name, number, given))
+        except UsageError as error:
+            if isinstance(error, NotFound):
+                raise
+            return show_connections(request, visitor, wrong=str(error))
+        if given is not None:
+            return pages.go(f"/connections/{number}", "The secret is set; the previous one stays valid until the next.")
         shown = [(f"New secret of {made.shop.shop}; the previous one stays valid too", made.secret)]
         return show_connections(request, visitor, made=shown)
 

@@ -181,6 +181,12 @@ class WritebackRow(Base):
         Index("ix_writebacks_job", "job_id"),
         Index("ix_writebacks_state", "connection_id", "state", "id"),
         Index(
+            "ix_writebacks_ended",
+            "connection_id",
+            "changed_at",
+            postgresql_where=text("state IN ('written', 'skipped', 'failed', 'restored')"),
+        ),
+        Index(
             "ix_writebacks_due",
             "connection_id",
             "available_at",

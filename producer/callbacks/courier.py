@@ -79,13 +79,14 @@ class Courier:
         return found
 
     def _handle(self, callback: Callback) -> bool:
+        answer = ""
         try:
-            why = self._send(callback)
+            answer, why = self._send(callback)
         except Exception as error:  # whatever its URL or its shop can bring is told, and tried again
             log.exception("callback %s met an error nobody foresaw", callback.id)
             why = f"{type(error).__name__}: {error}"
         if why is None:
-            transact(self._engine, partial(callbacks.note_delivered, callback_id=callback.id))
+            transact(self._engine, partial(callbacks.note_delivered, callback_id=callback.id, answer=answer))
             return True
         log.warning("callback %s (%s) was not taken: %s", callback.id, callback.event, why)
         note = partial(callbacks.note_failed, callback_id=callback.id, tries=callback.tries, why=why)
@@ -95,8 +96,8 @@ class Courier:
     def _open_client(self) -> None:
         self._clients.mine = CheckedClient(self._settings.fetch_allow_private)
 
-    def _send(self, callback: Callback) -> str | None:
-        """Return None when it was taken, else why not."""
+    def _send(self, callback: Callback) -> tuple[str, str | None]:
+        """Return the answer, and None when it was taken, else why not."""
         body = callbacks.as_payload(callback, self._artifact_url(callback))
         message_id, now = f"msg_{callback.id}", datetime.now(UTC)
         headers = {
@@ -117,8 +118,9 @@ class Courier:
                 is_cut=True,
             )
         except NoAnswer as error:
-            return str(error)
-        return None if 200 <= reply.status <= 299 else f"HTTP {reply.status}"
+            return "", str(error)
+        answer = f"HTTP {reply.status}"
+        return answer, None if 200 <= reply.status <= 299 else answer
 
     def _artifact_url(self, callback: Callback) -> str | None:
         sha256, image_format = callback.data.get("artifact_sha256"), callback.data.get("artifact_format")

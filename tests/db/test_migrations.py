@@ -281,7 +281,7 @@ def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine
 
 
 def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> None:
-    migrate_to(engine, before("0019"))
+    migrate_to(engine, before("0020"))
     job_ids = make_batch(engine, 3, queued=True)
     first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in job_ids[:2])
     assert first is not None
@@ -290,7 +290,7 @@ def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> N
     with engine.begin() as connection:
         attempts.settle(connection, first, paid)
         put(connection, "succeeded", "id = 3", reused_from=1)
-    migrate_to(engine, "0019")
+    migrate_to(engine, "0020")
     with engine.begin() as connection:
         attempts.settle(connection, second, paid)
     for _ in range(2):

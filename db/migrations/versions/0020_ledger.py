@@ -8,8 +8,8 @@ from alembic import op
 
 from db.migrate import alter, begin_beside
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
@@ -129,6 +129,14 @@ def _make_tables() -> None:
         *_columns(),
         if_not_exists=True,
     )
+    op.create_index(
+        "ix_writebacks_ended",
+        "writebacks",
+        ["connection_id", "changed_at"],
+        postgresql_where=sa.text("state IN ('written', 'skipped', 'failed', 'restored')"),
+        postgresql_concurrently=True,
+        if_not_exists=True,
+    )
     for table, settings in (("ledger_days", OF_FEW), ("ledger_changes", PASSING)):
         told = ", ".join(f"{name} = {value}" for name, value in settings.items())
         op.execute(f"ALTER TABLE {table} SET ({told})")
@@ -144,6 +152,7 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {name} ON {table}")
     op.execute("DROP FUNCTION keep_ledger_of_call()")
     op.execute("DROP FUNCTION keep_ledger_of_photo()")
+    op.drop_index("ix_writebacks_ended", table_name="writebacks")
     op.drop_table("ledger_changes")
     op.drop_table("ledger_days")
     for column in ("refused_why", "refused_at"):
