@@ -133,7 +133,8 @@ def keep_sealed(connection: Connection, connection_id: int, name: str, sealed: s
         instead_of: The option's name before.
     """
     statement = text(
-        "UPDATE connections SET options = (options - :old) || jsonb_build_object(CAST(:name AS text), CAST(:sealed AS text)) "
+        "UPDATE connections SET options = (options - :old) "
+        "|| jsonb_build_object(CAST(:name AS text), CAST(:sealed AS text)) "
         "WHERE id = :id AND options ? :old"
     )
     connection.execute(statement, {"id": connection_id, "name": name, "sealed": sealed, "old": instead_of})

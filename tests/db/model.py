@@ -66,7 +66,9 @@ class Model:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         with engine.begin() as connection:
-            connection.execute(text("TRUNCATE batches, catalogues, jobs, attempts, circuits, batch_counts, batch_count_changes"))
+            connection.execute(
+                text("TRUNCATE batches, catalogues, jobs, attempts, circuits, batch_counts, batch_count_changes")
+            )
         self.batches: dict[int, ExpectedBatch] = {}
         self.jobs: dict[int, ExpectedJob] = {}
         self.leases: list[ClaimedJob] = []
