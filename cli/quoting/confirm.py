@@ -15,6 +15,7 @@ from core.settings import Settings
 from producer.catalogue.source import identity, read_source, tell_guess
 from producer.intake import BatchOptions
 from quote import Quote, make_quote
+from quote.clean_urls import missing_address
 from quote.pace import present_pace
 
 TELL_EVERY_SECONDS = 0.2
@@ -29,6 +30,7 @@ def tell_quote(settings: Settings, source: str, out: Path | None, options: Batch
     """
     quote = quote_for(settings, source, out, options)
     _tell_guess(source, options)
+    _tell_missing_address(settings, source, options)
     say(as_json(quote) if json else as_table(quote, settings))
 
 
@@ -49,6 +51,9 @@ def confirm(settings: Settings, source: str, out: Path | None, options: BatchOpt
     """
     _tell_guess(source, options)
     asks = not yes and on_terminal()
+    is_missing = _tell_missing_address(settings, source, options)
+    if is_missing and asks:
+        ask("Go on without it?", "Nothing was submitted. Set WEB_PUBLIC_URL, and run the same again.")
     most = min(over + 1, options.limit or over + 1) if asks else 1
     found = sum(1 for _ in islice(read_source(source, leave_out=out, reading=options.reading), most))
     if not asks or found <= over:
@@ -85,6 +90,13 @@ def quote_for(settings: Settings, source: str, out: Path | None, options: BatchO
 def _tell_guess(source: str, options: BatchOptions) -> None:
     if guessed := tell_guess(source, options.reading):
         say(guessed, err=True)
+
+
+def _tell_missing_address(settings: Settings, source: str, options: BatchOptions) -> bool:
+    missing = missing_address(settings, source, options.reading)
+    if missing:
+        say(missing, err=True)
+    return bool(missing)
 
 
 class _Progress:

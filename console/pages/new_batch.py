@@ -29,6 +29,7 @@ from producer.catalogue.item import Item, safe_name
 from producer.catalogue.source import is_photo
 from producer.intake import BatchOptions, submit
 from quote import make_quote
+from quote.clean_urls import missing_address
 from quote.pace import present_pace
 
 PHOTOS, CATALOGUE = "photos", "catalogue"
@@ -156,7 +157,9 @@ def _quote(
             rate=present_pace(engine, settings),
             photos=photos,
         )
-        guessed = "" if kind == PHOTOS else tell_guess(_written(files[0], folder), options.reading)
+        path = None if kind == PHOTOS else _written(files[0], folder)
+        guessed = "" if path is None else tell_guess(path, options.reading)
+        missing = "" if path is None else missing_address(settings, path, options.reading)
     names = (
         "photos",
         "duplicates",
@@ -173,6 +176,7 @@ def _quote(
     return {
         **{each: getattr(found, each) for each in names},
         "guessed": guessed,
+        "missing": missing,
         "price": str(found.price),
         "cost": str(found.cost),
         "seconds": found.seconds,

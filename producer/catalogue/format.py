@@ -50,6 +50,9 @@ class Reading:
     is_strict: bool = False
 
 
+OF_SHOPS = frozenset(FORMATS) - {JSONL, JSON, URLS}
+"""What shops take in again; the others are lists of photos."""
+
 AS_IT_IS = Reading(allow_files=True)
 
 

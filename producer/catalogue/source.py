@@ -46,6 +46,21 @@ def tell_guess(source: str | Path, reading: Reading) -> str:
     return format.tell_guess(path, reading)
 
 
+def is_of_shop(source: str | Path, reading: Reading) -> bool:
+    """Whether a source is a file that a shop gave out and takes in again.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    path = Path(source)
+    return (
+        not is_bucket(source)
+        and path.is_file()
+        and not is_photo(path)
+        and format.find_format(path, reading) in format.OF_SHOPS
+    )
+
+
 def read_source(source: str | Path, *, leave_out: Path | None = None, reading: Reading = AS_IT_IS) -> Iterator[Item]:
     """Yield the items of a folder, a photo or a catalogue file, told apart by their content.
 

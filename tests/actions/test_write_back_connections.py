@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from actions import connections
 from core.errors import UsageError
 from core.sealed import new_key, unseal
+from producer.webhooks.shop_intake import options_of
 
 KEY = new_key()
 TOLD: dict[str, Any] = {
@@ -54,6 +55,13 @@ def test_what_could_not_work_is_refused(engine: Engine, other: dict[str, Any], w
 def test_magento_takes_bytes_and_needs_no_address_of_ours(engine: Engine) -> None:
     with engine.begin() as connection:
         connections.connect(connection, "ann", **(TOLD | {"platform": "magento", "outputs_url": ""}))
+
+
+def test_a_shop_may_want_outputs_without_metadata(engine: Engine) -> None:
+    with engine.begin() as connection:
+        made = connections.connect(connection, "ann", **TOLD, strip_metadata=True)
+    assert made.shop.options["strip_metadata"] is True
+    assert options_of(made.shop).strip_metadata
 
 
 def test_what_reads_products_is_stored_sealed_too(engine: Engine) -> None:

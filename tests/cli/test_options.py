@@ -93,6 +93,7 @@ def test_everything_typed_arrives(settings: Settings) -> None:
         "send": "bytes",
         "force": True,
         "screen": "skip",
+        "strip_metadata": True,
         "limit": 7,
         "max_calls": 0,
         "max_cost": Decimal("1.5"),
@@ -102,6 +103,8 @@ def test_everything_typed_arrives(settings: Settings) -> None:
     assert (options.elements, options.subject_elements) == ((1, 2), (1, 2))
     assert (options.fit, options.send, options.force) == (Fit.STRICT, Send.BYTES, True)
     assert options.screen is Screen.SKIP
+    assert options.strip_metadata
+    assert options.as_dict()["strip_metadata"] is True
     assert (options.limit, options.max_calls, options.max_cost, options.canary) == (7, 0, Decimal("1.5"), 3)
 
 

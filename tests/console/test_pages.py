@@ -573,6 +573,22 @@ def test_a_quote_says_in_which_columns_photos_were_found(admin: Person) -> None:
     assert "Photos found in &#39;Bild&#39;; “Image columns” names others." in admin.get(asked.headers["location"])
 
 
+def test_what_a_catalogue_needs_to_come_out_again_is_said_before_it_is_submitted(make_web: MakeWeb) -> None:
+    admin = Person(make_web(artifact_public_url=""), Role.ADMIN)
+    table = b"sku,image_url\ns-1,https://shop.example/a.jpg\n"
+    asked = admin.post("/batches/new", files=[("files", ("shop.csv", table))], element=["1"])
+    assert "WEB_PUBLIC_URL is not set" in admin.get(asked.headers["location"])
+    asked = admin.post("/batches/new", files=[("files", ("a.jpg", PHOTO))], element=["1"])
+    assert "WEB_PUBLIC_URL" not in admin.get(asked.headers["location"])
+
+
+def test_outputs_without_metadata_are_asked_for_and_told_of(web: Web, admin: Person) -> None:
+    asked = admin.post("/batches/new", files=[("files", ("a.jpg", PHOTO))], element=["1"], strip_metadata="1")
+    assert "taken off all outputs" in admin.get(asked.headers["location"])
+    admin.post(asked.headers["location"])
+    assert web.rows("SELECT options ->> 'strip_metadata' AS told FROM batches") == [{"told": "true"}]
+
+
 @pytest.mark.parametrize(
     ("files", "form", "told"),
     [

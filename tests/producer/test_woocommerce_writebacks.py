@@ -4,11 +4,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from core.content import content_key
+from core.settings import Settings
 from db import writeback_lists, writebacks
 from tests.producer.shop_ground import ShopGround, outputs_of, photo
 from tests.shops.shop_server import Answer, Asked
@@ -377,3 +380,24 @@ def test_a_verdict_at_the_very_moment_a_place_is_noted_is_seen(woo: Woo, engine:
                 time.sleep(0.01)
         assert taken.result().jobs == 0
     assert woo.rows() == [(state,), (state,)]
+
+
+@pytest.mark.parametrize("strips", [False, True])
+def test_a_photo_that_was_cleaned_with_metadata_is_made_anew_for_a_shop_that_wants_none(woo: Woo, strips: bool) -> None:
+    woo.told()
+    woo.clean(CLEAN)
+    key = text("UPDATE jobs SET content_key = :key WHERE source_sha256 = :sha256")
+    with woo.engine.begin() as connection:
+        for sha256 in connection.execute(text("SELECT source_sha256 FROM jobs")).scalars().all():
+            provider = Settings(_env_file=None).provider
+            values = {"key": content_key(provider, sha256, (1,), (1,), None), "sha256": sha256}
+            connection.execute(key, values)
+    woo.run("UPDATE jobs SET started_at = now() + interval '1 hour'")
+    woo.run("DELETE FROM writebacks")
+    woo.run("DELETE FROM seen_photos")
+    woo.run("DELETE FROM deliveries")
+    options = dict(woo.connection.options) | ({"strip_metadata": True} if strips else {})
+    woo.connection = replace(woo.connection, options=options)
+    woo.run("UPDATE batches SET source_key = 'another day'")
+    assert woo.told().jobs == (2 if strips else 0)
+    assert woo.rows("job_id, state") == ([(3, "expected"), (4, "expected")] if strips else [(1, "due"), (2, "due")])
