@@ -17,6 +17,8 @@ MOST_PIXELS_OF = {"WEBP": 40_000_000, "AVIF": 24_000_000, "TIFF": 60_000_000}
 BIG_PIXELS = 12_000_000
 BIG_PIXELS_OF = {"WEBP": 8_000_000, "AVIF": 4_000_000}
 """Larger ones are worked on one after the other."""
+BIG_DEEP_PIXELS = 4_000_000
+"""As well of those with more than 8 bits a channel, each of which takes two pictures."""
 
 MOST_SEGMENTS = 2000
 """Of a JPEG before its pixels; each is read by itself."""

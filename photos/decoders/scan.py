@@ -5,9 +5,10 @@ limits of its own.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import SourceRefused
+from photos.contents import depth_of
 from photos.decoders import limits
 
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -25,16 +26,19 @@ class Facts:
         format: Pillow's name; empty when it is none that is known here.
         width: Pixels; 0 when it does not say.
         height: Pixels.
+        depth: Bits a channel.
     """
 
     format: str = ""
     width: int = 0
     height: int = 0
+    depth: int = 8
 
     @property
     def is_big(self) -> bool:
         """Whether it is worked on while no other big one is."""
-        return self.width * self.height > limits.BIG_PIXELS_OF.get(self.format, limits.BIG_PIXELS)
+        most = limits.BIG_PIXELS_OF.get(self.format, limits.BIG_PIXELS)
+        return self.width * self.height > (min(most, limits.BIG_DEEP_PIXELS) if self.depth > 8 else most)
 
 
 def scan(data: bytes, max_pixels: int = limits.MOST_PIXELS) -> Facts:
@@ -49,6 +53,7 @@ def scan(data: bytes, max_pixels: int = limits.MOST_PIXELS) -> Facts:
     """
     try:
         facts = _facts(data)
+        facts = replace(facts, depth=depth_of(data, facts.format))
     except (struct.error, IndexError):
         # It ends too early, which its decoder says better.
         return Facts()

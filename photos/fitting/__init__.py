@@ -8,7 +8,7 @@ What the source tells beside its picture is kept (`photos/metadata/`), bits and 
 
 Exceptions: of animations and documents of several pages the first picture is cleaned, and is all the artifact holds;
 a GIF is painted with the colours it has, and a palette without room for new ones becomes RGB; colours of 16 bits a
-channel become 8 in an AVIF, in what has over 30 megapixels, and in rare layouts; a TIFF that its tags turn is stored
+channel become 8 in an AVIF, in what has over 20 megapixels, and in rare layouts; a TIFF that its tags turn is stored
 upright; and what Pillow cannot write as its source was, such as rare TIFFs, becomes a PNG. All but the first are told
 (`Restored.losses`).
 

@@ -14,7 +14,7 @@ from PIL.ImageFile import ImageFile
 from photos.photo import Photo
 from photos.pictures import decode
 
-MOST_PIXELS = 30_000_000
+MOST_PIXELS = 20_000_000
 """Of larger ones there is no room for both."""
 
 _SWAPPED = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B"}
@@ -93,24 +93,24 @@ def _bands(upper: Image.Image, lower: Image.Image, *, is_big: bool) -> Iterator[
 def _png(upper: Image.Image, lower: Image.Image, icc: bytes | None) -> bytes:
     width, height = upper.size
     size = 2 * width * len(upper.getbands())
-    packer, packed, above = zlib.compressobj(_PNG_LEVEL), [], bytes(size)
+    packer, above = zlib.compressobj(_PNG_LEVEL), bytes(size)
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    parts += _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, _DEEP, _PNG_KINDS[upper.mode], 0, 0, 0))
+    if icc is not None:
+        parts += _chunk(b"iCCP", b"ICC Profile\x00\x00" + zlib.compress(icc))
     for rows, both in _bands(upper, lower, is_big=True):
         # What changes from row to row is smaller than what stands there.
         band = Image.frombytes("L", (size, rows), both)
         before = Image.frombytes("L", (size, rows), above + both[:-size])
         filtered = Image.new("L", (size + 1, rows), _UP)
         filtered.paste(ImageChops.subtract_modulo(band, before), (1, 0))
-        packed.append(packer.compress(filtered.tobytes()))
+        parts += _chunk(b"IDAT", packer.compress(filtered.tobytes()))
         above = both[-size:]
-    packed.append(packer.flush())
-    parts = [b"\x89PNG\r\n\x1a\n"]
-    header = struct.pack(">IIBBBBB", width, height, _DEEP, _PNG_KINDS[upper.mode], 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", b"".join(packed)), (b"IEND", b"")]
-    if icc is not None:
-        chunks.insert(1, (b"iCCP", b"ICC Profile\x00\x00" + zlib.compress(icc)))
-    for name, body in chunks:
-        parts += [struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))]
-    return b"".join(parts)
+    return b"".join([*parts, *_chunk(b"IDAT", packer.flush()), *_chunk(b"IEND", b"")])
+
+
+def _chunk(name: bytes, body: bytes) -> tuple[bytes, ...]:
+    return struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))
 
 
 def _tiff(upper: Image.Image, lower: Image.Image, icc: bytes | None) -> bytes:
@@ -139,5 +139,6 @@ def _tiff(upper: Image.Image, lower: Image.Image, icc: bytes | None) -> bytes:
             place = struct.pack("<I", start + len(behind))
             behind += value + bytes(len(value) % 2)
         made += struct.pack("<HHI", tag, kind, number) + place
-    body = b"".join(strip + bytes(len(strip) % 2) for strip in strips)
-    return b"II*\x00" + struct.pack("<I", at) + body + struct.pack("<H", len(values)) + made + bytes(4) + behind
+    body = [part for strip in strips for part in (strip, bytes(len(strip) % 2))]
+    end = struct.pack("<H", len(values)) + made + bytes(4) + behind
+    return b"".join([b"II*\x00", struct.pack("<I", at), *body, end])

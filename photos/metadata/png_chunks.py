@@ -47,7 +47,9 @@ def read_png(data: bytes) -> Told:
 
 def write_png(data: bytes, told: Told) -> bytes:
     """Return a PNG that tells this and nothing else."""
-    kept, names, end = [START], set(), b""
+    kept: list[bytes | memoryview] = [START]
+    names: set[bytes] = set()
+    end: bytes | memoryview = b""
     for name, _, raw in _chunks(data):
         names.add(name)
         if name == b"IEND":
@@ -65,13 +67,13 @@ def write_png(data: bytes, told: Told) -> bytes:
     return b"".join([*kept, end])
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Give the name and content of each chunk, and the whole of it."""
-    at = len(START)
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, memoryview]]:
+    """Give the name and content of each chunk, and the whole of it, which is not copied."""
+    at, whole = len(START), memoryview(data)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
         name = data[at + 4 : at + 8]
-        yield name, b"" if name == b"IDAT" else data[at + 8 : at + 8 + length], data[at : at + 12 + length]
+        yield name, b"" if name == b"IDAT" else data[at + 8 : at + 8 + length], whole[at : at + 12 + length]
         if name == b"IEND":
             return
         at += 12 + length
