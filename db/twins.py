@@ -149,8 +149,8 @@ def find_own_output(connection: Connection, job: ClaimedJob, sha256: str, provid
         "SELECT id, artifact_sha256, content_key, source_sha256, elements, subject_elements FROM jobs "
         "WHERE artifact_sha256 = :sha256 AND state = 'succeeded' AND mask IS NULL "
         # One that was taken over from a redo shows more than its own options tell.
-        "AND (reused_from IS NULL OR EXISTS (SELECT 1 FROM jobs AS t WHERE t.id = jobs.reused_from "
-        "AND t.content_key = jobs.content_key AND t.mask IS NULL AND t.redo_of IS NULL)) "
+        "AND (reused_from IS NULL OR (SELECT t.content_key = jobs.content_key AND t.mask IS NULL "
+        "AND t.redo_of IS NULL FROM jobs AS t WHERE t.id = jobs.reused_from LIMIT 1) IS TRUE) "
         # One that came back as it was sent is no output of ours but anybody's photo.
         "AND source_sha256 <> artifact_sha256 "
         "AND elements @> CAST(:elements AS smallint[]) AND subject_elements @> CAST(:subject AS smallint[]) "

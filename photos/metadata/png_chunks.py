@@ -5,15 +5,16 @@ import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 
-from photos.metadata.adobe import cleaned_xmp
+from photos.metadata.adobe import cleaned_resources, cleaned_xmp
 from photos.metadata.exif_block import HEADER, upright
 from photos.metadata.told import PER_CM, RATIO, Density, Told
 
 START = b"\x89PNG\r\n\x1a\n"
 _XMP = b"XML:com.adobe.xmp\x00"
+_HEX_RESOURCES, _HEX_XMP = b"Raw profile type 8bim\x00", b"Raw profile type xmp\x00"
 _HEX_EXIF = (b"Raw profile type exif\x00", b"Raw profile type APP1\x00")
 MOST_IN_FIGURES = 500_000
-"""Bytes of Exif; more is not unpacked."""
+"""Bytes that are written as text; more are not unpacked."""
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt", b"tIME"}
 _COLOURS = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
 _WITH_COLOURS = {b"iCCP", b"sRGB", b"cICP", b"gAMA", b"cHRM"}
@@ -35,6 +36,12 @@ def read_png(data: bytes) -> Told:
         elif name in _TEXTS and body.startswith(_HEX_EXIF):
             # No viewer looks at a turn that it tells of.
             in_figures = told.take(upright(_from_figures(name, body)))
+        elif name in _TEXTS and body.startswith(_HEX_XMP):
+            told.xmp = told.xmp or cleaned_xmp(told.take(_from_figures(name, body)))
+        elif name in _TEXTS and body.startswith(_HEX_RESOURCES):
+            found = cleaned_resources(_from_figures(name, body))
+            text = f"\n8bim\n{len(found):8d}\n{found.hex()}\n".encode()
+            told.take_into(told.texts, b"tEXt" + _HEX_RESOURCES + text if found else b"")
         elif name in _TEXTS:
             told.take_into(told.texts, name + body)
         elif name in _COLOURS:
@@ -80,7 +87,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, memoryview]]:
 
 
 def _from_figures(name: bytes, body: bytes) -> bytes:
-    """Return Exif that is written as text: a line with its kind, one with its length, and then figures."""
+    """Return what is written as text: a line with its kind, one with its length, and then figures."""
     text = body.partition(b"\x00")[2]
     try:
         if name == b"zTXt":

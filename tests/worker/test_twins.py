@@ -271,3 +271,22 @@ def test_what_could_not_be_kept_is_told_with_the_job(make_bench: MakeBench, tmp_
     (row,) = bench.rows("SELECT state, message FROM jobs")
     assert row["state"] == "succeeded"
     assert "Not as in the source: metadata" in row["message"]
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+def test_an_output_that_was_bared_without_a_call_is_known_for_ours_when_it_comes_back(
+    make_bench: MakeBench, tmp_path: Path
+) -> None:
+    photos, back = tmp_path / "photos", tmp_path / "back"
+    photos.mkdir()
+    back.mkdir()
+    (photos / "a.jpg").write_bytes(jpeg(drawn(text="SALE")))
+    bench = make_bench()
+    for is_bare in (False, True):
+        bench.submit(photos, BatchOptions(strip_metadata=is_bare))
+        bench.run_out()
+    (row,) = bench.rows("SELECT artifact_sha256 FROM jobs ORDER BY id DESC LIMIT 1")
+    (back / "clean.jpg").write_bytes(artifacts.fetch(bench.engine, row["artifact_sha256"]))
+    bench.submit(back)
+    assert [ending.code for ending in bench.run_out()] == ["reused"]
+    assert bench.sandbox.stats()["accepted"] == 1

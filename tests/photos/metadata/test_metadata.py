@@ -15,7 +15,20 @@ from photos.fitting import Restored, fit, restore
 from photos.metadata import MOST_BYTES, read, rewritten
 from tests.photos.fitting.kinds import SRGB
 from tests.photos.fitting.test_artifact import edited
-from tests.photos.metadata.telling import ALL, THUMBNAIL, exif, jpeg, png, segment, told, webp, with_thumbnail
+from tests.photos.metadata.telling import (
+    ALL,
+    IPTC,
+    THUMBNAIL,
+    XMP,
+    exif,
+    jpeg,
+    png,
+    resources,
+    segment,
+    told,
+    webp,
+    with_thumbnail,
+)
 from tests.photos.pictures import drawn, png_chunk, saved
 
 pytestmark = [
@@ -104,6 +117,19 @@ def test_exif_that_is_written_in_figures_is_kept_without_its_thumbnail_and_turn(
     assert THUMBNAIL[:30] not in kept
     with Image.open(io.BytesIO(kept)) as image:
         assert image.getexif().get(0x0112) == 1
+
+
+def test_iptc_and_xmp_that_are_written_in_figures_are_kept_without_their_thumbnails() -> None:
+    texts = PngImagePlugin.PngInfo()
+    xmp = XMP + b"<xmp:Thumbnails>" + THUMBNAIL + b"</xmp:Thumbnails>"
+    for name, body in (("8bim", resources()), ("xmp", xmp)):
+        texts.add_text(f"Raw profile type {name}", f"\n{name}\n{len(body):8d}\n{body.hex()}\n", zip=name == "xmp")
+    source = saved(drawn(), "PNG", pnginfo=texts)
+    kept = rewritten(source, "PNG", source, is_bare=False)
+    assert kept is not None
+    assert told(kept)["xmp"] == XMP
+    assert IPTC.hex().encode() in kept
+    assert THUMBNAIL[:30].hex().encode() not in kept
 
 
 @pytest.mark.parametrize(
