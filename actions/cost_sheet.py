@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from decimal import Decimal
 
+from core.money import money
 from core.settings import Settings
 from core.shown import cell_for_spreadsheet
 from db.costs import CostLine, CostsBy, Spending
@@ -52,4 +53,4 @@ def as_csv(lines: Sequence[CostLine], by: CostsBy, settings: Settings) -> str:
 
 
 def _plain(amount: Decimal) -> str:
-    return f"{amount:f}"
+    return money(amount, "").strip().replace(",", "")

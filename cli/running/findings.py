@@ -2,14 +2,17 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+from sqlalchemy import Engine
 
 from actions.status import find_standing
+from cli.database import existing_database
 from cli.running.checks import ping_redis
 from cli.running.circuit import describe_circuit
 from cli.running.probe import probe_api
@@ -42,8 +45,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _check("account", lambda: _account(settings))
     yield _check("budget", lambda: _budget(settings))
     yield _check("outputs", lambda: _store(settings))
-    if settings.database_url:
-        yield _standing(settings)
+    yield from _standing(settings)
     yield _check("home", lambda: _home(settings.cleanplate_home))
     yield Finding(
         "workers",
@@ -52,13 +54,23 @@ def examine(settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _standing(settings: Settings) -> Finding:
-    engine = make_engine(settings.database_url, pooled=False)
+def _standing(settings: Settings) -> Iterator[Finding]:
     try:
-        found = transact(engine, lambda connection: find_standing(connection, settings))
+        # A configured database is looked at as it is: who brings its schema up to date is asked above.
+        with _configured(settings) if settings.database_url else existing_database(settings) as engine:
+            if engine is None:
+                return
+            found = transact(engine, lambda connection: find_standing(connection, settings))
     except CleanplateError as error:
-        return Finding("now", False, str(error))
-    return Finding("now", not found.needs_somebody, str(found))
+        yield Finding("now", False, str(error))
+        return
+    yield Finding("now", not found.needs_somebody, str(found))
+
+
+@contextmanager
+def _configured(settings: Settings) -> Iterator[Engine | None]:
+    engine = make_engine(settings.database_url, pooled=False)
+    yield engine if is_current(engine) else None
 
 
 def _check(name: str, look: Callable[[], str]) -> Finding:

@@ -3,13 +3,15 @@
 import pytest
 from sqlalchemy import Engine, text
 
+from actions import alarms
 from cli.running.circuit import as_dict, describe_circuit
 from cli.running.findings import Finding, examine
 from core.settings import Settings
-from db import circuits, outages
+from db import batches, circuits, outages
+from db.session import transact
 from sandbox.server import SandboxServer
 from sandbox.settings import SandboxSettings
-from tests.db.rows import ACCOUNT
+from tests.db.rows import ACCOUNT, make_batch
 
 
 def examined(database_url: str, **more: object) -> dict[str, Finding]:
@@ -92,3 +94,25 @@ def test_without_a_price_that_is_said(database_url: str) -> None:
     found = examined(database_url)["budget"]
     assert found.is_good
     assert "REMOVAL_PRICE is not set" in found.text
+
+
+def test_an_older_schema_is_told_and_left_as_it_is(engine: Engine, database_url: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    found = examined(database_url)
+    assert "run `cleanplate db upgrade`" in found["database"].text
+    assert "now" not in found
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0001"
+
+
+def test_an_acknowledged_alarm_is_said_and_is_no_fault(engine: Engine, database_url: str) -> None:
+    make_batch(engine, 1)
+    with engine.begin() as connection:
+        batches.pause(connection, 1, "hand")
+    assert not examined(database_url)["now"].is_good
+    settings = Settings(_env_file=None)
+    transact(engine, lambda connection: alarms.acknowledge(connection, "ann", "paused", settings))
+    found = examined(database_url)["now"]
+    assert found.is_good
+    assert "(acknowledged by ann until it changes): 1 batch is paused: 1 by hand." in found.text
