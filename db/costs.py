@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from db.plans import LIVE
+from db.plans import LIVE, by_range
 from db.statements import text
 from db.tallies import MICROS
 
@@ -126,6 +126,7 @@ def ledger(connection: Connection, *, batch_id: int | None, days: int | None) ->
         batch_id: Only this batch; None for all.
         days: Only so many days, today (UTC) being the first; None for all.
     """
+    by_range(connection)
     lines: dict[tuple[int, date], LedgerLine] = {}
     only, values = _only(batch_id, days), {"batch": batch_id, "days": days}
     kept = text(f"SELECT batch_id, day, code, {_SUMS} FROM {_both(only)} AS kept GROUP BY 1, 2, 3")  # noqa: S608
@@ -152,13 +153,14 @@ def costs_by(connection: Connection, by: CostsBy, *, days: int | None, limit: in
         days: Only so many days, today (UTC) being the first; None for all.
         limit: How many, at most.
     """
+    by_range(connection)
     only = _only(None, days)
     key, label = _KEYS[by]
     statement = text(
         f"SELECT {key} AS key, {label} AS label, {_SUMS}, CAST(coalesce(sum(open), 0) AS bigint) AS open "  # noqa: S608
         f"FROM (SELECT {_KEPT}, 0 AS open FROM {_both(only)} AS kept "
         "UNION ALL SELECT batch_id, day, '', 0, 0, 0, 0, 0, 0, 0, open "
-        f"FROM ({_OPEN_CALLS}) AS calls WHERE true{only}) AS k JOIN batches AS b ON b.id = k.batch_id "
+        f"FROM ({_OPEN_CALLS}) AS calls WHERE true{only}) AS k {_BATCH if by is not CostsBy.DAY else ''} "
         "GROUP BY 1, 2 HAVING sum(calls) + sum(reused) + sum(skipped) + sum(open) > 0 "
         f"ORDER BY {'1 DESC' if by is CostsBy.DAY else 'sum(cost) DESC, sum(calls) DESC, 1'} LIMIT :limit"
     )
@@ -194,6 +196,8 @@ def fold(connection: Connection) -> None:
     )
 
 
+# One by one: a planner that takes batches for few would read all of them.
+_BATCH = "CROSS JOIN LATERAL (SELECT id, name, lane, options FROM batches WHERE id = k.batch_id OFFSET 0) AS b"
 _CONNECTION = "coalesce(b.options ->> 'connection', '')"
 _KEYS = {
     CostsBy.DAY: ("CAST(k.day AS text)", "''"),

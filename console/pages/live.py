@@ -50,6 +50,13 @@ def live_router(engine: Engine, guard: Guard, pages: Pages, glances: Glances, se
 
         return _stream(request, parts, still_may(request, visitor))
 
+    @router.get("/standing")
+    def standing(request: Request, visitor: Viewer) -> StreamingResponse:
+        def parts() -> dict[str, str]:
+            return {"standing": pages.part("parts/standing.html", visitor)}
+
+        return _stream(request, parts, still_may(request, visitor))
+
     @router.get("/batches/{batch_id}")
     def batch(
         request: Request,

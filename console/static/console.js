@@ -7,7 +7,10 @@ import { listenForKeys } from "./keys.js";
 import { showLocalTimes } from "./times.js";
 
 for (const element of document.querySelectorAll("[data-compare]")) startComparing(element);
-for (const element of document.querySelectorAll("[data-live]")) startLive(element.dataset.live);
+const alive = document.querySelectorAll("[data-live]");
+for (const element of alive) startLive(element.dataset.live);
+// How all stands is alive on every page; who fills in a form there keeps it, whatever becomes of the session.
+if (!alive.length && document.getElementById("standing")) startLive("/live/standing", { reloads: false });
 for (const element of document.querySelectorAll("[data-painter]")) startPainting(element);
 listenForKeys();
 showLocalTimes();

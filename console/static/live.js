@@ -4,7 +4,7 @@ import { showLocalTimes } from "./times.js";
 
 const OLD_SECONDS = 3;
 
-export function startLive(url) {
+export function startLive(url, { reloads = true } = {}) {
   let source = null;
   let oldSince = 0;
 
@@ -22,7 +22,7 @@ export function startLive(url) {
         labelCells(place);
       }
     });
-    source.addEventListener("shut-out", () => { close(); window.location.reload(); });
+    source.addEventListener("shut-out", () => { close(); if (reloads) window.location.reload(); });
     source.addEventListener("error", () => {
       oldSince ||= setTimeout(() => tellOld(true), OLD_SECONDS * 1000);
       // A server that comes back may refuse at first; browsers then give up for good.

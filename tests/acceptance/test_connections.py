@@ -15,7 +15,9 @@ def test_a_connection_lives(cleanplate: Cleanplate) -> None:
     assert fresh.err.count("whsec_") == 2
     listed = cleanplate("connections", "list")
     assert (url in listed.out, "from-shopify" in listed.out) == (True, False)
-    assert "Secret (shown this once)" in cleanplate("connections", "rotate", "1").err
+    assert "signs with a secret of its own" in cleanplate("connections", "rotate", "1").err
+    assert cleanplate("connections", "rotate", "1", WEBHOOK_SECRET="another").code == 0
+    assert "Secret (shown this once)" in cleanplate("connections", "rotate", "2").err
     assert cleanplate("connections", "close", "1").code == 0
     assert "no open connection 1" in cleanplate("connections", "close", "1").err
     assert url not in cleanplate("connections", "list").out

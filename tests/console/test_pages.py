@@ -443,6 +443,20 @@ def test_a_live_batch_shows_buttons_photos_and_failures(web: Web, admin: Person)
     assert "Pause" in parts["actions"]
 
 
+def test_how_all_stands_is_alive_on_pages_that_show_nothing_else_that_is(web: Web, admin: Person) -> None:
+    make_batch(web.engine, 1)
+    with admin.http.stream("GET", "/live/standing") as answer:
+        told = (json.loads(line[5:]) for line in answer.iter_lines() if line.startswith("data:"))
+        assert "no dispatcher is running" in next(told)["standing"]
+        with web.engine.begin() as connection:
+            batches.pause(connection, 1, "hand")
+        found = next(told)
+        assert found.keys() == {"standing"}
+        assert "1 batch is paused" in found["standing"]
+        assert '<a class="button" href="/batches/1">' in found["standing"]
+    assert 'id="standing"' in admin.get("/nowhere", 404)
+
+
 def bars(page: str) -> list[list[tuple[str, float]]]:
     """Return, for each bar of a page, which tones it shows and how wide, in per cent."""
     drawn_bars = re.findall(r'<svg class="split".*?</svg>', page, re.DOTALL)

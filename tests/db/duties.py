@@ -42,6 +42,7 @@ from db import (
 )
 from db.attempts import AttemptResult
 from db.budgets import Tariff
+from db.costs import CostsBy
 from db.jobs import Changed
 from db.paid import Paid
 from db.plans import by_key
@@ -148,5 +149,8 @@ STEERING: dict[str, Duty] = {
     "all": lambda connection: listings.list_jobs(connection, _batch(connection, "a2")),
     "why they wait": lambda connection: failures.count_waiting_by_code(connection, _batch(connection, "a2"), 3),
     "tally": lambda connection: tallies.counts(connection, _batch(connection, "a2")),
+    "spent": lambda connection: costs.spent(connection, _batch(connection, "a2")),
+    "its costs": lambda connection: costs.ledger(connection, batch_id=_batch(connection, "a2"), days=None),
+    "costs of today": lambda connection: costs.costs_by(connection, CostsBy.CONNECTION, days=1, limit=5),
 }
 """What people and programs do to a batch, of which one has nearly all that wait (`a2`), and one all that died (`d`)."""
