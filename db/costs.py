@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from db.plans import LIVE, by_range
+from db.plans import LIVE, by_key
 from db.statements import text
 from db.tallies import MICROS
 
@@ -32,7 +32,7 @@ _FIRST_DAY = "(CAST(now() AT TIME ZONE 'UTC' AS date) - (CAST(:days AS integer) 
 _OPEN_CALLS = (
     "SELECT a.batch_id, CAST(a.sent_at AT TIME ZONE 'UTC' AS date) AS day, 1 AS open "  # noqa: S608
     f"FROM {LIVE} AS j CROSS JOIN LATERAL (SELECT batch_id, sent_at FROM attempts WHERE job_id = j.id "
-    "AND answered_at IS NULL AND sent_at IS NOT NULL) AS a WHERE j.state = 'running'"
+    "AND answered_at IS NULL AND sent_at IS NOT NULL OFFSET 0) AS a WHERE j.state = 'running'"
 )
 
 
@@ -126,7 +126,7 @@ def ledger(connection: Connection, *, batch_id: int | None, days: int | None) ->
         batch_id: Only this batch; None for all.
         days: Only so many days, today (UTC) being the first; None for all.
     """
-    by_range(connection)
+    by_key(connection)
     lines: dict[tuple[int, date], LedgerLine] = {}
     only, values = _only(batch_id, days), {"batch": batch_id, "days": days}
     kept = text(f"SELECT batch_id, day, code, {_SUMS} FROM {_both(only)} AS kept GROUP BY 1, 2, 3")  # noqa: S608
@@ -153,7 +153,7 @@ def costs_by(connection: Connection, by: CostsBy, *, days: int | None, limit: in
         days: Only so many days, today (UTC) being the first; None for all.
         limit: How many, at most.
     """
-    by_range(connection)
+    by_key(connection)
     only = _only(None, days)
     key, label = _KEYS[by]
     statement = text(

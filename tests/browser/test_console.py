@@ -318,7 +318,7 @@ def test_everybody_can_use_it(chromium: Browser, signed_in: Path, stack: Stack, 
     page.reload()
     job = page.locator(".grid a").first.get_attribute("href")
     paths = ["/", "/batches", f"/batches/{batch}", "/batches/new", str(job), f"{job}/redo", f"/review?batch={batch}"]
-    paths += ["/connections", "/tokens", "/people", "/audit", "/nothing-here"]
+    paths += ["/alarms", "/costs", "/connections", "/tokens", "/people", "/audit", "/nothing-here"]
     found = []
     for path in paths:
         page.goto(path)
