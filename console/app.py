@@ -12,6 +12,7 @@ from console.api.jobs import jobs_router
 from console.api.money import money_router
 from console.api.new_batches import making_router
 from console.api.problems import add_problem_handlers
+from console.api.results import results_router
 from console.artifacts import artifacts_router
 from console.health import health_router
 from console.limits import BodyLimit
@@ -43,7 +44,15 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     )
     add_problem_handlers(app)
     tools = ApiContext(engine, settings, access(engine))
-    for make in (making_router, batches_router, jobs_router, search_router, money_router, alarms_router):
+    for make in (
+        making_router,
+        batches_router,
+        results_router,
+        jobs_router,
+        search_router,
+        money_router,
+        alarms_router,
+    ):
         app.include_router(make(tools), prefix="/v1")
     app.include_router(webhooks_router(engine, settings))
     app.include_router(artifacts_router(engine, settings))

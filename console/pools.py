@@ -54,6 +54,10 @@ class Pool:
             with self._lock:
                 self._taken -= 1
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Let a thread of this pool do something that nobody waits for, however many wait."""
+        self._threads.submit(work)
+
     def serves(self, route: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
         """Make a route run in this pool instead of the threads that all share."""
 
@@ -74,6 +78,8 @@ _SOURCES = [Pool("photos of others", 2, 100) for _ in range(8)]
 OUTPUTS = Pool("outputs", 6, 300)
 FILES = Pool("files", 2, 20)
 """Catalogues and photos that are sent: minutes of work, perhaps."""
+DOWNLOADS = Pool("downloads", 3, 60)
+"""A part at a time of files that are made while they are read."""
 SIGNING_IN = Pool("sign-ins", 4, 40)
 GATE = Pool("requests", 8, 500)
 

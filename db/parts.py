@@ -53,8 +53,9 @@ def open_parts(engine: Engine, sha256: str) -> Parts:
         if file is not None:
             return _InFile(file)
     # A bucket's, or what was moved in between, or is gone, and then this says so.
+    data = fetch(engine, sha256)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
-    file.write(fetch(engine, sha256))
+    file.write(data)
     return _InFile(file)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import posixpath
+import re
 import tempfile
 import unicodedata
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from db import artifacts
-from producer.catalogue.item import PHOTO_SUFFIXES
+from producer.catalogue.item import PHOTO_SUFFIXES, portable_name
 
 REPORT_NAMES = ("report.html", "report.jsonl")
 HASH_BYTES = 8
@@ -111,6 +112,22 @@ class Names:
             return found
         self._taken.add(found)
         return None
+
+
+class PortableNames(Names):
+    """Names for a place that nobody knows yet: a file system of any kind, with whatever it takes for one name.
+
+    Args:
+        out: Where no source is.
+    """
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(out, Sameness(of_case=True, of_form=True))
+
+    def take(self, wished: str, source_uri: str) -> str:
+        """Return the next photo's name; folders stay, and none leads out of where they are unpacked."""
+        parts = map(portable_name, re.split(r"[/\\]", wished))
+        return super().take("/".join(filter(None, parts)) or "photo", source_uri)
 
 
 def file_of(name: str, image_format: str | None) -> str:

@@ -21,6 +21,7 @@ from db.session import transact
 from exporting.catalogue import export_catalogue
 from exporting.folder import prepare_folder
 from exporting.report import write_reports
+from exporting.results_zip import save_zip
 
 
 @click.command()
@@ -105,14 +106,20 @@ def requeue(batch: int, code: str | None, held: bool, cancelled: bool, yes: bool
 @click.option(
     "--source", type=click.Path(path_type=Path, dir_okay=False), help="The original catalogue, if it has moved."
 )
-def export(batch: int, to: Path | None, catalogue: Path | None, source: Path | None) -> None:
-    """Write a batch's clean photos and report to a folder, or its catalogue with their URLs."""
-    if to is None and catalogue is None:
-        raise click.UsageError("Name a folder with --to, or a file with --catalogue.")
+@click.option(
+    "--zip", "archive", type=click.Path(path_type=Path, dir_okay=False), help="A ZIP of all that to write."
+)
+def export(batch: int, to: Path | None, catalogue: Path | None, source: Path | None, archive: Path | None) -> None:
+    """Write a batch's clean photos and report to a folder or a ZIP, or its catalogue with their URLs."""
+    if to is None and catalogue is None and archive is None:
+        raise click.UsageError("Name a folder with --to, or a file with --catalogue or --zip.")
     settings = load_settings()
     target = None if to is None else prepare_folder(to)
     with open_database(settings) as engine:
         row = find_batch(engine, batch)
+        if archive is not None:
+            save_zip(engine, settings, row, archive)
+            say(f"ZIP: {archive}", err=True)
         if catalogue is not None:
             done = export_catalogue(engine, settings, row, catalogue, source)
             new = counted(done.written.replaced, "new URL")

@@ -32,7 +32,8 @@ from core.figures import counted
 from core.money import read_amount
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, budgets, samples
+from db import batches, budgets, catalogues, samples
+from db.catalogues import KeptCatalogue
 from db.failures import FailureGroup
 from db.listings import JobRow
 from db.session import transact
@@ -75,12 +76,13 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         chosen: Chosen,
         after: AfterId = 0,
     ) -> Response:
-        def work(connection: Connection) -> tuple[list[JobRow], list[FailureGroup], list[str]]:
+        def work(connection: Connection) -> tuple[list[JobRow], list[FailureGroup], list[str], KeptCatalogue | None]:
             signed = [describe_sign_off(sample) for sample in samples.list_signed(connection, batch_id)]
-            return find_photos(connection, batch_id, chosen, after), find_groups(connection, batch_id), signed
+            kept = catalogues.find(connection, batch_id)
+            return find_photos(connection, batch_id, chosen, after), find_groups(connection, batch_id), signed, kept
 
         batch = look_at_batch(engine, settings, batch_id)
-        jobs, groups, signed = transact(engine, work)
+        jobs, groups, signed, catalogue = transact(engine, work)
         return pages.show(
             request,
             "batch.html",
@@ -93,6 +95,7 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
             after=after,
             more=jobs[-1].id if len(jobs) == PAGE else None,
             signed=signed,
+            catalogue=catalogue,
             settings=settings,
         )
 

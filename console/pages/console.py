@@ -13,6 +13,7 @@ from console.pages.alarm_list import alarms_router
 from console.pages.audit_log import audit_router
 from console.pages.batch import batches_router
 from console.pages.costs import costs_router
+from console.pages.downloads import downloads_router
 from console.pages.errors import add_page_errors
 from console.pages.flower import flower_router
 from console.pages.job import jobs_router
@@ -74,6 +75,7 @@ def add_console(app: FastAPI, engine: Engine, settings: Settings, guard: Guard) 
         sheet_router(engine, guard, pages, photos, settings),
         samples_router(engine, guard, pages, settings),
         batches_router(engine, guard, pages, settings),
+        downloads_router(engine, guard, settings),
         redo_router(engine, guard, pages, photos, settings),
         jobs_router(engine, guard, pages, settings),
         pictures_router(engine, guard, photos),
