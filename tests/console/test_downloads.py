@@ -74,8 +74,8 @@ def test_a_catalogue_of_a_program_comes_back_with_new_urls(web: Web) -> None:
 
 def test_a_catalogue_of_a_person_comes_back_with_new_urls(web: Web) -> None:
     person = Person(web, Role.OPERATOR)
-    form = {"element": "1", "columns": "two", "files": {"files": ("Shop \u7ea2.csv", CATALOGUE)}}
-    draft = person.post("/batches/new", **form).headers["location"]
+    files = {"files": ("Shop \u7ea2.csv", CATALOGUE)}
+    draft = person.post("/batches/new", element="1", columns="two", files=files).headers["location"]
     assert person.post(draft).headers["location"].startswith("/batches/1")
     finish(web)
     page = person.get("/batches/1")
