@@ -25,7 +25,7 @@ from db import batches
 from db.batches import BatchRow
 from db.session import transact
 from exporting.catalogue import FAILED_NAME, NO_URLS, open_source, write_failed, write_shop_file
-from exporting.results_zip import Wanted, name_of_catalogue, write_zip
+from exporting.results_zip import ZipContents, name_of_catalogue, write_zip
 from exporting.zip_stream import PART_BYTES
 
 MOST_AT_ONCE = 8
@@ -51,7 +51,7 @@ class BatchFiles:
         self._engine = engine
         self._settings = settings
 
-    async def results(self, batch_id: int, wanted: Wanted) -> "MadeFile":
+    async def results(self, batch_id: int, wanted: ZipContents) -> "MadeFile":
         """Return an archive of what a batch came to so far.
 
         Raises:

@@ -41,7 +41,7 @@ _ENDED = {JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ZipContents:
     """What of a batch goes into an archive.
 
     Args:
@@ -61,7 +61,7 @@ class _Counts:
     failed: int = 0
 
 
-def write_zip(engine: Engine, settings: Settings, batch: BatchRow, wanted: Wanted) -> Generator[bytes, None, None]:
+def write_zip(engine: Engine, settings: Settings, batch: BatchRow, wanted: ZipContents) -> Generator[bytes, None, None]:
     """Yield an archive of what a batch came to so far, in parts; an empty one where there is nothing to send yet.
 
     Args:
@@ -112,7 +112,7 @@ def save_zip(engine: Engine, settings: Settings, batch: BatchRow, path: Path) ->
         handle, temporary = tempfile.mkstemp(dir=path.resolve().parent, prefix=".part-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.writelines(write_zip(engine, settings, batch, Wanted()))
+                file.writelines(write_zip(engine, settings, batch, ZipContents()))
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -213,7 +213,7 @@ def name_of_catalogue(engine: Engine, batch: BatchRow) -> str | None:
     return f"{stem}-clean{suffix}"
 
 
-def _describe(batch: BatchRow, wanted: Wanted, counts: _Counts, told: list[str]) -> str:
+def _describe(batch: BatchRow, wanted: ZipContents, counts: _Counts, told: list[str]) -> str:
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [f"Batch {batch.id}, {batch.name}, as it stood at {at}.", ""]
     lines.append(f"{counts.clean:,} photos are clean{' and in here' if wanted.photos else ''}.")

@@ -9,7 +9,7 @@ from console.api.fields import BatchId
 from console.api.problems import responses
 from console.made_files import BYTES, CSV, ZIP, BatchFiles, MadeFile
 from db.tokens import Scope, TokenRow
-from exporting.results_zip import Wanted
+from exporting.results_zip import ZipContents
 
 
 def results_router(tools: ApiContext) -> APIRouter:
@@ -26,12 +26,12 @@ def results_router(tools: ApiContext) -> APIRouter:
     @router.get("/results.zip", response_class=Response, responses=described("The archive", ZIP))
     async def results(batch_id: BatchId, token: Reader) -> MadeFile:
         """Fetch what is clean by now and the report; with the scope `submit` also `failed.csv` and the catalogue."""
-        return await files.results(batch_id, Wanted(sources=Scope.SUBMIT.value in token.scopes))
+        return await files.results(batch_id, ZipContents(sources=Scope.SUBMIT.value in token.scopes))
 
     @router.get("/report.zip", response_class=Response, responses=described("The archive", ZIP))
     async def report(batch_id: BatchId, _: Reader) -> MadeFile:
         """Fetch the report without the photos."""
-        return await files.results(batch_id, Wanted(photos=False, sources=False))
+        return await files.results(batch_id, ZipContents(photos=False, sources=False))
 
     @router.get("/catalogue", response_class=Response, responses={**described("The file", BYTES), **responses(409)})
     async def catalogue(batch_id: BatchId, _: Submitter) -> MadeFile:

@@ -10,7 +10,7 @@ from console.made_files import BatchFiles, MadeFile
 from console.pages.visitor import Guard, Visitor
 from core.settings import Settings
 from db.users import Role
-from exporting.results_zip import Wanted
+from exporting.results_zip import ZipContents
 
 
 def downloads_router(engine: Engine, guard: Guard, settings: Settings) -> APIRouter:
@@ -23,11 +23,11 @@ def downloads_router(engine: Engine, guard: Guard, settings: Settings) -> APIRou
 
     @router.get("/results.zip", response_model=None)
     async def results(batch_id: BatchId, visitor: Viewer) -> MadeFile:
-        return await files.results(batch_id, Wanted(sources=visitor.may(Role.OPERATOR)))
+        return await files.results(batch_id, ZipContents(sources=visitor.may(Role.OPERATOR)))
 
     @router.get("/report.zip", response_model=None)
     async def report(batch_id: BatchId, _: Viewer) -> MadeFile:
-        return await files.results(batch_id, Wanted(photos=False, sources=False))
+        return await files.results(batch_id, ZipContents(photos=False, sources=False))
 
     @router.get("/catalogue", response_model=None)
     async def catalogue(batch_id: BatchId, _: Operator) -> MadeFile:

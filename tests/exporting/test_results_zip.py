@@ -15,7 +15,7 @@ from db.batches import BatchRow
 from db.listings import PhotoRow
 from exporting import report
 from exporting.folder import Exported, export_photos
-from exporting.results_zip import Wanted, save_zip, write_zip
+from exporting.results_zip import ZipContents, save_zip, write_zip
 from exporting.zip_stream import PART_BYTES
 from tests.exporting.conftest import Finish, HandIn, picture
 
@@ -23,8 +23,8 @@ URL = "https://shop.example"
 PUBLIC = Settings(_env_file=None, web_public_url="https://clean.example")
 
 
-def zipped(engine: Engine, batch: BatchRow, wanted: Wanted | None = None) -> dict[str, bytes]:
-    data = io.BytesIO(b"".join(write_zip(engine, PUBLIC, batch, wanted or Wanted())))
+def zipped(engine: Engine, batch: BatchRow, wanted: ZipContents | None = None) -> dict[str, bytes]:
+    data = io.BytesIO(b"".join(write_zip(engine, PUBLIC, batch, wanted or ZipContents())))
     with zipfile.ZipFile(data) as found:
         assert found.testzip() is None
         assert len(set(found.namelist())) == len(found.namelist())
@@ -99,15 +99,15 @@ def test_an_output_that_is_gone_is_named(engine: Engine, batch: BatchRow, finish
 
 def test_who_may_not_see_urls_gets_none(engine: Engine, batch: BatchRow, finish: Finish) -> None:
     finish([1])
-    files = zipped(engine, batch, Wanted(sources=False))
+    files = zipped(engine, batch, ZipContents(sources=False))
     assert files.keys().isdisjoint({"failed.csv", "products-clean.csv"})
-    alone = zipped(engine, batch, Wanted(photos=False, sources=False))
+    alone = zipped(engine, batch, ZipContents(photos=False, sources=False))
     assert photos_of(alone) == []
     assert {"report.html", "report.jsonl"} < alone.keys()
 
 
 def test_a_catalogue_without_public_urls_is_said(engine: Engine, batch: BatchRow) -> None:
-    data = io.BytesIO(b"".join(write_zip(engine, Settings(_env_file=None), batch, Wanted())))
+    data = io.BytesIO(b"".join(write_zip(engine, Settings(_env_file=None), batch, ZipContents())))
     with zipfile.ZipFile(data) as found:
         assert "products-clean.csv" not in found.namelist()
         assert "WEB_PUBLIC_URL" in found.read("CONTENTS.txt").decode()
@@ -137,7 +137,7 @@ def test_a_large_output_is_sent_in_parts(engine: Engine, batch: BatchRow, finish
     data = bytes(range(256)) * 20_000
     with engine.begin() as connection:
         connection.execute(text("UPDATE artifact_bytes SET data = :data"), {"data": data})
-    parts = list(write_zip(engine, PUBLIC, batch, Wanted()))
+    parts = list(write_zip(engine, PUBLIC, batch, ZipContents()))
     assert max(map(len, parts)) <= PART_BYTES
     with zipfile.ZipFile(io.BytesIO(b"".join(parts))) as found:
         assert found.read("a.jpg") == data
@@ -147,7 +147,7 @@ def test_it_breaks_off_rather_than_lie(engine: Engine, batch: BatchRow, finish: 
     finish([1])
     with engine.begin() as connection:
         connection.execute(text("UPDATE artifact_bytes SET data = :data"), {"data": b"x" * 2 * PART_BYTES})
-    making = write_zip(engine, PUBLIC, batch, Wanted())
+    making = write_zip(engine, PUBLIC, batch, ZipContents())
     for part in making:
         if part.startswith(b"x"):
             break
@@ -163,7 +163,7 @@ def test_whoever_lets_go_of_it_leaves_nothing(
     (tmp_path / "waits").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "waits"))
     finish([1, 2])
-    making = write_zip(engine, PUBLIC, batch, Wanted())
+    making = write_zip(engine, PUBLIC, batch, ZipContents())
     next(making)
     assert len(list((tmp_path / "waits").iterdir())) == 1
     making.close()
@@ -184,7 +184,7 @@ def test_nothing_of_a_photo_is_kept_once_it_is_sent(
                 "artifact_sha256 = (SELECT artifact_sha256 FROM jobs WHERE id = 1) WHERE id > 1"
             )
         )
-    making = write_zip(engine, PUBLIC, batch, Wanted(sources=False))
+    making = write_zip(engine, PUBLIC, batch, ZipContents(sources=False))
     held = []
     for number, _ in enumerate(making):
         if number in {70, 390}:
