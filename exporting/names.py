@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from db import artifacts
 from producer.catalogue.item import PHOTO_SUFFIXES, portable_name
 
-REPORT_NAMES = ("report.html", "report.jsonl")
+REPORT_NAMES = ("report.html", "report.jsonl", "report.csv")
 HASH_BYTES = 8
 
 

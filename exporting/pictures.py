@@ -1,5 +1,7 @@
 """Small pictures of photos as they came in and came out, for what is looked at without a server."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +13,13 @@ from db import artifacts, uploads
 from db.session import transact
 from photos.decoders import thumbnail
 from photos.source import MAX_SOURCE_BYTES
+
+SHOWN = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp"}
+"""What every browser shows, with the suffix of its files."""
+LARGEST_KEPT = 300_000
+"""In bytes; a larger photo is made smaller for a page."""
+LARGEST_SIDE = 1280
+_STARTS = {"JPEG": rb"\xff\xd8\xff", "PNG": rb"\x89PNG\r\n", "GIF": b"GIF8", "WEBP": b"RIFF....WEBP"}
 
 
 def read_before(engine: Engine, uri: str) -> bytes | None:
@@ -33,6 +42,25 @@ def read_after(engine: Engine, sha256: str | None) -> bytes | None:
         return artifacts.fetch(engine, sha256)
     except CleanplateError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A picture for a page: its bytes, and the suffix of its file."""
+
+    data: bytes
+    suffix: str
+
+
+def preview(data: bytes | None) -> Preview | None:
+    """Return a picture that fills a screen and is light: the photo as it is, if it is that; None when there is none."""
+    if data is None:
+        return None
+    suffix = next((SHOWN[kind] for kind, start in _STARTS.items() if re.match(start, data, re.DOTALL)), None)
+    if suffix is not None and len(data) <= LARGEST_KEPT:
+        return Preview(data, suffix)
+    made = small(data, LARGEST_SIDE)
+    return None if made is None else Preview(made, SHOWN["JPEG"])
 
 
 def small(data: bytes | None, side: int) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -71,10 +72,20 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         OSError: The disk is full or refuses; nothing half-written stays behind.
     """
+    write_parts(path, (data,))
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """As `write_whole`, of what never is in memory as a whole.
+
+    Raises:
+        OSError: The disk is full or refuses; nothing half-written stays behind.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
