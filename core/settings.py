@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     session_hours: float = Field(12.0, gt=0, le=720, description="Hours a browser stays signed in without being used")
     proxy_user_header: str = Field("", pattern=r"^[A-Za-z0-9-]*$", description="Header in which a proxy names the user")
     proxy_addresses: str = Field("127.0.0.1,::1", description="Addresses or networks of proxies that may name users")
-    max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a job is dead")
+    max_attempts: int = Field(5, ge=1, le=100, description="Counted attempts before a photo fails")
     on_maybe_billed: OnMaybeBilled = Field(OnMaybeBilled.RETRY, description="`retry` or `hold`")
     removal_price: Decimal = Field(Decimal(0), ge=0, le=1000, decimal_places=6, description="What one call costs")
     removal_currency: str = Field("USD", pattern=r"^[A-Za-z]{3}$", description="Currency of REMOVAL_PRICE")
@@ -88,12 +88,12 @@ class Settings(BaseSettings):
     removal_mask_origin: Literal[0, 1] = Field(0, description="The number of a mask's first pixel, 0 or 1")
     hold_unchanged_below: float = Field(0.00001, ge=0, le=1, description="Hold outputs with less changed; 0: never")
     hold_changed_above: float = Field(0.9, ge=0, le=1, description="Hold outputs with more changed; 1: never")
-    screen: Screen = Field(Screen.OFF, description="Photos with nothing to take off: `off`, `report` or `skip`")
+    screen: Screen = Field(Screen.OFF, description="Photos with nothing to remove: `off`, `report` or `skip`")
     screen_sure_from: float = Field(0.35, gt=0, le=1, description="How sure a finding must be to count; lower: fewer")
     proof: Literal["", "on", "off"] = Field(
         "", description="Hold what is left over or damaged; empty: with extra look, up to 10 calls/s a core"
     )
-    canary_max_bad: float = Field(0.2, ge=0, le=1, description="Share of a canary that may be dead or held")
+    canary_max_bad: float = Field(0.2, ge=0, le=1, description="Share of a canary that may fail or be held")
     outage_probe_seconds: float = Field(
         2.0, gt=0, le=600, description="First probe of an outage; then a quarter of its length"
     )

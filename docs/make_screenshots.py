@@ -71,7 +71,7 @@ def take_console(page: Page, folder: Path) -> None:
     page.set_input_files("#files", sorted((folder / "catalogue/photos").iterdir()))
     page.get_by_role("textbox", name="Name", exact=True).fill("Spring catalogue")
     page.locator("[name=screen]").select_option("skip")
-    page.get_by_role("button", name="Get the quote").click(timeout=120_000)
+    page.get_by_role("button", name="Get a quote").click(timeout=120_000)
     page.get_by_role("button", name=re.compile("^Submit")).click()
     page.goto("/")
     page.wait_for_timeout(55_000)
@@ -84,7 +84,7 @@ def take_console(page: Page, folder: Path) -> None:
     save(page, "console-batch")
     # A bag of which little came back: held, with what is wrong drawn over it.
     page.goto("/jobs/3")
-    page.get_by_role("button", name="What was found").click()
+    page.get_by_role("button", name="Found").click()
     page.wait_for_timeout(2_000)
     save(page, "console-photo")
     page.goto("/jobs/2")

@@ -97,7 +97,7 @@ def test_a_name_of_any_characters_is_text_and_nothing_else(engine: Engine, tmp_p
     make_batch(engine, EVIL)
     page = write_reports(engine, 1, tmp_path).read_text()
     assert page.count("<script") == 1
-    assert page.count("<li ") == page.count("</li>") == len(EVIL)
+    assert page.count("<article ") == page.count("</article>") == len(EVIL)
     seen = Seen()
     seen.feed(page)
     assert {name for name, _ in seen.attributes if name.startswith("on")} == set()

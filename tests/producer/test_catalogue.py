@@ -97,7 +97,7 @@ def test_what_json_lines_ask_to_erase(tmp_path: Path) -> None:
         ("m.jsonl", b'{"sku": "1"}\n', "either `image_url` or `path`.*sku"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "path": "a"}\n', "either"),
         ("m.jsonl", b'{"image_url": 5}\n', "must be text"),
-        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": [5]}\n', "no element"),
+        ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": [5]}\n', "unknown element 5"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "elements": {"a": 1}}\n', "expected numbers"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "1 2 3"}\n', "run lengths"),
         ("m.jsonl", b'{"image_url": "https://a.example/1.jpg", "mask": "all"}\n', "run lengths"),
