@@ -1,12 +1,13 @@
-"""What is decided about held photos: their outputs are good after all, or they are not."""
+"""What is decided about one photo: its output is good after all, or it is not."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from core.errors import NotFound, Refused
 from core.states import called
-from db import audit, reviews
+from db import audit, decisions, reviews
 from db.reviews import Review, Verdict
 
 
@@ -17,12 +18,14 @@ class Decided:
     Args:
         job_id: The photo.
         batch_id: Its batch; None when it has none.
-        twins: Held jobs of the same photo, about which the same was decided.
+        twins: Jobs of the same photo, about which the same was decided.
+        undo: What takes it back, within seconds; None when it cannot be taken back.
     """
 
     job_id: int
     batch_id: int | None
     twins: tuple[int, ...]
+    undo: UUID | None = None
 
 
 def accept(connection: Connection, actor: str, job_id: int) -> Decided:
@@ -41,7 +44,9 @@ def accept(connection: Connection, actor: str, job_id: int) -> Decided:
 
 
 def reject(connection: Connection, actor: str, job_id: int, reason: str = "") -> Decided:
-    """Drop the output of a held photo, and of those that are the same photo: it is dead, nothing exports or reuses it.
+    """Drop the output of a photo that is held, or clean: it is dead, nothing exports or reuses it.
+
+    So it is with held ones that are the same photo, and with clean ones in the same batch. People may still look at it.
 
     Args:
         connection: An open transaction.
@@ -51,23 +56,26 @@ def reject(connection: Connection, actor: str, job_id: int, reason: str = "") ->
 
     Raises:
         NotFound: There is no such job.
-        Refused: It is not held.
+        Refused: It is neither held nor clean.
     """
-    return _note(connection, actor, "reject", reviews.reject(connection, [job_id], reason), reason)
+    settled = reviews.reject(connection, [job_id], reason, also_clean=True)
+    return _note(connection, actor, "reject", settled, reason)
 
 
 def _note(connection: Connection, actor: str, action: str, settled: list[Review], detail: str = "") -> Decided:
     found, *others = settled
     if found.verdict is not Verdict.DONE:
-        raise _refusal(found)
+        raise _refusal(found, action)
     audit.note(connection, actor, action, f"job {found.job_id}", detail)
     twins = tuple(other.job_id for other in others if other.verdict is Verdict.DONE)
     for twin in twins:
         audit.note(connection, actor, action, f"job {twin}", f"the same photo as job {found.job_id}")
-    return Decided(found.job_id, found.batch_id, twins)
+    before = [review.before for review in settled if review.before is not None]
+    undo = decisions.keep(connection, found.batch_id, actor, before) if before and found.batch_id else None
+    return Decided(found.job_id, found.batch_id, twins, undo)
 
 
-def _refusal(found: Review) -> NotFound | Refused:
+def _refusal(found: Review, action: str) -> NotFound | Refused:
     match found.verdict:
         case Verdict.UNKNOWN:
             return NotFound(f"There is no job {found.job_id}.")
@@ -77,6 +85,7 @@ def _refusal(found: Review) -> NotFound | Refused:
                 f"answer reaching us. Reject it, or retry it (`cleanplate retry {found.batch_id} --held`)."
             )
         case _:
+            needed = "neither held nor clean" if action == "reject" else "not held"
             return Refused(
-                f"Job {found.job_id} of batch {found.batch_id} is {called(found.state or 'gone')}, not held."
+                f"Job {found.job_id} of batch {found.batch_id} is {called(found.state or 'gone')}, {needed}."
             )

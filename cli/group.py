@@ -25,6 +25,8 @@ GROUPS = {
         "review": "review:write_review",
         "accept": "review:accept",
         "reject": "review:reject",
+        "flag": "review:flag",
+        "unflag": "review:unflag",
         "budget": "money:budget",
         "costs": "money:show_costs",
     },

@@ -84,7 +84,13 @@ def undo(connection: Connection, decision_id: UUID) -> int:
         # What it was may be gone: another output took its place, or it was swept.
         "AND (b.artifact_sha256 IS NULL OR EXISTS (SELECT 1 FROM artifacts AS a WHERE a.sha256 = b.artifact_sha256))"
     )
-    return connection.execute(statement, {"before": before, "skipped": NOTHING_TO_REMOVE}).rowcount
+    undone = connection.execute(statement, {"before": before, "skipped": NOTHING_TO_REMOVE}).rowcount
+    seen = text(
+        "DELETE FROM rejected_outputs AS o WHERE job_id = ANY(:ids) "
+        "AND EXISTS (SELECT 1 FROM jobs AS j WHERE j.id = o.job_id AND j.artifact_sha256 = o.sha256)"
+    )
+    connection.execute(seen, {"ids": [row["id"] for row in kept]})
+    return undone
 
 
 def forget_old(connection: Connection) -> int:

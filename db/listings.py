@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.states import JobState
-from db.plans import by_key, in_index_order
+from db.plans import backwards, by_key, in_index_order
 from db.statements import text
 
 SUCCESS_CODE = "200"
@@ -96,6 +96,12 @@ class JobView:
     started_at: datetime | None
     finished_at: datetime | None
     proof: dict[str, Any] | None
+    rejected_sha256: str | None
+
+    @property
+    def shown_sha256(self) -> str | None:
+        """The output that people see: its own, or the one that was rejected."""
+        return self.artifact_sha256 or self.rejected_sha256
 
 
 def view_job(connection: Connection, job_id: int) -> JobView | None:
@@ -106,8 +112,11 @@ def view_job(connection: Connection, job_id: int) -> JobView | None:
         "j.mask, j.code, j.message, "
         "j.attempts, j.snoozes, j.rescues, j.requeues, j.available_at, j.worker, j.reused_from, j.redo_of, "
         "j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format, f.size_bytes, "
-        "j.created_at, j.started_at, j.finished_at, j.proof FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
-        "LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 WHERE j.id = :id"
+        "j.created_at, j.started_at, j.finished_at, j.proof, o.sha256 "
+        "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
+        "LEFT JOIN LATERAL (SELECT sha256 FROM rejected_outputs WHERE j.state = 'dead' "
+        "AND job_id BETWEEN j.id AND j.id ORDER BY job_id DESC, id DESC LIMIT 1) AS o ON true "
+        "LEFT JOIN artifacts AS f ON f.sha256 = coalesce(j.artifact_sha256, o.sha256) WHERE j.id = :id"
     )
     row = connection.execute(statement, {"id": job_id}).one_or_none()
     return JobView(*row) if row else None
@@ -145,7 +154,26 @@ def list_jobs(
     after: int = 0,
     limit: int = 100,
 ) -> list[JobRow]:
-    """Return the next page of a batch's jobs in the order they came in.
+    """Return the next page of a batch's jobs in the order they came in, as `list_ids` finds them."""
+    ids = list_ids(
+        connection, batch_id, state=state, code=code, sku=sku, only_canary=only_canary, after=after, limit=limit
+    )
+    return list_these(connection, ids)
+
+
+def list_ids(
+    connection: Connection,
+    batch_id: int,
+    *,
+    state: str | None = None,
+    code: str | None = None,
+    sku: str | None = None,
+    only_canary: bool = False,
+    after: int = 0,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[int]:
+    """Return the next page of a batch's jobs in the order they came in, by id.
 
     Args:
         connection: An open transaction.
@@ -155,6 +183,7 @@ def list_jobs(
         sku: Only those of this product.
         only_canary: Only those that went first.
         after: The last job id of the page before; 0 for the first page.
+        before: The first job id of the page after, for the last ones before it; None to go forward.
         limit: How many, at most.
     """
     if code == SUCCESS_CODE:
@@ -164,41 +193,38 @@ def list_jobs(
         code, state = None, JobState.SUCCEEDED.value
     by_key(connection)
     # What an index is made for has to be said for it to be used.
-    only = ""
-    if only_canary:
-        return _list_canary(connection, batch_id, state=state, after=after, limit=limit)
+    only, by_state = "", ""
     if sku is not None:
-        order = in_index_order("batch_id", "sku", start=":after", values=(":batch", ":sku"))
+        order = in_index_order("batch_id", "sku", start=":start", values=(":batch", ":sku"))
         only = " AND sku IS NOT NULL" + (" AND code = :code" if code is not None else "")
     elif code is not None:
         only = f" AND code <> '{SUCCESS_CODE}'"
-        order = in_index_order("batch_id", "code", start=":after", values=(":batch", ":code"))
+        order = in_index_order("batch_id", "code", start=":start", values=(":batch", ":code"))
     else:
-        order = in_index_order("batch_id", "state", start=":after", values=(":batch", "s"))
-    if sku is not None or code is not None:
-        of_state = " AND state = ANY(:states)" if state is not None else ""
-        find = f"SELECT id FROM jobs WHERE true{only}{of_state} AND {order} LIMIT :limit"  # noqa: S608
-    else:
+        by_state = "s"
+        order = in_index_order("batch_id", "state", start=":start", values=(":batch", by_state))
+    if before is not None:
+        order = backwards(order, ":start")
+    turn = "DESC" if before is not None else ""
+    if only_canary:
+        # A canary is small, and has an index of its own.
+        find = (
+            "SELECT id FROM (SELECT id, state FROM jobs WHERE batch_id = :batch AND is_canary OFFSET 0) AS canary "  # noqa: S608
+            f"WHERE id {'<' if turn else '>'} :start AND state = ANY(:states) ORDER BY id {turn} LIMIT :limit"
+        )
+    elif by_state:
         # A page of each state, from an index, rather than all of a batch's jobs in order.
         find = (
             "SELECT id FROM unnest(CAST(:states AS text[])) AS s, LATERAL ("  # noqa: S608
-            f"SELECT id FROM jobs WHERE {order} LIMIT :limit) AS page ORDER BY id LIMIT :limit"
+            f"SELECT id FROM jobs WHERE {order} LIMIT :limit) AS page ORDER BY id {turn} LIMIT :limit"
         )
+    else:
+        of_state = " AND state = ANY(:states)" if state is not None else ""
+        find = f"SELECT id FROM jobs WHERE true{only}{of_state} AND {order} LIMIT :limit"  # noqa: S608
     states = [each.value for each in JobState] if state is None else [state]
-    values = {"batch": batch_id, "after": after, "limit": limit, "states": states, "code": code, "sku": sku}
-    ids = list(connection.execute(text(find), values).scalars())
-    return list_these(connection, ids)
-
-
-def _list_canary(connection: Connection, batch_id: int, *, state: str | None, after: int, limit: int) -> list[JobRow]:
-    # A canary is small, and has an index of its own.
-    find = text(
-        "SELECT id FROM (SELECT id, state FROM jobs WHERE batch_id = :batch AND is_canary OFFSET 0) AS canary "
-        "WHERE id > :after AND (CAST(:state AS text) IS NULL OR state = :state) ORDER BY id LIMIT :limit"
-    )
-    values = {"batch": batch_id, "after": after, "limit": limit, "state": state}
-    ids = list(connection.execute(find, values).scalars())
-    return list_these(connection, ids)
+    start = after if before is None else before
+    values = {"batch": batch_id, "start": start, "limit": limit, "states": states, "code": code, "sku": sku}
+    return sorted(connection.execute(text(find), values).scalars())
 
 
 def list_attempts(connection: Connection, job_id: int) -> list[AttemptRow]:

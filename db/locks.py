@@ -59,6 +59,8 @@ ORDER: tuple[Space | str, ...] = (
     "samples",
     "decisions",
     "jobs",
+    "flags",
+    "rejected_outputs",
     "catalogues",
     "attempts",
     "circuits",

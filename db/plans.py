@@ -77,3 +77,10 @@ def in_index_order(first: str, second: str, *, start: str, values: tuple[str, st
     """
     one, two = values
     return f"{first} = {one} AND {second} BETWEEN {two} AND {two} AND id > {start} ORDER BY {second}, id"
+
+
+def backwards(order: str, start: str) -> str:
+    """Return what `in_index_order` returned, going the other way from before an id."""
+    forth = f"AND id > {start} ORDER BY "
+    condition, _, second = order.partition(forth)
+    return f"{condition}AND id < {start} ORDER BY {second.replace(', id', ' DESC, id DESC')}"

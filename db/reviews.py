@@ -8,12 +8,18 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from core.states import NOTHING_TO_REMOVE
-from db import success
+from db import flags, success
 from db.statements import text
 
 REJECTED = "rejected"
 OVERLOOKED = "overlooked"
 """Of a photo that was skipped, and on which a person sees something to take off."""
+
+
+_KEEP_REJECTED = text(
+    "INSERT INTO rejected_outputs (job_id, sha256) SELECT id, artifact_sha256 FROM jobs WHERE id = ANY(:ids) "
+    "AND state = ANY(:states) AND artifact_sha256 IS NOT NULL ORDER BY id"
+)
 
 
 class Verdict(StrEnum):
@@ -79,6 +85,8 @@ def reject(
     why = f": {reason.strip().rstrip('.')[:500]}" if reason.strip() else ""
 
     def end(connection: Connection, job_ids: list[int]) -> set[int]:
+        # Who rejects by mistake, or is asked why, has to see what it was.
+        connection.execute(_KEEP_REJECTED, {"ids": job_ids, "states": states})
         codes = {"code": REJECTED, "skipped": NOTHING_TO_REMOVE, "overlooked": OVERLOOKED}
         return set(connection.execute(statement, {"ids": job_ids, "why": why, "states": states, **codes}).scalars())
 
@@ -107,6 +115,7 @@ def _decide(
         )
     }
     changed = end(connection, job_ids)
+    flags.take_away(connection, sorted(changed))
     reviews = []
     for job_id in job_ids:
         row = before.get(job_id)

@@ -1,12 +1,13 @@
 """`cleanplate review`, `accept` and `reject`: photos to look at, and what a person decides about held ones."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 from sqlalchemy import Connection, Engine
 
-from actions import review
+from actions import flags, review
 from actions.review import Decided
 from cli.actor import actor
 from cli.database import find_batch, open_database
@@ -31,8 +32,23 @@ def accept(jobs: tuple[int, ...]) -> int:
 @click.command()
 @_jobs_argument
 def reject(jobs: tuple[int, ...]) -> int:
-    """Reject held photos: they count as failed, and are never exported or reused."""
+    """Reject held or clean photos: they count as failed, and are never exported or reused."""
     return _settle(jobs, review.reject, "rejected; it counts as failed, and is not exported")
+
+
+@click.command()
+@_jobs_argument
+@click.option("--reason", default="", metavar="TEXT", help="What is to be looked at.")
+def flag(jobs: tuple[int, ...], reason: str) -> int:
+    """Have photos looked at again, clean ones too: they wait for review, and stay as they are until then."""
+    return _mark(jobs, lambda connection, job_id: flags.flag(connection, actor(), job_id, reason), "flagged for review")
+
+
+@click.command()
+@_jobs_argument
+def unflag(jobs: tuple[int, ...]) -> int:
+    """Take the flags of photos away: they are good as they are."""
+    return _mark(jobs, lambda connection, job_id: flags.unflag(connection, actor(), job_id), "not flagged any more")
 
 
 @click.command(name="review")
@@ -86,6 +102,20 @@ def _settle(jobs: tuple[int, ...], decide: Callable[[Connection, str, int], Deci
             for each in (job_id, *decided.twins):
                 say(f"Job {each} is {done}.")
             settled.update((job_id, *decided.twins))
+    return 1 if is_refused else 0
+
+
+def _mark(jobs: tuple[int, ...], mark: Callable[..., bool], done: str) -> int:
+    is_refused = False
+    with open_database(load_settings()) as engine:
+        for job_id in dict.fromkeys(jobs):
+            try:
+                is_changed = transact(engine, partial(mark, job_id=job_id))
+            except NotFound as error:
+                say(f"cleanplate: {error}", err=True)
+                is_refused = True
+                continue
+            say(f"Job {job_id} is {done}." if is_changed else f"Job {job_id} was {done} before.")
     return 1 if is_refused else 0
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Path, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
+from actions.flags import flag, unflag
 from actions.questions import ask_requeue_one
 from actions.requeue import requeue_one
 from actions.review import accept, reject
@@ -83,7 +84,9 @@ def jobs_router(tools: ApiContext) -> APIRouter:
             return run_once(engine, token, key, f"{name} {job_id}", work)
 
     deciding("accept", "Take the output of a held job as good.", _accept)
-    deciding("reject", "Let go of the output of a held job; it is dead then.", _reject)
+    deciding("reject", "Let go of the output of a held or clean job; it is dead then.", _reject)
+    deciding("flag", "Put a job among those that people review; its state stays as it is.", _flag)
+    deciding("unflag", "Take a job's flag away.", _unflag)
 
     @router.post("/{job_id}/requeue", response_model=DryRunOut | ChangedOut, responses=responses(409))
     def requeue(job_id: JobId, token: Operator, dry_run: DryRun = False, key: IdempotencyKey = None) -> JSONResponse:
@@ -107,6 +110,14 @@ def _accept(connection: Connection, actor: str, job_id: int) -> int:
 
 def _reject(connection: Connection, actor: str, job_id: int) -> int:
     return 1 + len(reject(connection, actor, job_id).twins)
+
+
+def _flag(connection: Connection, actor: str, job_id: int) -> int:
+    return int(flag(connection, actor, job_id))
+
+
+def _unflag(connection: Connection, actor: str, job_id: int) -> int:
+    return int(unflag(connection, actor, job_id))
 
 
 def _job_or_404(connection: Connection, job_id: int) -> JobRow:

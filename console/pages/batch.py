@@ -19,29 +19,33 @@ from console.pages.batch_view import (
     PAGE,
     BatchView,
     Chosen,
+    ChosenSpot,
     find_groups,
-    find_photos,
+    find_page,
     look_at_batch,
     look_at_batches,
 )
 from console.pages.consent import Consent
 from console.pages.forms import Sent, field_of
+from console.pages.page_range import PageRange
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, PageError, Visitor
 from core.figures import counted
 from core.money import read_amount
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, budgets, catalogues, samples
+from db import batches, budgets, catalogues, listings, redo, samples
 from db.catalogues import KeptCatalogue
 from db.failures import FailureGroup
 from db.listings import JobRow
+from db.photo_pages import PhotoOrder, PhotoPage
+from db.redo import Redo
 from db.session import transact
 from db.users import Role
 
 MOST_BATCHES = 40
+PhotosShown = tuple[list[JobRow], dict[int, list[Redo]]]
 BatchId = Annotated[int, Path(ge=1, le=MOST_ID)]
-AfterId = Annotated[int, Query(ge=0, le=MOST_ID)]
 
 
 def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings) -> APIRouter:
@@ -74,26 +78,32 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         batch_id: BatchId,
         visitor: Viewer,
         chosen: Chosen,
-        after: AfterId = 0,
+        spot: ChosenSpot,
     ) -> Response:
-        def work(connection: Connection) -> tuple[list[JobRow], list[FailureGroup], list[str], KeptCatalogue | None]:
+        def work(
+            connection: Connection,
+        ) -> tuple[PhotoPage, PhotosShown, list[FailureGroup], list[str], KeptCatalogue | None]:
             signed = [describe_sign_off(sample) for sample in samples.list_signed(connection, batch_id)]
-            kept = catalogues.find(connection, batch_id)
-            return find_photos(connection, batch_id, chosen, after), find_groups(connection, batch_id), signed, kept
+            page = find_page(connection, batch_id, chosen, spot)
+            photos = listings.list_these(connection, page.ids), redo.list_of(connection, page.ids)
+            return page, photos, find_groups(connection, batch_id), signed, catalogues.find(connection, batch_id)
 
         batch = look_at_batch(engine, settings, batch_id)
-        jobs, groups, signed, catalogue = transact(engine, work)
+        page, (jobs, redos), groups, signed, catalogue = transact(engine, work)
         return pages.show(
             request,
             "batch.html",
             visitor,
             batch=batch,
             jobs=jobs,
+            redos=redos,
+            range=PageRange(spot.at, len(jobs), page.total, PAGE, is_more=page.is_more),
+            order=page.order,
+            orders=list(PhotoOrder),
+            spot=spot,
             groups=groups,
             filter=chosen,
             states=list(JobState),
-            after=after,
-            more=jobs[-1].id if len(jobs) == PAGE else None,
             signed=signed,
             catalogue=catalogue,
             settings=settings,

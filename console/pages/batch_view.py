@@ -9,19 +9,21 @@ from sqlalchemy import Connection, Engine
 
 from actions.budgets import why_used_up
 from actions.questions import waits_for_canary
+from console.api.fields import MOST_ID
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, budgets, failures, listings, looks, tallies
+from db import batches, budgets, failures, looks, photo_pages, tallies
 from db.batches import BatchRow
 from db.failures import FailureGroup
-from db.listings import JobRow
 from db.looks import Screened
+from db.photo_pages import PhotoOrder, PhotoPage, PhotoScope
 from db.session import transact
 from db.tallies import BatchCounts
 from quote.pace import moves, pace, seconds_left
 
 PAGE = 60
 MOST_GROUPS = 30
+Number = Annotated[int, Query(ge=0, le=MOST_ID)]
 Words = Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$")]
 
 
@@ -67,16 +69,38 @@ class Filter:
     code: str = ""
     sku: str = ""
     canary: str = ""
+    flagged: str = ""
+    order: PhotoOrder = PhotoOrder.CAME
+
+    @property
+    def is_on(self) -> bool:
+        """Whether some photos are left out."""
+        return bool(self.state or self.code or self.sku or self.canary or self.flagged)
 
     def query(self, **more: object) -> str:
         """Return the query of a page's URL."""
-        told = {"state": self.state, "code": self.code, "sku": self.sku, "canary": self.canary} | more
+        told: dict[str, object] = {"state": self.state, "code": self.code, "sku": self.sku}
+        told |= {"canary": self.canary, "flagged": self.flagged}
+        told |= {"order": "" if self.order is PhotoOrder.CAME else self.order.value} | more
         return urlencode({name: value for name, value in told.items() if value not in {"", None}})
 
+    def scope(self, batch_id: int) -> PhotoScope:
+        """Return these photos of a batch."""
+        return PhotoScope(batch_id, self.state, self.code, self.sku, bool(self.canary), bool(self.flagged))
 
-def choose(state: Words = "", code: Words = "", sku: Words = "", canary: Words = "") -> Filter:
-    """Return which photos an address asks for; a state there is none of is no filter."""
-    return Filter(state if state in set(JobState) else "", code.strip(), sku.strip(), "1" if canary else "")
+
+def choose(
+    state: Words = "", code: Words = "", sku: Words = "", canary: Words = "", flagged: Words = "", order: Words = ""
+) -> Filter:
+    """Return which photos an address asks for; a state or an order there is none of is not one."""
+    return Filter(
+        state if state in set(JobState) else "",
+        code.strip(),
+        sku.strip(),
+        "1" if canary else "",
+        "1" if flagged else "",
+        PhotoOrder(order) if order in set(PhotoOrder) else PhotoOrder.CAME,
+    )
 
 
 Chosen = Annotated[Filter, Depends(choose)]
@@ -112,16 +136,38 @@ def look_at_batches(connection: Connection, settings: Settings, rows: list[Batch
     return [BatchView(row, counted[row.id], eta(row)) for row in rows]
 
 
-def find_photos(connection: Connection, batch_id: int, chosen: Filter, after: int) -> list[JobRow]:
-    """Return the next page of a batch's photos."""
-    return listings.list_jobs(
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a page of photos begins.
+
+    Args:
+        at: How many come before it.
+        after: The last photo of the page before; 0 on the first.
+        before: The first photo of the page after, to go back; None to go forward.
+    """
+
+    at: int = 0
+    after: int = 0
+    before: int | None = None
+
+
+def choose_spot(at: Number = 0, after: Number = 0, before: Number | None = None) -> Spot:
+    """Return where an address says that a page begins."""
+    return Spot(at, after, before)
+
+
+ChosenSpot = Annotated[Spot, Depends(choose_spot)]
+
+
+def find_page(connection: Connection, batch_id: int, chosen: Filter, spot: Spot) -> PhotoPage:
+    """Return a page of a batch's photos."""
+    return photo_pages.look(
         connection,
-        batch_id,
-        state=chosen.state or None,
-        code=chosen.code or None,
-        sku=chosen.sku or None,
-        only_canary=bool(chosen.canary),
-        after=after,
+        chosen.scope(batch_id),
+        chosen.order,
+        at=spot.at,
+        after=spot.after,
+        before=spot.before,
         limit=PAGE,
     )
 

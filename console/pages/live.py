@@ -11,13 +11,16 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
-from console.pages.batch import AfterId, BatchId
-from console.pages.batch_view import Chosen, find_groups, find_photos, look_at_batch
+from console.pages.batch import BatchId
+from console.pages.batch_view import Chosen, ChosenSpot, Words, find_groups, find_page, look_at_batch
+from console.pages.job import look_at_job
 from console.pages.overview import SPANS, Glances
+from console.pages.pictures import JobId, job_or_404
 from console.pages.rendering import HEADERS, Pages
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import CleanplateError
 from core.settings import Settings
+from db import listings
 from db.session import transact
 from db.users import Role
 
@@ -28,6 +31,8 @@ ASK_SECONDS = 3.0
 """How soon who signed out, or was shut out, sees nothing more."""
 GROUPS_SECONDS = 5.0
 """What failed is looked at that often; it takes longer than the rest."""
+
+PHOTO_PARTS = {"state": "photo_state", "facts": "facts", "attempts": "attempts", "verdict": "verdict"}
 
 Parts = Callable[[], dict[str, str]]
 
@@ -63,9 +68,11 @@ def live_router(engine: Engine, guard: Guard, pages: Pages, glances: Glances, se
         batch_id: BatchId,
         visitor: Viewer,
         chosen: Chosen,
-        after: AfterId = 0,
+        spot: ChosenSpot,
     ) -> StreamingResponse:
         look_at_batch(engine, settings, batch_id)
+        # Those that the page shows, wherever they would be sorted by now.
+        ids = transact(engine, lambda connection: find_page(connection, batch_id, chosen, spot)).ids
         grouped, grouped_at = "", float("-inf")
 
         def parts() -> dict[str, str]:
@@ -75,15 +82,33 @@ def live_router(engine: Engine, guard: Guard, pages: Pages, glances: Glances, se
                 groups = transact(engine, lambda connection: find_groups(connection, batch_id))
                 grouped = pages.part("parts/batch_groups.html", visitor, groups=groups, **context)
                 grouped_at = time.monotonic()
-            photos = transact(engine, lambda connection: find_photos(connection, batch_id, chosen, after))
+            photos = transact(engine, lambda connection: listings.list_these(connection, ids))
             return {
                 "standing": pages.part("parts/standing.html", visitor),
                 "progress": pages.part("parts/progress.html", visitor, **context),
                 "actions": pages.part("parts/batch_actions.html", visitor, **context),
                 "held": pages.part("parts/batch_held.html", visitor, **context),
                 "groups": grouped,
-                **{f"photo-{job.id}": pages.part("parts/photo.html", visitor, job=job) for job in photos},
+                **{
+                    f"photo-{job.id}": pages.part("parts/photo.html", visitor, job=job, filter=chosen) for job in photos
+                },
             }
+
+        return _stream(request, parts, still_may(request, visitor))
+
+    @router.get("/jobs/{job_id}")
+    def job(request: Request, job_id: JobId, visitor: Viewer, chosen: Chosen, v: Words = "") -> StreamingResponse:
+        job_or_404(engine, job_id)
+
+        def parts() -> dict[str, str]:
+            page = look_at_job(engine, job_id)
+            names = ("state", "facts", "attempts", "verdict")
+            found = {
+                name: pages.part(f"parts/{PHOTO_PARTS[name]}.html", visitor, page=page, filter=chosen) for name in names
+            }
+            if (page.job.shown_sha256 or "") != v:
+                found["picture"] = pages.part("parts/picture.html", visitor, page=page)
+            return {"standing": pages.part("parts/standing.html", visitor), **found}
 
         return _stream(request, parts, still_may(request, visitor))
 

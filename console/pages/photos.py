@@ -21,8 +21,8 @@ from photos.fetch import Fetcher
 from photos.memory import MEMORY
 from photos.source import MAX_SOURCE_BYTES, read_source
 
-SMALL, LARGE = 320, 1600
-"""Longest sides of pictures, pixels."""
+SMALL, LARGE, FULL = 320, 1600, 1_000_000
+"""Longest sides of pictures, pixels; a full one is as large as the photo."""
 FETCH_SECONDS = 10.0
 """Whoever looks does not wait as long as a worker does."""
 AT_ONCE = 2
@@ -67,9 +67,9 @@ class Photos:
         Raises:
             PageError: 404 or 502, when there is none.
         """
-        if job.artifact_sha256 is None:
+        if job.shown_sha256 is None:
             raise PageError(404, f"Job {job.id} has no result.")
-        kept = await self._kept(job.artifact_sha256, side)
+        kept = await self._kept(job.shown_sha256, side)
         if kept is not None:
             return kept
         data = await OUTPUTS.run(partial(self.output, job))
@@ -125,10 +125,10 @@ class Photos:
         Raises:
             PageError: 404 or 502, when there is none.
         """
-        if job.artifact_sha256 is None:
+        if job.shown_sha256 is None:
             raise PageError(404, f"Job {job.id} has no result.")
         try:
-            return artifacts.fetch(self._engine, job.artifact_sha256)
+            return artifacts.fetch(self._engine, job.shown_sha256)
         except CleanplateError as error:
             raise PageError(502, f"The result cannot be read: {error}") from error
 
@@ -143,7 +143,9 @@ class Photos:
                 drawn = thumbnail(data, side)
         except CleanplateError as error:
             raise PageError(502, f"The photo cannot be shown: {error}") from error
-        transact(self._engine, lambda connection: previews.keep(connection, sha256, side, drawn))
+        if side != FULL:
+            # A full one is looked at once, and would take as much room as the photo.
+            transact(self._engine, lambda connection: previews.keep(connection, sha256, side, drawn))
         return drawn
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from console.api.fields import MOST_ID
 from console.artifacts import MEDIA_TYPES, stream
-from console.pages.photos import LARGE, SMALL, Photos
+from console.pages.photos import FULL, LARGE, SMALL, Photos
 from console.pages.rendering import with_headers
 from console.pages.visitor import Guard, PageError, Visitor
 from console.pools import OUTPUTS, PICTURES
@@ -32,7 +32,12 @@ class Which(StrEnum):
     BEFORE = "before"
     AFTER_SMALL = "after-small"
     AFTER = "after"
+    BEFORE_FULL = "before-full"
+    AFTER_FULL = "after-full"
     CHANGES = "changes"
+
+
+AFTERS = frozenset({Which.AFTER_SMALL, Which.AFTER, Which.AFTER_FULL})
 
 
 def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
@@ -43,10 +48,10 @@ def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
     @OUTPUTS.serves
     def whole(job_id: JobId, _: Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]) -> Response:
         job = job_or_404(engine, job_id)
-        if job.artifact_sha256 is None:
+        if job.shown_sha256 is None:
             raise PageError(404, f"Job {job.id} has no result.")
         try:
-            parts = open_parts(engine, job.artifact_sha256)
+            parts = open_parts(engine, job.shown_sha256)
         except CleanplateError as error:
             raise PageError(502, f"The result cannot be read: {error}") from error
         kind = MEDIA_TYPES.get(job.artifact_format or "", "application/octet-stream")
@@ -64,11 +69,11 @@ def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
         v: str = "",
     ) -> Response:
         job = await PICTURES.run(partial(job_or_404, engine, job_id))
-        etag = f'"{job.source_sha256}-{job.artifact_sha256}"'
+        etag = f'"{job.source_sha256}-{job.shown_sha256}"'
         # As long as no photo was read, there may be another one in a moment.
         is_fixed = job.source_sha256 is not None
         cache = {"ETag": etag, "Cache-Control": "private, no-cache"} if is_fixed else {}
-        sha256 = job.artifact_sha256 if which in {Which.AFTER_SMALL, Which.AFTER} else job.source_sha256
+        sha256 = job.shown_sha256 if which in AFTERS else job.source_sha256
         if is_fixed and v == sha256:
             # An address that names the content: a contact sheet asks for thousands, and for each once.
             cache["Cache-Control"] = KEPT
@@ -79,6 +84,10 @@ def pictures_router(engine: Engine, guard: Guard, photos: Photos) -> APIRouter:
                 data = await photos.before(job, SMALL if which is Which.BEFORE_SMALL else LARGE)
             case Which.AFTER_SMALL | Which.AFTER:
                 data = await photos.after(job, SMALL if which is Which.AFTER_SMALL else LARGE)
+            case Which.BEFORE_FULL:
+                data = await photos.before(job, FULL)
+            case Which.AFTER_FULL:
+                data = await photos.after(job, FULL)
             case Which.CHANGES:
                 data = await photos.changes(job)
         kind = "image/png" if which is Which.CHANGES else "image/jpeg"

@@ -1,17 +1,19 @@
 """`/review`: photos that wait for a person, one after another."""
 
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 
 from console.api.fields import MOST_ID
-from console.pages.job import look_at_job
+from console.pages.job import find_undoable, look_at_job
 from console.pages.rendering import Pages
 from console.pages.visitor import Guard, Visitor
 from core.settings import Settings
-from db import overview
+from db import flags, overview, tallies
+from db.decisions import Undoable
 from db.session import transact
 from db.users import Role
 
@@ -22,22 +24,45 @@ def review_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
     Viewer = Annotated[Visitor, Depends(guard.needs(Role.VIEWER))]
 
     @router.get("/review")
-    def review(request: Request, visitor: Viewer, after: int = 0, batch: int | None = None) -> Response:
+    def review(
+        request: Request,
+        visitor: Viewer,
+        after: int = 0,
+        batch: int | None = None,
+        undo: UUID | None = None,
+        of: Annotated[int, Query(ge=0, le=MOST_ID)] = 0,
+    ) -> Response:
         after = min(max(after, 0), MOST_ID)
         batch = batch if batch is not None and 0 < batch <= MOST_ID else None
 
-        def work(connection: Connection) -> tuple[list[int], int]:
-            found = overview.find_held(connection, after=after, batch_id=batch, limit=2)
+        def work(connection: Connection) -> tuple[list[int], int, Undoable | None]:
+            found = _find_next(connection, after, batch)
             # Those that were skipped come round again.
             if not found and after:
-                found = overview.find_held(connection, after=0, batch_id=batch, limit=2)
-            return found, overview.count_held(connection)
+                found = _find_next(connection, 0, batch)
+            held = tallies.counts(connection, batch).held if batch else overview.count_held(connection)
+            undoable = find_undoable(connection, visitor, of, undo)
+            return found, held + flags.count(connection, batch), undoable
 
-        found, held = transact(engine, work)
+        found, waiting, undoable = transact(engine, work)
         page = look_at_job(engine, found[0]) if found else None
         following = found[1] if len(found) > 1 else None
         return pages.show(
-            request, "review.html", visitor, page=page, held=held, batch=batch, following=following, settings=settings
+            request,
+            "review.html",
+            visitor,
+            page=page,
+            waiting=waiting,
+            batch=batch,
+            following=following,
+            settings=settings,
+            undoable=undoable,
+            undo_of=of,
         )
 
     return router
+
+
+def _find_next(connection: Connection, after: int, batch_id: int | None) -> list[int]:
+    held = overview.find_held(connection, after=after, batch_id=batch_id, limit=2)
+    return sorted({*held, *flags.list_next(connection, after=after, batch_id=batch_id, limit=2)})[:2]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import Depends, Query
 from sqlalchemy import Connection
@@ -94,6 +95,18 @@ def chosen_in(connection: Connection, batch_id: int, sent: FormData) -> list[int
     if not ids:
         raise UsageError("No photos are chosen.")
     return ids
+
+
+def decision_in(sent: FormData) -> UUID:
+    """Return which decision a form takes back.
+
+    Raises:
+        PageError: 422, when it names none.
+    """
+    try:
+        return UUID(str(sent.get("decision") or ""))
+    except ValueError:
+        raise PageError(422, "There is nothing to take back.") from None
 
 
 def ticked_in(sent: FormData) -> list[int]:

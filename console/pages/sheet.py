@@ -17,7 +17,15 @@ from console.pages.forms import Sent, field_of
 from console.pages.photos import Photos
 from console.pages.redone import Redoing
 from console.pages.rendering import Pages
-from console.pages.selection import ChosenPlace, ChosenSheet, Ids, SheetFilter, chosen_in, filter_of
+from console.pages.selection import (
+    ChosenPlace,
+    ChosenSheet,
+    Ids,
+    SheetFilter,
+    chosen_in,
+    decision_in,
+    filter_of,
+)
 from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import NotFound, Refused
 from core.figures import counted
@@ -128,11 +136,7 @@ def _decide(connection: Connection, who: str, batch_id: int, action: str, ids: l
 
 
 def _undo(connection: Connection, who: str, batch_id: int, sent: FormData) -> str:
-    try:
-        decision_id = UUID(field_of(sent, "decision"))
-    except ValueError:
-        raise PageError(422, "There is nothing to undo.") from None
-    undone = selection.undo(connection, who, batch_id, decision_id)
+    undone = selection.undo(connection, who, batch_id, decision_in(sent))
     return f"Undone: {counted(undone, 'photo is', 'photos are')} as before."
 
 

@@ -7,6 +7,13 @@ export function listenForKeys() {
       document.querySelector("[data-search]")?.focus();
       return;
     }
+    if (event.key === "?") {
+      const keys = document.querySelector("[data-keys]");
+      if (keys) { keys.open = !keys.open; keys.scrollIntoView({ block: "nearest" }); }
+      return;
+    }
+    // What has the focus may need the arrows for itself.
+    if (event.defaultPrevented || (event.key.startsWith("Arrow") && event.target.tagName === "INPUT")) return;
     const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (!target) return;
     event.preventDefault();

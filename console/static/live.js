@@ -1,5 +1,6 @@
 // Replaces the parts of a page that changed, as the server renders them.
 import { labelCells } from "./cards.js";
+import { startComparing } from "./compare.js";
 import { showLocalTimes } from "./times.js";
 
 const OLD_SECONDS = 3;
@@ -20,6 +21,7 @@ export function startLive(url, { reloads = true } = {}) {
         place.innerHTML = html;
         showLocalTimes(place);
         labelCells(place);
+        for (const element of place.querySelectorAll("[data-compare]")) startComparing(element);
       }
     });
     source.addEventListener("shut-out", () => { close(); if (reloads) window.location.reload(); });

@@ -25,6 +25,33 @@ class DecisionRow(Base):
     __table_args__ = (Index("ix_decisions_decided_at", "decided_at"),)
 
 
+class FlagRow(Base):
+    """A photo that somebody wants looked at; where it stands stays as it is."""
+
+    __tablename__ = "flags"
+
+    job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    batch_id: Mapped[int]
+    flagged_by: Mapped[str]
+    reason: Mapped[str]
+    flagged_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    __table_args__ = (Index("ix_flags_batch", "batch_id", "job_id"),)
+
+
+class RejectedOutput(Base):
+    """An output that a job had when it was rejected: people may still look at it, and nothing else uses it."""
+
+    __tablename__ = "rejected_outputs"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    job_id: Mapped[int]
+    sha256: Mapped[str]
+    rejected_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    __table_args__ = (Index("ix_rejected_outputs_job", "job_id", "id"),)
+
+
 class SampleRow(Base):
     """Photos drawn at random from the clean ones of a batch, and what somebody who looked at them signed.
 

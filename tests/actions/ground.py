@@ -8,6 +8,7 @@ from db import artifacts, canaries, circuits, shop_places, users, writeback_list
 from db import batches as batch_rows
 from db import budgets as budget_rows
 from db import connections as connection_rows
+from db import flags as flag_rows
 from db import tokens as token_rows
 from db.shop_places import ShopPlace
 from db.tokens import Scope
@@ -114,6 +115,12 @@ def clean(engine: Engine) -> None:
     with engine.begin() as connection:
         sha256 = artifacts.keep(connection, saved(drawn()), image_format="JPEG", width=600, height=640)
         put(connection, "succeeded", "id = 1", artifact_sha256=sha256)
+
+
+def flagged(engine: Engine) -> None:
+    clean(engine)
+    with engine.begin() as connection:
+        flag_rows.put(connection, 1, "somebody", "look at the corner")
 
 
 def a_shop(engine: Engine) -> None:
