@@ -92,7 +92,12 @@ def list_these(connection: Connection, batch_ids: list[int]) -> list[BatchRow]:
 
 
 def newest(
-    connection: Connection, limit: int, *, before: int | None = None, state: str | None = None
+    connection: Connection,
+    limit: int,
+    *,
+    before: int | None = None,
+    state: str | None = None,
+    with_problems: bool = False,
 ) -> list[BatchRow]:
     """Return the next page of batches, newest first.
 
@@ -101,8 +106,13 @@ def newest(
         limit: How many, at most.
         before: The last id of the page before; None for the first page.
         state: Only those in this state.
+        with_problems: Only those with photos that are dead or held.
     """
     conditions = ["true"] + ["id < :before"] * (before is not None) + ["state = :state"] * (state is not None)
+    conditions += [
+        "coalesce((SELECT sum(n) FROM batch_counts AS c WHERE c.batch_id = batches.id "
+        "AND c.what IN ('dead', 'held')), 0) > 0"
+    ] * with_problems
     statement = text(
         f"SELECT {_COLUMNS} FROM batches WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT :n"  # noqa: S608
     )

@@ -225,4 +225,6 @@ def _describe(batch: BatchRow, wanted: ZipContents, counts: _Counts, told: list[
         lines.append(
             f"{counts.missing:,} clean photos could not be read where they are kept: {MISSING_NAME} names them."
         )
-    return "\n".join([*lines, "", *told, "report.html: to look at; report.csv and report.jsonl: a line a photo."]) + "\n"
+    return (
+        "\n".join([*lines, "", *told, "report.html: to look at; report.csv and report.jsonl: a line a photo."]) + "\n"
+    )

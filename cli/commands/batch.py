@@ -106,9 +106,7 @@ def requeue(batch: int, code: str | None, held: bool, cancelled: bool, yes: bool
 @click.option(
     "--source", type=click.Path(path_type=Path, dir_okay=False), help="The original catalogue, if it has moved."
 )
-@click.option(
-    "--zip", "archive", type=click.Path(path_type=Path, dir_okay=False), help="A ZIP of all that to write."
-)
+@click.option("--zip", "archive", type=click.Path(path_type=Path, dir_okay=False), help="A ZIP of all that to write.")
 def export(batch: int, to: Path | None, catalogue: Path | None, source: Path | None, archive: Path | None) -> None:
     """Write a batch's clean photos and report to a folder or a ZIP, or its catalogue with their URLs."""
     if to is None and catalogue is None and archive is None:

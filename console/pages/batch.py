@@ -61,15 +61,23 @@ def batches_router(engine: Engine, guard: Guard, pages: Pages, settings: Setting
         visitor: Viewer,
         state: BatchState | None = None,
         before: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
+        problems: bool = False,
     ) -> Response:
         def work(connection: Connection) -> list[BatchView]:
-            rows = batches.newest(connection, MOST_BATCHES, before=before, state=state)
+            rows = batches.newest(connection, MOST_BATCHES, before=before, state=state, with_problems=problems)
             return look_at_batches(connection, settings, rows)
 
         found = transact(engine, work)
         more = found[-1].row.id if len(found) == MOST_BATCHES else None
         return pages.show(
-            request, "batches.html", visitor, batches=found, state=state or "", states=list(BatchState), more=more
+            request,
+            "batches.html",
+            visitor,
+            batches=found,
+            state=state or "",
+            states=list(BatchState),
+            more=more,
+            problems=problems,
         )
 
     @router.get("/{batch_id}")

@@ -139,6 +139,8 @@ export function startComparing(root) {
       event.preventDefault();
     }
   }, { signal: heard.signal });
+  // How large it is on the page is known once it is there.
+  for (const image of sheet.querySelectorAll("img")) image.addEventListener("load", draw);
   split();
   draw();
 }

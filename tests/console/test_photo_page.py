@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from db import artifacts, users
+from db import artifacts, tallies, users
 from db.users import Role
 from tests.console.conftest import MakeWeb, Web
 from tests.db.rows import make_batch, put
@@ -115,3 +115,17 @@ def test_a_decision_takes_the_flag_away(web: Web) -> None:
 def test_what_is_on_its_way_can_be_flagged_and_not_rejected(web: Web) -> None:
     assert "neither held nor clean" in send(web, "/jobs/4/reject")
     assert "Flagged by ann" in send(web, "/jobs/4/flag")
+
+
+def test_batches_that_finished_with_problems_are_told_apart(web: Web) -> None:
+    with web.engine.begin() as connection:
+        put(connection, "succeeded", "id > 3")
+        connection.execute(text("UPDATE batches SET state = 'finished', finished_at = now(), made_by = 'bob'"))
+        tallies.fold(connection)
+    page = get(web, "/batches?state=finished&problems=1")
+    assert "finished (with problems)" in page
+    assert "bob" in page
+    with web.engine.begin() as connection:
+        put(connection, "succeeded")
+        tallies.fold(connection)
+    assert "No batch here" in get(web, "/batches?state=finished&problems=1")
