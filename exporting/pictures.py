@@ -45,22 +45,22 @@ def read_after(engine: Engine, sha256: str | None) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class PagePicture:
     """A picture for a page: its bytes, and the suffix of its file."""
 
     data: bytes
     suffix: str
 
 
-def preview(data: bytes | None) -> Preview | None:
+def preview(data: bytes | None) -> PagePicture | None:
     """Return a picture that fills a screen and is light: the photo as it is, if it is that; None when there is none."""
     if data is None:
         return None
     suffix = next((SHOWN[kind] for kind, start in _STARTS.items() if re.match(start, data, re.DOTALL)), None)
     if suffix is not None and len(data) <= LARGEST_KEPT:
-        return Preview(data, suffix)
+        return PagePicture(data, suffix)
     made = small(data, LARGEST_SIDE)
-    return None if made is None else Preview(made, SHOWN["JPEG"])
+    return None if made is None else PagePicture(made, SHOWN["JPEG"])
 
 
 def small(data: bytes | None, side: int) -> bytes | None:

@@ -31,7 +31,7 @@ EVIL = [
 ]
 
 
-class Seen(HTMLParser):
+class PageAsSeen(HTMLParser):
     """What a browser makes of a page."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ def test_a_name_of_any_characters_is_text_and_nothing_else(engine: Engine, tmp_p
     page = write_reports(engine, 1, tmp_path).read_text()
     assert page.count("<script") == 1
     assert page.count("<article ") == page.count("</article>") == len(EVIL)
-    seen = Seen()
+    seen = PageAsSeen()
     seen.feed(page)
     assert {name for name, _ in seen.attributes if name.startswith("on")} == set()
     assert [value for name, value in seen.attributes if name in {"href", "src"} and ":" in str(value)] == []
