@@ -48,7 +48,7 @@ def test_a_shopify_file_in_and_out(cleanplate: Cleanplate, shop: str, tmp_path: 
     assert "ARTIFACT_PUBLIC_URL" in cleanplate("export", "1", "--catalogue", "new.csv").err
     exported = cleanplate("export", "1", "--catalogue", "out.csv", **PUBLIC)
     assert exported.code == 0, exported.err
-    assert "3 URLs are new, 1 as before" in exported.out
+    assert "3 new URLs, 1 unchanged" in exported.out
 
     before = source.read_bytes().decode("utf-8-sig").splitlines()
     after = (tmp_path / "out.csv").read_bytes().decode("utf-8-sig").splitlines()

@@ -135,7 +135,7 @@ def test_an_outage_is_shown_and_waited_out(
         start_new_session=True,
     ) as process:
         assert process.stderr is not None
-        told = next(line for line in process.stderr if "provider out since" in line)
+        told = next(line for line in process.stderr if "provider down since" in line)
         circuit = cleanplate("status", "1", "--json").json["circuit"]
         sandbox.configure(faults={})
         out, err = process.communicate(timeout=120)

@@ -55,7 +55,7 @@ def test_urls_are_counted_and_not_fetched(cleanplate: Cleanplate, tmp_path: Path
     (tmp_path / "urls.txt").write_text("".join(f"http://192.0.2.1/{name}.jpg\n" for name in ("a", "b", "a")))
     quote = cleanplate("run", "urls.txt", "--dry-run")
     assert quote.code == 0
-    assert "2 are URLs, not fetched" in quote.out
+    assert "2 as URLs, not downloaded" in quote.out
     told = cleanplate("run", "urls.txt", "--dry-run", "--json").json
     assert (told["photos"], told["duplicates"], told["to_call"], told["urls"]) == (3, 1, 2, 2)
 

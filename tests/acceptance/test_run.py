@@ -199,8 +199,8 @@ def test_a_failing_api_is_asked_again_and_requeue_brings_back_the_dead(
     assert (failed.json["dead"], failed.json["calls"], failed.json["retries"]) == (2, 4, 2)
     assert "801" in failed.err
     sandbox.configure(faults={})
-    assert "0 dead" in cleanplate("requeue", "1", "--code", "700").out
-    assert "2 dead" in cleanplate("requeue", "1", "--code", "801").out
+    assert "Nothing to retry." in cleanplate("requeue", "1", "--code", "700").out
+    assert "Retrying 2 failed photos" in cleanplate("requeue", "1", "--code", "801").out
     done = cleanplate("run", photos, "--out", "clean", "--json")
     assert (done.code, done.json["batch"], done.json["succeeded"]) == (0, 1, 2)
 

@@ -70,7 +70,7 @@ def test_an_output_that_cannot_be_had_keeps_its_link(
     job = bench.job()
     assert (job["state"], job["code"]) == ("dead", "output_http_503")
     assert job["output_url"]
-    assert "requeue" in job["message"]
+    assert "retry" in job["message"]
 
 
 def test_an_output_is_not_collected_for_another_photo(
