@@ -31,7 +31,7 @@ def test_connections_that_could_not_work(cleanplate: Cleanplate) -> None:
         (("connect", "bigcommerce", "x", "--api-token", "x"), "lists of processes"),
         (("connect", "s3", "My shop"), "one bucket"),
         (("connect", "json", "x", "--match", "["), "regular expression"),
-        (("connect", "json", "x", "--elements", "9"), "no element"),
+        (("connect", "json", "x", "--elements", "9"), "unknown element"),
         (("connect", "json", "x", "--callback-url", "nowhere"), "no http"),
     ):
         told = cleanplate(*arguments)

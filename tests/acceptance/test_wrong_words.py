@@ -14,7 +14,7 @@ from tests.chaos.fleet import make_photos
         (["run", "nowhere", "--out", "clean"], "There is no 'nowhere'"),
         (["run", "empty", "--out", "clean"], "No photo found"),
         (["run", "empty"], "--out"),
-        (["run", "empty", "--out", "clean", "--elements", "5"], "no element"),
+        (["run", "empty", "--out", "clean", "--elements", "5"], "unknown element"),
         (["run", "empty", "--out", "clean", "--elements", "", "--subject-elements", ""], "nothing to remove"),
         (["run", "empty", "--out", "clean", "--limit", "0"], "--limit"),
         (["run", "empty", "--out", "file/clean"], "Cannot write"),
