@@ -25,7 +25,7 @@ menu?.addEventListener("click", () => open(menu.getAttribute("aria-expanded") ==
 menu?.addEventListener("keydown", (event) => { if (event.key === "Escape") open(false); });
 
 // Undo is offered for as long as it can be done.
-for (const undo of document.querySelectorAll("main [data-undo]")) setTimeout(() => undo.remove(), Number(undo.dataset.undo) * 1000);
+for (const undo of document.querySelectorAll("main form[data-undo]")) setTimeout(() => undo.remove(), Number(undo.dataset.undo) * 1000);
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
