@@ -84,7 +84,7 @@ def test_a_photo_before_and_after(page: Page, context: BrowserContext, stack: St
     page.locator(".grid a").first.click()
     expect(page.get_by_role("heading", name=re.compile("photo-"))).to_be_visible()
     page.wait_for_load_state()
-    sheet, slide = page.locator(".sheet"), page.locator("[data-slide]")
+    sheet, slide = page.locator(".cell:not(.twin) .sheet"), page.locator("[data-slide]")
     assert sheet.evaluate("e => e.style.getPropertyValue('--at')") == "50%"
     slide.focus()
     for _ in range(10):
@@ -170,7 +170,7 @@ def test_a_mask_is_painted_and_the_photo_done_again(page: Page, stack: Stack) ->
     numbers = list(map(int, runs.split()))
     assert sum(numbers[1::2]) == int(found[1].replace(",", ""))
     page.locator("[data-undo]").click()
-    expect(page.locator("[data-area]")).to_have_text("Nothing is painted yet.")
+    expect(page.locator("[data-area]")).to_have_text("Nothing painted yet.")
     assert page.locator("[data-mask]").input_value() == ""
     paint(page)
     calls = stack.sandbox.stats()["received"]
