@@ -188,7 +188,7 @@ def what_to_take_off(item: Item, options: BatchOptions) -> tuple[tuple[int, ...]
         subject = options.subject_elements if item.elements is None else elements
     mask = item.mask or options.mask
     if not elements and not subject and mask is None:
-        raise UsageError(f"{item.name}: no element and no mask, so there is nothing to take off.")
+        raise UsageError(f"{item.name}: no element and no mask, so there is nothing to remove.")
     return elements, subject, mask
 
 

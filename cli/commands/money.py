@@ -90,7 +90,8 @@ def show_costs(batch: int | None, days: int | None, by: str | None, as_sheet: bo
 
 def _say_lines(lines: list[CostLine], by: CostsBy, settings: Settings, *, as_sheet: bool) -> None:
     if as_sheet:
-        click.echo(as_csv(lines, by, settings), nl=False)
+        for row in as_csv(lines, by, settings).splitlines():
+            say(row)
         return
     if not lines:
         say("Nothing was called or reused.")

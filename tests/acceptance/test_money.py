@@ -100,7 +100,7 @@ def test_held_photos_are_shown_and_settled(cleanplate: Cleanplate, sandbox: Sand
     assert list((tmp_path / "clean").glob("p*.jpg")) == []
     page = (tmp_path / "clean" / "report.html").read_text()
     assert "cleanplate accept 1" in page
-    assert page.count("-after.jpg\" alt=") == 3
+    assert page.count('-after.jpg" alt=') == 3
     assert "held: job 2" in cleanplate("status", "1").out
 
     accepted = cleanplate("accept", "1", "2", "99")

@@ -33,7 +33,7 @@ def test_a_photo_is_gone_through_looked_at_and_decided_about_by_keys(page: Page,
     page.keyboard.press("s")
     expect(page.locator(".twin")).to_be_visible()
     page.keyboard.press("1")
-    expect(page.locator("[data-zoom-level]")).to_have_text("100 %")
+    expect(page.locator("[data-zoom-level]")).to_have_text("100%")
     page.wait_for_function(f"() => {{ const [own, seen] = ({WIDTHS})(); return own === seen; }}")
     page.keyboard.press("r")
     page.keyboard.type("smeared")

@@ -298,7 +298,7 @@ def test_deciding_about_held_jobs(api: httpx.Client, web: Web) -> None:
     assert api.post("jobs/1/accept").json() == {"changed": 1}
     assert "no output" in problem(api.post("jobs/2/accept"), 409)
     assert api.post("jobs/2/reject").json() == {"changed": 1}
-    assert "is pending, not held" in problem(api.post("jobs/3/reject"), 409)
+    assert "is pending, neither held nor clean" in problem(api.post("jobs/3/reject"), 409)
     problem(api.post("jobs/9/accept"), 404)
 
 

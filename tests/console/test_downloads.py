@@ -88,7 +88,15 @@ def test_a_catalogue_of_a_person_comes_back_with_new_urls(web: Web) -> None:
 def test_an_archive_has_all_that_is_clean_by_now(web: Web) -> None:
     upload(web)
     found = names_in(Person(web, Role.OPERATOR).http.get("/batches/1/results.zip"))
-    assert found == {"red shirt.jpg", "report.html", "report.jsonl", "failed.csv", "products-clean.csv", "CONTENTS.txt"}
+    assert found == {
+        "red shirt.jpg",
+        "report.html",
+        "report.csv",
+        "report.jsonl",
+        "failed.csv",
+        "products-clean.csv",
+        "CONTENTS.txt",
+    }
 
 
 def test_who_may_have_what_on_pages(web: Web) -> None:

@@ -598,7 +598,7 @@ def test_what_a_catalogue_needs_to_come_out_again_is_said_before_it_is_submitted
 
 def test_outputs_without_metadata_are_asked_for_and_told_of(web: Web, admin: Person) -> None:
     asked = admin.post("/batches/new", files=[("files", ("a.jpg", PHOTO))], element=["1"], strip_metadata="1")
-    assert "taken off all outputs" in admin.get(asked.headers["location"])
+    assert "removed from all outputs" in admin.get(asked.headers["location"])
     admin.post(asked.headers["location"])
     assert web.rows("SELECT options ->> 'strip_metadata' AS told FROM batches") == [{"told": "true"}]
 

@@ -72,7 +72,7 @@ def test_a_clean_photo_is_rejected_stays_visible_and_comes_back(web: Web) -> Non
     decision = re.search(r'name="decision" value="([0-9a-f-]{36})"', page)
     assert decision is not None
     page = send(web, "/jobs/1/undo", decision=decision[1])
-    assert "Taken back" in page
+    assert "Undone" in page
     assert states(web)[0] == "succeeded"
     assert "was rejected" not in page
     assert web.rows("SELECT * FROM rejected_outputs") == []
@@ -99,7 +99,7 @@ def test_a_flag_asks_for_a_look_and_changes_nothing_else(web: Web) -> None:
     assert web.rows("SELECT * FROM jobs ORDER BY id") == before
     page = get(web, "/review")
     assert 'href="/jobs/1"' in page
-    assert "2 to review" in page
+    assert "2 photos need review" in page
     assert "Looks good" in page
     assert 'href="/jobs/1?flagged=1"' in get(web, "/batches/1?flagged=1")
     assert "Not flagged any more" in send(web, "/jobs/1/unflag")
@@ -128,4 +128,4 @@ def test_batches_that_finished_with_problems_are_told_apart(web: Web) -> None:
     with web.engine.begin() as connection:
         put(connection, "succeeded")
         tallies.fold(connection)
-    assert "No batch here" in get(web, "/batches?state=finished&problems=1")
+    assert "No batches here" in get(web, "/batches?state=finished&problems=1")

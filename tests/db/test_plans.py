@@ -124,12 +124,12 @@ _ROWS = (
     # What triggers counted was added up, but for the last second's.
     "WITH taken AS (DELETE FROM batch_count_changes RETURNING batch_id, what, n) INSERT INTO batch_counts "
     "SELECT batch_id, what, sum(n) FROM taken GROUP BY 1, 2",
-    "TRUNCATE ledger_changes",
     "INSERT INTO batch_count_changes (batch_id, what, n) SELECT (SELECT id FROM batches WHERE source_key = 'a2'), "
     "CASE WHEN n % 2 = 0 THEN 'calls' ELSE 'throttled' END, 1 FROM generate_series(1, :changes) AS n",
     "WITH taken AS (DELETE FROM ledger_changes RETURNING batch_id, day, code, calls, paid, cost) "
     "INSERT INTO ledger_days (batch_id, day, code, calls, paid, maybe_paid, reused, skipped, cost, maybe_cost) "
     "SELECT batch_id, day, code, sum(calls), sum(paid), 0, 0, 0, sum(cost), 0 FROM taken GROUP BY 1, 2, 3",
+    "TRUNCATE ledger_changes",
     "INSERT INTO ledger_changes (batch_id, day, code, calls, paid, maybe_paid, reused, skipped, cost, maybe_cost) "
     "SELECT (SELECT id FROM batches WHERE source_key = 'a2'), CURRENT_DATE, '200', 1, 1, 0, 0, 0, 10000, 0 "
     "FROM generate_series(1, :changes) AS n",

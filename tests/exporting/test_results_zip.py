@@ -13,7 +13,6 @@ from core.settings import Settings
 from db import listings
 from db.batches import BatchRow
 from db.listings import PhotoRow
-from exporting import report
 from exporting.folder import Exported, export_photos
 from exporting.results_zip import ZipContents, save_zip, write_zip
 from exporting.zip_stream import PART_BYTES
@@ -174,7 +173,6 @@ def test_nothing_of_a_photo_is_kept_once_it_is_sent(
     engine: Engine, hand_in: HandIn, finish: Finish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listings, "PHOTOS_PAGE", 20)
-    monkeypatch.setattr(report, "MOST_SHOWN", 5)
     batch = hand_in("".join(f"{URL}/p-{number}.jpg\n" for number in range(200)).encode())
     finish([1])
     with engine.begin() as connection:
@@ -190,8 +188,8 @@ def test_nothing_of_a_photo_is_kept_once_it_is_sent(
         if number in {70, 390}:
             gc.collect()
             held.append(sum(isinstance(each, PhotoRow | Exported) for each in gc.get_objects()))
-    # A page, and the few that the report shows; of all others only their names' hashes.
-    assert 0 < held[1] <= held[0] <= 20 + 2 * 5 + 5
+    # A page; of all others only their names' hashes.
+    assert 0 < held[1] <= held[0] <= 20 + 5
 
 
 def test_it_is_saved_whole_or_not_at_all(engine: Engine, batch: BatchRow, finish: Finish, tmp_path: Path) -> None:
