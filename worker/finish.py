@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from core.decision import Decision, Move
 from core.states import JobState
-from db import attempts, jobs, paid, success, twins
+from db import attempts, jobs, paid, twins
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.paid import Paid
@@ -63,28 +63,18 @@ class Finisher(OutputKeeper):
 
     def reuse(self, job: ClaimedJob, twin: Twin, photo: Prepared) -> Ending:
         """End a job with what the same photo came to before."""
-        if twin.state is JobState.SUCCEEDED and twin.artifact_sha256 is not None:
-            made = self._write(lambda connection: twins.how_made(connection, twin.job_id))
-            if made is not None and made.strip_metadata != job.strip_metadata:
-                return self.reuse_other(job, twin, made, photo)
-            artifact, ending = twin.artifact_sha256, Ending(JobState.SUCCEEDED, "reused")
-            self._write(
-                lambda connection: success.succeed(connection, job, artifact_sha256=artifact, reused_from=twin.job_id)
-            )
+        sha256 = twin.artifact_sha256
+        if twin.state is JobState.SUCCEEDED and sha256 is not None:
+            ending = Ending(JobState.SUCCEEDED, "reused")
         else:
             why = f"{twin.message or ''} (the same photo as job {twin.job_id}, which is {twin.state}; not called again)"
             ending = Ending(twin.state, twin.code or "", why.strip())
-            self._write(
-                lambda connection: jobs.stop(
-                    connection,
-                    job,
-                    state=ending.state,
-                    code=ending.code,
-                    message=ending.message,
-                    spent=0,
-                    artifact_sha256=twin.artifact_sha256,
-                )
-            )
+        # What a person is to decide about goes out as it is, too.
+        made = self._write(lambda connection: twins.how_made(connection, twin.job_id)) if sha256 is not None else None
+        if made is not None and made.strip_metadata != job.strip_metadata:
+            self.reuse_other(job, twin, made, photo, ending)
+        else:
+            self._write(lambda connection: self.take_over(connection, job, twin, ending, sha256))
         return ending
 
     def apply(

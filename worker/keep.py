@@ -115,7 +115,7 @@ class OutputKeeper:
         )
         return Ending(JobState.SUCCEEDED, NOTHING_TO_REMOVE)
 
-    def reuse_other(self, job: ClaimedJob, twin: Twin, made: Made, photo: Prepared) -> Ending:
+    def reuse_other(self, job: ClaimedJob, twin: Twin, made: Made, photo: Prepared, ending: Ending) -> None:
         """End a job with the output of the same photo that tells more or less beside its picture than it is to.
 
         Args:
@@ -123,6 +123,7 @@ class OutputKeeper:
             twin: What the same photo came to before.
             made: How that output was made.
             photo: The photo.
+            ending: What it comes to.
 
         Raises:
             LeaseLost: Another worker owns the job.
@@ -136,12 +137,40 @@ class OutputKeeper:
             job,
             None,
             output,
-            lambda connection, sha256: success.succeed(
-                connection, job, artifact_sha256=sha256, reused_from=twin.job_id, message=output.loss
-            ),
+            lambda connection, sha256: self.take_over(connection, job, twin, ending, sha256, output.loss),
             keep_raw=False,
         )
-        return Ending(JobState.SUCCEEDED, "reused")
+
+    @staticmethod
+    def take_over(
+        connection: Connection, job: ClaimedJob, twin: Twin, ending: Ending, sha256: str | None, loss: str | None = None
+    ) -> None:
+        """Write what a job comes to for another's sake.
+
+        Args:
+            connection: An open transaction.
+            job: Whose.
+            twin: The other.
+            ending: What it comes to.
+            sha256: Its output, if there is one.
+            loss: What that could not keep.
+
+        Raises:
+            LeaseLost: Another worker owns the job.
+        """
+        if ending.state == JobState.SUCCEEDED and sha256 is not None:
+            success.succeed(connection, job, artifact_sha256=sha256, reused_from=twin.job_id, message=loss)
+            return
+        message = f"{ending.message or ''} {loss or ''}".strip()
+        jobs.stop(
+            connection,
+            job,
+            state=ending.state,
+            code=ending.code,
+            message=message,
+            spent=0,
+            artifact_sha256=sha256,
+        )
 
     def hold(self, job: ClaimedJob, attempt_id: int | None, output: Output, doubt: Doubt) -> Ending:
         """Keep the output and let a person decide about it.

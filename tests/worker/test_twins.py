@@ -107,7 +107,7 @@ def test_twins_of_what_cannot_be_fetched_for_long_end_with_it_and_cost_nothing_a
         bench.run_out(OUTPUT_DOWNLOADS + 2)
     rows = bench.rows("SELECT state, code, attempts, message FROM jobs ORDER BY id")
     assert [(row["state"], row["code"]) for row in rows] == [("dead", "output_http_503")] * 2
-    assert "requeue" in rows[1]["message"]
+    assert "`retry`" in rows[1]["message"]
     with bench.engine.begin() as connection:
         assert requeues.requeue(connection, 1, None) == 2
     bench.run_out()
@@ -290,3 +290,23 @@ def test_an_output_that_was_bared_without_a_call_is_known_for_ours_when_it_comes
     bench.submit(back)
     assert [ending.code for ending in bench.run_out()] == ["reused"]
     assert bench.sandbox.stats()["accepted"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+@pytest.mark.parametrize("is_first_bare", [False, True])
+def test_what_waits_for_a_person_tells_what_its_own_batch_wants_told(
+    make_bench: MakeBench, tmp_path: Path, is_first_bare: bool
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(jpeg(drawn(text="SALE")))
+    bench = make_bench(hold_changed_above=0)
+    for is_bare in (is_first_bare, not is_first_bare):
+        bench.submit(tmp_path / "photos", BatchOptions(strip_metadata=is_bare))
+        bench.run_out()
+    first, second = bench.rows("SELECT id, state, code FROM jobs ORDER BY id")
+    assert {first["state"], second["state"]} == {"held"}
+    assert first["code"] == second["code"] == "changed_too_much"
+    assert bench.sandbox.stats()["accepted"] == 1
+    full = told((tmp_path / "photos" / "a.jpg").read_bytes())
+    assert full["gps"]
+    assert outputs(bench) == [{} if is_bare else full for is_bare in (is_first_bare, not is_first_bare)]
