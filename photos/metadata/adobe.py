@@ -39,13 +39,14 @@ def cleaned_resources(data: bytes) -> bytes:
 def cleaned_xmp(xmp: bytes) -> bytes:
     """Return XML without thumbnails."""
     for start, end in _THUMBNAILS:
-        at = xmp.find(start)
-        while at >= 0:
-            stop = xmp.find(end, at)
+        kept, at = [], 0
+        while (found := xmp.find(start, at)) >= 0:
+            stop = xmp.find(end, found)
             if stop < 0:
                 return b""
-            xmp = xmp[:at] + xmp[stop + len(end) :]
-            at = xmp.find(start, at)
+            kept.append(xmp[at:found])
+            at = stop + len(end)
+        xmp = b"".join([*kept, xmp[at:]])
     return xmp
 
 

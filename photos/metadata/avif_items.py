@@ -14,7 +14,7 @@ def bare_avif(data: bytes) -> bytes:
     Raises:
         ValueError: Its items cannot be found.
     """
-    found = bytearray(data)
+    found, room = bytearray(data), len(data)
     try:
         top = dict(_boxes(data, 0, len(data)))
         meta = dict(_boxes(data, top[b"meta"][0] + 4, top[b"meta"][1]))
@@ -32,6 +32,9 @@ def bare_avif(data: bytes) -> bytes:
             for is_inside, place, size in places.get(item, ()):
                 first = place + (base if is_inside else 0)
                 last = min(first + size, len(found))
+                room -= max(0, last - first)
+                if room < 0:
+                    raise ValueError("its items lie in each other")
                 found[first:last] = bytes(max(0, last - first))
     except (KeyError, IndexError, struct.error) as error:
         raise ValueError("its items cannot be found") from error

@@ -13,8 +13,11 @@ START = b"\x89PNG\r\n\x1a\n"
 _XMP = b"XML:com.adobe.xmp\x00"
 _HEX_RESOURCES, _HEX_XMP = b"Raw profile type 8bim\x00", b"Raw profile type xmp\x00"
 _HEX_EXIF = (b"Raw profile type exif\x00", b"Raw profile type APP1\x00")
+_IN_FIGURES = (*_HEX_EXIF, _HEX_XMP, _HEX_RESOURCES)
 MOST_IN_FIGURES = 500_000
 """Bytes that are written as text; more are not unpacked."""
+MOST_PROFILES = 10
+"""So many that are written as text are read; each takes its time."""
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt", b"tIME"}
 _COLOURS = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
 _WITH_COLOURS = {b"iCCP", b"sRGB", b"cICP", b"gAMA", b"cHRM"}
@@ -26,19 +29,23 @@ _PICTURE = _COLOURS | {
 
 def read_png(data: bytes) -> Told:
     """Return what a PNG tells."""
-    told, in_figures = Told(), b""
+    told, in_figures, unread = Told(), b"", MOST_PROFILES
     for name, body, _ in _chunks(data):
+        is_profile = name in _TEXTS and body.startswith(_IN_FIGURES)
+        unread -= is_profile
         if name == b"eXIf":
             told.exif = told.take(body)
+        elif is_profile and unread < 0:
+            told.is_cut = True
         elif name == b"iTXt" and body.startswith(_XMP + b"\x00"):
             # Not packed, and after that two more texts that end with a zero.
             told.xmp = cleaned_xmp(told.take(body[len(_XMP) + 2 :].split(b"\x00", 2)[-1]))
-        elif name in _TEXTS and body.startswith(_HEX_EXIF):
+        elif is_profile and body.startswith(_HEX_EXIF):
             # No viewer looks at a turn that it tells of.
             in_figures = told.take(upright(_from_figures(name, body)))
-        elif name in _TEXTS and body.startswith(_HEX_XMP):
+        elif is_profile and body.startswith(_HEX_XMP):
             told.xmp = told.xmp or cleaned_xmp(told.take(_from_figures(name, body)))
-        elif name in _TEXTS and body.startswith(_HEX_RESOURCES):
+        elif is_profile and body.startswith(_HEX_RESOURCES):
             found = cleaned_resources(_from_figures(name, body))
             text = f"\n8bim\n{len(found):8d}\n{found.hex()}\n".encode()
             told.take_into(told.texts, b"tEXt" + _HEX_RESOURCES + text if found else b"")

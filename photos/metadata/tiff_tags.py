@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from photos.metadata.adobe import cleaned_resources, cleaned_xmp
-from photos.metadata.told import PER_CM, PER_INCH, RATIO, Density, Told
+from photos.metadata.told import MOST_BYTES, PER_CM, PER_INCH, RATIO, Density, Told
 
 _ORDERS = {b"II*\x00": "<", b"MM\x00*": ">"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -28,6 +28,7 @@ _PICTURE = {
     *(317, 318, 319, *range(320, 326), 332, 334, 336, *range(338, 348)),
     *(*range(512, 522), 529, 530, 531, 532, 34675, 50674),
 }
+_READ = frozenset({*_TOLD, *_DENSITY, _XMP, _RESOURCES})
 _MOST_TAGS = 500
 _MOST_DIRECTORIES = 100
 _MOST_DEPTH = 3
@@ -50,7 +51,9 @@ def read_tiff(data: bytes) -> Told:
         told.is_cut = True
         return told
     first = int.from_bytes(data[4:8], "little" if order == "<" else "big")
-    tags = {each.tag: each for each in _directory(data, first, order)}
+    reading = _Reading(data, order)
+    tags = {each.tag: each for each in reading.directory(first, _READ)}
+    told.is_cut = reading.is_cut
     if _XMP in tags:
         told.xmp = cleaned_xmp(told.take(tags[_XMP].value))
     if _RESOURCES in tags:
@@ -72,10 +75,11 @@ def write_tiff(data: bytes, told: Told) -> bytes:
     found = bytearray(data)
     (first,) = struct.unpack_from(f"{order}I", data, 4)
     at = first
+    baring = _Baring(found, order, len(found))
     for _ in range(_MOST_DIRECTORIES):
         if not at:
             break
-        at = _bare(found, at, order)
+        at = baring.bare(at)
     if at:
         raise ValueError("it has more pages than are looked at")
     added = _added(told, order)
@@ -95,68 +99,118 @@ def write_tiff(data: bytes, told: Told) -> bytes:
     return bytes(found)
 
 
-def _directory(data: bytes, at: int, order: str, depth: int = 1) -> list[_Entry]:
-    """Return the entries of a directory, as far as they can be read."""
-    if at + 2 > len(data):
-        return []
-    (count,) = struct.unpack_from(f"{order}H", data, at)
-    entries = []
-    for place in range(at + 2, min(at + 2 + 12 * min(count, _MOST_TAGS), len(data) - 11), 12):
-        tag, kind, values = struct.unpack_from(f"{order}HHI", data, place)
+@dataclass(slots=True)
+class _Reading:
+    """Entries read so far: places may be named again and again, so that a small file would come to any size.
+
+    Args:
+        data: A file, or a block of Exif.
+        order: Of its bytes.
+    """
+
+    data: bytes
+    order: str
+    is_cut: bool = False
+    _room: int = MOST_BYTES
+    _directories: int = _MOST_DIRECTORIES
+
+    def directory(self, at: int, wanted: frozenset[int] | None = None, depth: int = 1) -> list[_Entry]:
+        """Return the entries of a directory, as far as they can be read and there is room for them.
+
+        Args:
+            at: Where it is.
+            wanted: Tags; None for all.
+            depth: Of directories below each other.
+        """
+        if at + 2 > len(self.data) or not self._directories:
+            self.is_cut = self.is_cut or not self._directories
+            return []
+        self._directories -= 1
+        (count,) = struct.unpack_from(f"{self.order}H", self.data, at)
+        entries = []
+        for place in range(at + 2, min(at + 2 + 12 * min(count, _MOST_TAGS), len(self.data) - 11), 12):
+            tag, kind, values = struct.unpack_from(f"{self.order}HHI", self.data, place)
+            if wanted is None or tag in wanted:
+                entry = self._entry(place, tag, kind, values, depth)
+                entries += [] if entry is None else [entry]
+        return entries
+
+    def _entry(self, place: int, tag: int, kind: int, values: int, depth: int) -> _Entry | None:
         size = values * _SIZES.get(kind, 0)
-        start = place + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, place + 8)[0]
-        if not size or start + size > len(data):
-            continue
-        entry = _Entry(tag, kind, values, data[start : start + size])
-        if tag in _BELOW:
-            if depth == _MOST_DEPTH or kind not in {4, 13} or values != 1:
+        start = place + 8 if size <= 4 else struct.unpack_from(f"{self.order}I", self.data, place + 8)[0]
+        if not size or start + size > len(self.data):
+            return None
+        if size > self._room:
+            self.is_cut = True
+            return None
+        self._room -= size
+        value = self.data[start : start + size]
+        if tag not in _BELOW:
+            return _Entry(tag, kind, values, value)
+        if depth == _MOST_DEPTH or kind not in {4, 13} or values != 1:
+            return None
+        below = self.directory(struct.unpack(f"{self.order}I", value)[0], None, depth + 1)
+        return _Entry(tag, 4, values, value, tuple(below)) if below else None
+
+
+@dataclass(slots=True)
+class _Baring:
+    """What a file tells, overwritten where it lies.
+
+    Args:
+        data: The file.
+        order: Of its bytes.
+        room: So many bytes may be overwritten; no two tags of a photo share any.
+    """
+
+    data: bytearray
+    order: str
+    room: int
+
+    def bare(self, at: int) -> int:
+        """Leave in a directory what its picture needs, overwrite the rest, and return where the next one is.
+
+        Raises:
+            ValueError: It is cut off, or its tags lie in each other.
+        """
+        (count,) = struct.unpack_from(f"{self.order}H", self.data, at)
+        end = at + 2 + 12 * count
+        if end + 4 > len(self.data):
+            raise ValueError("a directory is cut off")
+        (link,) = struct.unpack_from(f"{self.order}I", self.data, end)
+        kept = bytearray()
+        for place in range(at + 2, end, 12):
+            tag, kind, values, start = struct.unpack_from(f"{self.order}HHII", self.data, place)
+            if tag in _PICTURE:
+                kept += self.data[place : place + 12]
                 continue
-            (below,) = struct.unpack(f"{order}I", entry.value)
-            entry = replace(entry, kind=4, below=tuple(_directory(data, below, order, depth + 1)))
-            if not entry.below:
-                continue
-        entries.append(entry)
-    return entries
+            self._overwrite(kind, values, start)
+            if tag in _BELOW:
+                self._overwrite_below(start)
+        struct.pack_into(f"{self.order}H", self.data, at, len(kept) // 12)
+        left = bytes(kept) + struct.pack(f"{self.order}I", link)
+        self.data[at + 2 : end + 4] = left + bytes(end + 4 - at - 2 - len(left))
+        return int(link)
 
+    def _overwrite_below(self, at: int, depth: int = 2) -> None:
+        if at + 2 > len(self.data) or depth > _MOST_DEPTH:
+            return
+        (count,) = struct.unpack_from(f"{self.order}H", self.data, at)
+        for place in range(at + 2, min(at + 2 + 12 * min(count, _MOST_TAGS), len(self.data) - 11), 12):
+            tag, kind, values, start = struct.unpack_from(f"{self.order}HHII", self.data, place)
+            self._overwrite(kind, values, start)
+            if tag in _BELOW:
+                self._overwrite_below(start, depth + 1)
+            self.data[place : place + 12] = bytes(12)
 
-def _bare(data: bytearray, at: int, order: str) -> int:
-    """Leave in a directory what its picture needs, overwrite the rest, and return where the next one is."""
-    (count,) = struct.unpack_from(f"{order}H", data, at)
-    end = at + 2 + 12 * count
-    if end + 4 > len(data):
-        raise ValueError("a directory is cut off")
-    (link,) = struct.unpack_from(f"{order}I", data, end)
-    kept = bytearray()
-    for place in range(at + 2, end, 12):
-        tag, kind, values, start = struct.unpack_from(f"{order}HHII", data, place)
-        if tag in _PICTURE:
-            kept += data[place : place + 12]
-            continue
-        _overwrite(data, kind, values, start)
-        if tag in _BELOW:
-            _overwrite_below(data, start, order)
-    struct.pack_into(f"{order}H", data, at, len(kept) // 12)
-    left = bytes(kept) + struct.pack(f"{order}I", link)
-    data[at + 2 : end + 4] = left + bytes(end + 4 - at - 2 - len(left))
-    return int(link)
-
-
-def _overwrite_below(data: bytearray, at: int, order: str, depth: int = 2) -> None:
-    if at + 2 > len(data) or depth > _MOST_DEPTH:
-        return
-    (count,) = struct.unpack_from(f"{order}H", data, at)
-    for place in range(at + 2, min(at + 2 + 12 * min(count, _MOST_TAGS), len(data) - 11), 12):
-        tag, kind, values, start = struct.unpack_from(f"{order}HHII", data, place)
-        _overwrite(data, kind, values, start)
-        if tag in _BELOW:
-            _overwrite_below(data, start, order, depth + 1)
-        data[place : place + 12] = bytes(12)
-
-
-def _overwrite(data: bytearray, kind: int, values: int, start: int) -> None:
-    size = values * _SIZES.get(kind, 0)
-    if size > 4 and start + size <= len(data):
-        data[start : start + size] = bytes(size)
+    def _overwrite(self, kind: int, values: int, start: int) -> None:
+        size = values * _SIZES.get(kind, 0)
+        if size <= 4 or start + size > len(self.data):
+            return
+        self.room -= size
+        if self.room < 0:
+            raise ValueError("its tags lie in each other")
+        self.data[start : start + size] = bytes(size)
 
 
 def _block(entries: list[_Entry], order: str) -> bytes:
@@ -190,7 +244,7 @@ def _added(told: Told, order: str) -> list[_Entry]:
     theirs = _ORDERS.get(told.exif[:4])
     if theirs is not None:
         first = int.from_bytes(told.exif[4:8], "little" if theirs == "<" else "big")
-        found = [each for each in _directory(told.exif, first, theirs) if each.tag in _TOLD]
+        found = _Reading(told.exif, theirs).directory(first, frozenset(_TOLD))
         entries = [_turned(each) if theirs != order else each for each in found]
     if told.xmp:
         entries.append(_Entry(_XMP, 1, len(told.xmp), told.xmp))

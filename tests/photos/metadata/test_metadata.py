@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.photos.fitting.kinds import SRGB
 from tests.photos.fitting.test_artifact import edited
 from tests.photos.metadata.telling import (
     ALL,
+    EXIF_DIRECTORY,
     IPTC,
     THUMBNAIL,
     XMP,
@@ -162,6 +164,52 @@ def test_what_is_too_much_is_left_out_and_told_of() -> None:
     artifact = made(source, "JPEG")
     assert "metadata" in artifact.losses[0]
     assert len(artifact.data) < MOST_BYTES + len(plain)
+
+
+def directory(*entries: tuple[int, int, int, int]) -> bytes:
+    """Return a directory of a TIFF, of entries of four numbers each."""
+    return struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *each) for each in entries) + bytes(4)
+
+
+def nested_tiff() -> bytes:
+    """Return a small TIFF whose tags name the same places thousands of times: many gigabytes, taken one by one."""
+    data = b"II*\x00" + bytes(4 + 100_000)
+    entry, place = (271, 7, len(data), 0), 0
+    for _ in range(3):
+        place = len(data)
+        data += directory(*[entry] * 100)
+        entry = (EXIF_DIRECTORY, 4, 1, place)
+    return data[:4] + struct.pack("<I", place) + data[8:]
+
+
+@pytest.mark.parametrize("is_tiff", [True, False])
+def test_tags_that_name_the_same_places_over_and_over_are_not_all_taken(is_tiff: bool) -> None:
+    plain_png = saved(drawn(), "PNG")
+    source = nested_tiff() if is_tiff else plain_png[:33] + png_chunk(b"eXIf", nested_tiff()) + plain_png[33:]
+    tracemalloc.start()
+    try:
+        read(source, "TIFF" if is_tiff else "PNG")
+        plain = saved(drawn(), "TIFF")
+        rewritten(plain, "TIFF", nested_tiff(), is_bare=False)
+        rewritten(nested_tiff(), "TIFF", nested_tiff(), is_bare=True)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 10 * MOST_BYTES
+
+
+def test_tags_that_lie_in_each_other_are_not_overwritten_one_by_one() -> None:
+    tags = directory(*[(37724, 7, 5000, 1000)] * 50)
+    data = b"II*\x00\x08\x00\x00\x00" + tags + bytes(6000)
+    assert rewritten(data, "TIFF", data, is_bare=True) is None
+
+
+def test_of_profiles_in_figures_a_few_are_read() -> None:
+    packed = zlib.compress(b"\nexif\n      16\n" + exif().hex().encode())
+    chunk = png_chunk(b"zTXt", b"Raw profile type exif\x00\x00" + packed)
+    plain = saved(drawn(), "PNG")
+    assert not read(plain[:33] + chunk + plain[33:], "PNG").is_cut
+    assert read(plain[:33] + chunk * 500 + plain[33:], "PNG").is_cut
 
 
 def test_text_that_unpacks_to_much_is_not_unpacked() -> None:
