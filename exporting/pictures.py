@@ -12,6 +12,7 @@ from core.regular import read_regular
 from db import artifacts, uploads
 from db.session import transact
 from photos.decoders import thumbnail
+from photos.metadata import rewritten
 from photos.source import MAX_SOURCE_BYTES
 
 SHOWN = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp"}
@@ -53,12 +54,17 @@ class PagePicture:
 
 
 def preview(data: bytes | None) -> PagePicture | None:
-    """Return a picture that fills a screen and is light: the photo as it is, if it is that; None when there is none."""
+    """Return a picture that fills a screen and is light: the photo itself, if it is that; None when there is none.
+
+    It tells nothing beside that: pages are shown around, also those of batches that want nothing told.
+    """
     if data is None:
         return None
-    suffix = next((SHOWN[kind] for kind, start in _STARTS.items() if re.match(start, data, re.DOTALL)), None)
-    if suffix is not None and len(data) <= LARGEST_KEPT:
-        return PagePicture(data, suffix)
+    kind = next((kind for kind, start in _STARTS.items() if re.match(start, data, re.DOTALL)), None)
+    if kind is not None and len(data) <= LARGEST_KEPT:
+        plain = rewritten(data, kind, data, is_bare=True)
+        if plain is not None:
+            return PagePicture(plain, SHOWN[kind])
     made = small(data, LARGEST_SIDE)
     return None if made is None else PagePicture(made, SHOWN["JPEG"])
 

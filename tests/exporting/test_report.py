@@ -18,6 +18,7 @@ from db import artifacts, batches
 from exporting.folder import Exported, export_photos
 from exporting.pictures import LARGEST_KEPT, LARGEST_SIDE, preview
 from exporting.report import PICTURES, Report, write_reports
+from tests.photos.metadata.telling import jpeg, told
 from tests.photos.pictures import drawn, saved
 
 EVIL = [
@@ -134,6 +135,15 @@ def test_both_pictures_are_large_and_light(engine: Engine, tmp_path: Path) -> No
     held = next(each for each in page.splitlines() if "<h2>b.jpg</h2>" in each)
     kept = re.findall(r'<img src="([^"]*)"', held)[1]
     assert (out / kept).read_bytes() == saved(drawn(900, 700), quality=90)
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+def test_a_picture_on_a_page_tells_nothing_of_where_it_was_taken() -> None:
+    photo = jpeg()
+    assert told(photo)["gps"]
+    shown = preview(photo)
+    assert shown is not None
+    assert told(shown.data) == {}
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])
