@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from urllib.parse import quote, unquote
@@ -28,7 +29,7 @@ def name_told(header: str | None) -> str:
     told = [value for name, value in message.get_params([], "content-disposition") if name.lower() == "filename"]
     # What says its encoding first.
     for value in sorted(told, key=lambda each: not isinstance(each, tuple)):
-        with suppress(LookupError, ValueError):
+        with suppress(LookupError, ValueError, MessageError):
             name = _SEPARATORS.split(_decoded(value) if isinstance(value, tuple) else _read_plain(value))[-1].strip()
             if name:
                 return name

@@ -48,5 +48,10 @@ def test_a_name_that_is_told_is_read_again(name: str) -> None:
     assert name_told(told) == name.rpartition("\\")[2]
 
 
+@pytest.mark.parametrize("told", ["=?utf-8?B?a?=", "=?utf-8?B?a===?= x.jpg", "=?\u00b2?Q?x?="])
+def test_an_encoded_word_that_cannot_be_read_is_no_name(told: str) -> None:
+    assert name_told(f'attachment; filename="{told}"') == ""
+
+
 def test_a_plain_name_is_told_once() -> None:
     assert disposition("attachment", "photos.zip") == 'attachment; filename="photos.zip"'
