@@ -212,7 +212,7 @@ def _begins_a_list(start: bytes, table: Table) -> bool:
     if start.startswith(b"#"):
         # A comment, unless it is the name of a table's first column.
         names = {column.strip().lower() for column in table.header}
-        return not (table.before or _image_columns(AS_IT_IS) & names)
+        return not (table.before > 0 or _image_columns(AS_IT_IS) & names)
     return start[:8].lower().startswith((b"http://", b"https://"))
 
 

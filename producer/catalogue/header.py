@@ -24,6 +24,8 @@ MARKS = frozenset(
     }
 )
 _ATTRIBUTE_ROW = re.compile(r"attributeRow=(\d{1,2})(?!\d)")
+_URL = re.compile(r"https?://[^/]+/", re.IGNORECASE)
+_PATH_END = re.compile(r"[?#]")
 _TEMPLATES = ("templatetype=", "settings=")
 _AMAZON_ROW = 3
 """Amazon's templates have the names of attributes in their third row, unless they say another."""
@@ -52,6 +54,15 @@ def find_header(records: Sequence[Sequence[str]], known: Collection[str]) -> int
         if not cells.isdisjoint(known) or not MARKS.isdisjoint(cell.partition("[")[0] for cell in cells):
             return number
     return 0
+
+
+def names_photo(record: Sequence[str]) -> bool:
+    """Whether the URL of a photo stands in a record, which is no header then."""
+    return any(_URL.match(cell.strip()) and _suffix(cell) in PHOTO_SUFFIXES for cell in record)
+
+
+def _suffix(url: str) -> str:
+    return Path(_PATH_END.split(url.strip(), 1)[0]).suffix.lower()
 
 
 def _is_above(before: Sequence[Sequence[str]], record: Sequence[str]) -> bool:

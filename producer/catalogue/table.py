@@ -5,14 +5,14 @@ import io
 import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from core.errors import UsageError
 from producer.catalogue.assembler import Assembler
-from producer.catalogue.header import ROWS_READ, find_header
+from producer.catalogue.header import ROWS_READ, find_header, names_photo
 from producer.catalogue.text import Encoding, find_encoding, open_text
 
 DELIMITERS = ",\t;|"
@@ -34,7 +34,7 @@ class Table:
         encoding: Of its text.
         delimiter: Between its cells.
         header: The names of its columns, as written.
-        before: How many records come before the header.
+        before: How many records come before the header; -1 when there is none, and the first is a row like others.
     """
 
     path: Path
@@ -57,18 +57,24 @@ def open_table(path: Path, known: Collection[str] = ()) -> Table | None:
     encoding = find_encoding(path)
     with path.open("rb") as file:
         head = file.read(HEADER_BYTES)[len(encoding.mark) :].decode(encoding.name, "ignore")
-    best: tuple[str, ...] = ()
-    found, before = "", 0
+    best = (False, 1)
+    found: Table | None = None
     # Excel's own line, which says what is between the cells.
     told = _SEPARATOR.match(head)
     for delimiter in told[1] if told else DELIMITERS:
         records = _first_records(head, delimiter)
         number = find_header(records[1:], known) + 1 if told else find_header(records, known)
         columns = tuple(records[number]) if number < len(records) else ()
-        if len(columns) > max(1, len(best)):
-            best, found, before = columns, delimiter, number
-    if found:
-        return Table(path, encoding, found, best, before)
+        # A header may hold more of another delimiter, but then its rows do not.
+        later = [len(record) for record in records[number + 1 :] if record]
+        rank = (2 * later.count(len(columns)) >= len(later), len(columns))
+        if len(columns) > 1 and rank > best:
+            best, found = rank, Table(path, encoding, delimiter, columns, number)
+            if number == 0 and names_photo(columns):
+                names = tuple(f"column {place}" for place in range(1, len(columns) + 1))
+                found = replace(found, header=names, before=-1)
+    if found is not None:
+        return found
     alone = next(iter(head[told.end() if told else 0 :].splitlines()), "").strip().strip('"')
     # Parted by tabs, so that an URL with a comma in it is whole without quotes.
     return Table(path, encoding, "\t", (alone,), 1 if told else 0) if alone.lower() in known else None

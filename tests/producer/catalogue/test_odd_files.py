@@ -20,6 +20,9 @@ TABLES = {
         f"Product Image URL - 2,Product URL\nProduct,1,Shoe,s-1,7,{A},{B},https://shop.example/shoe/\n"
     ),
     "ebay file exchange": f"*Action(SiteID=US|Country=US),CustomLabel,*Title,PicURL\nAdd,s-1,Shoe,{A}|{B}\n",
+    "ebay file exchange with more bars in its header than columns": (
+        f"*Action(SiteID=US|Country=US|Currency=USD|Version=745),CustomLabel,PicURL\nAdd,s-1,{A}|{B}\n"
+    ),
     "ebay with lines of its own": (
         "#INFO,Version=0.0.2,Template= eBay-draft-listings-template_US,,\n#INFO,,,,\n"
         f"Action(SiteID=US),Custom label (SKU),Title,Price,Item photo URL\nDraft,s-1,Shoe,9.99,{A} | {B}\n"
@@ -198,3 +201,13 @@ def test_an_element_that_cannot_be_used_is_told_and_the_others_are_read(tmp_path
 def test_what_is_no_array_is_said(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="JSON array"):
         list(read_catalogue(write(tmp_path, text)))
+
+
+def test_a_table_without_a_header_loses_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(f"s-1,{A}\ns-2,{B}\ns-3,{C}\n", encoding="utf-8")
+    assert [item.uri for item in read_catalogue(path)] == [A, B, C]
+    assert tell_guess(path) == "Photos found in 'column 2'; --image-col names others."
+    out = io.BytesIO()
+    write_catalogue(path, out, lambda _: {A: NEW}, AS_IT_IS, new_of_items=lambda items: [None] * len(items))
+    assert out.getvalue().decode() == path.read_text(encoding="utf-8").replace(A, NEW)
