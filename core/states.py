@@ -75,6 +75,8 @@ class Spend(StrEnum):
     MAYBE = "maybe"
 
 
+NOT_KEPT = "Not as in the source: "
+"""Begins what is said of an output that cannot have all that its photo has; a sentence."""
 NOTHING_TO_REMOVE = "nothing_to_remove"
 """The code of a photo that succeeded without a call, as nothing on it was to be taken off."""
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import Connection
 
-from core.states import NOTHING_TO_REMOVE
+from core.states import NOT_KEPT, NOTHING_TO_REMOVE
 from db import artifacts
 from db.jobs import NOT_COMPARED, Changed, ClaimedJob, lock, must_hold, whose
 from db.statements import text
@@ -131,17 +131,25 @@ def succeed_each(connection: Connection, clean: Sequence[Clean]) -> None:
 
 
 def accept(connection: Connection, job_ids: Iterable[int]) -> set[int]:
-    """End held jobs with the outputs they have, and return those that were held and have one."""
-    return _write(
-        connection, "id = ANY(:ids) AND state = 'held' AND artifact_sha256 IS NOT NULL", {"ids": list(job_ids)}
-    )
+    """End held jobs with the outputs they have, and return those that were held and have one.
+
+    Of what was said of them stays what the output could not keep.
+    """
+    which = "id = ANY(:ids) AND state = 'held' AND artifact_sha256 IS NOT NULL"
+    values = {"ids": list(job_ids), "loss": rf"{NOT_KEPT}[^.]*\."}
+    return _write(connection, which, values, message="substring(message FROM :loss)")
 
 
 def _write(
-    connection: Connection, which: str, values: Mapping[str, object], also: str = "", code: str = "200"
+    connection: Connection,
+    which: str,
+    values: Mapping[str, object],
+    also: str = "",
+    code: str = "200",
+    message: str = ":message",
 ) -> set[int]:
     statement = text(
-        f"UPDATE jobs SET state = 'succeeded', code = '{code}', message = :message, finished_at = now(){also} "  # noqa: S608
+        f"UPDATE jobs SET state = 'succeeded', code = '{code}', message = {message}, finished_at = now(){also} "  # noqa: S608
         f"WHERE {which} RETURNING id"
     )
     return set(connection.execute(statement, {"message": None, **values}).scalars())

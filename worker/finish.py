@@ -74,7 +74,8 @@ class Finisher(OutputKeeper):
         if made is not None and made.strip_metadata != job.strip_metadata:
             self.reuse_other(job, twin, made, photo, ending)
         else:
-            self._write(lambda connection: self.take_over(connection, job, twin, ending, sha256))
+            loss = twin.message if ending.state == JobState.SUCCEEDED else None
+            self._write(lambda connection: self.take_over(connection, job, twin, ending, sha256, loss))
         return ending
 
     def apply(

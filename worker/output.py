@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from core.errors import OutputError, OutputRefused, SourceError, SourceUnreachable
+from core.states import NOT_KEPT
 from db.twins import Made
 from photos.decoders import compare, fit, restore
 from photos.fetch import Fetcher
@@ -51,7 +52,7 @@ class Output:
     @property
     def loss(self) -> str | None:
         """What could not be kept, as a sentence; None when all is."""
-        return f"Not as in the source: {'; '.join(self.losses)}." if self.losses else None
+        return f"{NOT_KEPT}{'; '.join(self.losses)}." if self.losses else None
 
 
 def collect(url: str, photo: Prepared, fetcher: Fetcher, *, is_bare: bool = False) -> Output:

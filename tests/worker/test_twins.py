@@ -12,7 +12,7 @@ from sqlalchemy import text
 from core.errors import SourceUnreachable
 from core.net.addresses import AllowList
 from core.states import Lane
-from db import artifacts, circuits, queue, redo, requeues
+from db import artifacts, circuits, queue, redo, requeues, reviews
 from producer.intake import BatchOptions
 from sandbox.answers import HttpAnswer
 from sandbox.handler import Handler
@@ -271,6 +271,27 @@ def test_what_could_not_be_kept_is_told_with_the_job(make_bench: MakeBench, tmp_
     (row,) = bench.rows("SELECT state, message FROM jobs")
     assert row["state"] == "succeeded"
     assert "Not as in the source: metadata" in row["message"]
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+@pytest.mark.parametrize("is_held", [False, True])
+def test_what_could_not_be_kept_is_told_whoever_takes_the_output_over(
+    make_bench: MakeBench, tmp_path: Path, is_held: bool
+) -> None:
+    (tmp_path / "photos").mkdir()
+    whole = jpeg(drawn(text="SALE"))
+    (tmp_path / "photos" / "a.jpg").write_bytes(whole[:20] + segment(0xFE, bytes(65_000)) * 70 + whole[20:])
+    bench = make_bench(hold_changed_above=0 if is_held else 1)
+    for limit in (5, 6):
+        bench.submit(tmp_path / "photos", BatchOptions(limit=limit))
+        bench.run_out()
+    if is_held:
+        with bench.engine.begin() as connection:
+            reviews.accept(connection, [1])
+    rows = bench.rows("SELECT state, message FROM jobs")
+    assert [row["state"] for row in rows] == ["succeeded"] * 2
+    assert all(row["message"].startswith("Not as in the source: metadata") for row in rows)
+    assert bench.sandbox.stats()["accepted"] == 1
 
 
 @pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
