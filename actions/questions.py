@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from actions.requeue import describe
 from core.figures import count, counted
-from core.money import describe_calls, money, price_of
+from core.money import describe_calls, describe_spent, price_of
 from core.settings import Settings
 from core.states import NOTHING_TO_REMOVE, BatchState, JobState
 from db import batches, canaries, listings, prospects, tallies
@@ -54,9 +54,9 @@ def ask_cancel(connection: Connection, batch_id: int, settings: Settings) -> Que
     counts, waiting = tally.counts, _waiting(tally.counts)
     saves = f", which saves up to {price_of(waiting, settings)}" if _cost(waiting, settings) else ""
     words = [f"Cancel batch {batch_id}?", f"{counted(waiting, 'photo')} will not be called{saves}."]
-    words += [f"{counted(counts.running, 'photo')} being called for now will finish."] if counts.running else []
+    words += [f"{counted(counts.running, 'photo')} in progress will finish."] if counts.running else []
     words += [what_stays(counts) + "."] if what_stays(counts) else []
-    words += [f"Spent so far: {money(tally.cost, settings.removal_currency)}."] if tally.cost else []
+    words += [f"Cost so far: {describe_spent(tally.cost, settings)}."] if tally.cost else []
     return Question(" ".join(words), "Cancel the batch", waiting)
 
 

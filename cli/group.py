@@ -82,7 +82,7 @@ class Commands(click.Group):
         """Return the command that was typed, or say which one may have been meant."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS | ALIASES:
             close = get_close_matches(args[0], COMMANDS | ALIASES, n=1)
-            meant = f" Did you mean `{close[0]}`?" if close else ""
+            meant = f" Did you mean `{ALIASES.get(close[0], close[0])}`?" if close else ""
             ctx.fail(f"There is no command {args[0]!r}.{meant}")
         return super().resolve_command(ctx, args)
 

@@ -11,6 +11,7 @@ from cli.options import json_option
 from cli.speech import say
 from core.settings import load_settings
 from core.shown import url_for_people
+from core.states import called
 from db import batches, listings, search
 from db.batches import BatchRow
 from db.listings import JobRow
@@ -64,4 +65,4 @@ def _line(told: dict[str, Any]) -> str:
     if "job" not in told:
         return f"batch {told['batch']}  {told['state']}  {told['name']}"
     sku = f"  {told['sku']}" if told["sku"] else ""
-    return f"job {told['job']}  batch {told['batch']}  {told['state']}  {told['name']}{sku}  {told['url']}"
+    return f"job {told['job']}  batch {told['batch']}  {called(told['state'])}  {told['name']}{sku}  {told['url']}"

@@ -45,7 +45,7 @@ def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json:
     if as_json:
         say(json.dumps(_budget_as_dict(row, spent, settings)))
         return
-    say(f"Batch {batch}: {describe_budget(row, settings)}; {money(spent.cost, settings.removal_currency)} spent.")
+    say(f"Batch {batch}: {describe_budget(row, settings)}; cost so far: {describe_spent(spent.cost, settings)}.")
     if row.pause_reason == budgets.PAUSE_REASON:
         say(f"It waits for budget; `cleanplate budget {batch} --max-calls N` raises it.")
 

@@ -19,7 +19,7 @@ from cli.running.stops import why_stopped
 from cli.running.wait import wait_for_end
 from cli.speech import say
 from core.figures import count, counted
-from core.money import money
+from core.money import describe_spent, money
 from core.settings import Settings, load_settings
 from core.states import NOTHING_TO_REMOVE, Screen, called
 from db import batches, canaries, circuits, costs, failures, looks, samples, tallies
@@ -145,7 +145,7 @@ def _about_screen(screened: looks.Screened, row: BatchRow, settings: Settings) -
         return "no photos skipped"
     found = f"{counted(screened.bare, 'photo has', 'photos have')} nothing to remove"
     if screened.skipped:
-        saved = f", {money(screened.skipped * price, settings.removal_currency)} saved" if price else ""
+        saved = f", saved: {describe_spent(screened.skipped * price, settings)}" if price else ""
         found += (
             f"; {count(screened.skipped)} skipped{saved} "
             f"(`cleanplate retry {row.id} --code {NOTHING_TO_REMOVE}` processes them anyway)"
@@ -164,7 +164,8 @@ def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[
     lines = [f"       budget: {describe_budget(row, settings)}"]
     spent = costs.spent(connection, row.id)
     if spent.cost:
-        lines.append(f"       cost: {money(spent.cost, settings.removal_currency)}, {counted(spent.paid, 'paid call')}")
+        calls = counted(spent.paid, "call" if settings.is_free else "paid call")
+        lines.append(f"       cost: {describe_spent(spent.cost, settings)}, {calls}")
     if row.canary_state:
         canary = canaries.count(connection, row.id)
         past = f", resumed anyway by {row.canary_overridden_by}" if row.canary_overridden_by else ""

@@ -7,7 +7,8 @@ from pathlib import Path
 from cli.speech import say
 from core.errors import CleanplateError
 from core.figures import count, counted, duration
-from core.money import money
+from core.money import describe_spent
+from core.settings import Settings
 from core.states import NOTHING_TO_REMOVE
 from db.costs import Spent
 from db.looks import Screened
@@ -23,7 +24,7 @@ class RunSummary:
     batch: int
     counts: BatchCounts
     spent: Spent
-    currency: str
+    settings: Settings
     seconds: float
     out: Path
     report: Path
@@ -44,7 +45,7 @@ class RunSummary:
         picked["pending"] = self.counts.unsettled
         calls = {name: counts[name] for name in ("calls", "throttled", "retries", "maybe_billed")}
         calls |= {"bare": self.screened.bare, "skipped": self.screened.skipped}
-        cost = {"paid": self.spent.paid, "cost": float(self.spent.cost), "currency": self.currency}
+        cost = {"paid": self.spent.paid, "cost": float(self.spent.cost), "currency": self.settings.removal_currency}
         tail = {"seconds": round(self.seconds, 3), "out": str(self.out), "report": str(self.report)}
         return json.dumps({"batch": self.batch, **picked, **calls, **cost, **tail})
 
@@ -76,7 +77,7 @@ class RunSummary:
         if counts.maybe_billed:
             spent += f", {count(counts.maybe_billed)} maybe billed"
         if self.spent.cost:
-            spent += f", {money(self.spent.cost, self.currency)}"
+            spent += f", {describe_spent(self.spent.cost, self.settings)}"
         say(f"{spent}, {duration(self.seconds)}.", err=True)
         say(f"Photos: {self.out}\nReport: {self.report}", err=True)
         if counts.held:

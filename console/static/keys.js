@@ -1,6 +1,7 @@
 // One key for each thing on a page that names one in data-key.
 export function listenForKeys() {
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && isTyping(event.target)) return event.target.blur();
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     if (event.key === "/") {
       event.preventDefault();

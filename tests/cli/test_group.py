@@ -21,7 +21,7 @@ def test_help_tells_every_command_once_and_whole() -> None:
     assert all(told.count(f"\n  {name} ") == 1 for name in COMMANDS)
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("runn", "run"), ("stauts", "status"), ("requeu", "requeue")])
+@pytest.mark.parametrize(("typed", "meant"), [("runn", "run"), ("stauts", "status"), ("requeu", "retry")])
 def test_a_slip_is_answered_with_what_was_meant(typed: str, meant: str) -> None:
     assert f"There is no command '{typed}'. Did you mean `{meant}`?" in ask(typed)
 

@@ -72,7 +72,7 @@ def test_a_raised_budget_lets_its_batch_go_on(engine: Engine, say: Say) -> None:
     release(engine)
     assert state_of_batch(engine) == ("paused", "budget")
     shown = say("budget", "1")
-    assert "2 of 2 calls; 0.04 USD spent" in shown.stdout
+    assert "2 of 2 calls; cost so far: free (would be 0.04 USD)" in shown.stdout
     assert "waits for budget" in shown.stdout
     assert isinstance(say("resume", "1").exception, BudgetReached)
     told = say("status", "1")
@@ -190,3 +190,20 @@ def test_photos_that_were_skipped_are_called_so_and_no_others_are_told_of(engine
     assert "carry nothing" not in told
     assert "waiting again: 2 × skipped before, processed now" in told
     assert NOTHING_TO_REMOVE not in told
+
+
+def test_free_calls_are_told_as_free_wherever_costs_are_told(engine: Engine, say: Say) -> None:
+    spend(engine, make_batch(engine, 2, queued=True)[:1])
+    release(engine)
+    would = "free (would be 0.02 USD)"
+    assert f"cost: {would}, 1 call\n" in say("status", "1").stdout
+    assert f"cost so far: {would}." in say("budget", "1").stdout
+
+
+def test_what_is_found_is_told_in_words_of_people(engine: Engine, say: Say) -> None:
+    ids = make_batch(engine, 1)
+    with engine.begin() as connection:
+        put(connection, "dead")
+    told = say("find", f"job {ids[0]}")
+    assert "  failed  " in told.stdout
+    assert json.loads(say("find", f"job {ids[0]}", "--json").stdout)[0]["state"] == "dead"
