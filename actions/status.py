@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from actions.levels import Level, Standing
 from core.errors import DatabaseDown
-from core.figures import counted
+from core.figures import count, counted
 from core.settings import Settings
 from db import acknowledgements, budgets, canaries, circuits, outages, overview, processes, session
 from db.acknowledgements import Acknowledgement
@@ -230,6 +230,7 @@ def _of_pace(signs: Signs) -> Iterator[Standing]:
         )
 
 
+_RESUME = "Resume {them} when you are ready."
 _ADVICE = {
     budgets.PAUSE_REASON: (
         "for budget",
@@ -237,22 +238,23 @@ _ADVICE = {
         "Raise the budget",
     ),
     canaries.PAUSE_REASON: ("after a failed canary", "Review the canary, then resume or cancel.", "Review the canary"),
-    "hand": ("by hand", "Resume them when you are ready.", "Open the batch"),
+    "hand": ("by hand", _RESUME, "Open the batch"),
 }
 
 
 def _of_pauses(paused: Sequence[PausedBatches]) -> Standing:
     total = sum(each.count for each in paused)
     by_reason = {each.reason: each for each in paused}
-    told = ", ".join(f"{each.count:,} {_ADVICE.get(each.reason, (each.reason,))[0]}" for each in paused)
+    why = [_ADVICE.get(each.reason, (each.reason,))[0] for each in paused]
+    told = ", ".join(f"{each.count:,} {words}" for each, words in zip(paused, why, strict=True))
     first = next((reason for reason in _ADVICE if reason in by_reason), "")
-    _, advice, label = _ADVICE.get(first, ("", "Resume them when you are ready.", "Open the batch"))
+    _, advice, label = _ADVICE.get(first, ("", _RESUME, "Open the batch"))
     is_one = total == 1
     return Standing(
         Level.STOPPED,
-        f"{counted(total, 'batch is', 'batches are')} paused: {told}.",
+        f"1 batch is paused {why[0]}." if is_one else f"{count(total)} batches are paused: {told}.",
         min((each.since for each in paused if each.since is not None), default=None),
-        advice,
+        advice.format(them="it" if is_one else "them"),
         f"/batches/{paused[0].first_id}" if is_one else "/batches?state=paused",
         label if is_one else "Paused batches",
         name="paused",

@@ -103,5 +103,5 @@ BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
 
 
 def called(state: str) -> str:
-    """Return what people call a state of a photo or batch."""
-    return "failed" if state == JobState.DEAD else state
+    """Return what people call a state of a photo or batch, or the reason why a batch is paused."""
+    return {JobState.DEAD.value: "failed", "hand": "by hand"}.get(state, state)

@@ -77,7 +77,7 @@ def reject(
         # One that was skipped says nothing of what a call makes of the same photo, and is called for when asked again.
         "code = CASE WHEN code = :skipped THEN :overlooked ELSE :code END, must_call = must_call OR code = :skipped, "
         "is_bare = is_bare AND code <> :skipped, "
-        "message = 'Rejected by a person' || :why || CASE WHEN code = :skipped THEN '. It was not called for' "
+        "message = 'Rejected by a person' || :why || CASE WHEN code = :skipped THEN '. It was skipped' "
         "WHEN state = 'held' THEN '. It was held because: ' || code ELSE '. It was clean' END || '.' "
         "WHERE id = ANY(:ids) AND state = ANY(:states) RETURNING id"
     )

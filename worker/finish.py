@@ -6,7 +6,7 @@ import threading
 from sqlalchemy import Connection, Engine
 
 from core.decision import Decision, Move
-from core.states import JobState
+from core.states import JobState, called
 from db import attempts, jobs, paid, twins
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
@@ -67,7 +67,8 @@ class Finisher(OutputKeeper):
         if twin.state is JobState.SUCCEEDED and sha256 is not None:
             ending = Ending(JobState.SUCCEEDED, "reused")
         else:
-            why = f"{twin.message or ''} (the same photo as job {twin.job_id}, which is {twin.state}; not called again)"
+            same = f"(the same photo as job {twin.job_id}, which is {called(twin.state)}; not called again)"
+            why = f"{twin.message or ''} {same}"
             ending = Ending(twin.state, twin.code or "", why.strip())
         # What a person is to decide about goes out as it is, too.
         made = self._write(lambda connection: twins.how_made(connection, twin.job_id)) if sha256 is not None else None

@@ -150,7 +150,7 @@ def doubt_about(output: Output, *, unchanged_below: float, changed_above: float)
             none.
     """
     if output.changed_ratio < unchanged_below:
-        return Doubt("unchanged", f"The output shows what was sent: nothing visible was taken off. {THEN}")
+        return Doubt("unchanged", f"The output shows what was sent: nothing visible was removed. {THEN}")
     if output.changed_outside is not None:
         if output.changed_outside > changed_above:
             share = f"{output.changed_outside:.0%}"

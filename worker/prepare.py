@@ -227,14 +227,14 @@ def _drop(code: str, noted: str, held: str) -> Drop:
 _ANOTHER_PHOTO = _drop(
     "source_changed",
     "The photo was replaced after it was paid for and before its output was fetched. That output is dropped: it shows "
-    "what the photo was before; the new photo is called for.",
+    "what the photo was before; the new photo is sent.",
     "Each time this photo is fetched it is another one, so that paid outputs do not fit it. Hand in a copy that stays "
     "as it is; `retry --held` tries this one again, which may cost a call.",
 )
 _ASKED_ELSE = _drop(
     "settings_changed",
     "Another provider, or another order of masks, was set after this photo was paid for and before its output was "
-    "fetched. That output is dropped: it is not what is asked for now; the photo is called for.",
+    "fetched. That output is dropped: it is not what is asked for now; the photo is sent.",
     "Workers with different settings (REMOVAL_API_URL, REMOVAL_PROVIDER, REMOVAL_MASK_ORDER) take this photo by turns, "
     "so that paid outputs do not fit it. Set the same for all, then `retry --held`, which may cost a call.",
 )

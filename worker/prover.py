@@ -91,7 +91,7 @@ class Prover:
         if proof.left:
             many = len(proof.left)
             what = "One place still has" if many == 1 else f"{many} places still have"
-            return Doubt("left_over", f"{what} what was to be taken off. {THEN}", places)
+            return Doubt("left_over", f"{what} what was to be removed. {THEN}", places)
         return None
 
     def _doubt_blindly(self, photo: Prepared, output: Output) -> Doubt | None:
@@ -112,7 +112,7 @@ def _damaged(share: float, many: int, places: dict[str, Any]) -> Doubt:
     where = "in one place" if many == 1 else f"in {many} places"
     return Doubt(
         "damaged",
-        f"More is gone than what was to be taken off, {where}: the largest is {share:.2%} of the photo. {THEN}",
+        f"More is gone than what was to be removed, {where}: the largest is {share:.2%} of the photo. {THEN}",
         places,
     )
 

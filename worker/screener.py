@@ -89,7 +89,7 @@ class Screener:
         if batch_id in self._told:
             return
         if self._lookers is None:
-            log.warning("photos are to be screened, and are all called for: the extra look is not installed here")
+            log.warning("photos are to be screened, and are all processed: the extra look is not installed here")
         if transact(self._engine, lambda connection: looks.note_unlooked(connection, batch_id)):
             self._told.add(batch_id)
 

@@ -119,7 +119,7 @@ def _line(row: dict[str, Any]) -> str:
         for name in ("succeeded", "pending", "queued", "running", "dead", "held", "cancelled")
         if row[name] or name == "succeeded"
     )
-    why = f" ({row['pause_reason']})" if row["pause_reason"] else ""
+    why = f" ({called(row['pause_reason'])})" if row["pause_reason"] else ""
     photos = f"{counted(row['total'], 'photo')}: {numbers} · {counted(row['calls'], 'call')}"
     return f"{why}  {photos}  {row['name']}"
 

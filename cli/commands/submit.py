@@ -13,6 +13,7 @@ from cli.running.clean import take_in, tell_of_faults
 from cli.speech import say
 from core.figures import counted
 from core.settings import load_settings
+from core.states import called
 from db import batches, callbacks, processes, tallies
 from db.session import transact
 from producer.catalogue.url_list import check_url
@@ -66,7 +67,10 @@ def submit(
     say(intake.batch_id)
     tell_of_faults(intake)
     if batch is not None and batch.state == "paused":
-        say(f"Batch {batch.id} is paused ({batch.pause_reason}); see `cleanplate status {batch.id}`.", err=True)
+        say(
+            f"Batch {batch.id} is paused ({called(batch.pause_reason or '')}); see `cleanplate status {batch.id}`.",
+            err=True,
+        )
     else:
         who = counted(workers, "worker is running", "workers are running")
         who = who if workers else "no worker is running: `cleanplate up` starts one"

@@ -9,7 +9,7 @@ from cli.consent import ask, on_terminal
 from cli.database import existing_database
 from cli.quoting.table import as_json, as_table
 from cli.speech import overwrite, say
-from core.figures import counted
+from core.figures import count, counted
 from core.money import describe_calls
 from core.settings import Settings
 from producer.catalogue.source import identity, read_source, tell_guess
@@ -60,7 +60,10 @@ def confirm(settings: Settings, source: str, out: Path | None, options: BatchOpt
         return
     quote = quote_for(settings, source, out, options)
     if quote.to_call > over:
-        ask(f"Submit {source}? Up to {describe_calls(quote.to_call, settings)}.", "Nothing was submitted.")
+        words = f"Submit {source}? Up to {describe_calls(quote.to_call, settings)}."
+        if quote.within_budget is not None and quote.within_budget < quote.to_call:
+            words += f" The batch's budget allows {count(quote.within_budget)} of these calls."
+        ask(words, "Nothing was submitted.")
 
 
 def quote_for(settings: Settings, source: str, out: Path | None, options: BatchOptions) -> Quote:

@@ -20,6 +20,7 @@ from cli.speech import say
 from core.errors import AccountRefused, BudgetReached, UsageError
 from core.figures import count, counted
 from core.settings import Settings
+from core.states import called
 from db import audit, batches, budgets, canaries, circuits, costs, failures, looks, tallies
 from db.budgets import tariff_of
 from db.costs import Spent
@@ -181,7 +182,7 @@ def take_in(connection: Connection, source: str, out: Path | None, options: Batc
 def _say(connection: Connection, intake: Intake) -> None:
     batch = batches.get(connection, intake.batch_id)
     if batch is not None and batch.state == "paused":
-        say(f"Batch {intake.batch_id} is paused ({batch.pause_reason}).", err=True)
+        say(f"Batch {intake.batch_id} is paused ({called(batch.pause_reason or '')}).", err=True)
     elif intake.resumed:
         left = tallies.counts(connection, intake.batch_id).unsettled
         new = f", {count(intake.added)} of them new" if intake.added else ""

@@ -12,6 +12,7 @@ from cli.running.stops import CanaryFailed, go_on_if_affordable, why_stopped
 from core.errors import AccountRefused, BudgetReached, DatabaseDown
 from core.figures import clock, counted
 from core.settings import Settings
+from core.states import called
 from db import batches, circuits, outages, processes, tallies
 from db.batches import ENDED, BatchRow
 from db.circuits import OpenCircuit
@@ -125,7 +126,7 @@ def _first_note(engine: Engine, counts: BatchCounts, idle_note: str) -> str:
 def _note(glance: BatchGlance) -> str:
     notes = []
     if glance.batch.state == "paused" and glance.batch.pause_reason:
-        notes.append(f"paused: {glance.batch.pause_reason}")
+        notes.append(f"paused: {called(glance.batch.pause_reason)}")
     if glance.batch.canary_state == "running":
         notes.append("canary")
     circuit = glance.circuit

@@ -105,7 +105,7 @@ def batches_router(tools: ApiContext) -> APIRouter:
 
             return run_once(engine, token, key, f"{name} {batch_id}{' dry run' if dry_run else ''}", work)
 
-    steering("resume", "Let a paused batch go on, also past a canary that failed.", questions.ask_resume, _resume)
+    steering("resume", "Resume a paused batch, even after a failed canary.", questions.ask_resume, _resume)
     steering("cancel", "End a batch; what waits is never called, what is held stays.", questions.ask_cancel, _cancel)
 
     @router.post("/{batch_id}/requeue", response_model=ANSWER, responses=responses(404, 409, 413, 415))

@@ -31,8 +31,8 @@ class PhotoIn(ApiRequest):
         Field(examples=["https://shop.example/a.jpg"]),
     ]
     sku: Annotated[Words, Field(max_length=200)] | None = Field(None, examples=["s-1"])
-    elements: Elements | None = Field(None, description="What to take off; the batch's, unless told")
-    subject_elements: SubjectElements | None = Field(None, description="What to take off the main subject")
+    elements: Elements | None = Field(None, description="What to remove; the batch's, unless told")
+    subject_elements: SubjectElements | None = Field(None, description="What to remove from the main subject")
     mask: Annotated[str, StringConstraints(pattern=MASK, max_length=1_000_000)] | None = Field(
         None,
         description="The area to erase, which wins over both lists: run lengths, or boxes",
@@ -43,9 +43,9 @@ class PhotoIn(ApiRequest):
 class OptionsIn(ApiRequest):
     """What holds for every photo that does not say otherwise."""
 
-    elements: Elements = Field([1, 2, 3, 4], description="What to take off: 1 semi-transparent … 4 colour blocks")
+    elements: Elements = Field([1, 2, 3, 4], description="What to remove: 1 semi-transparent … 4 colour blocks")
     subject_elements: SubjectElements | None = Field(
-        None, description="What to take off the main subject; as `elements`"
+        None, description="What to remove from the main subject; as `elements`"
     )
     lane: Lane = Field(Lane.BULK, description="`interactive` is served before `bulk`")
     fit: Fit = Fit.FIT
@@ -55,7 +55,7 @@ class OptionsIn(ApiRequest):
         False, description="Outputs tell nothing beside their picture: no Exif with GPS, XMP, IPTC, text"
     )
     screen: Screen | None = Field(
-        None, description="Photos with nothing to take off: called (`off`), counted (`report`), not paid for (`skip`)"
+        None, description="Photos with nothing to remove: called (`off`), counted (`report`), not paid for (`skip`)"
     )
     canary: int | None = Field(None, ge=1, le=1_000_000, description="So many photos first")
     max_calls: int | None = Field(None, ge=0, le=10**12)
@@ -107,7 +107,7 @@ class RequeueIn(ApiRequest):
 
     code: Words | None = Field(
         None,
-        description="Only those that died with this code; `nothing_to_remove`: those that were not called for",
+        description="Only those that failed with this code; `nothing_to_remove`: those that were skipped",
         examples=["801"],
     )
     held: bool = Field(False, description="Those that wait for a person, instead of the dead; may pay again")

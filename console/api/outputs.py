@@ -55,11 +55,11 @@ class BatchOut(ApiAnswer):
     max_calls: int | None
     max_cost: Decimal | None
     counts: CountsOut
-    screen: Screen = Field(description="What becomes of photos with nothing to take off")
-    bare: int | None = Field(description="Photos with nothing to take off; null in lists")
-    skipped: int | None = Field(description="How many of them were not called for; null in lists")
+    screen: Screen = Field(description="What becomes of photos with nothing to remove")
+    bare: int | None = Field(description="Photos with nothing to remove; null in lists")
+    skipped: int | None = Field(description="How many of them were skipped; null in lists")
     eta_seconds: int | None = Field(
-        description="Until all that waits is called for, at the present rate; null while nothing moves"
+        description="Until all that waits is processed, at the present rate; null while nothing moves"
     )
 
     @classmethod

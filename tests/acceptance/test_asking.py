@@ -46,6 +46,8 @@ def test_more_calls_than_allowed_are_asked_about(
     paid = run_on_terminal(priced | {"REMOVAL_API_KEY": "key"}, tmp_path, "n\n", *run)
     assert "Submit photos? Up to 4 paid calls, 0.08 USD." in paid.err
     assert (refused.code, sandbox.stats()["received"]) == (5, 0)
+    within = run_on_terminal(priced, tmp_path, "n\n", *run, "--max-cost", "0.05")
+    assert "The batch's budget allows 2 of these calls." in within.err
     agreed = run_on_terminal(priced, tmp_path, "y\n", *run)
     assert (agreed.code, sandbox.stats()["accepted"]) == (0, 4), agreed.err
     cleaned = run_on_terminal(priced, tmp_path, "n\n", *run)

@@ -35,7 +35,7 @@ def test_a_batch_that_is_paused_after_that_is_told_aloud(engine: Engine) -> None
         put(connection, "succeeded", "batch_id = 2")
     pause(engine, 1)
     told = stand(engine)
-    assert (told.name, told.what, told.place) == ("paused", "1 batch is paused: 1 by hand.", "/batches/1")
+    assert (told.name, told.what, told.place) == ("paused", "1 batch is paused by hand.", "/batches/1")
     assert told.since is not None
     assert str(acknowledge(engine, "paused")) == "acknowledged by ann until it changes"
     assert stand(engine).acknowledged is not None

@@ -70,7 +70,7 @@ def none_is_called(engine: Engine) -> None:
 
 
 CANCEL = (
-    "Cancel batch 1? 6 photos will not be called, which saves up to 0.12 USD. 1 photo being called for now will "
+    "Cancel batch 1? 6 photos will not be called, which saves up to 0.12 USD. 1 photo in progress will "
     "finish. Kept: 2 clean and 1 held for review."
 )
 CANARY = (

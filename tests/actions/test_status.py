@@ -79,8 +79,9 @@ def test_how_it_stands(case: str) -> None:
     [
         ({"budget": 1, "canary": 1}, "Raise the budget"),
         ({"canary": 1, "hand": 1}, "Review the canary"),
-        ({"hand": 1}, "Resume them"),
-        ({"else": 1}, "Resume them"),
+        ({"hand": 1}, "Resume it when"),
+        ({"hand": 2}, "Resume them when"),
+        ({"else": 1}, "Resume it when"),
     ],
 )
 def test_of_several_pauses_the_first_to_do_is_told(paused: Mapping[str, int], advice: str) -> None:

@@ -213,7 +213,7 @@ def test_a_batch_is_paused_resumed_and_cancelled(page: Page, stack: Stack) -> No
     stack.sandbox.configure(latency=1.0)
     submit(page, stack.photos(6))
     page.get_by_role("button", name="Pause").click()
-    wait_for_state(page, "paused (hand)")
+    wait_for_state(page, "paused (by hand)")
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".said")).to_contain_text("Resumed")
     page.get_by_role("button", name="Cancel").click()

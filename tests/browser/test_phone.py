@@ -103,7 +103,11 @@ def test_a_message_is_read_as_a_sentence(phone: Page, batch: int) -> None:
     phone.goto(f"/batches/{batch - 1}")
     told = phone.locator("#groups td.words").first
     expect(told).not_to_be_empty()
-    assert told.evaluate("e => e.clientWidth - parseFloat(getComputedStyle(e).paddingLeft)") > 150
+    # Asked of the page as it is then: what is alive there is put in anew now and then.
+    phone.wait_for_function(
+        "() => { const e = document.querySelector('#groups td.words');"
+        " return e && e.clientWidth - parseFloat(getComputedStyle(e).paddingLeft) > 150; }"
+    )
 
 
 def test_photos_are_two_a_row(phone: Page, batch: int) -> None:

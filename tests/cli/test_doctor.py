@@ -115,4 +115,4 @@ def test_an_acknowledged_alarm_is_said_and_is_no_fault(engine: Engine, database_
     transact(engine, lambda connection: alarms.acknowledge(connection, "ann", "paused", settings))
     found = examined(database_url)["now"]
     assert found.is_good
-    assert "(acknowledged by ann until it changes): 1 batch is paused: 1 by hand." in found.text
+    assert "(acknowledged by ann until it changes): 1 batch is paused by hand." in found.text

@@ -123,7 +123,7 @@ def test_batches_that_finished_with_problems_are_told_apart(web: Web) -> None:
         connection.execute(text("UPDATE batches SET state = 'finished', finished_at = now(), made_by = 'bob'"))
         tallies.fold(connection)
     page = get(web, "/batches?state=finished&problems=1")
-    assert "finished (with problems)" in page
+    assert "finished with problems</span>" in page
     assert "bob" in page
     with web.engine.begin() as connection:
         put(connection, "succeeded")
