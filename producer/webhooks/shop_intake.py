@@ -26,8 +26,7 @@ from producer.webhooks.delivery import Delivery, Incoming, ShopPhoto
 from producer.webhooks.platforms import PLATFORMS
 from producer.webhooks.s3_events import S3Events, objects_of
 
-LONGEST_KEY = 200
-LONGEST_TOPIC = 200
+LONGEST_KEY = LONGEST_TOPIC = 200
 LONGEST_MATCHED = 2000
 """Of a URL; expressions that people write may take a square of its length, or more."""
 

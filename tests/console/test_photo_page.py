@@ -72,7 +72,7 @@ def test_a_clean_photo_is_rejected_stays_visible_and_comes_back(web: Web) -> Non
     decision = re.search(r'name="decision" value="([0-9a-f-]{36})"', page)
     assert decision is not None
     page = send(web, "/jobs/1/undo", decision=decision[1])
-    assert "Undone" in page
+    assert "Undone: 1 photo is as before." in page
     assert states(web)[0] == "succeeded"
     assert "was rejected" not in page
     assert web.rows("SELECT * FROM rejected_outputs") == []
