@@ -209,8 +209,7 @@ def find_batch(connection: Connection, shop: ShopConnection, options: BatchOptio
             options=kept,
             made_by=f"{shop.platform} {shop.shop}",
         )
-        told = shop.options.get("callback_url")
-        if told:
+        if told := shop.options.get("callback_url"):
             callbacks.set_target(connection, made, url=told, secret=shop.options["callback_secret"])
         return made
     batches.reopen(connection, found)
