@@ -238,7 +238,7 @@ def test_an_output_that_may_not_be_fetched_is_paid_for_once_and_collected_later(
         patch.setattr(Fetcher, "get", fail)
         [ending] = bench.run_out()
     assert (ending.state, ending.code) == ("dead", "output_private_address")
-    assert "requeue" in ending.message
+    assert "retry it" in ending.message
     with bench.engine.begin() as connection:
         requeues.requeue(connection, 1, None)
     assert [ending.state for ending in bench.run_out()] == ["succeeded"]
@@ -308,7 +308,7 @@ def test_a_worker_that_dies_after_the_answer_does_not_pay_again(
     bench = make_bench()
     bench.submit(photo)
 
-    def die(*_: object) -> object:
+    def die(*_: object, **__: object) -> object:
         raise SystemExit
 
     with monkeypatch.context() as patch:
