@@ -110,6 +110,7 @@ class Spent:
 
 def spent(connection: Connection, batch_id: int) -> Spent:
     """Return what a batch has cost so far."""
+    by_key(connection)
     statement = text(
         "SELECT coalesce(sum(paid), 0), coalesce(sum(cost), 0) FROM (SELECT paid, cost FROM ledger_days "
         "WHERE batch_id = :id UNION ALL SELECT paid, cost FROM ledger_changes WHERE batch_id = :id) AS both_tables"
