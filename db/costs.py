@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from db import plans
 from db.plans import LIVE, by_key
 from db.statements import text
 from db.tallies import MICROS
@@ -198,7 +199,7 @@ def fold(connection: Connection) -> None:
 
 
 # One by one: a planner that takes batches for few would read all of them.
-_BATCH = "CROSS JOIN LATERAL (SELECT id, name, lane, options FROM batches WHERE id = k.batch_id OFFSET 0) AS b"
+_BATCH = f"CROSS JOIN LATERAL ({plans.row('id, name, lane, options', 'batches', 'k.batch_id')}) AS b"
 _CONNECTION = "coalesce(b.options ->> 'connection', '')"
 _KEYS = {
     CostsBy.DAY: ("CAST(k.day AS text)", "''"),

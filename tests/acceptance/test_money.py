@@ -108,7 +108,7 @@ def test_held_photos_are_shown_and_settled(cleanplate: Cleanplate, sandbox: Sand
     assert "There is no job 99" in accepted.err
     assert accepted.out.count("accepted") == 2
     assert cleanplate("reject", "3").code == 0
-    twice = cleanplate("reject", "1")
+    twice = cleanplate("accept", "1")
     assert (twice.code, "is succeeded, not held" in twice.err) == (1, True)
     assert cleanplate("export", "1", "--to", "there").code == 0
     assert sorted(path.name for path in (tmp_path / "there").glob("p*.jpg")) == ["p0000.jpg", "p0001.jpg"]
