@@ -1,6 +1,7 @@
 // What makes pages livelier; each of them reads and steers without it, too.
 import { labelCells } from "./cards.js";
 import { startComparing } from "./compare.js";
+import { offerCopies } from "./copying.js";
 import { startLive } from "./live.js";
 import { startPainting } from "./painter.js";
 import { listenForKeys } from "./keys.js";
@@ -27,15 +28,7 @@ menu?.addEventListener("keydown", (event) => { if (event.key === "Escape") open(
 // Undo is offered for as long as it can be done.
 for (const undo of document.querySelectorAll("main form[data-undo]")) setTimeout(() => undo.remove(), Number(undo.dataset.undo) * 1000);
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
-  const word = button.textContent;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = word), 1500);
-  });
-}
+offerCopies(document);
 
 document.addEventListener("submit", (event) => {
   const form = event.target;

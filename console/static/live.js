@@ -1,6 +1,7 @@
 // Replaces the parts of a page that changed, as the server renders them.
 import { labelCells } from "./cards.js";
 import { startComparing } from "./compare.js";
+import { offerCopies } from "./copying.js";
 import { showLocalTimes } from "./times.js";
 
 const OLD_SECONDS = 3;
@@ -21,6 +22,7 @@ export function startLive(url, { reloads = true } = {}) {
         place.innerHTML = html;
         showLocalTimes(place);
         labelCells(place);
+        offerCopies(place);
         for (const element of place.querySelectorAll("[data-compare]")) startComparing(element);
       }
     });
