@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from db import tallies
 from db.statements import text
+from db.tallies import BatchCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +36,21 @@ class CleanedItem:
     content_key: str
 
 
-def find_clean_batch(connection: Connection, source_key: str) -> tuple[int, int] | None:
-    """Return the newest batch of a source and its options, with its number of jobs, if it is finished and all clean."""
+def find_done_batch(connection: Connection, source_key: str) -> tuple[int, BatchCounts] | None:
+    """Return the newest batch of a source and its options, and its counts, if it is finished, and all clean or held."""
     statement = text("SELECT id, state FROM batches WHERE source_key = :key ORDER BY id DESC LIMIT 1")
     row = connection.execute(statement, {"key": source_key}).one_or_none()
     if row is None or row.state != "finished":
         return None
     counts = tallies.counts(connection, row.id)
-    return (row.id, counts.total) if counts.succeeded == counts.total else None
+    return (row.id, counts) if counts.succeeded + counts.held == counts.total else None
 
 
-def find_clean_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[str, CleanedItem]:
-    """Return what those of a batch's items were that are clean, by item key."""
+def find_done_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[str, CleanedItem]:
+    """Return what those of a batch's items were that are clean, or wait for a person, by item key."""
     statement = text(
         "SELECT item_key, source_sha256, content_key FROM jobs WHERE batch_id = :id AND item_key = ANY(:keys) "
-        "AND state = 'succeeded' AND source_sha256 IS NOT NULL AND content_key IS NOT NULL"
+        "AND state IN ('succeeded', 'held') AND source_sha256 IS NOT NULL AND content_key IS NOT NULL"
     )
     rows = connection.execute(statement, {"id": batch_id, "keys": keys})
     return {row.item_key: CleanedItem(row.source_sha256, row.content_key) for row in rows}

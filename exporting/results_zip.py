@@ -20,6 +20,7 @@ from typing import TextIO
 from sqlalchemy import Engine
 
 from core.errors import CleanplateError, DatabaseDown, UnavailableError, UsageError
+from core.figures import counted
 from core.settings import Settings
 from core.states import JobState
 from db import catalogues
@@ -191,7 +192,7 @@ def _write_sources(engine: Engine, settings: Settings, batch: BatchRow, out: Pat
     """Write `failed.csv` and the shop's file, and return what is to be said of them."""
     with (out / FAILED_NAME).open("w", encoding="utf-8", newline="") as failed:
         count = write_failed(engine, batch.id, failed)
-    told = [f"{FAILED_NAME}: {count:,} photos that are not clean, to be handed in again."]
+    told = [f"{FAILED_NAME}: {counted(count, 'photo')} not clean, to be handed in again."]
     name = name_of_catalogue(engine, batch)
     if name is None:
         return told
@@ -216,11 +217,11 @@ def name_of_catalogue(engine: Engine, batch: BatchRow) -> str | None:
 def _describe(batch: BatchRow, wanted: ZipContents, counts: _Counts, told: list[str]) -> str:
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [f"Batch {batch.id}, {batch.name}, as it stood at {at}.", ""]
-    lines.append(f"{counts.clean:,} photos are clean{' and in here' if wanted.photos else ''}.")
+    lines.append(f"{counted(counts.clean, 'photo is', 'photos are')} clean{' and in here' if wanted.photos else ''}.")
     if counts.waiting:
-        lines.append(f"{counts.waiting:,} photos are not done yet. Download again when they are.")
+        lines.append(f"Not done yet: {counted(counts.waiting, 'photo')}. Download again later.")
     if counts.failed:
-        lines.append(f"{counts.failed:,} photos ended without being clean; the report says why.")
+        lines.append(f"{counted(counts.failed, 'photo')} ended without being clean; the report says why.")
     if counts.missing:
         lines.append(
             f"{counts.missing:,} clean photos could not be read where they are kept: {MISSING_NAME} names them."

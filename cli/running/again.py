@@ -1,4 +1,4 @@
-"""A source that is handed in again: whether all of it is clean as it stands."""
+"""A source that is handed in again: whether anything is left to do."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from core.content import content_key
 from db import history
 from db.session import transact
+from db.tallies import BatchCounts
 from producer.catalogue.item import Item, item_key
 from producer.catalogue.source import identity, read_source
 from producer.intake import BatchOptions, source_key, what_to_take_off
@@ -17,8 +18,10 @@ from producer.intake import BatchOptions, source_key, what_to_take_off
 PAGE = 500
 
 
-def find_clean(engine: Engine, provider: str, source: str, out: Path, options: BatchOptions) -> tuple[int, int] | None:
-    """Return the batch in which all that is in a source now is clean, and its number of photos; None otherwise.
+def find_done(
+    engine: Engine, provider: str, source: str, out: Path, options: BatchOptions
+) -> tuple[int, BatchCounts] | None:
+    """Return the batch in which all that is in a source now is clean or held, and its counts; None otherwise.
 
     Of a photo at a URL only fetching it tells whether it is still the same; and what is to be paid for again, or was
     made by another provider, is not clean.
@@ -36,26 +39,26 @@ def find_clean(engine: Engine, provider: str, source: str, out: Path, options: B
     if options.force:
         return None
     key = source_key(identity(source), options)
-    found = transact(engine, lambda connection: history.find_clean_batch(connection, key))
+    found = transact(engine, lambda connection: history.find_done_batch(connection, key))
     if found is None:
         return None
-    batch_id, total = found
+    batch_id, counts = found
     seen: set[str] = set()
     items = islice(read_source(source, leave_out=out, reading=options.reading), options.limit)
     while page := list(islice(items, PAGE)):
-        look = partial(_clean_keys, batch_id=batch_id, page=page, provider=provider, options=options)
-        clean = transact(engine, look)
-        if clean is None:
+        look = partial(_done_keys, batch_id=batch_id, page=page, provider=provider, options=options)
+        done = transact(engine, look)
+        if done is None:
             return None
-        seen |= clean
+        seen |= done
     # One that was taken out of the source is not to come out again.
-    return found if len(seen) == total else None
+    return found if len(seen) == counts.total else None
 
 
-def _clean_keys(
+def _done_keys(
     connection: Connection, batch_id: int, page: Sequence[Item], provider: str, options: BatchOptions
 ) -> set[str] | None:
-    """Return the keys of a page's items; None when one of them may not be clean as it stands."""
+    """Return the keys of a page's items; None when one of them may have something left to do."""
     wanted: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for item in page:
         elements, subject, mask = what_to_take_off(item, options)
@@ -63,9 +66,9 @@ def _clean_keys(
         if not item.version or mask is not None:
             return None
         wanted[item_key(item, elements, subject)] = elements, subject
-    clean = history.find_clean_items(connection, batch_id, list(wanted))
+    done = history.find_done_items(connection, batch_id, list(wanted))
     for key, (elements, subject) in wanted.items():
-        row = clean.get(key)
+        row = done.get(key)
         if row is None or row.content_key not in {
             content_key(provider, row.source_sha256, elements, subject, None, is_raw=is_raw) for is_raw in (False, True)
         }:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from actions.questions import waits_for_canary
 from cli.actor import actor
 from cli.database import existing_database
-from cli.running.again import find_clean
+from cli.running.again import find_done
 from cli.running.checks import check_settings
 from cli.running.progress import make_display
 from cli.running.stops import CanaryFailed
@@ -49,7 +49,7 @@ def keep_originals(source: str, out: Path) -> None:
 
 
 def recall(settings: Settings, source: str, out: Path, options: BatchOptions) -> RunSummary | None:
-    """Export and report a source that is clean as it stands, without a worker; None when something may be left to do.
+    """Export and report a source that needs no call, without a worker; None when something may be left to do.
 
     Args:
         settings: Of this process.
@@ -59,15 +59,15 @@ def recall(settings: Settings, source: str, out: Path, options: BatchOptions) ->
     """
     began = time.monotonic()
     with existing_database(settings) as engine:
-        found = None if engine is None else find_clean(engine, settings.provider, source, out, options)
+        found = None if engine is None else find_done(engine, settings.provider, source, out, options)
         if engine is None or found is None:
             return None
-        batch_id, total = found
+        batch_id, counts = found
         screened = transact(engine, lambda connection: looks.count(connection, batch_id))
         report = write_reports(engine, batch_id, out, currency=settings.removal_currency)
     return RunSummary(
         batch=batch_id,
-        counts=BatchCounts(total=total, succeeded=total, reused=total),
+        counts=BatchCounts(total=counts.total, succeeded=counts.succeeded, held=counts.held, reused=counts.succeeded),
         spent=Spent(0, Decimal(0)),
         settings=settings,
         seconds=time.monotonic() - began,

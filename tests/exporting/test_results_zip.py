@@ -55,7 +55,7 @@ def test_what_is_in_it(engine: Engine, batch: BatchRow, finish: Finish) -> None:
     assert f"{URL}/held.jpg".encode() in files["failed.csv"]
     told = files["CONTENTS.txt"].decode()
     assert "5 photos are clean and in here." in told
-    assert "1 photos ended without being clean" in told
+    assert "1 photo ended without being clean" in told
     assert "5 photo URLs are new, 1 as before" in told
     assert b"report_files/" in files["report.html"]
 
@@ -70,7 +70,7 @@ def test_a_batch_that_is_partly_done(engine: Engine, batch: BatchRow, finish: Fi
     finish([2])
     files = zipped(engine, batch)
     assert photos_of(files) == ["A-2.jpg"]
-    assert "5 photos are not done yet. Download again when they are." in files["CONTENTS.txt"].decode()
+    assert "Not done yet: 5 photos. Download again later." in files["CONTENTS.txt"].decode()
 
 
 def test_nothing_done_is_an_archive_that_says_so(engine: Engine, batch: BatchRow) -> None:
