@@ -1,7 +1,7 @@
 """Bringing a database to the newest schema, once, however many processes ask at the same time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,15 +89,21 @@ def alter(connection: Connection, statement: str) -> None:
         statement: Data definition that may be run again.
     """
     connection.execute(text("SET lock_timeout = '1s'"))
+    _until_locked(lambda: connection.execute(text(statement)))
+    connection.execute(text("RESET lock_timeout"))
+
+
+def _until_locked(work: Callable[[], object]) -> None:
+    """Do what needs a lock, and again after a pause when that was not to be had in time."""
     for left in reversed(range(ALTER_TRIES)):
         try:
-            connection.execute(text(statement))
-            break
+            work()
         except OperationalError as error:
             if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
                 raise
             time.sleep(ALTER_PAUSE_SECONDS)
-    connection.execute(text("RESET lock_timeout"))
+        else:
+            return
 
 
 def begin_beside(connection: Connection, *, locked: str, changes: Sequence[str], past: Sequence[str]) -> None:
@@ -113,25 +119,22 @@ def begin_beside(connection: Connection, *, locked: str, changes: Sequence[str],
         past: What counts what was before.
     """
     engine = connection.engine
-    for left in reversed(range(ALTER_TRIES)):
+
+    def work() -> None:
         with engine.connect() as before, engine.connect() as moment:
             before.execution_options(isolation_level="REPEATABLE READ")
-            try:
-                moment.execute(text("SET LOCAL lock_timeout = '1s'"))
-                moment.execute(text(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE"))
-                before.execute(text("SELECT set_config('statement_timeout', '0', true)"))
-                for statement in changes:
-                    moment.exec_driver_sql(statement)
-                moment.commit()
-            except OperationalError as error:
-                if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
-                    raise
-                time.sleep(ALTER_PAUSE_SECONDS)
-                continue
+            moment.execute(text("SET LOCAL lock_timeout = '1s'"))
+            moment.execute(text(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE"))
+            # Its first statement takes the snapshot, while nobody can write.
+            before.execute(text("SELECT set_config('statement_timeout', '0', true)"))
+            for statement in changes:
+                moment.exec_driver_sql(statement)
+            moment.commit()
             for statement in past:
                 before.exec_driver_sql(statement)
             before.commit()
-            return
+
+    _until_locked(work)
 
 
 def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:

@@ -300,6 +300,23 @@ def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> N
             costs.fold(connection)
 
 
+def test_a_call_that_is_settled_while_the_ledger_begins_is_in_it_once(engine: Engine) -> None:
+    migrate_to(engine, before("0020"))
+    ids = [call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in make_batch(engine, 2, queued=True)]
+    first, second = (attempt_id for attempt_id in ids if attempt_id is not None)
+    paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            attempts.settle(connection, first, paid)
+            migrating = pool.submit(migrate_to, engine, "0020")
+            assert wait_for_lock(engine, migrating), "the triggers wait for whoever writes"
+        migrating.result(60)
+    with engine.begin() as connection:
+        attempts.settle(connection, second, paid)
+        [line] = costs.ledger(connection, batch_id=1, days=None)
+    assert (line.calls, line.paid, line.cost) == (2, 2, Decimal("0.10"))
+
+
 def test_a_call_that_is_being_settled_and_the_summing_of_costs_do_not_end_each_other(engine: Engine) -> None:
     migrate_to(engine, before("0009"))
     [job_id] = make_batch(engine, 1, queued=True)

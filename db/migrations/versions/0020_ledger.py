@@ -75,6 +75,8 @@ KEEPING = (
     _trigger("DELETE", "attempts", _CALL.format(r="OLD"), "keep_ledger_of_call"),
     _trigger("UPDATE", "jobs", _PHOTOS_DIFFER, "keep_ledger_of_photo"),
 )
+FORGET = ("DELETE FROM ledger_changes", "DELETE FROM ledger_days")
+"""What a run that was stopped has counted."""
 _SUMS = ", ".join(f"sum({name})" for name in _COLUMNS.split(", ")[3:])
 PAST = tuple(
     f"INSERT INTO ledger_changes ({_COLUMNS}) SELECT batch_id, day, code, {_SUMS} FROM "  # noqa: S608
@@ -107,7 +109,7 @@ def upgrade() -> None:
         ):
             alter(bind, f"ALTER TABLE {column}")
         _make_tables()
-        begin_beside(bind, locked="jobs, attempts", changes=("DELETE FROM ledger_changes", *KEEPING), past=PAST)
+        begin_beside(bind, locked="jobs, attempts", changes=(*FORGET, *KEEPING), past=PAST)
 
 
 def _make_tables() -> None:
