@@ -21,7 +21,7 @@ from db import attempts, cancels, costs, locks, migrate, processes, queue, reque
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
-from db.migrate import configuration, is_current, newest_revision, upgrade
+from db.migrate import begin_beside, configuration, is_current, newest_revision, upgrade
 from db.models import Base
 from db.session import make_engine
 from tests.db.rows import call, claim, make_batch, put, state_of
@@ -300,17 +300,23 @@ def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> N
             costs.fold(connection)
 
 
-def test_a_call_that_is_settled_while_the_ledger_begins_is_in_it_once(engine: Engine) -> None:
-    migrate_to(engine, before("0020"))
+def test_a_call_that_is_settled_while_the_ledger_begins_anew_is_in_it_once(engine: Engine) -> None:
+    step = ScriptDirectory.from_config(configuration()).get_revision("0020").module
+
+    def begin_again() -> None:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            changes = (*step.FORGET, *step.KEEPING)
+            begin_beside(connection, locked="jobs, attempts", changes=changes, past=step.PAST)
+
     ids = [call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in make_batch(engine, 2, queued=True)]
     first, second = (attempt_id for attempt_id in ids if attempt_id is not None)
     paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
             attempts.settle(connection, first, paid)
-            migrating = pool.submit(migrate_to, engine, "0020")
-            assert wait_for_lock(engine, migrating), "the triggers wait for whoever writes"
-        migrating.result(60)
+            beginning = pool.submit(begin_again)
+            assert wait_for_lock(engine, beginning), "the triggers wait for whoever writes"
+        beginning.result(60)
     with engine.begin() as connection:
         attempts.settle(connection, second, paid)
         [line] = costs.ledger(connection, batch_id=1, days=None)
