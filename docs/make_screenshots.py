@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from core.settings import Settings
+from localstack.ports import free_port
 from sandbox.catalogue import make_catalogue
 
 DOCS = Path(__file__).parent
@@ -27,13 +27,11 @@ SIZE = {"width": 1280, "height": 860}
 def main() -> None:
     """Take them all."""
     chromium = shutil.which("chromium") or sys.exit("There is no chromium: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o711)
         make_catalogue(folder / "catalogue", count=PHOTOS, bare_every=6)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+        port = free_port()
         ours = {each.upper() for each in Settings.model_fields}
         environment = {key: value for key, value in os.environ.items() if key not in ours} | {
             "CLEANPLATE_HOME": str(folder / "home"),

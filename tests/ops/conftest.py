@@ -1,7 +1,6 @@
 """A fleet of real processes that ran some photos, with everything that watches it."""
 
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sqlalchemy import Engine
 
 from console.app import make_app
+from localstack.ports import LOOPBACK, free_port, listens
 from producer.intake import BatchOptions
 from tests.chaos.fleet import Fleet, make_photos
 from tests.console.conftest import AppOf, make_web, web
@@ -71,17 +71,6 @@ class Collector:
         self._thread.join()
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    found = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return found
-
-
 @dataclass
 class Watched:
     """The fleet and where it shows itself."""
@@ -109,7 +98,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     claim_stack(folder)
     names = ("worker", "dispatcher", "web", "pages", "flower")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports = {name: free_port() for name in names}
     collector = Collector()
     settings = {
         **SECRETS,
@@ -127,11 +116,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     try:
         with Fleet(folder, rate=20, latency=0.1, settings=settings) as fleet:
             fleet.start("flower")
-            fleet.wait_until(lambda: _listens(ports["flower"]), 120)
+            fleet.wait_until(lambda: listens(LOOPBACK, ports["flower"]), 120)
             for role in ("worker", "dispatcher", "web"):
                 fleet.start(role, METRICS_PORT=str(ports[role]))
             for name in names:
-                fleet.wait_until(lambda name=name: _listens(ports[name]), 120)  # type: ignore[misc]
+                fleet.wait_until(lambda name=name: listens(LOOPBACK, ports[name]), 120)  # type: ignore[misc]
             photos = make_photos(folder / "photos", PHOTOS)
             (photos / "broken.jpg").write_bytes(b"no photo")
             # The first call of each photo fails once, so that there is a retry to see.
@@ -143,11 +132,3 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             yield Watched(fleet, folder, ports, batch, collector, f"http://127.0.0.1:{ports['pages']}")
     finally:
         collector.close()
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1):
-            return True
-    except OSError:
-        return False

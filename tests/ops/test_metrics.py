@@ -23,11 +23,12 @@ from core.settings import Settings
 from db import batches, tokens
 from db.session import make_engine
 from db.tokens import Scope
+from localstack.ports import free_port
 from producer.fleet_metrics import FleetCollector
 from producer.metrics import LOST_MESSAGES
 from tests.console.conftest import MakeWeb
 from tests.db.rows import make_batch
-from tests.ops.conftest import PHOTOS, Watched, free_ports
+from tests.ops.conftest import PHOTOS, Watched
 from tests.ops.hanging import Hanging
 
 ROOT = Path(__file__).parents[2]
@@ -161,7 +162,7 @@ def test_what_others_reach_asks_for_a_token_whoever_seems_to_come(
 @contextmanager
 def prometheus(folder: Path, targets: list[str]) -> Iterator[httpx.Client]:
     """Run Debian's Prometheus with our alerts."""
-    port = free_ports(1)[0]
+    port = free_port()
     config: dict[str, Any] = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(ALERTS)]
@@ -388,7 +389,7 @@ def test_a_local_stack_is_counted_once(
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     caplog.set_level("INFO")
-    [port] = free_ports(1)
+    port = free_port()
     assert serve_metrics("127.0.0.1", port) is None
     assert [record.message for record in caplog.records if "web's /metrics shows" in record.message]
     caplog.clear()

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from db import processes, users
 from db.session import transact
 from db.users import Role
+from localstack.ports import free_port
 from tests.chaos.fleet import Fleet, make_photos
-from tests.ops.conftest import free_ports
 
 GUARDED = Path(__file__).parent / "guarded"
 PAGES = (
@@ -37,7 +37,7 @@ LIVE_PAGES = ("/live/overview", "/live/batches/1")
 
 
 def test_every_role_works_with_one_connection_a_pool(tmp_path: Path) -> None:
-    root, found, port = Path(__file__).parents[2], tmp_path / "second-connections.txt", free_ports(1)[0]
+    root, found, port = Path(__file__).parents[2], tmp_path / "second-connections.txt", free_port()
     settings = {
         "PYTHONPATH": os.pathsep.join(map(str, (GUARDED, root))),
         "SECOND_CONNECTIONS_FILE": str(found),

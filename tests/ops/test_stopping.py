@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from localstack.ports import free_port
 from tests.chaos.fleet import Fleet, make_photos
-from tests.ops.conftest import free_ports
 from tests.servers import Servers
 
 
 def test_a_collector_that_is_gone_keeps_no_role_from_ending(tmp_path: Path, servers: Servers) -> None:
-    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    nobody = f"http://127.0.0.1:{free_port()}"
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": nobody, "OTEL_BSP_SCHEDULE_DELAY": "200", "REMOVAL_TIMEOUT": "10"}
     with Fleet(tmp_path / "fleet", rate=20, latency=0.1, servers=servers, settings=settings) as fleet:
         roles = [fleet.start("dispatcher"), fleet.start("worker")]
