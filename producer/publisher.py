@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 from redis import Redis, RedisError
 
 from core.errors import RedisDown
@@ -52,7 +52,7 @@ class Publisher:
             RedisDown: The broker does not answer; jobs without a message are found and sent again later.
         """
         try:
-            with self._app.producer_pool.acquire(block=True) as producer:
+            with self._app.producer_pool.acquire(block=True) as producer, producer.batch():
                 for job_id, dispatch in jobs:
                     self._app.send_task(
                         TASK_NAMES[lane],
@@ -62,7 +62,7 @@ class Publisher:
                         producer=producer,
                         retry=False,
                     )
-        except (OperationalError, RedisError, OSError) as error:
+        except (OperationalError, BatchPublishError, RedisError, OSError) as error:
             raise RedisDown(f"Redis does not take messages ({error}); they are sent again when it does") from error
 
     def list_waiting(self) -> set[tuple[int, int]]:
