@@ -45,10 +45,23 @@ def price_of(calls: int, settings: Settings) -> str:
     return f"free (would be {cost})" if settings.is_free else cost
 
 
-def describe_spent(amount: Decimal, settings: Settings) -> str:
-    """Return what was spent or saved, in words: of the sandbox, which is free, what it would have been."""
+def describe_spent(cost: Decimal, settings: Settings, *, calls: int = 0) -> str:
+    """Return what was spent, in words.
+
+    Args:
+        cost: What calls cost; those to the sandbox cost nothing.
+        settings: Whose price and currency are meant.
+        calls: How many of them would have been billed, to say what free ones would have cost.
+    """
+    if cost or not settings.is_free:
+        return money(cost, settings.removal_currency)
+    return price_of(calls, settings) if calls else "free"
+
+
+def describe_saved(amount: Decimal, settings: Settings) -> str:
+    """Return what was saved, in words."""
     told = money(amount, settings.removal_currency)
-    return f"free (would be {told})" if settings.is_free and amount else told
+    return f"nothing, as the sandbox is free (would be {told})" if settings.is_free and amount else told
 
 
 def describe_calls(calls: int, settings: Settings) -> str:

@@ -58,7 +58,7 @@ class Spending:
         open: Calls that are on their way.
         reused: Photos that were cleaned before and not called for again.
         skipped: Photos that were not called for, as nothing was found on them.
-        cost: Of the paid and maybe paid calls, at the price each was made at.
+        cost: Of the paid and maybe paid calls, at the price each was made at; those to the sandbox cost nothing.
         maybe_cost: The part of it that may not have been billed.
     """
 
@@ -71,6 +71,11 @@ class Spending:
     skipped: int = 0
     cost: Decimal = NOTHING
     maybe_cost: Decimal = NOTHING
+
+    @property
+    def billed(self) -> int:
+        """Calls that were billed, or may have been."""
+        return self.paid + self.maybe_paid
 
 
 @dataclass(slots=True)
@@ -103,9 +108,16 @@ class CostLine(Spending):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a batch has cost so far: calls that were billed, and the money of those that were or may have been."""
+    """What a batch has cost so far.
+
+    Args:
+        paid: Calls that were billed.
+        billed: Calls that were, or may have been.
+        cost: The money of these; those to the sandbox cost nothing.
+    """
 
     paid: int
+    billed: int
     cost: Decimal
 
 
@@ -113,11 +125,12 @@ def spent(connection: Connection, batch_id: int) -> Spent:
     """Return what a batch has cost so far."""
     by_key(connection)
     statement = text(
-        "SELECT coalesce(sum(paid), 0), coalesce(sum(cost), 0) FROM (SELECT paid, cost FROM ledger_days "
-        "WHERE batch_id = :id UNION ALL SELECT paid, cost FROM ledger_changes WHERE batch_id = :id) AS both_tables"
+        "SELECT coalesce(sum(paid), 0), coalesce(sum(maybe_paid), 0), coalesce(sum(cost), 0) FROM ("
+        "SELECT paid, maybe_paid, cost FROM ledger_days WHERE batch_id = :id UNION ALL "
+        "SELECT paid, maybe_paid, cost FROM ledger_changes WHERE batch_id = :id) AS both_tables"
     )
-    paid, cost = connection.execute(statement, {"id": batch_id}).one()
-    return Spent(int(paid), Decimal(cost) / MICROS)
+    paid, maybe_paid, cost = connection.execute(statement, {"id": batch_id}).one()
+    return Spent(int(paid), int(paid + maybe_paid), Decimal(cost) / MICROS)
 
 
 def ledger(connection: Connection, *, batch_id: int | None, days: int | None) -> list[LedgerLine]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from core.settings import SANDBOX_KEY
 from core.states import JobState
+from db.attempts import COSTS
 from db.plans import backwards, by_key, in_index_order
 from db.statements import text
 
@@ -54,6 +56,7 @@ class AttemptRow:
     counted: bool
     worker: str
     raw: str | None
+    is_free: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +234,10 @@ def list_attempts(connection: Connection, job_id: int) -> list[AttemptRow]:
     """Return every attempt of a job, oldest first."""
     statement = text(
         "SELECT id, sent_at, answered_at, answer_class, code, message, http_status, request_id, latency_seconds, "
-        "spend, price, counted, worker, raw FROM attempts WHERE job_id = :id ORDER BY id"
+        "spend, price, counted, worker, raw, account IS NOT DISTINCT FROM :free AS is_free FROM attempts "
+        "WHERE job_id = :id ORDER BY id"
     )
-    return [AttemptRow(*row) for row in connection.execute(statement, {"id": job_id})]
+    return [AttemptRow(*row) for row in connection.execute(statement, {"id": job_id, "free": SANDBOX_KEY})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +280,7 @@ def list_photos(connection: Connection, *, batch_id: int, after: int) -> list[Ph
         after: The last job id of the page before; 0 for the first page.
     """
     statement = text(
-        """
+        f"""
         SELECT j.id, j.batch_id, j.source_uri, j.source_sha256, coalesce(j.given_name, j.name), j.name, j.sku, j.state,
                j.code, j.message, j.attempts, coalesce(a.calls, 0), coalesce(a.paid, 0), coalesce(a.maybe_billed, 0),
                j.reused_from, j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format,
@@ -288,13 +292,13 @@ def list_photos(connection: Connection, *, batch_id: int, after: int) -> list[Ph
             SELECT count(*) FILTER (WHERE sent_at IS NOT NULL) AS calls,
                    count(*) FILTER (WHERE spend = 'paid') AS paid,
                    count(*) FILTER (WHERE spend = 'maybe') AS maybe_billed,
-                   sum(price) FILTER (WHERE spend <> 'none') AS cost,
+                   sum(price) FILTER (WHERE {COSTS}) AS cost,
                    sum(latency_seconds) AS call_seconds,
                    array_agg(request_id ORDER BY id) FILTER (WHERE request_id IS NOT NULL) AS request_ids
             FROM attempts WHERE job_id = j.id
         ) AS a ON true
         WHERE j.batch_id = :batch_id AND j.id > :after ORDER BY j.id LIMIT :page
-        """
+        """  # noqa: S608
     )
     rows = connection.execute(statement, {"batch_id": batch_id, "after": after, "page": PHOTOS_PAGE})
     return [PhotoRow(*row) for row in rows]

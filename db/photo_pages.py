@@ -6,6 +6,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from db import flags, listings, tallies
+from db.attempts import COSTS
 from db.listings import SUCCESS_CODE
 from db.plans import by_key
 from db.statements import text
@@ -32,7 +33,7 @@ _SORTED = {
     PhotoOrder.NAME: "name",
     PhotoOrder.TIME: "finished_at DESC NULLS LAST",
     PhotoOrder.CHANGED: "changed_ratio DESC NULLS LAST",
-    PhotoOrder.COST: ("(SELECT sum(price) FROM attempts WHERE job_id = jobs.id AND spend <> 'none') DESC NULLS LAST"),
+    PhotoOrder.COST: f"(SELECT sum(price) FROM attempts WHERE job_id = jobs.id AND {COSTS}) DESC NULLS LAST",  # noqa: S608
 }
 
 

@@ -15,7 +15,7 @@ from cli.database import find_batch, open_database
 from cli.options import MOST_ID, batch_argument, json_option, max_calls_option, max_cost_option, require_price
 from cli.speech import say
 from core.figures import counted
-from core.money import describe_spent, money
+from core.money import describe_saved, describe_spent, money, price_of
 from core.settings import Settings, load_settings
 from db import budgets, costs
 from db.batches import BatchRow
@@ -45,7 +45,8 @@ def budget(batch: int, max_calls: int | None, max_cost: Decimal | None, as_json:
     if as_json:
         say(json.dumps(_budget_as_dict(row, spent, settings)))
         return
-    say(f"Batch {batch}: {describe_budget(row, settings)}; cost so far: {describe_spent(spent.cost, settings)}.")
+    cost = describe_spent(spent.cost, settings, calls=spent.billed)
+    say(f"Batch {batch}: {describe_budget(row, settings)}; cost so far: {cost}.")
     if row.pause_reason == budgets.PAUSE_REASON:
         say(f"It waits for budget; `cleanplate budget {batch} --max-calls N` raises it.")
 
@@ -85,7 +86,7 @@ def show_costs(batch: int | None, days: int | None, by: str | None, as_sheet: bo
         total = costs.total(lines)
         kept = sum(saved(total, settings), Decimal(0))
         if kept:
-            say(f"Saved: {describe_spent(kept, settings)} for photos that needed no call.")
+            say(f"Saved: {describe_saved(kept, settings)} for photos that needed no call.")
 
 
 def _say_lines(lines: list[CostLine], by: CostsBy, settings: Settings, *, as_sheet: bool) -> None:
@@ -104,8 +105,8 @@ def _say_lines(lines: list[CostLine], by: CostsBy, settings: Settings, *, as_she
             f"{name:<28} {line.calls:>8} {line.paid:>8} {line.maybe_paid:>6} {line.reused:>8} {line.skipped:>8} "
             f"{money(line.cost, settings.removal_currency):>14} {kept:>14}"
         )
-    if settings.is_free:
-        say("Calls to the sandbox are free; this is what they would be.")
+    if settings.is_free and (billed := costs.total(lines).billed):
+        say(f"Calls to the sandbox cost nothing: {price_of(billed, settings)}.")
 
 
 def _budget_as_dict(row: BatchRow, spent: Spent, settings: Settings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from cli.running.stops import why_stopped
 from cli.running.wait import wait_for_end
 from cli.speech import say
 from core.figures import count, counted
-from core.money import describe_spent, money
+from core.money import describe_saved, describe_spent, money
 from core.settings import Settings, load_settings
 from core.states import NOTHING_TO_REMOVE, Screen, called
 from db import batches, canaries, circuits, costs, failures, looks, samples, tallies
@@ -145,7 +145,7 @@ def _about_screen(screened: looks.Screened, row: BatchRow, settings: Settings) -
         return "no photos skipped"
     found = f"{counted(screened.bare, 'photo has', 'photos have')} nothing to remove"
     if screened.skipped:
-        saved = f", saved: {describe_spent(screened.skipped * price, settings)}" if price else ""
+        saved = f", saved: {describe_saved(screened.skipped * price, settings)}" if price else ""
         found += (
             f"; {count(screened.skipped)} skipped{saved} "
             f"(`cleanplate retry {row.id} --code {NOTHING_TO_REMOVE}` processes them anyway)"
@@ -163,9 +163,9 @@ def _about_screen(screened: looks.Screened, row: BatchRow, settings: Settings) -
 def _details(connection: Connection, row: BatchRow, settings: Settings) -> list[str]:
     lines = [f"       budget: {describe_budget(row, settings)}"]
     spent = costs.spent(connection, row.id)
-    if spent.cost:
+    if spent.cost or (spent.billed and settings.is_free):
         calls = counted(spent.paid, "call" if settings.is_free else "paid call")
-        lines.append(f"       cost: {describe_spent(spent.cost, settings)}, {calls}")
+        lines.append(f"       cost: {describe_spent(spent.cost, settings, calls=spent.billed)}, {calls}")
     if row.canary_state:
         canary = canaries.count(connection, row.id)
         past = f", resumed anyway by {row.canary_overridden_by}" if row.canary_overridden_by else ""

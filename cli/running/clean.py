@@ -68,7 +68,7 @@ def recall(settings: Settings, source: str, out: Path, options: BatchOptions) ->
     return RunSummary(
         batch=batch_id,
         counts=BatchCounts(total=counts.total, succeeded=counts.succeeded, held=counts.held, reused=counts.succeeded),
-        spent=Spent(0, Decimal(0)),
+        spent=Spent(0, 0, Decimal(0)),
         settings=settings,
         seconds=time.monotonic() - began,
         out=out,

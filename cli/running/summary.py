@@ -76,8 +76,8 @@ class RunSummary:
         spent = f"{counted(counts.calls, 'call')}, {retries}, {count(counts.throttled)} throttled"
         if counts.maybe_billed:
             spent += f", {count(counts.maybe_billed)} maybe billed"
-        if self.spent.cost:
-            spent += f", {describe_spent(self.spent.cost, self.settings)}"
+        if self.spent.cost or (self.spent.billed and self.settings.is_free):
+            spent += f", {describe_spent(self.spent.cost, self.settings, calls=self.spent.billed)}"
         say(f"{spent}, {duration(self.seconds)}.", err=True)
         say(f"Photos: {self.out}\nReport: {self.report}", err=True)
         if counts.held:

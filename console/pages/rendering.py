@@ -15,7 +15,7 @@ from actions.levels import Standing
 from console.pages.places import places
 from console.pages.visitor import Visitor
 from core.figures import ago, count, counted, duration, moment, percent, size
-from core.money import PLACES, describe_calls, describe_spent, money, price_of
+from core.money import PLACES, describe_calls, describe_saved, describe_spent, money, price_of
 from core.settings import Settings
 from core.shown import url_for_people
 from core.states import called
@@ -76,7 +76,8 @@ class Pages:
             "size": size,
         }
         self._environment.filters["money"] = self.money
-        self._environment.filters["spent"] = lambda amount: describe_spent(amount, settings)
+        self._environment.filters["spent"] = lambda cost, calls=0: describe_spent(cost, settings, calls=calls)
+        self._environment.filters["saved"] = lambda amount: describe_saved(amount, settings)
         self._environment.filters["price"] = lambda calls: price_of(calls, settings)
         self._environment.filters["calls"] = lambda calls: describe_calls(calls, settings)
         self.is_secure = settings.web_url.startswith("https://")

@@ -78,13 +78,13 @@ def note_source(connection: Connection, job: ClaimedJob, sha256: str, content_ke
     return twins.note_source(connection, Noted(job, sha256, content_key, 1, 600, 600)).twin
 
 
-def call(engine: Engine, job_id: int, tariff: Tariff = FREE) -> int | None:
+def call(engine: Engine, job_id: int, tariff: Tariff = FREE, account: str = ACCOUNT) -> int | None:
     """Claim a queued job and open its call as a worker would; return the attempt's id, or None without one."""
     job = claim(engine, job_id)
     if job is None:
         return None
     with engine.begin() as connection:
-        return attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=tariff)
+        return attempts.open_call(connection, job, worker="w", account=account, tariff=tariff)
 
 
 def rescue(connection: Connection, rules: RetryRules = RULES) -> list[rescues.Rescued]:

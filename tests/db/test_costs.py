@@ -5,23 +5,24 @@ from decimal import Decimal
 
 from sqlalchemy import Engine, text
 
+from core.settings import SANDBOX_KEY
 from core.states import AnswerClass, Spend
-from db import attempts, costs
+from db import attempts, costs, listings, overview, tallies
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.costs import CostsBy
-from tests.db.rows import call, make_batch, put
+from tests.db.rows import ACCOUNT, call, make_batch, put
 
 PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
 REFUSED = AttemptResult(AnswerClass.PERMANENT, "700", "", spend=Spend.NONE)
 LOST = AttemptResult(AnswerClass.MAYBE_BILLED, "read_timeout", "", spend=Spend.MAYBE)
 
 
-def make_calls(engine: Engine, outcomes: list[AttemptResult | None], price: str) -> list[int]:
+def make_calls(engine: Engine, outcomes: list[AttemptResult | None], price: str, account: str = ACCOUNT) -> list[int]:
     """Make a batch with a call for each outcome, None for one that is on its way; return the attempts' ids."""
     made = []
     for job_id, outcome in zip(make_batch(engine, len(outcomes), queued=True), outcomes, strict=True):
-        attempt_id = call(engine, job_id, Tariff(Decimal(price)))
+        attempt_id = call(engine, job_id, Tariff(Decimal(price)), account)
         assert attempt_id is not None
         made.append(attempt_id)
         if outcome is not None:
@@ -42,13 +43,31 @@ def test_every_call_is_in_one_column(engine: Engine) -> None:
     assert (line.cost, line.maybe_cost) == (Decimal("0.06"), Decimal("0.02"))
     assert line.codes == {"200": 2, "700": 1, "read_timeout": 1}
     with engine.connect() as connection:
-        assert costs.spent(connection, 1) == costs.Spent(2, Decimal("0.06"))
+        assert costs.spent(connection, 1) == costs.Spent(2, 3, Decimal("0.06"))
 
 
 def test_a_call_costs_what_it_cost_when_it_was_made(engine: Engine) -> None:
     make_calls(engine, [PAID], "0.02")
     make_calls(engine, [PAID], "0.05")
     assert {line.batch_id: line.cost for line in ledger(engine)} == {1: Decimal("0.02"), 2: Decimal("0.05")}
+
+
+def test_calls_to_the_sandbox_cost_nothing_whoever_is_called_by_now(engine: Engine) -> None:
+    make_calls(engine, [PAID, LOST, REFUSED], "0.02", SANDBOX_KEY)
+    make_calls(engine, [PAID], "0.02")
+    first, second = sorted(ledger(engine), key=lambda line: line.batch_id)
+    assert (first.calls, first.paid, first.maybe_paid, first.cost, first.maybe_cost) == (3, 1, 1, 0, 0)
+    assert (second.paid, second.cost) == (1, Decimal("0.02"))
+    for _ in range(2):
+        with engine.begin() as connection:
+            assert costs.spent(connection, 1) == costs.Spent(1, 2, Decimal(0))
+            assert [each.cost for each in tallies.tally(connection, [1, 2]).values()] == [0, Decimal("0.02")]
+            assert overview.cost_today(connection) == Decimal("0.02")
+            assert [each.cost for each in listings.list_photos(connection, batch_id=1, after=0)] == [0, 0, 0]
+            [attempt] = listings.list_attempts(connection, 1)
+            assert (attempt.price, attempt.is_free) == (Decimal("0.02"), True)
+            tallies.fold(connection)
+            costs.fold(connection)
 
 
 def test_days_are_those_of_utc_and_today_is_the_first(engine: Engine) -> None:

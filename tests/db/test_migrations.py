@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from core.errors import Refused, UsageError
+from core.settings import SANDBOX_KEY
 from core.states import AnswerClass, Lane, Spend
 from db import attempts, cancels, costs, locks, migrate, processes, queue, requeues, tallies
 from db.attempts import AttemptResult
@@ -298,6 +299,35 @@ def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> N
             [line] = costs.ledger(connection, batch_id=1, days=None)
             assert (line.calls, line.paid, line.cost, line.reused) == (2, 2, Decimal("0.10"), 1)
             costs.fold(connection)
+
+
+def test_what_the_sandbox_was_called_for_before_cost_nothing(engine: Engine) -> None:
+    migrate_to(engine, before("0024"))
+    job_ids = make_batch(engine, 3, queued=True)
+    tariff = Tariff(Decimal("0.05"))
+    first, second = (call(engine, job_id, tariff, SANDBOX_KEY) for job_id in job_ids[:2])
+    third = call(engine, job_ids[2], tariff)
+    paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
+    lost = AttemptResult(AnswerClass.MAYBE_BILLED, "read_timeout", "", spend=Spend.MAYBE)
+    for attempt_id, outcome in ((first, paid), (second, lost), (third, paid)):
+        assert attempt_id is not None
+        with engine.begin() as connection:
+            attempts.settle(connection, attempt_id, outcome)
+    with engine.begin() as connection:
+        costs.fold(connection)
+        assert [line.cost for line in costs.ledger(connection, batch_id=1, days=None)] == [Decimal("0.15")]
+    # Run again as after one that was stopped, it changes nothing.
+    for _ in range(2):
+        migrate_to(engine, "0024")
+        with engine.begin() as connection:
+            [line] = costs.ledger(connection, batch_id=1, days=None)
+            assert (line.calls, line.paid, line.cost, line.maybe_cost) == (3, 2, Decimal("0.05"), 0)
+            assert tallies.tally(connection, [1])[1].cost == Decimal("0.05")
+            connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before("0024")})
+    migrate_to(engine, "0024")
+    migrate_to(engine, before("0024"))
+    with engine.begin() as connection:
+        assert [line.cost for line in costs.ledger(connection, batch_id=1, days=None)] == [Decimal("0.15")]
 
 
 def test_a_call_that_is_settled_while_the_ledger_begins_anew_is_in_it_once(engine: Engine) -> None:
