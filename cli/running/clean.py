@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from actions.questions import waits_for_canary
 from cli.actor import actor
 from cli.database import existing_database
-from cli.running.again import find_done
+from cli.running.again import find_done, make_fetcher
 from cli.running.checks import check_settings
 from cli.running.progress import make_display
 from cli.running.stops import CanaryFailed
@@ -59,8 +60,11 @@ def recall(settings: Settings, source: str, out: Path, options: BatchOptions) ->
     """
     began = time.monotonic()
     with existing_database(settings) as engine:
-        found = None if engine is None else find_done(engine, settings.provider, source, out, options)
-        if engine is None or found is None:
+        if engine is None:
+            return None
+        with closing(make_fetcher(settings)) as fetcher:
+            found = find_done(engine, settings.provider, source, out, options, fetcher)
+        if found is None:
             return None
         batch_id, counts = found
         screened = transact(engine, lambda connection: looks.count(connection, batch_id))

@@ -1,16 +1,23 @@
 """A source that is handed in again: clean as it stands, or not."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
+from cli.running import again
 from cli.running.again import find_done
 from core.content import content_key
 from db import batches
 from db.tallies import BatchCounts
+from photos.fetch import Fetcher
 from producer.catalogue.source import identity, read_source
 from producer.intake import BatchOptions, submit
 from tests.db.rows import put
@@ -40,7 +47,9 @@ def hand_in(engine: Engine, source: Path, options: BatchOptions = OPTIONS) -> No
 
 
 def found(engine: Engine, source: Path, options: BatchOptions = OPTIONS, provider: str = PROVIDER) -> object:
-    return find_done(engine, provider, str(source), source / "out", options)
+    fetcher = Fetcher(2, 1_000_000, "127.0.0.1")
+    with closing(fetcher):
+        return find_done(engine, provider, str(source), source / "out", options, fetcher)
 
 
 def test_a_folder_that_is_clean_as_it_stands(engine: Engine, folder: Path) -> None:
@@ -93,8 +102,50 @@ def test_what_is_to_be_paid_again_or_taken_off_otherwise_is_not_clean(engine: En
         assert found(engine, folder, options) is None
 
 
-def test_of_urls_only_fetching_tells(engine: Engine, tmp_path: Path) -> None:
-    path = tmp_path / "urls.txt"
-    path.write_text("https://shop.example/a.jpg\n")
-    hand_in(engine, path)
-    assert found(engine, path) is None
+@pytest.fixture
+def served(folder: Path) -> Iterator[Path]:
+    """Yield a list of the folder's photos by their URLs."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        urls = folder.parent / "urls.txt"
+        urls.write_text("".join(f"http://127.0.0.1:{server.server_port}/{name}.jpg\n" for name in "abc"))
+        yield urls
+        server.shutdown()
+        thread.join()
+
+
+def hand_in_urls(engine: Engine, served: Path) -> None:
+    hand_in(engine, served)
+    with engine.begin() as connection:
+        for job_id, name in enumerate("abc", 1):
+            was = sha256(name.encode()).hexdigest()
+            key = content_key(PROVIDER, was, OPTIONS.elements, OPTIONS.subject_elements, None)
+            connection.execute(
+                text("UPDATE jobs SET source_sha256 = :was, content_key = :key WHERE id = :id"),
+                {"was": was, "key": key, "id": job_id},
+            )
+
+
+def test_urls_whose_photos_are_the_same_are_done(engine: Engine, served: Path) -> None:
+    hand_in_urls(engine, served)
+    assert found(engine, served) == (1, BatchCounts(total=3, succeeded=3))
+
+
+def test_a_url_whose_photo_changed_or_is_gone_is_not(engine: Engine, served: Path, folder: Path) -> None:
+    hand_in_urls(engine, served)
+    (folder / "b.jpg").write_bytes(b"other")
+    assert found(engine, served) is None
+    (folder / "b.jpg").unlink()
+    assert found(engine, served) is None
+
+
+def test_many_urls_are_a_workers_to_fetch(engine: Engine, served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in_urls(engine, served)
+    monkeypatch.setattr(again, "MOST_FETCHED", 2)
+    assert found(engine, served) is None

@@ -56,7 +56,7 @@ def test_calls_to_the_sandbox_cost_nothing_whoever_is_called_by_now(engine: Engi
     make_calls(engine, [PAID, LOST, REFUSED], "0.02", SANDBOX_KEY)
     make_calls(engine, [PAID], "0.02")
     first, second = sorted(ledger(engine), key=lambda line: line.batch_id)
-    assert (first.calls, first.paid, first.maybe_paid, first.cost, first.maybe_cost) == (3, 1, 1, 0, 0)
+    assert (first.calls, first.paid, first.maybe_paid, first.cost, first.maybe_cost) == (3, 1, 1, Decimal(0), Decimal(0))
     assert (second.paid, second.cost) == (1, Decimal("0.02"))
     for _ in range(2):
         with engine.begin() as connection:

@@ -321,7 +321,7 @@ def test_what_the_sandbox_was_called_for_before_cost_nothing(engine: Engine) -> 
         migrate_to(engine, "0024")
         with engine.begin() as connection:
             [line] = costs.ledger(connection, batch_id=1, days=None)
-            assert (line.calls, line.paid, line.cost, line.maybe_cost) == (3, 2, Decimal("0.05"), 0)
+            assert (line.calls, line.paid, line.cost, line.maybe_cost) == (3, 2, Decimal("0.05"), Decimal(0))
             assert tallies.tally(connection, [1])[1].cost == Decimal("0.05")
             connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before("0024")})
     migrate_to(engine, "0024")
