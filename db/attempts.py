@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from core.settings import SANDBOX_KEY
 from core.states import AnswerClass, Spend
 from db import batches, budgets, circuits, jobs
 from db.budgets import FREE, Tariff
@@ -22,8 +21,6 @@ _LEASE_SHARE_LEFT = 1 / 3
 MESSAGE_CHARS = 2000
 
 # The row and its reservation are of one transaction, and so of one day.
-COSTS = f"spend <> 'none' AND account IS DISTINCT FROM '{SANDBOX_KEY}'"
-"""As SQL, whether a call cost its price, or may have; to the sandbox it has one, so that limits can be tried out."""
 _RESERVED = "batch_id, account, price, CAST(created_at AT TIME ZONE 'UTC' AS date) AS day"
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core.settings import SANDBOX_KEY
 from core.states import JobState
-from db.attempts import COSTS
 from db.plans import backwards, by_key, in_index_order
 from db.statements import text
+from db.tallies import COSTS
 
 SUCCESS_CODE = "200"
 PHOTOS_PAGE = 500
@@ -36,27 +35,6 @@ class JobRow:
     artifact_format: str | None
     created_at: datetime
     finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
-    """An attempt as it was."""
-
-    id: int
-    sent_at: datetime | None
-    answered_at: datetime | None
-    answer_class: str | None
-    code: str | None
-    message: str | None
-    http_status: int | None
-    request_id: str | None
-    latency_seconds: float | None
-    spend: str
-    price: Decimal | None
-    counted: bool
-    worker: str
-    raw: str | None
-    is_free: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,16 +206,6 @@ def list_ids(
     start = after if before is None else before
     values = {"batch": batch_id, "start": start, "limit": limit, "states": states, "code": code, "sku": sku}
     return sorted(connection.execute(text(find), values).scalars())
-
-
-def list_attempts(connection: Connection, job_id: int) -> list[AttemptRow]:
-    """Return every attempt of a job, oldest first."""
-    statement = text(
-        "SELECT id, sent_at, answered_at, answer_class, code, message, http_status, request_id, latency_seconds, "
-        "spend, price, counted, worker, raw, account IS NOT DISTINCT FROM :free AS is_free FROM attempts "
-        "WHERE job_id = :id ORDER BY id"
-    )
-    return [AttemptRow(*row) for row in connection.execute(statement, {"id": job_id, "free": SANDBOX_KEY})]
 
 
 @dataclass(frozen=True, slots=True)

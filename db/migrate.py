@@ -36,7 +36,9 @@ def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
         DatabaseDown: PostgreSQL could not be reached.
     """
     engine = make_engine(database_url, pooled=False)
-    if is_current(engine, patience_seconds=patience_seconds):
+    version = transact(engine, _version, patience_seconds=patience_seconds)
+    if version is not None and version >= newest_revision():
+        # A newer one serves this program, too, while an upgrade goes round.
         return
     from alembic import command
 
@@ -148,12 +150,7 @@ def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:
         DatabaseDown: PostgreSQL could not be reached.
     """
 
-    def found(connection: Connection) -> bool:
-        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
-            return False
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest_revision()
-
-    return transact(engine, found, patience_seconds=patience_seconds)
+    return transact(engine, _version, patience_seconds=patience_seconds) == newest_revision()
 
 
 def refuse_older_schema(engine: Engine) -> None:
@@ -167,17 +164,18 @@ def refuse_older_schema(engine: Engine) -> None:
         DatabaseDown: PostgreSQL could not be reached.
     """
 
-    def found(connection: Connection) -> str | None:
-        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-    version = transact(engine, found)
+    version = transact(engine, _version)
     if version is None or version < newest_revision():
         raise UsageError(
             f"The database's schema is older ({version or 'none'}) than this program ({newest_revision()}). "
             "Nothing was run: `cleanplate db upgrade` brings it up to date; then start again."
         )
+
+
+def _version(connection: Connection) -> str | None:
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def newest_revision() -> str:

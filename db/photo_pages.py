@@ -6,10 +6,10 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from db import flags, listings, tallies
-from db.attempts import COSTS
 from db.listings import SUCCESS_CODE
 from db.plans import by_key
 from db.statements import text
+from db.tallies import COSTS
 
 MOST_SORTED = 20_000
 """Of more photos, pages come in the order in which these came in: sorting them takes long, and a page must not."""

@@ -6,12 +6,15 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from core.settings import SANDBOX_KEY
 from core.states import JobState
 from db.statements import text
 
 COST_OF_DAY = "cost:"
 """What begins the names of counts that are money, in millionths; a day (UTC) follows."""
 MICROS = 1_000_000
+COSTS = f"spend <> 'none' AND account IS DISTINCT FROM '{SANDBOX_KEY}'"
+"""As SQL, whether a call cost its price, or may have; to the sandbox it has one, so that limits can be tried out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ ATTEMPT: dict[str, Any] = {
     "latency_seconds": 1.1,
     "spend": "paid",
     "price": "0.02",
+    "is_free": False,
     "counted": True,
     "worker": "shop-1-worker-1",
     "raw": None,

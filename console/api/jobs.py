@@ -19,7 +19,7 @@ from console.api.outputs import AttemptOut, ChangedOut, DryRunOut, JobDetailOut
 from console.api.problems import responses
 from console.artifacts import ASK_EACH_TIME, MEDIA_TYPES, WantedPart, send
 from console.pools import OUTPUTS
-from db import artifacts, listings
+from db import artifacts, job_history, listings
 from db.listings import JobRow
 from db.session import transact
 from db.tokens import Scope, TokenRow
@@ -41,7 +41,7 @@ def jobs_router(tools: ApiContext) -> APIRouter:
 
         def work(connection: Connection) -> JobDetailOut:
             row = _job_or_404(connection, job_id)
-            history = [AttemptOut.of(each) for each in listings.list_attempts(connection, job_id)]
+            history = [AttemptOut.of(each) for each in job_history.list_attempts(connection, job_id)]
             return JobDetailOut(**tools.show_job(row).model_dump(), history=history)
 
         return transact(engine, work)

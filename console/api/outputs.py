@@ -11,7 +11,8 @@ from console.api.fields import like
 from core.shown import url_for_people
 from core.states import BatchState, JobState, Lane, Screen
 from db.batches import BatchRow
-from db.listings import AttemptRow, JobRow
+from db.job_history import AttemptRow
+from db.listings import JobRow
 from db.looks import Screened
 from db.search import FoundBy
 from db.tallies import BatchCounts
@@ -123,22 +124,8 @@ class JobOut(ApiAnswer):
     @classmethod
     def of(cls, row: JobRow, artifact_url: str | None) -> "JobOut":
         """Return a job as an answer."""
-        return cls(
-            id=row.id,
-            batch_id=row.batch_id,
-            state=JobState(row.state),
-            image_url=url_for_people(row.source_uri),
-            name=row.name,
-            sku=row.sku,
-            code=row.code,
-            message=row.message,
-            attempts=row.attempts,
-            reused_from=row.reused_from,
-            changed_ratio=row.changed_ratio,
-            artifact_url=artifact_url,
-            created_at=row.created_at,
-            finished_at=row.finished_at,
-        )
+        told = {name: getattr(row, name) for name in cls.model_fields.keys() - {"image_url", "artifact_url"}}
+        return cls(image_url=url_for_people(row.source_uri), artifact_url=artifact_url, **told)
 
 
 class JobsOut(ApiAnswer):
@@ -166,6 +153,7 @@ class AttemptOut(ApiAnswer):
     latency_seconds: float | None
     spend: str
     price: Decimal | None
+    is_free: bool = Field(description="Whether the sandbox was called, so that the price was not paid")
     counted: bool
     worker: str
     raw: str | None = Field(description="The start of the API's answer, unless it was a plain success")

@@ -26,10 +26,11 @@ from console.pages.visitor import Guard, PageError, Visitor
 from core.errors import Refused
 from core.figures import counted
 from core.settings import Settings
-from db import decisions, flags, listings, looks, photo_pages, redo
+from db import decisions, flags, job_history, listings, looks, photo_pages, redo
 from db.decisions import Undoable
 from db.flags import Flag
-from db.listings import AttemptRow, JobView
+from db.job_history import AttemptRow
+from db.listings import JobView
 from db.photo_pages import Beside
 from db.redo import Redo
 from db.session import transact
@@ -153,7 +154,7 @@ def look_at_job(engine: Engine, job_id: int) -> JobPage:
     attempts, again, found, flagged = transact(
         engine,
         lambda connection: (
-            listings.list_attempts(connection, job_id),
+            job_history.list_attempts(connection, job_id),
             redo.find_newest(connection, job_id),
             looks.find(connection, job.source_sha256 or "", VERSION),
             flags.find(connection, job_id),

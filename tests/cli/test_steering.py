@@ -13,12 +13,12 @@ from actions.questions import ask_requeue
 from cli.actor import actor
 from cli.group import cleanplate
 from core.errors import BudgetReached
-from core.settings import Settings, load_settings
+from core.settings import SANDBOX_KEY, Settings, load_settings
 from core.states import NOTHING_TO_REMOVE, AnswerClass, JobState, Spend
 from db import attempts, batches, budgets, canaries
 from db.attempts import AttemptResult
 from db.budgets import Tariff
-from tests.db.rows import call, make_batch, put
+from tests.db.rows import ACCOUNT, call, make_batch, put
 
 PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID)
 Say = Callable[..., Result]
@@ -40,9 +40,9 @@ def say(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return run
 
 
-def spend(engine: Engine, job_ids: list[int]) -> None:
+def spend(engine: Engine, job_ids: list[int], account: str = SANDBOX_KEY) -> None:
     for job_id in job_ids:
-        attempt_id = call(engine, job_id, Tariff(Decimal("0.02")))
+        attempt_id = call(engine, job_id, Tariff(Decimal("0.02")), account)
         assert attempt_id is not None
         with engine.begin() as connection:
             attempts.settle(connection, attempt_id, PAID)
@@ -99,12 +99,13 @@ def test_the_ledger_is_a_table_with_its_sum(engine: Engine, say: Say) -> None:
     assert "Nothing was called" in say("costs").stdout
     spend(engine, make_batch(engine, 2, queued=True))
     spend(engine, make_batch(engine, 1, queued=True))
+    spend(engine, make_batch(engine, 1, queued=True), ACCOUNT)
     lines = say("costs").stdout.splitlines()
-    assert len(lines) == 4
-    assert lines[-1].split()[:3] == ["all", "3", "3"]
-    assert "0.06 USD" in lines[-1]
-    told = json.loads(say("costs", "2", "--json").stdout)
-    assert (told["calls"], told["cost"], len(told["ledger"])) == (1, 0.02, 1)
+    assert len(lines) == 5
+    assert lines[-1].split()[:3] == ["all", "4", "4"]
+    assert "0.02 USD" in lines[-1]
+    costs = [json.loads(say("costs", batch, "--json").stdout) for batch in "23"]
+    assert [(told["calls"], told["cost"], len(told["ledger"])) for told in costs] == [(1, 0.0, 1), (1, 0.02, 1)]
 
 
 def test_a_held_photo_without_output_cannot_be_accepted(engine: Engine, say: Say) -> None:

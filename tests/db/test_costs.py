@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from core.settings import SANDBOX_KEY
 from core.states import AnswerClass, Spend
-from db import attempts, costs, listings, overview, tallies
+from db import attempts, costs, job_history, listings, overview, tallies
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.costs import CostsBy
@@ -56,7 +56,13 @@ def test_calls_to_the_sandbox_cost_nothing_whoever_is_called_by_now(engine: Engi
     make_calls(engine, [PAID, LOST, REFUSED], "0.02", SANDBOX_KEY)
     make_calls(engine, [PAID], "0.02")
     first, second = sorted(ledger(engine), key=lambda line: line.batch_id)
-    assert (first.calls, first.paid, first.maybe_paid, first.cost, first.maybe_cost) == (3, 1, 1, Decimal(0), Decimal(0))
+    assert (first.calls, first.paid, first.maybe_paid, first.cost, first.maybe_cost) == (
+        3,
+        1,
+        1,
+        Decimal(0),
+        Decimal(0),
+    )
     assert (second.paid, second.cost) == (1, Decimal("0.02"))
     for _ in range(2):
         with engine.begin() as connection:
@@ -64,7 +70,7 @@ def test_calls_to_the_sandbox_cost_nothing_whoever_is_called_by_now(engine: Engi
             assert [each.cost for each in tallies.tally(connection, [1, 2]).values()] == [0, Decimal("0.02")]
             assert overview.cost_today(connection) == Decimal("0.02")
             assert [each.cost for each in listings.list_photos(connection, batch_id=1, after=0)] == [0, 0, 0]
-            [attempt] = listings.list_attempts(connection, 1)
+            [attempt] = job_history.list_attempts(connection, 1)
             assert (attempt.price, attempt.is_free) == (Decimal("0.02"), True)
             tallies.fold(connection)
             costs.fold(connection)

@@ -22,7 +22,7 @@ from db import attempts, cancels, costs, locks, migrate, processes, queue, reque
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.locks import Duty
-from db.migrate import begin_beside, configuration, is_current, newest_revision, upgrade
+from db.migrate import begin_beside, configuration, is_current, newest_revision, refuse_older_schema, upgrade
 from db.models import Base
 from db.session import make_engine
 from tests.db.rows import call, claim, make_batch, put, state_of
@@ -113,6 +113,15 @@ def test_one_that_comes_while_another_migrates_waits_for_it(empty: Engine, monke
         assert inspect(empty).get_table_names() == []
     late.join(60)
     assert is_current(empty)
+
+
+def test_a_schema_newer_than_the_program_is_left_as_it_is(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    upgrade(engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    refuse_older_schema(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
 
 
 def test_the_newest_revision_is_known_without_alembic() -> None:
