@@ -1,5 +1,7 @@
 """Bringing a database to the newest schema, once, however many processes ask at the same time."""
 
+import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +11,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from core.errors import Refused, UsageError
+from core.errors import DatabaseBusy, Refused, UsageError
 from db import locks, processes
 from db.locks import Duty
 from db.session import make_engine, transact
@@ -19,10 +21,19 @@ if TYPE_CHECKING:
     # Every process asks for the newest schema, and nearly all find it: those need no Alembic.
     from alembic.config import Config
 
+log = logging.getLogger(__name__)
+
 SCRIPTS = Path(__file__).parent / "migrations"
 TURN_SECONDS = 0.2
-ALTER_TRIES = 120
+LOCK_MS = 300
+"""How long an upgrade stands in line for a lock that others have to wait behind.
+
+Shorter than PostgreSQL's `deadlock_timeout`, so that it gives way where two wait for each other, and than a worker's
+statement waits for what others hold.
+"""
+ALTER_TRIES = 600
 ALTER_PAUSE_SECONDS = 0.5
+_ALTERED = re.compile(r"(?:ALTER TABLE|CREATE OR REPLACE TRIGGER \w+ .*? ON) (\w+)", re.DOTALL)
 
 
 def upgrade(database_url: str, *, patience_seconds: float = 0.0) -> None:
@@ -83,26 +94,52 @@ def refuse_beside(connection: Connection, *roles: str) -> None:
         )
 
 
-def alter(connection: Connection, statement: str) -> None:
-    """Change a table that others write; whoever waits for it behind us waits a second at most.
+def alter(connection: Connection, statement: str, *, table: str = "") -> None:
+    """Change a table that others write; whoever waits for it behind us waits `LOCK_MS` at most.
 
     Args:
         connection: The migration's, in an autocommit block.
-        statement: Data definition that may be run again.
+        statement: One statement, in a transaction of its own, that may be run again.
+        table: Whose lock it needs; empty for the one that it names.
+
+    Raises:
+        DatabaseBusy: Others kept the table all the time.
     """
-    connection.execute(text("SET lock_timeout = '1s'"))
-    _until_locked(lambda: connection.execute(text(statement)))
-    connection.execute(text("RESET lock_timeout"))
+    named = table or _ALTERED.match(statement).group(1)  # type: ignore[union-attr]
+    with connection.engine.connect() as apart:
+
+        def work() -> None:
+            with apart.begin():
+                _keep_vacuum_out(apart, named)
+                apart.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MS}")
+                apart.exec_driver_sql(statement)
+
+        _until_locked(work, named)
 
 
-def _until_locked(work: Callable[[], object]) -> None:
+def _keep_vacuum_out(connection: Connection, tables: str) -> None:
+    """Wait for whoever vacuums or makes an index: only those wait behind this lock, and no reader or writer.
+
+    An automatic vacuum gives way to what has waited for it for `deadlock_timeout`, which no `LOCK_MS` is.
+    """
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    connection.exec_driver_sql(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
+
+
+def _until_locked(work: Callable[[], object], tables: str) -> None:
     """Do what needs a lock, and again after a pause when that was not to be had in time."""
     for left in reversed(range(ALTER_TRIES)):
         try:
             work()
         except OperationalError as error:
-            if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
+            if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
                 raise
+            if not left:
+                raise DatabaseBusy(
+                    f"The upgrade needs {tables} for a moment and never had it: a transaction has kept it for minutes "
+                    "(a backup, or one that pg_stat_activity shows). What was done is kept: run it again after that."
+                ) from error
+            log.warning("others hold %s, which the upgrade needs for a moment; trying again", tables)
             time.sleep(ALTER_PAUSE_SECONDS)
         else:
             return
@@ -125,8 +162,9 @@ def begin_beside(connection: Connection, *, locked: str, changes: Sequence[str],
     def work() -> None:
         with engine.connect() as before, engine.connect() as moment:
             before.execution_options(isolation_level="REPEATABLE READ")
-            moment.execute(text("SET LOCAL lock_timeout = '1s'"))
-            moment.execute(text(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE"))
+            _keep_vacuum_out(moment, locked)
+            moment.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MS}")
+            moment.exec_driver_sql(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE")
             # Its first statement takes the snapshot, while nobody can write.
             before.execute(text("SELECT set_config('statement_timeout', '0', true)"))
             for statement in changes:
@@ -136,7 +174,7 @@ def begin_beside(connection: Connection, *, locked: str, changes: Sequence[str],
                 before.exec_driver_sql(statement)
             before.commit()
 
-    _until_locked(work)
+    _until_locked(work, locked)
 
 
 def is_current(engine: Engine, *, patience_seconds: float = 0.0) -> bool:

@@ -182,7 +182,7 @@ def _is_products(frame: FrameType | None) -> bool:
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(_HOME) and not path.is_relative_to(_HOME / ".venv"):
             room, *below = path.relative_to(_HOME).parts
-            return room != "tests" and "migrations" not in below
+            return room != "tests" and not {"migrations", "migrate.py"} & set(below)
         frame = frame.f_back
     return False
 

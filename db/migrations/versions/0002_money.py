@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from db.migrations.making import add_columns, make_index
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -10,41 +12,45 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("batches", sa.Column("max_calls", sa.BigInteger(), nullable=True))
-    op.add_column("batches", sa.Column("max_cost", sa.Numeric(20, 6), nullable=True))
-    op.add_column("batches", sa.Column("calls_made", sa.BigInteger(), server_default="0", nullable=False))
-    op.add_column("batches", sa.Column("cost_reserved", sa.Numeric(20, 6), server_default="0", nullable=False))
-    op.add_column("batches", sa.Column("canary_state", sa.Text(), nullable=True))
-    op.add_column("jobs", sa.Column("changed_inside", sa.Float(), nullable=True))
-    op.add_column("jobs", sa.Column("changed_outside", sa.Float(), nullable=True))
-    op.add_column("jobs", sa.Column("is_canary", sa.Boolean(), server_default="false", nullable=False))
-    op.create_index(
-        "ix_jobs_canary",
-        "jobs",
-        ["batch_id", "state", "available_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("is_canary"),
-    )
-    op.create_index(
-        "ix_jobs_cleaned",
-        "jobs",
-        ["source_uri"],
-        unique=False,
-        postgresql_using="hash",
-        postgresql_where=sa.text("state = 'succeeded'"),
-    )
-    op.add_column("attempts", sa.Column("account", sa.Text(), nullable=True))
-    op.add_column("attempts", sa.Column("price", sa.Numeric(20, 6), nullable=True))
-    op.create_index("ix_attempts_sent", "attempts", ["sent_at"], unique=False, postgresql_using="brin")
-    op.add_column("circuits", sa.Column("failed_probes", sa.BigInteger(), server_default="0", nullable=False))
-    op.add_column("circuits", sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True))
-    op.create_table(
-        "daily_calls",
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("calls", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("account", "day"),
-    )
+    with op.get_context().autocommit_block():
+        add_columns(
+            "batches",
+            "max_calls bigint",
+            "max_cost numeric(20, 6)",
+            "calls_made bigint NOT NULL DEFAULT 0",
+            "cost_reserved numeric(20, 6) NOT NULL DEFAULT 0",
+            "canary_state text",
+        )
+        add_columns(
+            "jobs",
+            "changed_inside double precision",
+            "changed_outside double precision",
+            "is_canary boolean NOT NULL DEFAULT false",
+        )
+        add_columns("attempts", "account text", "price numeric(20, 6)")
+        add_columns("circuits", "failed_probes bigint NOT NULL DEFAULT 0", "closed_at timestamptz")
+        make_index(
+            "ix_jobs_canary",
+            "jobs",
+            ["batch_id", "state", "available_at", "id"],
+            postgresql_where=sa.text("is_canary"),
+        )
+        make_index(
+            "ix_jobs_cleaned",
+            "jobs",
+            ["source_uri"],
+            postgresql_using="hash",
+            postgresql_where=sa.text("state = 'succeeded'"),
+        )
+        make_index("ix_attempts_sent", "attempts", ["sent_at"], postgresql_using="brin")
+        op.create_table(
+            "daily_calls",
+            sa.Column("account", sa.Text(), nullable=False),
+            sa.Column("day", sa.Date(), nullable=False),
+            sa.Column("calls", sa.BigInteger(), nullable=False),
+            sa.PrimaryKeyConstraint("account", "day"),
+            if_not_exists=True,
+        )
 
 
 def downgrade() -> None:

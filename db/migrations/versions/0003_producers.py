@@ -4,13 +4,16 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from db.migrate import begin_beside
+from db.migrations.making import add_columns, drop_index, make_index
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
 COUNT_JOBS = """
-CREATE FUNCTION count_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION count_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO batch_count_changes (batch_id, what, n)
@@ -32,7 +35,7 @@ END $$
 """
 
 TELL_OF_JOBS = """
-CREATE FUNCTION tell_of_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION tell_of_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO callbacks (batch_id, job_id, event)
     SELECT w.batch_id, w.id, 'job.' || w.state FROM old_rows AS o JOIN new_rows AS w ON w.id = o.id
@@ -43,7 +46,7 @@ END $$
 """
 
 TELL_OF_BATCHES = """
-CREATE FUNCTION tell_of_batches() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION tell_of_batches() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO callbacks (batch_id, event)
     SELECT w.id, 'batch.finished' FROM old_rows AS o JOIN new_rows AS w ON w.id = o.id
@@ -53,7 +56,7 @@ END $$
 """
 
 COUNT_ATTEMPTS = """
-CREATE FUNCTION count_attempts() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION count_attempts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO batch_count_changes (batch_id, what, n)
@@ -77,25 +80,26 @@ BEGIN
 END $$
 """
 
-TRIGGERS = (
-    "CREATE TRIGGER tell_updated AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION tell_of_jobs()",
-    "CREATE TRIGGER tell_updated AFTER UPDATE ON batches REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION tell_of_batches()",
-    "CREATE TRIGGER count_inserted AFTER INSERT ON jobs REFERENCING NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION count_jobs()",
-    "CREATE TRIGGER count_updated AFTER UPDATE ON jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION count_jobs()",
-    "CREATE TRIGGER count_inserted AFTER INSERT ON attempts REFERENCING NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION count_attempts()",
-    "CREATE TRIGGER count_updated AFTER UPDATE ON attempts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION count_attempts()",
-    "CREATE TRIGGER count_deleted AFTER DELETE ON attempts REFERENCING OLD TABLE AS old_rows "
-    "FOR EACH STATEMENT EXECUTE FUNCTION count_attempts()",
+_BOTH = "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"
+TRIGGERS = tuple(
+    f"CREATE OR REPLACE TRIGGER {name} AFTER {event} ON {table} {rows} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+    for name, event, table, rows, function in (
+        ("tell_updated", "UPDATE", "jobs", _BOTH, "tell_of_jobs"),
+        ("tell_updated", "UPDATE", "batches", _BOTH, "tell_of_batches"),
+        ("count_inserted", "INSERT", "jobs", "REFERENCING NEW TABLE AS new_rows", "count_jobs"),
+        ("count_updated", "UPDATE", "jobs", _BOTH, "count_jobs"),
+        ("count_inserted", "INSERT", "attempts", "REFERENCING NEW TABLE AS new_rows", "count_attempts"),
+        ("count_updated", "UPDATE", "attempts", _BOTH, "count_attempts"),
+        ("count_deleted", "DELETE", "attempts", "REFERENCING OLD TABLE AS old_rows", "count_attempts"),
+    )
 )
 
+FORGET = ("DELETE FROM batch_count_changes", "DELETE FROM batch_counts")
+"""What a run that was stopped has counted."""
+
+# As changes, which the dispatcher adds up: what it adds up meanwhile may have made the very same count.
 COUNT_WHAT_IS_THERE = """
-INSERT INTO batch_counts (batch_id, what, n)
+INSERT INTO batch_count_changes (batch_id, what, n)
 SELECT batch_id, state, count(*) FROM jobs GROUP BY 1, 2
 UNION ALL SELECT batch_id, 'reused', count(*) FROM jobs WHERE reused_from IS NOT NULL GROUP BY 1
 UNION ALL SELECT batch_id, 'retries', sum(attempts - 1) FROM jobs WHERE attempts > 1 GROUP BY 1
@@ -107,28 +111,13 @@ UNION ALL SELECT batch_id, 'maybe_billed', count(*) FROM attempts
 
 
 def upgrade() -> None:
-    op.drop_index("ix_jobs_batch_state", table_name="jobs")
-    op.create_index("ix_jobs_batch_state", "jobs", ["batch_id", "state", "id"], unique=False)
-    op.create_index(
-        "ix_jobs_code", "jobs", ["batch_id", "code", "id"], unique=False, postgresql_where=sa.text("code <> '200'")
-    )
-    op.create_index(
-        "ix_jobs_sku", "jobs", ["batch_id", "sku", "id"], unique=False, postgresql_where=sa.text("sku IS NOT NULL")
-    )
-    op.create_index(
-        "ix_jobs_artifact",
-        "jobs",
-        ["artifact_sha256"],
-        unique=False,
-        postgresql_using="hash",
-        postgresql_where=sa.text("artifact_sha256 IS NOT NULL"),
-    )
     op.create_table(
         "batch_counts",
         sa.Column("batch_id", sa.BigInteger(), nullable=False),
         sa.Column("what", sa.Text(), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("batch_id", "what"),
+        if_not_exists=True,
     )
     op.create_table(
         "batch_count_changes",
@@ -137,13 +126,12 @@ def upgrade() -> None:
         sa.Column("what", sa.Text(), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        if_not_exists=True,
     )
     # Rows live for a second, so what is dead has to go soon.
     op.execute(
         "ALTER TABLE batch_count_changes SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)"
     )
-    op.add_column("batches", sa.Column("callback_url", sa.Text(), nullable=True))
-    op.add_column("batches", sa.Column("callback_secret", sa.Text(), nullable=True))
     op.create_table(
         "callbacks",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -156,6 +144,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        if_not_exists=True,
     )
     op.create_index(
         "ix_callbacks_due",
@@ -163,14 +152,8 @@ def upgrade() -> None:
         ["available_at", "id"],
         unique=False,
         postgresql_where=sa.text("ended_at IS NULL"),
+        if_not_exists=True,
     )
-    op.execute(TELL_OF_JOBS)
-    op.execute(TELL_OF_BATCHES)
-    op.execute(COUNT_JOBS)
-    op.execute(COUNT_ATTEMPTS)
-    for trigger in TRIGGERS:
-        op.execute(trigger)
-    op.execute(COUNT_WHAT_IS_THERE)
     op.create_table(
         "connections",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -183,6 +166,7 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug"),
+        if_not_exists=True,
     )
     op.create_table(
         "deliveries",
@@ -196,6 +180,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("connection_id", "key"),
+        if_not_exists=True,
     )
     op.create_table(
         "lookups",
@@ -209,6 +194,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
         sa.PrimaryKeyConstraint("id"),
+        if_not_exists=True,
     )
     op.create_index(
         "ix_lookups_due",
@@ -216,6 +202,7 @@ def upgrade() -> None:
         ["available_at", "id"],
         unique=False,
         postgresql_where=sa.text("ended_at IS NULL"),
+        if_not_exists=True,
     )
     op.create_table(
         "seen_photos",
@@ -224,6 +211,7 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
         sa.PrimaryKeyConstraint("connection_id", "key"),
+        if_not_exists=True,
     )
 
     op.create_table(
@@ -231,6 +219,7 @@ def upgrade() -> None:
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("swept_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("uri"),
+        if_not_exists=True,
     )
     op.create_table(
         "uploads",
@@ -238,6 +227,7 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("sha256"),
+        if_not_exists=True,
     )
     op.create_table(
         "tokens",
@@ -250,6 +240,7 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("hash"),
+        if_not_exists=True,
     )
     op.create_table(
         "idempotency_keys",
@@ -261,7 +252,29 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["token_id"], ["tokens.id"]),
         sa.PrimaryKeyConstraint("token_id", "key"),
+        if_not_exists=True,
     )
+    with op.get_context().autocommit_block():
+        add_columns("batches", "callback_url text", "callback_secret text")
+        # Under another name first, so that its pages are found by an index all the time.
+        make_index("ix_jobs_batch_state_id", "jobs", ["batch_id", "state", "id"])
+        drop_index("ix_jobs_batch_state", "jobs")
+        op.execute("ALTER INDEX ix_jobs_batch_state_id RENAME TO ix_jobs_batch_state")
+        make_index("ix_jobs_code", "jobs", ["batch_id", "code", "id"], postgresql_where=sa.text("code <> '200'"))
+        make_index("ix_jobs_sku", "jobs", ["batch_id", "sku", "id"], postgresql_where=sa.text("sku IS NOT NULL"))
+        make_index(
+            "ix_jobs_artifact",
+            "jobs",
+            ["artifact_sha256"],
+            postgresql_using="hash",
+            postgresql_where=sa.text("artifact_sha256 IS NOT NULL"),
+        )
+        begin_beside(
+            op.get_bind(),
+            locked="batches, jobs, attempts",
+            changes=(TELL_OF_JOBS, TELL_OF_BATCHES, COUNT_JOBS, COUNT_ATTEMPTS, *FORGET, *TRIGGERS),
+            past=(COUNT_WHAT_IS_THERE,),
+        )
 
 
 def downgrade() -> None:

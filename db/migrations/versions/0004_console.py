@@ -6,6 +6,9 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from db.migrate import alter, begin_beside
+from db.migrations.making import add_columns, make_index
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -49,15 +52,20 @@ FORM_KEY = sa.text("gen_random_uuid()")
 _END = "    END IF;\n    RETURN NULL;\nEND $$\n"
 COUNT_ATTEMPTS_BEFORE = COUNT_ATTEMPTS[: COUNT_ATTEMPTS.index("        -- Money")] + _END
 
+FORGET = (
+    "DELETE FROM batch_count_changes WHERE starts_with(what, 'cost:')",
+    "DELETE FROM batch_counts WHERE starts_with(what, 'cost:')",
+)
+
 COUNT_COSTS = """
-INSERT INTO batch_counts (batch_id, what, n)
+INSERT INTO batch_count_changes (batch_id, what, n)
 SELECT batch_id, 'cost:' || CAST(sent_at AT TIME ZONE 'UTC' AS date), sum(CAST(price * 1000000 AS bigint))
 FROM attempts WHERE answered_at IS NOT NULL AND sent_at IS NOT NULL AND spend <> 'none' AND price > 0 GROUP BY 1, 2
 """
 
 # An output that was made again takes the place of the one before, wherever that is exported, served or told of.
 TAKE_REDONE = """
-CREATE FUNCTION take_redone() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION take_redone() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE jobs AS j SET state = 'succeeded', code = '200', message = NULL, artifact_sha256 = NEW.artifact_sha256,
         finished_at = now()
@@ -67,7 +75,7 @@ END $$
 """
 
 REDONE = (
-    "CREATE TRIGGER take_redone AFTER UPDATE OF state ON jobs FOR EACH ROW "
+    "CREATE OR REPLACE TRIGGER take_redone AFTER UPDATE OF state ON jobs FOR EACH ROW "
     "WHEN (NEW.redo_of IS NOT NULL AND NEW.state = 'succeeded' AND OLD.state <> 'succeeded') "
     "EXECUTE FUNCTION take_redone()"
 )
@@ -92,17 +100,6 @@ def _whose() -> tuple[sa.Column[int], sa.ForeignKeyConstraint]:
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("redo_of", sa.BigInteger(), nullable=True))
-    op.add_column("jobs", _text("input_uri", nullable=True))
-    op.create_index("ix_jobs_held", "jobs", ["id"], postgresql_where=sa.text("state = 'held'"))
-    op.create_index("ix_jobs_redo", "jobs", ["redo_of", "id"], postgresql_where=sa.text("redo_of IS NOT NULL"))
-    op.create_index("ix_batch_counts_what", "batch_counts", ["what"])
-    # A call that is settled by the old function after the sum was made would be in neither.
-    op.execute("LOCK TABLE attempts IN SHARE ROW EXCLUSIVE MODE")
-    op.execute(COUNT_ATTEMPTS)
-    op.execute(COUNT_COSTS)
-    op.execute(TAKE_REDONE)
-    op.execute(REDONE)
     op.create_table(
         "users",
         _number(),
@@ -114,6 +111,7 @@ def upgrade() -> None:
         _moment("closed_at", default=False, nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
+        if_not_exists=True,
     )
     op.create_table(
         "user_sessions",
@@ -122,14 +120,16 @@ def upgrade() -> None:
         _moment("created_at"),
         _moment("seen_at"),
         sa.PrimaryKeyConstraint("hash"),
+        if_not_exists=True,
     )
-    op.create_index(op.f("ix_user_sessions_user_id"), "user_sessions", ["user_id"])
+    op.create_index(op.f("ix_user_sessions_user_id"), "user_sessions", ["user_id"], if_not_exists=True)
     op.create_table(
         "sign_in_links",
         _text("hash"),
         *_whose(),
         _moment("expires_at", default=False),
         sa.PrimaryKeyConstraint("hash"),
+        if_not_exists=True,
     )
     op.create_table(
         "audit",
@@ -140,8 +140,9 @@ def upgrade() -> None:
         _text("target"),
         _text("detail"),
         sa.PrimaryKeyConstraint("id"),
+        if_not_exists=True,
     )
-    op.create_index("ix_audit_actor", "audit", ["actor", "id"])
+    op.create_index("ix_audit_actor", "audit", ["actor", "id"], if_not_exists=True)
     op.create_table(
         "processes",
         _text("name"),
@@ -150,12 +151,14 @@ def upgrade() -> None:
         _moment("started_at"),
         _moment("seen_at"),
         sa.PrimaryKeyConstraint("name"),
+        if_not_exists=True,
     )
     op.create_table(
         "call_rates",
         _moment("at", default=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("calls", "throttled", "failed")),
         sa.PrimaryKeyConstraint("at"),
+        if_not_exists=True,
     )
     op.create_table(
         "previews",
@@ -164,6 +167,7 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         _moment("created_at"),
         sa.PrimaryKeyConstraint("sha256", "side"),
+        if_not_exists=True,
     )
     op.create_table(
         "drafts",
@@ -174,6 +178,7 @@ def upgrade() -> None:
         sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         _moment("created_at"),
         sa.PrimaryKeyConstraint("id"),
+        if_not_exists=True,
     )
     op.create_table(
         "draft_files",
@@ -183,8 +188,19 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], ondelete="CASCADE"),
+        if_not_exists=True,
     )
-    op.create_index(op.f("ix_draft_files_draft_id"), "draft_files", ["draft_id"])
+    op.create_index(op.f("ix_draft_files_draft_id"), "draft_files", ["draft_id"], if_not_exists=True)
+    with op.get_context().autocommit_block():
+        add_columns("jobs", "redo_of bigint", "input_uri text")
+        make_index("ix_jobs_held", "jobs", ["id"], postgresql_where=sa.text("state = 'held'"))
+        make_index("ix_jobs_redo", "jobs", ["redo_of", "id"], postgresql_where=sa.text("redo_of IS NOT NULL"))
+        make_index("ix_batch_counts_what", "batch_counts", ["what"])
+        # A call that is settled by the old function after the sum was made would be in neither.
+        bind = op.get_bind()
+        begin_beside(bind, locked="attempts", changes=(*FORGET, COUNT_ATTEMPTS), past=(COUNT_COSTS,))
+        op.execute(TAKE_REDONE)
+        alter(bind, REDONE)
 
 
 def downgrade() -> None:

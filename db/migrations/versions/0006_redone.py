@@ -1,7 +1,9 @@
 """What is made again is told of, the newest that was asked for wins, and a sweep says when it is through"""
 
-import sqlalchemy as sa
 from alembic import op
+
+from db.migrate import alter
+from db.migrations.making import add_columns
 
 revision = "0006"
 down_revision = "0005"
@@ -23,7 +25,7 @@ TELL_OF_JOBS_BEFORE = _TELL_OF_JOBS.format(moved="o.state <> w.state")
 
 # Of the redos of a photo that came out well, the one that was asked for last.
 FIND_REDONE = """
-CREATE FUNCTION find_redone(original bigint) RETURNS text LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION find_redone(original bigint) RETURNS text LANGUAGE sql AS $$
     SELECT artifact_sha256 FROM jobs WHERE redo_of = original AND state = 'succeeded'
     ORDER BY redo_asked_at DESC NULLS LAST, id DESC LIMIT 1
 $$
@@ -45,7 +47,7 @@ END $$
 
 # One that was done again meanwhile ends with that. In the same write, so that it is counted and told of once.
 END_REDONE = """
-CREATE FUNCTION end_redone() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION end_redone() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     newest text := find_redone(NEW.id);
 BEGIN
@@ -60,11 +62,11 @@ END $$
 """
 
 TRIGGERS = (
-    "CREATE TRIGGER take_redone AFTER UPDATE OF state, redo_asked_at ON jobs FOR EACH ROW "
+    "CREATE OR REPLACE TRIGGER take_redone AFTER UPDATE OF state, redo_asked_at ON jobs FOR EACH ROW "
     "WHEN (NEW.redo_of IS NOT NULL AND NEW.state = 'succeeded' "
     "AND (OLD.state, OLD.redo_asked_at) IS DISTINCT FROM (NEW.state, NEW.redo_asked_at)) "
     "EXECUTE FUNCTION take_redone()",
-    "CREATE TRIGGER end_redone BEFORE UPDATE OF state ON jobs FOR EACH ROW "
+    "CREATE OR REPLACE TRIGGER end_redone BEFORE UPDATE OF state ON jobs FOR EACH ROW "
     "WHEN (NEW.redo_of IS NULL AND OLD.state IN ('pending', 'queued', 'running') "
     "AND NEW.state IN ('succeeded', 'held', 'dead')) EXECUTE FUNCTION end_redone()",
 )
@@ -87,15 +89,13 @@ REDONE_BEFORE = (
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("redo_asked_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("swept_objects", sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True))
-    op.execute(TELL_OF_JOBS)
-    op.execute(FIND_REDONE)
-    op.execute(TAKE_REDONE)
-    op.execute(END_REDONE)
-    op.execute("DROP TRIGGER take_redone ON jobs")
-    for trigger in TRIGGERS:
-        op.execute(trigger)
+    with op.get_context().autocommit_block():
+        add_columns("jobs", "redo_asked_at timestamptz")
+        add_columns("swept_objects", "ended_at timestamptz")
+        for function in (TELL_OF_JOBS, FIND_REDONE, TAKE_REDONE, END_REDONE):
+            op.execute(function)
+        for trigger in TRIGGERS:
+            alter(op.get_bind(), trigger)
 
 
 def downgrade() -> None:

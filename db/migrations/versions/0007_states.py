@@ -1,30 +1,24 @@
 """What a state asks of its row is held by the database
 
 The tables stay in use: a constraint is added unchecked, which takes an exclusive lock for a moment that nobody waits
-for longer than LOCK_TIMEOUT, and then checked beside others' writes. Rows of older versions that break one are mended
+for longer than `LOCK_MS`, and then checked beside others' writes. Rows of older versions that break one are mended
 before, a stretch of ids at a time, and once more after, as processes of those versions may still have written some.
 """
 
-import logging
-import time
 from collections.abc import Iterator
 
 from alembic import op
-from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+
+from db.migrate import alter
 
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-log = logging.getLogger(__name__)
-
-LOCK_TIMEOUT = "1s"
-TRIES = 120
-PAUSE_SECONDS = 1.0
-IDS_AT_ONCE = 20_000
+IDS_AT_ONCE = 5_000
+"""Whoever wants one of these rows waits while the broken ones among them are mended."""
 
 CHECKS = {
     "batches": {
@@ -92,14 +86,12 @@ REPAIRS = {
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         connection = op.get_bind()
-        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         for table, checks in CHECKS.items():
             _repair(connection, table)
             _add(connection, table, checks)
             _repair(connection, table)
             names = ", ".join(f"VALIDATE CONSTRAINT {name}" for name in checks)
-            _run(connection, f"ALTER TABLE {table} {names}")
-        connection.execute(text("RESET lock_timeout"))
+            alter(connection, f"ALTER TABLE {table} {names}")
 
 
 def downgrade() -> None:
@@ -114,19 +106,14 @@ def _add(connection: Connection, table: str, checks: dict[str, str]) -> None:
     there = set(connection.execute(found, {"table": table}).scalars())
     missing = [f"ADD CONSTRAINT {name} CHECK ({rule}) NOT VALID" for name, rule in checks.items() if name not in there]
     if missing:
-        _run(connection, f"ALTER TABLE {table} {', '.join(missing)}")
+        alter(connection, f"ALTER TABLE {table} {', '.join(missing)}")
 
 
 def _repair(connection: Connection, table: str) -> None:
     broken = " OR ".join(f"({rule}) IS FALSE" for rule in CHECKS[table].values())
-    mended = 0
     for first, last in _stretches(connection, table):
-        mended += _run(
-            connection,
-            f"UPDATE {table} SET {REPAIRS[table]} WHERE id BETWEEN {first} AND {last} AND ({broken})",  # noqa: S608
-        )
-    if mended:
-        log.info("mended %d rows of %s that an older version left", mended, table)
+        statement = f"UPDATE {table} SET {REPAIRS[table]} WHERE id BETWEEN {first} AND {last} AND ({broken})"  # noqa: S608
+        alter(connection, statement, table=table)
 
 
 def _stretches(connection: Connection, table: str) -> Iterator[tuple[int, int]]:
@@ -134,20 +121,3 @@ def _stretches(connection: Connection, table: str) -> Iterator[tuple[int, int]]:
     first, last = connection.execute(ends).one()
     for start in range(first, last + 1, IDS_AT_ONCE):
         yield start, min(start + IDS_AT_ONCE - 1, last)
-
-
-def _run(connection: Connection, statement: str) -> int:
-    """Run a statement until it gets its locks, without keeping others waiting meanwhile; return how many rows it wrote.
-
-    Raises:
-        OperationalError: It did not in all its tries; run the migration again when less is going on.
-    """
-    for left in reversed(range(TRIES)):
-        try:
-            return connection.execute(text(statement)).rowcount
-        except OperationalError as error:
-            if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
-                raise
-            log.info("others hold what a migration needs; trying again")
-            time.sleep(PAUSE_SECONDS)
-    raise AssertionError

@@ -2,13 +2,19 @@
 
 from alembic import op
 
+from db.migrate import begin_beside
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+FORGET = (
+    "DELETE FROM batch_count_changes WHERE starts_with(what, 'cost:')",
+    "DELETE FROM batch_counts WHERE starts_with(what, 'cost:')",
+)
 SUM = """
-INSERT INTO batch_counts (batch_id, what, n)
+INSERT INTO batch_count_changes (batch_id, what, n)
 SELECT batch_id, 'cost:' || CAST(sent_at AT TIME ZONE 'UTC' AS date), sum(CAST(price * 1000000 AS bigint))
 FROM attempts WHERE answered_at IS NOT NULL AND sent_at IS NOT NULL AND spend <> 'none' AND price > 0 GROUP BY 1, 2
 """
@@ -18,10 +24,8 @@ def upgrade() -> None:
     # Nobody else changes a cost. Whoever ends a job has written changes of other counts before it comes to its attempt,
     # so a lock on those would be waited for in a circle; who adds changes up meanwhile waits for the rows deleted here,
     # or is waited for.
-    op.execute("LOCK TABLE attempts IN SHARE ROW EXCLUSIVE MODE")
-    op.execute("DELETE FROM batch_count_changes WHERE what LIKE 'cost:%'")
-    op.execute("DELETE FROM batch_counts WHERE what LIKE 'cost:%'")
-    op.execute(SUM)
+    with op.get_context().autocommit_block():
+        begin_beside(op.get_bind(), locked="attempts", changes=FORGET, past=(SUM,))
 
 
 def downgrade() -> None:

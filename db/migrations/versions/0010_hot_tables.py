@@ -5,26 +5,18 @@ beside others' writes, and a trigger's function is replaced under whoever runs i
 all that they need.
 """
 
-import logging
-import time
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from psycopg.errors import DeadlockDetected, LockNotAvailable
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+
+from db.migrate import alter
+from db.migrations.making import drop_index, make_index
 
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
-
-log = logging.getLogger(__name__)
-
-LOCK_TIMEOUT = "1s"
-TRIES = 120
-PAUSE_SECONDS = 1.0
 
 # Room for the next version of a row on its own page, where it changes no index (a HOT update). And autovacuum by what
 # has changed rather than by a fifth of the table, which of millions of rows would be days of work: until it comes, who
@@ -182,22 +174,23 @@ BRIN: dict[str, Any] = {"postgresql_using": "brin", "postgresql_with": {"pages_p
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         # What the dispatcher asks of batches once a second, however many there have been.
-        _make("ix_batches_paused", "batches", ["pause_reason", "id"], sa.text("state = 'paused'"))
-        _make("ix_batches_clearing", "batches", ["cancelled_at"], sa.text("is_clearing"))
+        make_index("ix_batches_paused", "batches", ["pause_reason", "id"], postgresql_where=sa.text("state = 'paused'"))
+        make_index("ix_batches_clearing", "batches", ["cancelled_at"], postgresql_where=sa.text("is_clearing"))
         # In an order that no other index has, so that a statement can ask for this one.
-        _make("ix_jobs_in_flight", "jobs", ["state", "batch_id"], LIVE)
-        _drop("ix_jobs_live", "jobs")
+        make_index("ix_jobs_in_flight", "jobs", ["state", "batch_id"], postgresql_where=LIVE)
+        drop_index("ix_jobs_live", "jobs")
         # Answers are in no index any more, so that to write one down changes no index.
-        _make("ix_attempts_of_batch", "attempts", ["batch_id"])
+        make_index("ix_attempts_of_batch", "attempts", ["batch_id"])
         # What is newest is read every few seconds: a quarter of a megabyte of it, summed up as soon as it is full.
-        _make("ix_attempts_sent_at", "attempts", ["sent_at"], **BRIN)
-        _drop("ix_attempts_sent", "attempts")
-        _drop("ix_attempts_batch", "attempts")
-        _drop("ix_attempts_open", "attempts")
+        make_index("ix_attempts_sent_at", "attempts", ["sent_at"], **BRIN)
+        drop_index("ix_attempts_sent", "attempts")
+        drop_index("ix_attempts_batch", "attempts")
+        drop_index("ix_attempts_open", "attempts")
         # What is held is found by batch, as counts tell which have any.
-        _drop("ix_jobs_held", "jobs")
+        drop_index("ix_jobs_held", "jobs")
         for table, settings in STORAGE.items():
-            _run(f"ALTER TABLE {table} SET ({', '.join(f'{name} = {value}' for name, value in settings.items())})")
+            told = ", ".join(f"{name} = {value}" for name, value in settings.items())
+            alter(op.get_bind(), f"ALTER TABLE {table} SET ({told})")
         for function in (COUNT_JOBS, COUNT_ATTEMPTS, TELL_OF_JOBS):
             op.execute(function)
 
@@ -217,37 +210,3 @@ def downgrade() -> None:
     op.drop_index("ix_attempts_of_batch", table_name="attempts")
     op.drop_index("ix_batches_clearing", table_name="batches")
     op.drop_index("ix_batches_paused", table_name="batches")
-
-
-def _make(name: str, table: str, columns: list[str], where: sa.TextClause | None = None, **options: Any) -> None:
-    """Make an index beside others' writes; what a run that was stopped left of it is made anew."""
-    half = text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
-    if op.get_bind().execute(half, {"name": name}).scalar() is not None:
-        _drop(name, table)
-    op.create_index(
-        name, table, columns, postgresql_where=where, postgresql_concurrently=True, if_not_exists=True, **options
-    )
-
-
-def _drop(name: str, table: str) -> None:
-    op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)
-
-
-def _run(statement: str) -> None:
-    """Run a statement until it gets its lock, without keeping others waiting meanwhile.
-
-    Raises:
-        OperationalError: It did not in all its tries; run the migration again when less is going on.
-    """
-    connection = op.get_bind()
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-    for left in reversed(range(TRIES)):
-        try:
-            connection.execute(text(statement))
-            break
-        except OperationalError as error:
-            if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
-                raise
-            log.info("others hold what a migration needs; trying again")
-            time.sleep(PAUSE_SECONDS)
-    connection.execute(text("RESET lock_timeout"))

@@ -1,7 +1,8 @@
 """How often in a row the worker that had a photo in hand fell silent"""
 
-import sqlalchemy as sa
 from alembic import op
+
+from db.migrations.making import add_columns
 
 revision = "0013"
 down_revision = "0012"
@@ -10,8 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '1s'")
-    op.add_column("jobs", sa.Column("lost_in_row", sa.SmallInteger(), server_default="0", nullable=False))
+    with op.get_context().autocommit_block():
+        add_columns("jobs", "lost_in_row smallint NOT NULL DEFAULT 0")
 
 
 def downgrade() -> None:

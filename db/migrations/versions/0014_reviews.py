@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from db.migrations.making import add_columns
+
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -11,8 +13,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '1s'")
-    op.execute("ALTER TABLE batches ADD COLUMN IF NOT EXISTS canary_overridden_by text")
     op.create_table(
         "decisions",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), primary_key=True),
@@ -20,8 +20,9 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.Text(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("before", postgresql.JSONB(), nullable=False),
+        if_not_exists=True,
     )
-    op.create_index("ix_decisions_decided_at", "decisions", ["decided_at"])
+    op.create_index("ix_decisions_decided_at", "decisions", ["decided_at"], if_not_exists=True)
     op.create_table(
         "samples",
         sa.Column("id", sa.BigInteger(), sa.Identity(), primary_key=True),
@@ -35,8 +36,11 @@ def upgrade() -> None:
         sa.Column("most_bad", sa.Double()),
         sa.Column("signed_by", sa.Text()),
         sa.Column("signed_at", sa.DateTime(timezone=True)),
+        if_not_exists=True,
     )
-    op.create_index("ix_samples_batch", "samples", ["batch_id", "id"])
+    op.create_index("ix_samples_batch", "samples", ["batch_id", "id"], if_not_exists=True)
+    with op.get_context().autocommit_block():
+        add_columns("batches", "canary_overridden_by text")
 
 
 def downgrade() -> None:

@@ -1,32 +1,19 @@
-"""Clean photos go back into shops
-
-Beside what is new, three tables that are in use get something: all of it is done at once, within a second, or put off
-until nobody is in the way.
-"""
-
-import logging
-import time
+"""Clean photos go back into shops"""
 
 import sqlalchemy as sa
 from alembic import op
-from psycopg.errors import DeadlockDetected, LockNotAvailable
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+
+from db.migrate import alter
+from db.migrations.making import add_columns, add_constraint
 
 revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-log = logging.getLogger(__name__)
-
-LOCK_TIMEOUT = "1s"
-TRIES = 120
-PAUSE_SECONDS = 1.0
-
 # Of a redo the original gets the output in a write of its own, which comes here as well.
 NOTE_CLEAN = """
-CREATE FUNCTION note_clean() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION note_clean() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- What a person accepted may be taken back for some seconds.
     UPDATE writebacks AS w SET tries = 0, last_error = NULL, changed_at = now(),
@@ -42,7 +29,7 @@ END $$
 """
 
 TRIGGER = (
-    "CREATE TRIGGER note_clean AFTER UPDATE OF state ON jobs FOR EACH ROW "
+    "CREATE OR REPLACE TRIGGER note_clean AFTER UPDATE OF state ON jobs FOR EACH ROW "
     "WHEN (NEW.state = 'succeeded' "
     "AND (OLD.state, OLD.artifact_sha256) IS DISTINCT FROM (NEW.state, NEW.artifact_sha256)) "
     "EXECUTE FUNCTION note_clean()"
@@ -50,32 +37,6 @@ TRIGGER = (
 
 
 def upgrade() -> None:
-    connection = op.get_bind()
-    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-    for left in reversed(range(TRIES)):
-        try:
-            with connection.begin_nested():
-                _upgrade()
-            break
-        except OperationalError as error:
-            if not (left and isinstance(error.orig, LockNotAvailable | DeadlockDetected)):
-                raise
-            log.info("others hold what a migration needs; trying again")
-            time.sleep(PAUSE_SECONDS)
-
-
-def _upgrade() -> None:
-    for column in (
-        sa.Column("writeback", sa.Text(), server_default="off", nullable=False),
-        sa.Column("sealed_token", sa.Text(), nullable=True),
-        sa.Column("writing_paused", sa.Text(), nullable=True),
-        sa.Column("api_after", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("api_calls", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("api_points", sa.BigInteger(), server_default="0", nullable=False),
-    ):
-        op.add_column("connections", column)
-    op.create_check_constraint("ck_connections_writeback", "connections", "writeback IN ('off', 'ask', 'auto')")
-    op.create_check_constraint("ck_connections_token", "connections", "writeback = 'off' OR sealed_token IS NOT NULL")
     op.create_table(
         "writebacks",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -97,28 +58,29 @@ def _upgrade() -> None:
         sa.Column("written_key", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
-        sa.ForeignKeyConstraint(["original_sha256"], ["artifacts.sha256"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("connection_id", "key", "job_id"),
         sa.CheckConstraint(
             "state IN ('expected', 'clean', 'due', 'written', 'skipped', 'failed', 'restoring', 'restored')",
             name="ck_writebacks_state",
         ),
+        if_not_exists=True,
     )
-    op.create_index("ix_writebacks_job", "writebacks", ["job_id"])
-    op.create_index("ix_writebacks_state", "writebacks", ["connection_id", "state", "id"])
+    op.create_index("ix_writebacks_job", "writebacks", ["job_id"], if_not_exists=True)
+    op.create_index("ix_writebacks_state", "writebacks", ["connection_id", "state", "id"], if_not_exists=True)
     op.create_index(
         "ix_writebacks_due",
         "writebacks",
         ["connection_id", "available_at", "id"],
         postgresql_where=sa.text("state IN ('due', 'restoring')"),
+        if_not_exists=True,
     )
     op.create_index(
         "ix_writebacks_written",
         "writebacks",
         ["connection_id", "written_key"],
         postgresql_where=sa.text("written_key IS NOT NULL"),
+        if_not_exists=True,
     )
     op.create_table(
         "shop_products",
@@ -126,11 +88,29 @@ def _upgrade() -> None:
         sa.Column("product", sa.Text(), nullable=False),
         sa.Column("writeback_id", sa.BigInteger(), nullable=False),
         sa.Column("heard", sa.BigInteger(), server_default="0", nullable=False),
-        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"]),
         sa.PrimaryKeyConstraint("connection_id", "product"),
+        if_not_exists=True,
     )
-    op.execute(NOTE_CLEAN)
-    op.execute(TRIGGER)
+    with op.get_context().autocommit_block():
+        add_columns(
+            "connections",
+            "writeback text NOT NULL DEFAULT 'off'",
+            "sealed_token text",
+            "writing_paused text",
+            "api_after timestamptz NOT NULL DEFAULT now()",
+            "api_calls bigint NOT NULL DEFAULT 0",
+            "api_points bigint NOT NULL DEFAULT 0",
+        )
+        add_constraint("connections", "ck_connections_writeback", "CHECK (writeback IN ('off', 'ask', 'auto'))")
+        add_constraint("connections", "ck_connections_token", "CHECK (writeback = 'off' OR sealed_token IS NOT NULL)")
+        # Each waits for one table alone.
+        for table in ("writebacks", "shop_products"):
+            rule = "FOREIGN KEY (connection_id) REFERENCES connections (id)"
+            add_constraint(table, f"{table}_connection_id_fkey", rule, locked="connections")
+        rule = "FOREIGN KEY (original_sha256) REFERENCES artifacts (sha256)"
+        add_constraint("writebacks", "writebacks_original_sha256_fkey", rule, locked="artifacts")
+        op.execute(NOTE_CLEAN)
+        alter(op.get_bind(), TRIGGER)
 
 
 def downgrade() -> None:

@@ -1,7 +1,8 @@
 """Whether photos of a batch were called for that nobody could look at before"""
 
-import sqlalchemy as sa
 from alembic import op
+
+from db.migrations.making import add_columns
 
 revision = "0016"
 down_revision = "0015"
@@ -10,8 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '1s'")
-    op.add_column("batches", sa.Column("has_unlooked", sa.Boolean(), server_default="false", nullable=False))
+    with op.get_context().autocommit_block():
+        add_columns("batches", "has_unlooked boolean NOT NULL DEFAULT false")
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from db.migrate import alter
+from db.migrations.making import add_columns, make_index
 
 revision = "0017"
 down_revision = "0016"
@@ -16,16 +16,13 @@ GIVEN = sa.text("given_name IS NOT NULL")
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         # No row is written for it.
-        alter(op.get_bind(), "ALTER TABLE jobs ADD COLUMN IF NOT EXISTS given_name text")
-        # What a run that was stopped left of it is no index.
-        op.drop_index("uq_jobs_given_name", table_name="jobs", postgresql_concurrently=True, if_exists=True)
-        op.create_index(
+        add_columns("jobs", "given_name text")
+        make_index(
             "uq_jobs_given_name",
             "jobs",
             ["batch_id", sa.text("lower(given_name)")],
             unique=True,
             postgresql_where=GIVEN,
-            postgresql_concurrently=True,
         )
 
 

@@ -3,6 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 
+from db.migrate import alter
+from db.migrations.making import add_columns
+
 revision = "0019"
 down_revision = "0018"
 branch_labels = None
@@ -23,7 +26,6 @@ END $$
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '1s'")
     op.create_table(
         "acknowledgements",
         sa.Column("name", sa.Text(), primary_key=True),
@@ -32,13 +34,16 @@ def upgrade() -> None:
         sa.Column("until", sa.DateTime(timezone=True)),
         sa.Column("covers", sa.DateTime(timezone=True)),
         sa.Column("weight", sa.Double(), nullable=False),
+        if_not_exists=True,
     )
-    op.add_column("batches", sa.Column("paused_at", sa.DateTime(timezone=True)))
-    op.execute(NOTE_PAUSE)
-    op.execute(
-        "CREATE TRIGGER note_pause BEFORE UPDATE OF state, pause_reason ON batches "
-        "FOR EACH ROW EXECUTE FUNCTION note_pause()"
-    )
+    with op.get_context().autocommit_block():
+        add_columns("batches", "paused_at timestamptz")
+        op.execute(NOTE_PAUSE)
+        alter(
+            op.get_bind(),
+            "CREATE OR REPLACE TRIGGER note_pause BEFORE UPDATE OF state, pause_reason ON batches "
+            "FOR EACH ROW EXECUTE FUNCTION note_pause()",
+        )
 
 
 def downgrade() -> None:

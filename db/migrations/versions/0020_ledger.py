@@ -6,7 +6,8 @@ What was called and saved before is summed up as it stood when the triggers came
 import sqlalchemy as sa
 from alembic import op
 
-from db.migrate import alter, begin_beside
+from db.migrate import begin_beside
+from db.migrations.making import add_columns, make_index
 
 revision = "0020"
 down_revision = "0019"
@@ -101,13 +102,8 @@ def _columns() -> list[sa.Column[int]]:
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         bind = op.get_bind()
-        for column in (
-            "callbacks ADD COLUMN IF NOT EXISTS answered_at timestamptz",
-            "callbacks ADD COLUMN IF NOT EXISTS answer text",
-            "connections ADD COLUMN IF NOT EXISTS refused_at timestamptz",
-            "connections ADD COLUMN IF NOT EXISTS refused_why text",
-        ):
-            alter(bind, f"ALTER TABLE {column}")
+        add_columns("callbacks", "answered_at timestamptz", "answer text")
+        add_columns("connections", "refused_at timestamptz", "refused_why text")
         _make_tables()
         begin_beside(bind, locked="jobs, attempts", changes=(*FORGET, *KEEPING), past=PAST)
 
@@ -131,13 +127,11 @@ def _make_tables() -> None:
         *_columns(),
         if_not_exists=True,
     )
-    op.create_index(
+    make_index(
         "ix_writebacks_ended",
         "writebacks",
         ["connection_id", "changed_at"],
         postgresql_where=sa.text("state IN ('written', 'skipped', 'failed', 'restored')"),
-        postgresql_concurrently=True,
-        if_not_exists=True,
     )
     for table, settings in (("ledger_days", OF_FEW), ("ledger_changes", PASSING)):
         told = ", ".join(f"{name} = {value}" for name, value in settings.items())

@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from db.migrations.making import add_columns, make_index
+
 revision = "0021"
 down_revision = "0020"
 branch_labels = None
@@ -46,22 +48,13 @@ INDEXES: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '1s'")
-    op.execute("ALTER TABLE batches ADD COLUMN IF NOT EXISTS made_by text")
     with op.get_context().autocommit_block():
+        add_columns("batches", "made_by text")
         for name, (table, columns, options) in INDEXES.items():
-            _make(name, table, columns, options)
+            make_index(name, table, columns, **options)
 
 
 def downgrade() -> None:
     for name, (table, _, _) in INDEXES.items():
         op.drop_index(name, table_name=table)
     op.drop_column("batches", "made_by")
-
-
-def _make(name: str, table: str, columns: list[Any], options: dict[str, Any]) -> None:
-    """Make an index beside others' writes; what a run that was stopped left of it is made anew."""
-    half = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
-    if op.get_bind().execute(half, {"name": name}).scalar() is not None:
-        op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)
-    op.create_index(name, table, columns, postgresql_concurrently=True, if_not_exists=True, **options)
