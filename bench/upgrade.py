@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,7 +100,7 @@ class Load:
             except Exception as error:
                 self.errors.append(str(error).splitlines()[0])
 
-    def _timed(self, name: str, statement: object, values: dict[str, object]) -> object:
+    def _timed(self, name: str, statement: object, values: Mapping[str, object]) -> object:
         with self._engine.connect() as connection:
             began = time.perf_counter()
             result = connection.execute(statement, values)  # type: ignore[call-overload]
@@ -114,7 +114,7 @@ class Load:
         while not self._stop.is_set():
             with self._engine.begin() as connection:
                 connection.execute(KEEP, {"batch": 3})
-                connection.execute(text("UPDATE jobs SET name = name WHERE id = 1"))
+                connection.execute(text("UPDATE jobs SET name = name WHERE id = 2"))
                 connection.execute(text("UPDATE attempts SET worker = worker WHERE id = 1"))
                 self._stop.wait(KEPT_SECONDS)
             self._stop.wait(0.2)
