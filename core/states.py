@@ -81,8 +81,9 @@ NOTHING_TO_REMOVE = "nothing_to_remove"
 """The code of a photo that succeeded without a call, as nothing on it was to be taken off."""
 
 MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.PENDING: frozenset({JobState.QUEUED, JobState.CANCELLED}),
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PENDING, JobState.CANCELLED}),
+    # Held: it was called for after the backup that the database went back to.
+    JobState.PENDING: frozenset({JobState.QUEUED, JobState.CANCELLED, JobState.HELD}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PENDING, JobState.CANCELLED, JobState.HELD}),
     JobState.RUNNING: frozenset(
         {JobState.SUCCEEDED, JobState.DEAD, JobState.HELD, JobState.PENDING, JobState.CANCELLED}
     ),

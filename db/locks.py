@@ -35,9 +35,12 @@ class Space(IntEnum):
     """A batch's id: it gets its first limit, or (shared) its calls are written down."""
     REQUEST = 15
     """A token's id and its `Idempotency-Key`: one request at a time."""
+    RESTORED = 16
+    """That the database went back to a backup: one process at a time holds it against what Redis remembers."""
 
 
 ORDER: tuple[Space | str, ...] = (
+    Space.RESTORED,
     Space.REQUEST,
     "drafts",
     "shop_products",

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from core.decision import Decision, Move
 from core.states import JobState
+from db import restores
 from db.cancels import CALLED_OFF
 from db.plans import by_key
 from db.statements import text
@@ -48,6 +49,8 @@ class Lapsed:
         lost_in_row: How many workers in a row fell silent while they had the photo or its output in hand, this one
             included; 0 when this one had not.
         is_paid: Whether its output is paid for, and was what the worker had in hand.
+        is_of_backup: Whether the call was on its way when a backup was made that the database has gone back to since:
+            it most likely ended well, and nobody here knows of it.
     """
 
     id: int
@@ -59,6 +62,7 @@ class Lapsed:
     age_seconds: float
     lost_in_row: int
     is_paid: bool
+    is_of_backup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,12 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
                     SELECT id FROM attempts WHERE job_id = lapsed.id AND lease_token = lapsed.lease_token
                     AND answered_at IS NULL OFFSET 0
                 ) AS o
-            )) AND a.answered_at IS NULL RETURNING a.job_id, a.id
+            )) AND a.answered_at IS NULL RETURNING a.job_id, a.id, a.sent_at
         )
         SELECT lapsed.id, lapsed.batch_id, lapsed.lane, lapsed.attempts, lapsed.is_cancelled, lost.id AS attempt_id,
             CAST(extract(epoch FROM now() - lapsed.created_at) AS double precision) AS age_seconds,
-            lapsed.lost_in_row, lapsed.is_paid
+            lapsed.lost_in_row, lapsed.is_paid,
+            coalesce(lost.sent_at <= (SELECT noticed_at FROM restores ORDER BY id DESC LIMIT 1), false)
         FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
         """  # noqa: S608
     )
@@ -135,12 +140,13 @@ def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -
         WITH fate AS MATERIALIZED (
             SELECT * FROM unnest(
                 CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:spent AS int[]), CAST(:called AS boolean[]),
-                CAST(:delays AS double precision[]), CAST(:rows AS int[]), CAST(:reasons AS text[])
-            ) AS t (id, state, spent, was_called, delay, in_row, reason)
+                CAST(:delays AS double precision[]), CAST(:rows AS int[]), CAST(:reasons AS text[]),
+                CAST(:codes AS text[])
+            ) AS t (id, state, spent, was_called, delay, in_row, reason, told)
         )
         UPDATE jobs AS j SET
             state = fate.state, attempts = j.attempts + fate.spent,
-            code = CASE WHEN fate.reason IS NULL THEN j.code ELSE :lost END,
+            code = CASE WHEN fate.reason IS NULL THEN j.code ELSE fate.told END,
             message = coalesce(fate.reason, j.message), lost_in_row = fate.in_row,
             finished_at = CASE WHEN fate.state <> 'pending' THEN now() END,
             rescues = rescues + 1, available_at = clock_timestamp() + make_interval(secs => fate.delay),
@@ -156,13 +162,15 @@ def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -
         "delays": [float(decision.delay_seconds) for _, decision in decided],
         "rows": [job.lost_in_row for job, _ in decided],
         "reasons": [_reason_of(job, decision) for job, decision in decided],
-        "lost": LOST_CODE,
+        "codes": [restores.CODE if job.is_of_backup else LOST_CODE for job, _ in decided],
     }
     if decided:
         connection.execute(statement, values)
 
 
 def _reason_of(job: Lapsed, decision: Decision) -> str | None:
+    if job.is_of_backup:
+        return restores.OPEN
     if job.attempt_id is not None:
         return _LOST_MESSAGE
     if decision.move is Move.DEAD:

@@ -53,6 +53,7 @@ STANDBY_SECONDS = 1.0
 FORGET_SECONDS = 600.0
 CLEAR_SECONDS = 10.0
 SUMMING_SECONDS = 5.0
+LOOK_BACK_SECONDS = 5.0
 STUCK_SECONDS = 60.0
 
 
@@ -87,6 +88,7 @@ class Dispatcher:
         publisher: The broker.
         options: Rates and times.
         decide_lost: The policy for a job whose worker fell silent.
+        look_back: Notices that the database went back to a backup; nothing is dispatched before it has looked.
     """
 
     def __init__(
@@ -95,16 +97,18 @@ class Dispatcher:
         publisher: Publisher,
         options: DispatcherOptions,
         decide_lost: Callable[[Lapsed], Decision],
+        look_back: Callable[[], object] = lambda: None,
     ) -> None:
         self._engine = engine
         self._publisher = publisher
         self._options = options
         self._decide_lost = decide_lost
+        self._look_back = look_back
         self._lost = LostMessages(engine, publisher)
         self._leading_since = 0.0
         self._next_patrol = 0.0
         self._next_forgetting = self._next_clearing = 0.0
-        self._next_summing = 0.0
+        self._next_summing = self._next_look = 0.0
         self._turned_at = time.monotonic()
         self._leads = False
         self._is_behind = False
@@ -148,7 +152,7 @@ class Dispatcher:
 
     def _lead(self, leader: Connection, stop: threading.Event) -> None:
         self._leading_since = time.monotonic()
-        self._next_patrol = 0.0
+        self._next_patrol = self._next_look = 0.0
         self._lost.forget()
         while not stop.is_set():
             has_work = queue.go_on_leading(leader)
@@ -204,6 +208,9 @@ class Dispatcher:
         return window_size(self._options.rate, attempts.mean_latency_seconds(connection))
 
     def _patrol(self, *, has_work: bool) -> None:
+        if time.monotonic() >= self._next_look:
+            self._look_back()
+            self._next_look = time.monotonic() + LOOK_BACK_SECONDS
         if has_work:
             self._window = transact(self._engine, self._measure_window)
             for batch_id in transact(self._engine, batches.finish_settled):

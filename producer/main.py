@@ -5,21 +5,27 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from core import tracing
 from core.decision import Decision
+from core.errors import DatabaseDown
 from core.metrics import serve_metrics
 from core.settings import Settings
 from db.budgets import tariff_of
 from db.heart import heart
+from db.migrate import refuse_older_schema
 from db.rescues import Lapsed
 from db.session import make_engine
 from producer.callbacks.courier import Courier
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.fleet_metrics import FleetCollector
 from producer.publisher import Publisher
+from producer.restored import notice_restore
 from producer.webhooks.lookups import Asker
 from producer.writebacks.writer import Writer
+from removal.limiter.memos import CallMemory
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +48,9 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
         settled_after_seconds=settings.removal_timeout + 2 * settings.lease_seconds,
     )
     engine = make_engine(settings.database_url, pool_size=6)
+    with suppress(DatabaseDown):
+        refuse_older_schema(engine)
+    memory = CallMemory(settings.redis_url, settings.account)
     name = f"{socket.gethostname()}-{os.getpid()}"
     beside = [
         threading.Thread(target=each.run, args=(stop,), name=type(each).__name__)
@@ -51,7 +60,8 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
         thread.start()
     try:
         with Publisher(settings.redis_url) as publisher:
-            dispatcher = Dispatcher(engine, publisher, options, decide_lost)
+            look_back = partial(notice_restore, engine, memory, settings)
+            dispatcher = Dispatcher(engine, publisher, options, decide_lost, look_back)
             serve_metrics(settings.metrics_host, settings.metrics_port, FleetCollector(engine, settings))
             with heart(
                 engine, name, "dispatcher", is_leader=lambda: dispatcher.is_leading, is_well=lambda: dispatcher.is_well
@@ -61,6 +71,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
         stop.set()
         for thread in beside:
             thread.join()
+    memory.close()
     engine.dispose()
     tracing.stop()
     log.info("stopped")

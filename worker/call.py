@@ -21,6 +21,7 @@ from removal.answers import Answer
 from removal.client import RemovalClient
 from removal.contract import RemovalRequest
 from removal.limiter import Limiter, LimiterUnavailable, Outcome, Permit, SlotMoved
+from removal.limiter.memos import memo_of
 from removal.provider import PreparedCall
 from worker.policy import UNCOUNTED
 from worker.writes import Opened, Writes
@@ -133,7 +134,12 @@ class Caller:
         def gate() -> None:
             nonlocal sent_at
             assert opened is not None
-            self._limiter.wait_until_due(permit, cancelled=cancelled, latest=opened.asked_at + MOST_AHEAD_SECONDS)
+            self._limiter.wait_until_due(
+                permit,
+                cancelled=cancelled,
+                latest=opened.asked_at + MOST_AHEAD_SECONDS,
+                memo=memo_of(opened.attempt_id, job.id),
+            )
             if permit.settled:
                 _give_up("the worker stops, or lost its lease")
             sent_at = time.monotonic()

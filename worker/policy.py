@@ -99,7 +99,8 @@ def decide(
 def decide_lost(job: Lapsed, rules: RetryRules) -> Decision:
     """Return what happens to a job whose worker fell silent.
 
-    A call that was on its way may have been billed, and is retried or held as one without an answer. A job that was in
+    A call that was on its way may have been billed, and is retried or held as one without an answer; held in any case
+    when the database has gone back to a backup since. A job that was in
     no call is due again at once, and nothing is counted, unless workers fell silent over it again and again: a photo
     that ends whoever decodes it would do so for ever.
 
@@ -108,7 +109,9 @@ def decide_lost(job: Lapsed, rules: RetryRules) -> Decision:
         rules: How often and how soon.
     """
     lost = Decision(Move.RETRY, counted=False)
-    if job.attempt_id is not None:
+    if job.is_of_backup:
+        lost = Decision(Move.HELD)
+    elif job.attempt_id is not None:
         lost = decide(Kind(AnswerClass.MAYBE_BILLED), attempts=job.attempts, same_code=0, rules=rules)
     elif job.lost_in_row >= MOST_LOST_IN_ROW:
         lost = Decision(Move.HELD if job.is_paid else Move.DEAD, counted=False)

@@ -16,7 +16,7 @@ from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import tracing
-from core.errors import DatabaseDown
+from core.errors import DatabaseDown, RedisDown
 from core.metrics import serve_metrics
 from core.queues import SOCKET_SECONDS
 from core.settings import Settings
@@ -31,8 +31,10 @@ from db.store import open_store
 from photos import decoders
 from photos.fetch import Fetcher
 from photos.findings import can_look
+from producer.restored import notice_restore
 from removal.client import RemovalClient
 from removal.limiter import Limiter, LimiterUnavailable, Outcome
+from removal.limiter.memos import CallMemory
 from worker.call import Caller
 from worker.celery_app import make_app
 from worker.circuit import AccountHealth
@@ -72,8 +74,11 @@ def run_worker(settings: Settings) -> None:
     stopping, out_of_time, stopped = threading.Event(), threading.Event(), threading.Event()
     limiter = _make_limiter(settings)
     connections, pipeline, leases = _build(settings, limiter, name, stopping, out_of_time)
-    with suppress(DatabaseDown):
+    with suppress(DatabaseDown, RedisDown):
         refuse_older_schema(connections.work)
+        memory = CallMemory(settings.redis_url, settings.account)
+        notice_restore(connections.work, memory, settings)
+        memory.close()
     app = make_app(settings.redis_url, pipeline)
 
     def leave(**_: object) -> None:

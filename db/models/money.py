@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.schema import OF_FEW, PASSING, Base
+from db.models.schema import NOW, OF_FEW, PASSING, Base
 
 
 class Circuit(Base):
@@ -25,6 +25,24 @@ class Circuit(Base):
     probe_job_id: Mapped[int | None]
     failed_probes: Mapped[int] = mapped_column(server_default="0")
     closed_at: Mapped[datetime | None]
+
+
+class RestoreRow(Base):
+    """That this database went back to a backup: which calls it did not know, and what became of their photos.
+
+    `since` is when the first of them was made, `newest_attempt` the highest number that any had; `unknown` were for
+    photos that it does not know either.
+    """
+
+    __tablename__ = "restores"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    noticed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    since: Mapped[datetime]
+    newest_attempt: Mapped[int]
+    calls: Mapped[int]
+    held: Mapped[int]
+    unknown: Mapped[int]
 
 
 class DailyCalls(Base):

@@ -22,6 +22,11 @@ def keys_of(account: str) -> tuple[str, str]:
     return f"{prefix}:bucket", f"{prefix}:recent"
 
 
+def memos_key(account: str) -> str:
+    """Return the name of what is remembered of an account's calls."""
+    return f"cleanplate:limiter:{{{account}}}:memos"
+
+
 class ScriptAnswer(NamedTuple):
     """What every verb of the script answers; times in µs of Redis' clock."""
 
@@ -53,7 +58,7 @@ class Bucket:
 
     def __init__(self, client: Redis, account: str, rate: float, burst: int, clock: RedisClock) -> None:
         self._script = client.register_script(_SCRIPT)
-        self._keys = keys_of(account)
+        self._keys = (*keys_of(account), memos_key(account))
         self._head = (repr(float(rate)), str(burst))
         self._clock = clock
 

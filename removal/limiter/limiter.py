@@ -101,7 +101,9 @@ class Limiter:
                 return is_cancelled
             self._place(permit)
 
-    def wait_until_due(self, permit: Permit, *, cancelled: Cancelled, latest: float | None = None) -> Permit:
+    def wait_until_due(
+        self, permit: Permit, *, cancelled: Cancelled, latest: float | None = None, memo: str = ""
+    ) -> Permit:
         """Sleep until the permit's exact slot; the call must be sent at once then.
 
         Args:
@@ -109,6 +111,7 @@ class Limiter:
             cancelled: Set or true, for good, once nothing is to be called any more. The permit is settled
                 `unused` then, and this returns at once.
             latest: Local monotonic seconds by which the call must have left; None for no matter when.
+            memo: What is remembered of this call, for when the caller's own database goes back to a backup.
 
         Returns:
             The same permit, due now or settled.
@@ -119,6 +122,7 @@ class Limiter:
                 place, and may be waited for again.
         """
         delay = LATE_SECONDS
+        permit.memo = memo
         while True:
             had_slot = self._has_slot(permit)
             if not had_slot:
@@ -128,7 +132,9 @@ class Limiter:
             except SlotMoved:
                 # A slot that it has is given to the next, and asked for anew when the permit is waited for again.
                 self._want_no_more(permit)
-                permit.granted = False
+                if permit.granted and memo:
+                    self._forget(permit)
+                permit.granted, permit.memo = False, ""
                 self._conversation.look()
                 raise
             if is_cancelled:
@@ -205,6 +211,10 @@ class Limiter:
         permit.epoch, permit.generation, permit.rate_millis = answer.epoch, answer.generation, answer.rate_millis
         self._lineup.note(permit.lane, answer)
         permit.number, permit.granted = answer.number, bool(answer.granted)
+
+    def _forget(self, permit: Permit) -> None:
+        verb = verbs.forget(permit)
+        self._conversation.leave(Word(lambda: verb, lambda _: None), RIDE_SECONDS)
 
     def _ahead(self) -> float:
         return AHEAD_SECONDS + 2 * self._clock.way_seconds

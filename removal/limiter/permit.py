@@ -34,6 +34,7 @@ class Permit:
         epoch: How many throttles the bucket had seen when it last spoke of this permit.
         generation: How many times the learned rate had changed by then.
         rate_millis: The learned rate of that moment, in calls per 1,000 seconds.
+        memo: What the bucket remembers of its call once it has a slot.
     """
 
     lane: Lane
@@ -46,6 +47,7 @@ class Permit:
     epoch: int = 0
     generation: int = 0
     rate_millis: int = 0
+    memo: str = ""
 
     @property
     def is_placed(self) -> bool:

@@ -1,6 +1,6 @@
 -- One account's bucket: who may call, and when. What is said in one go is one atomic step on Redis' own clock.
 --
--- KEYS  the bucket (hash); the recent calls (sorted set: permit -> µs it may be sent at)
+-- KEYS  the bucket (hash); the recent calls (sorted set: permit -> µs it may be sent at); memos of calls, newest first
 -- ARGV  now in µs ('' = Redis' clock), configured rate (calls/s), burst, verbs as JSON: a list of lists, each a verb
 --       and what it needs
 -- Answers a line for each verb: now, born, epoch, gen, granted (0|1), at, number, waited (0|1), rate in calls/1000 s,
@@ -34,12 +34,13 @@ local MOST_BAN = 3600 * SECOND
 local CUTS_BLIND = 3 -- with no success in between, further cuts tell nothing about the rate
 local LATENCY_WEIGHT = 0.05
 local KEPT_SECONDS = 86400
+local MEMOS, MEMO_SECONDS = 200000, 7 * 86400 -- so many calls are remembered, and for so long
 local RIVAL = 10 * SECOND -- so long after a process last asked for it, a lower configured rate still holds for all
 local DEAD_AFTER = 250000 -- an interactive number this overdue (µs) no longer holds bulk back
 
 local LANES = { 'interactive', 'bulk' }
 
-local bucket, recent = KEYS[1], KEYS[2]
+local bucket, recent, memos = KEYS[1], KEYS[2], KEYS[3]
 local asked, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
 local configured = asked
 local now = tonumber(ARGV[1])

@@ -48,7 +48,16 @@ local function reserve(lane)
   return answer(lane, 0, at, number, at > now + 1000 and 1 or 0)
 end
 
-local function grant(lane, number, born, waited, ahead)
+-- What the callers' own database may lose; a call that was not made after all is told with a minus.
+local function remember(memo, at, sign)
+  if memo and memo ~= '' then
+    redis.call('LPUSH', memos, string.format('%s%s %.0f', sign, memo, at / SECOND))
+    redis.call('LTRIM', memos, 0, MEMOS - 1)
+    redis.call('EXPIRE', memos, MEMO_SECONDS)
+  end
+end
+
+local function grant(lane, number, born, waited, ahead, memo)
   if born ~= s.born then
     return reserve(lane)
   end
@@ -75,16 +84,17 @@ local function grant(lane, number, born, waited, ahead)
   redis.call('ZADD', recent, string.format('%.0f', slot), member)
   redis.call('ZREMRANGEBYSCORE', recent, '-inf', string.format('(%.0f', now - 2 * window - SECOND))
   redis.call('PEXPIRE', recent, math.ceil(3 * window / 1000) + 5000)
+  remember(memo, slot, '')
   return answer(lane, 1, slot, number, waited)
 end
 
 local lates = 0
 
 -- A call that goes out late counts from when it really goes, which is `delay` from now. Each has a slot of its own.
-local function late(lane, number, born, epoch, waited, delay)
+local function late(lane, number, born, epoch, waited, delay, memo)
   local score = redis.call('ZSCORE', recent, lane .. number)
   if born ~= s.born or epoch ~= s.epoch or not score or now - score > window / 2 then
-    return grant(lane, number, born, waited, delay)
+    return grant(lane, number, born, waited, delay, memo)
   end
   local slot = now + delay + lates
   lates = lates + 1
@@ -132,8 +142,9 @@ local function shift_queues()
   end
 end
 
-local function settle(lane, number, born, waited, epoch, gen, rate, outcome, ban, latency)
+local function settle(lane, number, born, waited, memo, epoch, gen, rate, outcome, ban, latency)
   if outcome == 'unused' then
+    remember(memo, now, '-')
     give_back(lane, number, born)
     return answer(lane, 0, now, number, waited)
   end
@@ -164,17 +175,20 @@ local function settle(lane, number, born, waited, epoch, gen, rate, outcome, ban
 end
 
 -- Each answers for itself, as the bucket was after it; all of them at one moment.
-local function apply(verb, lane, number, born, waited, ahead, epoch, gen, rate, outcome, ban, latency)
+local function apply(verb, lane, number, born, waited, memo, ahead, epoch, gen, rate, outcome, ban, latency)
   if verb == 'reserve' then
     return reserve(lane)
   elseif verb == 'grant' then
-    return grant(lane, number, born, waited, ahead)
+    return grant(lane, number, born, waited, ahead, memo)
+  elseif verb == 'forget' then
+    remember(memo, now, '-')
+    return answer(lane, 0, now, number, waited)
   elseif verb == 'late' then
-    return late(lane, number, born, epoch, waited, ahead)
+    return late(lane, number, born, epoch, waited, ahead, memo)
   elseif verb == 'slip' then
     return slip(lane, number, born, waited, ahead)
   elseif verb == 'settle' then
-    return settle(lane, number, born, waited, epoch, gen, rate / 1000, outcome, ban, latency)
+    return settle(lane, number, born, waited, memo, epoch, gen, rate / 1000, outcome, ban, latency)
   end
   error('unknown verb ' .. verb)
 end

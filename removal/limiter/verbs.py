@@ -27,6 +27,11 @@ def slip(permit: Permit, by_us: int) -> Verb:
     return ("slip", *_name(permit), by_us)
 
 
+def forget(permit: Permit) -> Verb:
+    """Tell that the call that is remembered of a permit was not made."""
+    return ("forget", *_name(permit))
+
+
 def settle(permit: Permit, outcome: Outcome, ban_seconds: float | None, latency_seconds: float | None) -> Verb:
     """Tell what became of a permit."""
     return (
@@ -42,5 +47,5 @@ def settle(permit: Permit, outcome: Outcome, ban_seconds: float | None, latency_
     )
 
 
-def _name(permit: Permit) -> tuple[str, int, int, int]:
-    return permit.lane.value, permit.number, permit.born, int(permit.waited)
+def _name(permit: Permit) -> tuple[str, int, int, int, str]:
+    return permit.lane.value, permit.number, permit.born, int(permit.waited), permit.memo

@@ -5,12 +5,14 @@ Functions are named where they are called, so that a test can see which are.
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from core.called import Called
 from core.errors import LeaseLost
 from core.settings import OnMaybeBilled
 from core.states import AnswerClass, JobState, Lane
@@ -28,6 +30,7 @@ from db import (
     redo,
     requeues,
     rescues,
+    restores,
     reviews,
     success,
 )
@@ -122,6 +125,15 @@ def claim(rows: Rows, connection: Connection, number: int) -> ClaimedJob | None:
         if number % 3:
             attempts.open_call(connection, job, worker="w", account=ACCOUNT, tariff=TARIFF)
     return job
+
+
+def go_back(rows: Rows, connection: Connection, number: int) -> None:
+    """Learn that a photo was called for after the backup that the database went back to."""
+    job_id = rows.pick(connection, number, "pending", "queued", "running")
+    if job_id is not None:
+        newest = connection.execute(text("SELECT nextval(pg_get_serial_sequence('attempts', 'id'))")).scalar_one()
+        later = datetime.now(UTC) + timedelta(hours=1)
+        restores.note(connection, [Called(newest + 1, job_id, later, ACCOUNT)], price=Decimal("0.01"))
 
 
 def end(how: Callable[[Connection, ClaimedJob], object], rows: Rows, connection: Connection, number: int) -> None:
@@ -268,7 +280,10 @@ def do_again(rows: Rows, connection: Connection, number: int) -> None:
 
 
 STEPS: dict[str, Step] = {
-    **{step.__name__: step for step in (hand_in, dispatch, probe, lose_message, rescue, go_round, claim, meet_outage)},
+    **{
+        step.__name__: step
+        for step in (hand_in, dispatch, probe, lose_message, rescue, go_back, go_round, claim, meet_outage)
+    },
     **{name: partial(end, how) for name, how in ENDS.items()},
     **{name: partial(steer, how) for name, how in STEERS.items()},
     **{name: partial(decide, how, state) for name, (state, how) in DECISIONS.items()},
