@@ -16,7 +16,9 @@ CODE = "restored"
 ACTOR = "cleanplate"
 _ROUND = timedelta(seconds=10)
 """A backup holds what was committed when it began, and numbers that were given out until it ended."""
-_KEPT = "make_interval(days => 30)"
+_LONGEST_CALL = timedelta(hours=1)
+"""From a call to its output being kept, and how far clocks are apart."""
+KEPT = timedelta(days=30)
 _WHY = (
     "It was called for after the backup was made that the database was restored from, so it may be paid for, and the "
     "output is not known here. Retry it to have it made, and paid for, once more."
@@ -44,6 +46,15 @@ class Restore:
     calls: int
     held: int
     unknown: int
+
+    @property
+    def kept_until(self) -> datetime:
+        """Until when what was kept in between is not swept."""
+        return self.noticed_at + KEPT
+
+    def may_have_lost(self, kept_at: datetime) -> bool:
+        """Whether an output that was kept at a time may belong to a photo of which the backup knows nothing."""
+        return self.since - _LONGEST_CALL <= kept_at <= self.noticed_at + _LONGEST_CALL
 
 
 def newest_known(connection: Connection) -> int:
@@ -101,10 +112,9 @@ def note(
 def list_recent(connection: Connection) -> list[Restore]:
     """Return those of the last month, the newest first."""
     statement = text(
-        "SELECT noticed_at, since, calls, held, unknown FROM restores "  # noqa: S608
-        f"WHERE noticed_at > now() - {_KEPT} ORDER BY id DESC"
+        "SELECT noticed_at, since, calls, held, unknown FROM restores WHERE noticed_at > now() - :kept ORDER BY id DESC"
     )
-    return [Restore(*row) for row in connection.execute(statement)]
+    return [Restore(*row) for row in connection.execute(statement, {"kept": KEPT})]
 
 
 def count_undecided(connection: Connection) -> int:

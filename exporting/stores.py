@@ -7,12 +7,15 @@ from functools import partial
 from sqlalchemy import Engine
 
 from core.errors import StoreUnavailable, UnavailableError
-from db import artifacts, placements, sweeping
+from db import artifacts, placements, restores, sweeping
 from db.artifacts import artifact_key
 from db.placements import Placed
+from db.restores import Restore
 from db.session import transact
 from db.store import ArtifactStore
-from db.store.s3 import Found, S3Store
+from db.store.folder import FileStore
+from db.store.s3 import S3Store
+from db.store.stored import Stored
 from db.sweeping import upload
 
 SWEEP_PAGE = 500
@@ -62,13 +65,16 @@ def _place(engine: Engine, placed: Placed, taker: ArtifactStore, data: bytes) ->
 def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:
     """Delete objects that are older and that no output refers to; return how many.
 
+    What was uploaded between a backup and the restore of it stays for a month: it is paid for, and all that is left.
+
     Raises:
         CleanplateError: The bucket does not answer.
         UnavailableError: PostgreSQL does not answer.
     """
-    count, page = 0, list[Found]()
+    count, page = 0, list[Stored]()
+    spared = transact(engine, restores.list_recent)
     for found in bucket.list_all():
-        if found.modified_at < before:
+        if found.modified_at < before and not any(each.may_have_lost(found.modified_at) for each in spared):
             page.append(found)
         if len(page) == SWEEP_PAGE:
             count += _sweep(engine, bucket, page)
@@ -76,6 +82,24 @@ def sweep_all(engine: Engine, bucket: S3Store, *, before: datetime) -> int:
     return count + _sweep(engine, bucket, page)
 
 
-def _sweep(engine: Engine, bucket: S3Store, page: list[Found]) -> int:
+def _sweep(engine: Engine, bucket: S3Store, page: list[Stored]) -> int:
     unused = transact(engine, partial(sweeping.find_unused, uris=[found.uri for found in page])) if page else []
     return sum(sweeping.remove_unused(engine, bucket, uri) for uri in unused)
+
+
+def count_lost(engine: Engine, store: ArtifactStore, restore: Restore) -> int:
+    """Return how many outputs were kept between a backup and its restore, and belong to no photo that it knows.
+
+    Raises:
+        CleanplateError: The store does not answer.
+    """
+    if not isinstance(store, FileStore | S3Store):
+        return 0
+    lost, page = 0, list[str]()
+    for found in store.list_all():
+        if restore.may_have_lost(found.modified_at):
+            page.append(found.uri)
+        if len(page) == SWEEP_PAGE:
+            lost += len(transact(engine, partial(sweeping.find_unused, uris=page)))
+            page = []
+    return lost + len(transact(engine, partial(sweeping.find_unused, uris=page)))

@@ -9,6 +9,7 @@ from cli.colour import say_standing
 from cli.database import open_database
 from cli.flower.address import with_flower
 from cli.running.console_link import make_console_link
+from cli.running.restored import hold_restored
 from cli.running.role import role_settings, stop_on_signals
 from cli.speech import say
 from core.settings import load_settings
@@ -61,6 +62,18 @@ def db_upgrade() -> None:
     settings = load_settings()
     with open_database(settings):
         say("The database has the newest schema.", err=True)
+
+
+@db.command("restored")
+def db_restored() -> None:
+    """Tell that the database was restored from a backup: hold what may be paid for since, and say what is not known.
+
+    Run it before workers and dispatchers start. They notice it by themselves as long as Redis remembers a later call.
+    """
+    settings = load_settings()
+    with open_database(settings) as engine:
+        for line in hold_restored(engine, settings):
+            say(line, err=True)
 
 
 @click.command()

@@ -11,7 +11,7 @@ from cli.speech import say
 from core.errors import UsageError
 from core.figures import counted
 from core.settings import load_settings
-from db import audit
+from db import audit, restores
 from db.session import transact
 from db.store import open_store
 from db.store.s3 import S3Store
@@ -55,7 +55,14 @@ def sweep(where: str) -> None:
     with open_database(settings) as engine:
         count = sweep_all(engine, found, before=datetime.now(UTC) - SWEEP_AFTER)
         _note(engine, "sweep outputs", f"{count} deleted from {where}")
+        spared = transact(engine, restores.list_recent)
     say(f"Deleted {counted(count, 'object')}.", err=True)
+    for each in spared:
+        say(
+            f"What was uploaded from {each.since:%Y-%m-%d %H:%M} to {each.noticed_at:%Y-%m-%d %H:%M} UTC is left until "
+            f"{each.kept_until:%Y-%m-%d}: the database was restored from a backup that does not know it.",
+            err=True,
+        )
 
 
 def _note(engine: Engine, action: str, detail: str) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from cli.database import existing_database
 from cli.running.checks import ping_redis
 from cli.running.circuit import describe_circuit
 from cli.running.probe import probe_api
+from cli.running.restored import find_restored
 from core.errors import CleanplateError
 from core.figures import count, counted, size
 from core.money import price_of
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _check("budget", lambda: _budget(settings))
     yield _check("outputs", lambda: _store(settings))
     yield from _standing(settings)
+    yield from _restored(settings)
     yield _check("home", lambda: _home(settings.cleanplate_home))
     yield Finding(
         "workers",
@@ -65,6 +67,15 @@ def _standing(settings: Settings) -> Iterator[Finding]:
         yield Finding("now", False, str(error))
         return
     yield Finding("now", not found.needs_somebody, str(found))
+
+
+def _restored(settings: Settings) -> Iterator[Finding]:
+    if not settings.database_url:
+        return
+    with suppress(CleanplateError), _configured(settings) as engine:
+        found = None if engine is None else find_restored(engine, settings)
+        if found is not None:
+            yield Finding("restored", *found)
 
 
 @contextmanager

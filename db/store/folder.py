@@ -2,11 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from core.errors import CleanplateError
+from db.store.stored import Stored
+
+_PART = ".part-"
 
 
 class FileStore:
@@ -43,6 +48,15 @@ class FileStore:
     def holds(self, uri: str) -> bool:
         """Whether a URI is below this folder."""
         return uri.startswith(f"{self.root.as_uri()}/")
+
+    def list_all(self) -> Iterator[Stored]:
+        """Yield every file in this folder, but those that are being written."""
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    if not name.startswith(_PART):
+                        yield Stored(path.as_uri(), datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
     def delete(self, uri: str) -> None:
         """Delete the file, if it is there."""
@@ -81,7 +95,7 @@ def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     Raises:
         OSError: The disk is full or refuses; nothing half-written stays behind.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PART)
     try:
         with os.fdopen(handle, "wb") as file:
             for part in parts:

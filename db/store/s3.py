@@ -2,25 +2,15 @@
 
 import mimetypes
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from core.buckets import bucket_errors, open_bucket_client
 from core.errors import CleanplateError, UsageError
 from core.settings import Settings
+from db.store.stored import Stored
 
 FOR_EVER = "public, max-age=31536000, immutable"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An object in a bucket."""
-
-    uri: str
-    name: str
-    modified_at: datetime
 
 
 class S3Store:
@@ -95,7 +85,7 @@ class S3Store:
         except bucket_errors() as error:
             raise CleanplateError(f"{uri} cannot be deleted: {error}") from error
 
-    def list_all(self) -> Iterator[Found]:
+    def list_all(self) -> Iterator[Stored]:
         """Yield every object in this part of the bucket.
 
         Raises:
@@ -105,7 +95,7 @@ class S3Store:
         try:
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield Found(f"s3://{self._bucket}/{entry['Key']}", entry["Key"], entry["LastModified"])
+                    yield Stored(f"s3://{self._bucket}/{entry['Key']}", entry["LastModified"])
         except bucket_errors() as error:
             raise UsageError(f"The bucket {self._bucket} cannot be listed: {error}") from error
 

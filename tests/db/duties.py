@@ -34,6 +34,7 @@ from db import (
     queue,
     requeues,
     rescues,
+    restores,
     retention,
     success,
     tallies,
@@ -73,6 +74,11 @@ def _list_dispatched(connection: Connection) -> object:
     return queue.list_dispatched(connection, [job_id for job_id, _ in queue.list_unclaimed(connection, 0)][:5])
 
 
+def _look_back(connection: Connection) -> object:
+    by_key(connection)
+    return restores.newest_known(connection)
+
+
 def _go_on_leading(connection: Connection) -> object:
     by_key(connection)
     return queue.go_on_leading(connection)
@@ -88,6 +94,7 @@ DISPATCHING: dict[str, Duty] = {
     "probe": lambda connection: circuits.queue_probe(connection, ACCOUNT),
     "lost messages": _unqueue,
     "dispatched": _list_dispatched,
+    "look back": _look_back,
     "rescue": lambda connection: rescues.rescue(connection, lambda _: Decision(Move.RETRY)),
     "settled": batches.finish_settled,
     "stragglers": cancels.cancel_stragglers,
