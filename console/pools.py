@@ -30,10 +30,11 @@ class Pool:
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
         self._name = name
+        self.threads = threads
         self._most = threads + waiting
         self._taken = 0
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._workers = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, in a thread of this pool.
@@ -49,14 +50,14 @@ class Pool:
             self._taken += 1
         try:
             context = contextvars.copy_context()
-            return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, work)
+            return await asyncio.get_running_loop().run_in_executor(self._workers, context.run, work)
         finally:
             with self._lock:
                 self._taken -= 1
 
     def later(self, work: Callable[[], object]) -> None:
         """Let a thread of this pool do something that nobody waits for, however many wait."""
-        self._threads.submit(work)
+        self._workers.submit(work)
 
     def serves(self, route: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
         """Make a route run in this pool instead of the threads that all share."""

@@ -9,6 +9,7 @@ from cli.colour import say_standing
 from cli.database import open_database
 from cli.flower.address import with_flower
 from cli.running.console_link import make_console_link
+from cli.running.passwords import refuse_weak_passwords
 from cli.running.restored import hold_restored
 from cli.running.role import role_settings, stop_on_signals
 from cli.speech import say
@@ -60,6 +61,7 @@ def db() -> None:
 def db_upgrade() -> None:
     """Upgrade the database to the newest schema."""
     settings = load_settings()
+    refuse_weak_passwords(settings, "DATABASE_URL")
     with open_database(settings):
         say("The database has the newest schema.", err=True)
 
@@ -80,6 +82,7 @@ def db_restored() -> None:
 def up() -> None:
     """Run the whole local stack in the foreground until Ctrl-C."""
     settings = with_flower(load_settings())
+    refuse_weak_passwords(settings, "DATABASE_URL", "REDIS_URL", "FLOWER_BASIC_AUTH")
     stop = stop_on_signals()
     with LocalStack(settings, roles=UP_ROLES, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
         say("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)

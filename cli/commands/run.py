@@ -8,6 +8,7 @@ import click
 from cli.options import asking_options, batch_options, json_option, read_batch_options, source_argument
 from cli.quoting.confirm import confirm, tell_quote
 from cli.running.clean import clean, keep_originals, recall
+from cli.running.passwords import refuse_weak_passwords
 from cli.speech import say
 from core.errors import AccountRefused, UsageError
 from core.settings import load_settings
@@ -30,6 +31,7 @@ def run(source: str, out: Path | None, as_json: bool, dry_run: bool, confirm_ove
     Starts what is not running and stops it again. Run it again to continue where it stopped: nothing is paid twice.
     """
     settings = load_settings()
+    refuse_weak_passwords(settings, "DATABASE_URL", "REDIS_URL")
     options = read_batch_options(settings, **typed)
     if options.screen is not Screen.OFF and not can_look():
         raise UsageError("--screen (SCREEN) inspects photos, which needs an extra: pip install 'cleanplate[look]'.")

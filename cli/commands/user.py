@@ -39,7 +39,7 @@ def user() -> None:
 @click.option("--no-password", is_flag=True, help="Signs in with one-time links, or through a proxy.")
 def add(name: str, role: str, password_stdin: bool, no_password: bool) -> None:
     """Add NAME; asks for a password."""
-    hashed = None if no_password else hash_password(_read_password(from_stdin=password_stdin))
+    hashed = None if no_password else hash_password(_read_password(name, from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.add(connection, actor(), name, Role(role), hashed))
     say(f"{name} ({role}) can use the console.", err=True)
@@ -63,7 +63,7 @@ def list_all() -> None:
 @password_option
 def password(name: str, password_stdin: bool) -> None:
     """Change the password of NAME and sign them out everywhere."""
-    hashed = hash_password(_read_password(from_stdin=password_stdin))
+    hashed = hash_password(_read_password(name, from_stdin=password_stdin))
     with open_database(load_settings()) as engine:
         transact(engine, lambda connection: people.change_password(connection, actor(), name, hashed))
     say(f"{name} has a new password and is signed out everywhere.", err=True)
@@ -98,13 +98,13 @@ def link(name: str) -> None:
     say(f"{settings.web_url}/sign-in/{made}")
 
 
-def _read_password(*, from_stdin: bool) -> str:
+def _read_password(name: str, *, from_stdin: bool) -> str:
     if from_stdin:
         told = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
         told = ask_secret("Password", twice=True)
     else:
         raise click.UsageError("There is no terminal to ask for a password; use --password-stdin, or --no-password.")
-    if flaw := flaw_of(told):
+    if flaw := flaw_of(told, name):
         raise UsageError(flaw)
     return str(told)

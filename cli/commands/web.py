@@ -6,6 +6,7 @@ import socket
 import click
 
 from cli.database import open_database
+from cli.running.passwords import refuse_weak_passwords
 from core.logs import configure_logs
 from core.metrics import serve_metrics
 from core.settings import load_settings
@@ -31,6 +32,7 @@ def web(host: str | None, port: int | None) -> None:
     watch_parent()
     decoders.configure(decoders.WEB)
     settings = load_settings()
+    refuse_weak_passwords(settings, "DATABASE_URL", "REDIS_URL", "FLOWER_BASIC_AUTH")
     configure_logs(settings.log_level, "web")
     with open_database(settings, pool_size=POOL_SIZE) as engine:
         # The first webhook should not wait for the first connection.

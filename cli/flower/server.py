@@ -16,6 +16,7 @@ from tornado.web import url
 
 from cli.flower.pages import ClosedHealthcheck, ClosedMetrics, LinkedTaskView, name_job
 from cli.flower.signed_in import FromConsole, install
+from cli.running.passwords import refuse_weak_passwords
 from core.errors import UnavailableError, UsageError
 from core.handover import Used
 from core.queues import celery_settings
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 MOST_TASKS = 10_000
 """Kept in memory, about 5 KB each."""
 SAVE_MS = 10_000
-SHORTEST_PASSWORD = 8
 COLUMNS = "name,args,state,received,runtime,worker,uuid"
 
 
@@ -42,11 +42,9 @@ def run_flower(settings: Settings) -> None:
     """
     auth = settings.flower_basic_auth.get_secret_value()
     name, _, password = auth.partition(":")
-    if not name or len(password) < SHORTEST_PASSWORD:
-        raise UsageError(
-            f"FLOWER_BASIC_AUTH is `name:password`, with at least {SHORTEST_PASSWORD} characters of password: whoever "
-            "reaches Flower sees every task."
-        )
+    if not name or not password:
+        raise UsageError("FLOWER_BASIC_AUTH is `name:password`: whoever reaches Flower sees every task.")
+    refuse_weak_passwords(settings, "REDIS_URL", "FLOWER_BASIC_AUTH")
     folder = settings.cleanplate_home.expanduser().resolve() / "flower"
     _prepare(settings, auth, folder)
     app = Celery("cleanplate", set_as_current=False)

@@ -3,6 +3,7 @@
 import signal
 import threading
 
+from cli.running.passwords import refuse_weak_passwords
 from core import tracing
 from core.errors import UsageError
 from core.logs import configure_logs
@@ -14,7 +15,7 @@ def role_settings(role: str) -> Settings:
     """Return the settings of a role that runs by itself; its logs and traces go where they say.
 
     Raises:
-        UsageError: It is not said where the servers are, or whose quota is shared.
+        UsageError: It is not said where the servers are, or whose quota is shared, or their passwords are weak.
     """
     watch_parent()
     settings = load_settings()
@@ -25,6 +26,7 @@ def role_settings(role: str) -> Settings:
         raise UsageError(
             f"`cleanplate {role}` needs {' and '.join(missing)}. For everything on this machine use `cleanplate up`."
         )
+    refuse_weak_passwords(settings, "DATABASE_URL", "REDIS_URL")
     if not settings.api_url:
         raise UsageError(
             f"`cleanplate {role}` needs to know whose quota it shares: set REMOVAL_API_KEY (or REMOVAL_API_URL), the "

@@ -9,7 +9,8 @@ from collections import OrderedDict
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST = 10
+from core.password_strength import weakness_of
+
 LONGEST = 1000
 FORGIVEN_SECONDS = 300.0
 MOST_REMEMBERED = 10_000
@@ -27,13 +28,12 @@ class TooManyAtOnce(Exception):
     """So many sign in at this moment that there was no turn for one more."""
 
 
-def flaw_of(password: str) -> str | None:
-    """Return what is wrong with a new password, or None."""
-    if len(password) < SHORTEST:
-        return f"A password needs at least {SHORTEST} characters."
+def flaw_of(password: str, name: str) -> str | None:
+    """Return what is wrong with a new password of a person, or None."""
     if len(password) > LONGEST:
         return f"A password may have at most {LONGEST} characters."
-    return None
+    flaw = weakness_of(password, name)
+    return f"This password {flaw}; choose another one." if flaw else None
 
 
 def hash_password(password: str) -> str:

@@ -47,7 +47,7 @@ def people_router(engine: Engine, guard: Guard, pages: Pages, settings: Settings
         password = str(sent.get("password") or "")
         if role not in set(Role):
             return show_people(request, visitor, wrong="There is no such role.")
-        if password and (flaw := flaw_of(password)):
+        if password and (flaw := flaw_of(password, name)):
             return show_people(request, visitor, wrong=flaw)
         hashed = hash_password(password) if password else None
         try:

@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from cli.group import COMMANDS
+from console.api.upload import MOST_BYTES as MOST_CATALOGUE_BYTES
+from console.limits import MOST_HELD_BYTES
+from console.pools import FILES
 from core.settings import Settings
 from worker.connections import MOST_CONNECTIONS
 
@@ -24,6 +27,7 @@ OF_IMAGES = {
     "POSTGRES_USER",
     "POSTGRES_DB",
     "POSTGRES_PASSWORD",
+    "DATABASE_PASSWORD",
     "REDIS_PASSWORD",
     "REDISCLI_AUTH",
     "GF_SECURITY_ADMIN_PASSWORD",
@@ -31,8 +35,11 @@ OF_IMAGES = {
     "GF_ANALYTICS_CHECK_FOR_UPDATES",
     "GF_USERS_ALLOW_SIGN_UP",
 }
+OTHERS = ("postgres", "redis", "prometheus", "grafana")
 OF_COMPOSE = {
+    *(f"{name.upper()}_IMAGE" for name in OTHERS),
     "POSTGRES_PASSWORD",
+    "DATABASE_PASSWORD",
     "REDIS_PASSWORD",
     "GRAFANA_PASSWORD",
     "GRAFANA_PUBLISH",
@@ -89,15 +96,9 @@ def test_every_command_is_one_of_ours(services: dict[str, Any], name: str) -> No
         assert test[2:] == ["health", name]
 
 
-@pytest.mark.parametrize("name", ROLES)
-def test_every_variable_is_a_setting(services: dict[str, Any], name: str) -> None:
-    assert set(services[name]["environment"]) <= SETTINGS
-    assert services[name]["env_file"] == [".env"]
-
-
-def test_every_other_variable_is_known(services: dict[str, Any]) -> None:
-    for service in services.values():
-        assert set(service.get("environment", {})) <= SETTINGS | OF_IMAGES
+def test_every_variable_is_known(services: dict[str, Any]) -> None:
+    for name in {*services} - {*ROLES}:
+        assert set(services[name].get("environment", {})) <= OF_IMAGES
     asked = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", TEXT))
     assert asked <= SETTINGS | OF_COMPOSE
 
@@ -114,9 +115,9 @@ def test_the_example_tells_of_every_setting_and_of_nothing_else() -> None:
 def test_no_password_is_there_to_begin_with() -> None:
     given = dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
     secrets = {name for name in given if re.search("PASSWORD|SECRET|AUTH|KEY", name)}
-    assert secrets >= {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+    assert secrets >= {"POSTGRES_PASSWORD", "DATABASE_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
     assert {given[name] for name in secrets} == {""}
-    for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"):
+    for name in ("POSTGRES_PASSWORD", "DATABASE_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"):
         # Without it nothing starts, and the message says what to do.
         assert re.search(rf"\$\{{{name}:\?[^}}]{{10,}}\}}", TEXT)
         assert not re.search(rf"\$\{{{name}(:-[^}}]+)?\}}", TEXT)
@@ -151,10 +152,6 @@ def test_nobody_may_more_than_they_need(services: dict[str, Any]) -> None:
         assert "user" in service or name in {"postgres", "prometheus", "grafana"}, name
 
 
-def test_secrets_are_told_to_who_needs_them(services: dict[str, Any]) -> None:
-    assert services["sandbox"]["env_file"] == []
-
-
 def test_the_image_can_do_what_settings_may_ask_for() -> None:
     def pins(name: str) -> set[str]:
         return set(re.findall(r"^([a-z0-9._-]+==[^ ]+)", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))
@@ -165,7 +162,7 @@ def test_the_image_can_do_what_settings_may_ask_for() -> None:
 
 
 def test_connections_are_enough_for_many_workers(services: dict[str, Any]) -> None:
-    found = re.search(r"max_connections=\$\{[A-Z_]+:-(\d+)\}", services["postgres"]["command"][1])
+    found = re.search(r"max_connections=\$\{[A-Z_]+:-(\d+)\}", services["postgres"]["command"][2])
     assert found
     assert int(found[1]) >= 16 * MOST_CONNECTIONS + 2 * 12 + 20 + 10
 
@@ -203,7 +200,78 @@ def test_every_file_that_is_mounted_is_there_and_can_be_read(services: dict[str,
         files = [each for each in (ROOT / path).rglob("*") if each.is_file()]
         assert files
         for file in files:
-            assert (json.loads if file.suffix == ".json" else yaml.safe_load)(file.read_text())
+            # SQL is run by test_app_role.py.
+            read = {".json": json.loads, ".sql": str.strip}.get(file.suffix, yaml.safe_load)
+            assert read(file.read_text())
+
+
+def test_images_of_others_are_named_by_what_is_in_them(services: dict[str, Any]) -> None:
+    digest = r"@sha256:[0-9a-f]{64}"
+    for name in OTHERS:
+        told = services[name]["image"]
+        assert re.fullmatch(rf"\$\{{{name.upper()}_IMAGE:-[a-z/]+{digest}\}}", told), name
+        # And for people by their version, to know when there is a newer one.
+        assert re.search(rf"# [a-z/]+:v?\d+\.\d+(\.\d+)?\n +image: {re.escape(told)}\n", TEXT), name
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(rf"^# python:3\.\d+\.\d+-slim\nARG PYTHON_IMAGE=python{digest}\n", dockerfile, re.MULTILINE)
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?", dockerfile, re.MULTILINE)
+    assert {image for image, _ in stages} <= {"${PYTHON_IMAGE}"} | {name for _, name in stages}
+
+
+def test_every_folder_in_memory_has_a_bound_that_its_container_can_bear(services: dict[str, Any]) -> None:
+    units = {"m": 1, "g": 1024}
+    for name, service in services.items():
+        told = service.get("tmpfs", [])
+        if name != "prometheus":
+            assert any(each.startswith("/tmp:") for each in told), name
+        sizes = []
+        for each in told:
+            found = re.fullmatch(r"/[a-z/]+:size=(\d+)m,mode=1777", each)
+            assert found, each
+            sizes.append(int(found[1]))
+        limit = service["deploy"]["resources"]["limits"]["memory"]
+        # What lies there counts as the container's memory.
+        assert sum(sizes) <= int(limit[:-1]) * units[limit[-1]] / 2, name
+
+
+def test_what_comes_at_once_fits_into_the_folder_of_the_web_application(services: dict[str, Any]) -> None:
+    [told] = services["web"]["tmpfs"]
+    size = int(told.split("size=")[1].split("m")[0]) * 2**20
+    catalogues = FILES.threads * MOST_CATALOGUE_BYTES
+    assert size >= MOST_HELD_BYTES + catalogues
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "is_taken"),
+    [
+        ("grafana", {"GF_SECURITY_ADMIN_PASSWORD": ""}, False),
+        ("grafana", {"GF_SECURITY_ADMIN_PASSWORD": "admin"}, False),
+        ("grafana", {"GF_SECURITY_ADMIN_PASSWORD": "0f3a9c2be41d"}, True),
+        ("postgres", {"POSTGRES_PASSWORD": "postgres", "DATABASE_PASSWORD": "0f3a9c2be41d"}, False),
+        ("postgres", {"POSTGRES_PASSWORD": "0f3a9c2be41d", "DATABASE_PASSWORD": "0f3a9c2be41d"}, False),
+        ("postgres", {"POSTGRES_PASSWORD": "7780aa61c5d2", "DATABASE_PASSWORD": "0f3a9c2be41d"}, True),
+    ],
+)
+def test_servers_of_others_do_not_begin_with_a_weak_password(
+    services: dict[str, Any], tmp_path: Path, name: str, variables: dict[str, str], *, is_taken: bool
+) -> None:
+    begun = tmp_path / "docker-entrypoint.sh"
+    begun.write_text('#!/bin/sh\necho "begun $@"\n')
+    begun.chmod(0o755)
+    service = services[name]
+    command = [each.replace("$$", "$").replace("/run.sh", str(begun)) for each in service["entrypoint"]]
+    done = subprocess.run(
+        [*command, *service.get("command", [])],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if is_taken:
+        assert done.stdout == f"begun {' '.join(service.get('command', []))}\n"
+    else:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{'GRAFANA' if name == 'grafana' else 'POSTGRES'}_PASSWORD in .env" in done.stderr
 
 
 def test_the_image_has_no_build_tools_and_no_root() -> None:
