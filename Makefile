@@ -10,7 +10,7 @@ LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/localst
 FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer tests/quote tests/actions
 # Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help install demo test test-fast bench bench-peers hostile chaos lint lock compose-test screenshots clean
+.PHONY: help install demo test test-fast bench bench-peers hostile chaos lint lock audit compose-test screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,14 @@ compose-test: ## Build the images and run docker-compose.yml for real, with podm
 	@$(VENV)-compose/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/compose.txt
 	@PODMAN_COMPOSE=$(CURDIR)/$(VENV)-compose/bin/podman-compose bash deploy/compose_test.sh
 
+audit: ## Look the pinned packages up among known vulnerabilities (asks the package index; AUDIT=-s osv asks osv.dev)
+	@$(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/audit.txt
+	@for each in runtime image demo; do \
+		echo "requirements/$$each.txt"; \
+		$(VENV)-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off $(AUDIT) -r requirements/$$each.txt || exit 1; \
+	done
+
 screenshots: $(STAMP)-dev ## Take the README's pictures of the console and the report anew (needs chromium)
 	@$(BIN)/python docs/make_screenshots.py
 
@@ -57,12 +65,13 @@ lock: ## Pin every dependency with its hashes anew (needs uv)
 		-c requirements/dev.txt $(LOCK_OPTIONS) -o requirements/image.txt
 	uv pip compile -q --upgrade requirements/peers.in $(LOCK_OPTIONS) -o requirements/peers.txt
 	echo "podman-compose>=1.6" | uv --no-config pip compile -q --upgrade - $(LOCK_OPTIONS) -o requirements/compose.txt
+	echo "pip-audit>=2.10" | uv --no-config pip compile -q --upgrade - $(LOCK_OPTIONS) -o requirements/audit.txt
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--custom-compile-command "make lock"
 
 clean: ## Remove what make and the tests made
-	rm -rf $(VENV) $(VENV)-compose $(VENV)-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-compose $(VENV)-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 # What is downloaded for each, in MB.
 MB_runtime := 45

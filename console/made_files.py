@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from console.no_room import has_room, refusal
 from console.pools import DOWNLOADS
 from core.disposition import disposition
 from core.errors import NotFound, Refused
@@ -137,8 +138,10 @@ class MadeFile(StreamingResponse):
             media_type: What it is.
 
         Raises:
-            HTTPException: 503, so many are being made already.
+            HTTPException: 503, so many are being made already, or there is no room for one.
         """
+        if not has_room():
+            raise refusal()
         if not _TURNS.acquire(blocking=False):
             raise HTTPException(503, "Too many files are being made at this moment; try again.", {"Retry-After": "30"})
         making = _Making(parts)

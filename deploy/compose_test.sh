@@ -49,31 +49,38 @@ if ! podman image exists $base/debian-of-tests:latest; then
     --include=ca-certificates,python3,python3-venv,postgresql,redis-server bookworm "$root" >/dev/null
   tar -C "$root" -c . | podman import --quiet - $base/debian-of-tests:latest
 fi
-podman image exists $base/python:3.13-slim || podman build --quiet -t $base/python:3.13-slim - <<END
+# The compose file names images by digests that only a registry has.
+export POSTGRES_IMAGE=$base/postgres:of-tests REDIS_IMAGE=$base/redis:of-tests
+PYTHON_IMAGE=$base/python:of-tests
+podman image exists $PYTHON_IMAGE || podman build --quiet -t $PYTHON_IMAGE - <<END
 FROM $base/debian-of-tests:latest
 RUN ln -sf python3 /usr/bin/python
 END
-# The official image's entry in short: make the database once, then serve.
-podman image exists $base/postgres:17 || podman build --quiet -t $base/postgres:17 - <<'END'
+# The official image's entry in short: make the database once, run what is to be run in it, then serve.
+podman build --quiet -t $POSTGRES_IMAGE - <<'END'
 FROM docker.io/library/debian-of-tests:latest
 RUN printf '%s\n' '#!/bin/bash' 'set -e' 'bin=$(ls -d /usr/lib/postgresql/*/bin)' 'data=/var/lib/postgresql/data' \
   'mkdir -p $data /var/run/postgresql && chown -R postgres $data /var/run/postgresql && chmod 700 $data' \
   'if [ ! -s $data/PG_VERSION ]; then' \
   '  echo "$POSTGRES_PASSWORD" > /tmp/pw && chown postgres /tmp/pw' \
-  '  su postgres -c "$bin/initdb -D $data -U $POSTGRES_USER -E UTF8 --locale=C.UTF-8 -A scram-sha-256 --pwfile=/tmp/pw" > /dev/null && rm /tmp/pw' \
+  '  su postgres -c "$bin/initdb -D $data -U $POSTGRES_USER -E UTF8 --locale=C.UTF-8 --pwfile=/tmp/pw" > /dev/null && rm /tmp/pw' \
   '  echo "host all all all scram-sha-256" >> $data/pg_hba.conf' \
-  '  [ "$POSTGRES_DB" = postgres ] || su postgres -c "echo \"CREATE DATABASE $POSTGRES_DB\" | $bin/postgres --single -D $data postgres" > /dev/null' \
-  'fi' 'exec su postgres -c "exec $bin/postgres -D $data -c listen_addresses=* $*"' > /entry && chmod 755 /entry \
+  '  su postgres -c "$bin/pg_ctl -D $data -o \"-c listen_addresses=\" -w start" > /dev/null' \
+  '  run() { psql -X -q -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$POSTGRES_USER" "$@"; }' \
+  '  [ "$POSTGRES_DB" = postgres ] || run -d postgres -c "CREATE DATABASE $POSTGRES_DB"' \
+  '  for script in /docker-entrypoint-initdb.d/*.sql; do run -d "$POSTGRES_DB" -f "$script"; done' \
+  '  su postgres -c "$bin/pg_ctl -D $data -m fast -w stop" > /dev/null' \
+  'fi' 'shift' 'exec su postgres -c "exec $bin/postgres -D $data -c listen_addresses=* $*"' \
+  > /usr/local/bin/docker-entrypoint.sh && chmod 755 /usr/local/bin/docker-entrypoint.sh \
   && ln -sf /usr/lib/postgresql/*/bin/pg_isready /usr/local/bin/
-ENTRYPOINT ["/entry"]
 END
-podman image exists $base/redis:7 || podman tag $base/debian-of-tests:latest $base/redis:7
+podman tag $base/debian-of-tests:latest $REDIS_IMAGE
 
 say "Our images"
 # shellcheck disable=SC2086
-podman build --quiet --pull=never $TRUST $BUILD_OPTIONS --target cleanplate -t localhost/cleanplate:latest .
+podman build --quiet --pull=never --build-arg PYTHON_IMAGE=$PYTHON_IMAGE $TRUST $BUILD_OPTIONS --target cleanplate -t localhost/cleanplate:latest .
 # shellcheck disable=SC2086
-podman build --quiet --pull=never $TRUST $BUILD_OPTIONS --target sandbox -t localhost/cleanplate-sandbox:latest .
+podman build --quiet --pull=never --build-arg PYTHON_IMAGE=$PYTHON_IMAGE $TRUST $BUILD_OPTIONS --target sandbox -t localhost/cleanplate-sandbox:latest .
 podman run --rm --entrypoint sh localhost/cleanplate:latest -c '
   test "$(id -u)" = 10001 && ! command -v gcc && ! command -v make && ! test -w /opt/cleanplate' \
   || fail "the image runs as root, can be written, or has build tools"
@@ -82,7 +89,8 @@ say "Up"
 env_file="$COMPOSE_TEST_HOME/env"
 password() { od -An -tx1 -N16 /dev/urandom | tr -d ' \n'; }
 flower="ops:$(password)"
-sed -e "s|^POSTGRES_PASSWORD=.*|POSTGRES_PASSWORD=$(password)|" -e "s|^REDIS_PASSWORD=.*|REDIS_PASSWORD=$(password)|" \
+sed -e "s|^POSTGRES_PASSWORD=.*|POSTGRES_PASSWORD=$(password)|" -e "s|^DATABASE_PASSWORD=.*|DATABASE_PASSWORD=$(password)|" \
+  -e "s|^REDIS_PASSWORD=.*|REDIS_PASSWORD=$(password)|" \
   -e "s|^FLOWER_BASIC_AUTH=.*|FLOWER_BASIC_AUTH=$flower|" -e "s|^REMOVAL_RATE=.*|REMOVAL_RATE=10|" \
   -e "s|^REMOVAL_API_URL=.*|REMOVAL_API_URL=http://sandbox:8090/rest/ai/image/removal|" \
   -e "s|^FETCH_ALLOW_PRIVATE=.*|FETCH_ALLOW_PRIVATE=sandbox|" -e "s|^COMPOSE_PROFILES=.*||" \
@@ -115,7 +123,7 @@ wait_for() { # SECONDS WHAT COMMAND…
 }
 # podman 4 knows neither healthy nor completed dependencies, so that their order is kept here.
 compose up -d --no-build --no-deps postgres redis sandbox
-wait_for 60 "PostgreSQL" podman exec ${PROJECT}_postgres_1 pg_isready -q -U cleanplate -d cleanplate -h 127.0.0.1
+wait_for 60 "PostgreSQL" podman exec ${PROJECT}_postgres_1 pg_isready -q -U postgres -d cleanplate -h 127.0.0.1
 wait_for 60 "Redis" podman exec ${PROJECT}_redis_1 sh -c 'redis-cli ping | grep -q PONG'
 compose up -d --no-build --no-deps migrate
 [ "$(podman wait ${PROJECT}_migrate_1)" = 0 ] || fail "the migration failed"
@@ -129,6 +137,17 @@ for role in dispatcher worker; do
 done
 [ "$(container dispatcher | wc -l)" = 2 ] || fail "there are not two dispatchers"
 podman exec "$(container worker | sed -n 1p)" sh -c 'touch /opt/x 2>/dev/null || touch /etc/x 2>/dev/null' && fail "a worker can write its own file system"
+
+podman exec ${PROJECT}_postgres_1 psql -X -q -U postgres -d cleanplate -Atc "SELECT rolsuper OR rolcreatedb OR rolcreaterole
+  FROM pg_roles WHERE rolname = 'cleanplate'" | grep -qx f || fail "the application's role may more than it needs"
+told() { podman exec "$(container "$1" | sed -n 1p)" env | sed 's/=.*//'; }
+! told web | grep -E 'REMOVAL_API_SECRET|POSTGRES_PASSWORD|GRAFANA' || fail "web is told what it need not know"
+! told worker | grep -E 'FLOWER_BASIC_AUTH|SHOP_TOKEN_KEY|PASSWORD' || fail "a worker is told what it need not know"
+! told flower | grep -E 'DATABASE_URL|REMOVAL|S3_|PASSWORD' || fail "Flower is told what it need not know"
+[ "$(podman exec "$(container worker | sed -n 1p)" printenv LEASE_SECONDS)" = 6 ] || fail "what .env says does not reach a worker"
+for role in web worker flower; do
+  podman exec "$(container $role | sed -n 1p)" sh -c 'test "$(df -m --output=size /tmp | tail -1)" -le 384' || fail "/tmp of $role has no bound"
+done
 
 say "Photos, a second and a third worker, and one that is killed"
 token=$(run token create test)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 
 import click
 
@@ -30,6 +31,8 @@ def web(host: str | None, port: int | None) -> None:
     from console.uvicorn_options import OPTIONS
 
     watch_parent()
+    # Found by writing there, which cannot be done once it is full.
+    tempfile.gettempdir()
     decoders.configure(decoders.WEB)
     settings = load_settings()
     refuse_weak_passwords(settings, "DATABASE_URL", "REDIS_URL", "FLOWER_BASIC_AUTH")

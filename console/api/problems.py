@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from console.no_room import refusal_of
 from core.errors import DatabaseBusy, DatabaseDown, NotFound, RedisDown, Refused, UsageError
 
 MEDIA_TYPE = "application/problem+json"
@@ -42,7 +43,14 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def told(_: Request, error: HTTPException) -> JSONResponse:
+        error = refusal_of(error) or error
         return problem(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(OSError)
+    def of_system(request: Request, error: OSError) -> JSONResponse:
+        if (refused := refusal_of(error)) is None:
+            raise error
+        return told(request, refused)
 
     @app.exception_handler(RequestValidationError)
     def unreadable(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from console.api.problems import problem
+from console.no_room import refusal_of
 from console.pages.rendering import HEADERS, Pages
 from console.pages.visitor import Guard, PageError, SignInNeeded, Visitor
 from core.errors import CleanplateError, DatabaseBusy, DatabaseDown, NotFound, Refused, UsageError
@@ -56,7 +57,8 @@ def add_page_errors(app: FastAPI, guard: Guard, pages: Pages) -> Callable[[Reque
             status, message = told(request, error)
             return show(request, status, message)
 
-    both(HTTPException, lambda _, error: (error.status_code, _of_http(error)))
+    both(HTTPException, lambda _, error: _of_http(refusal_of(error) or error))
+    both(OSError, lambda _, error: _of_system(error))
     both(RequestValidationError, lambda *_: (422, "The address or the form is not valid. Nothing was changed."))
     both(UsageError, lambda _, error: (422, f"{error} Nothing was changed."))
     both(NotFound, lambda _, error: (404, str(error)))
@@ -82,5 +84,11 @@ def _of_database(error: DatabaseDown) -> str:
     return f"The database {'is too busy' if isinstance(error, DatabaseBusy) else 'does not answer'}."
 
 
-def _of_http(error: HTTPException) -> str:
-    return "There is no such page." if error.status_code == 404 else str(error.detail)
+def _of_http(error: HTTPException) -> tuple[int, str]:
+    return error.status_code, "There is no such page." if error.status_code == 404 else str(error.detail)
+
+
+def _of_system(error: OSError) -> tuple[int, str]:
+    if (refused := refusal_of(error)) is None:
+        raise error
+    return _of_http(refused)

@@ -194,12 +194,10 @@ def test_data_of_a_superuser_is_handed_over_whole(container: Container) -> None:
     assert_is_only_owner(container)
     with container.connect("postgres") as connection:
         assert connection.execute("SELECT FROM pg_roles WHERE rolname LIKE 'moving%'").fetchall() == []
-        others = (
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relowner <> 'cleanplate'::regrole "
-            "UNION ALL SELECT proname FROM pg_proc "
-            "WHERE pronamespace = 'public'::regnamespace AND proowner <> 'cleanplate'::regrole "
-            "UNION ALL SELECT typname FROM pg_type "
-            "WHERE typnamespace = 'public'::regnamespace AND typowner <> 'cleanplate'::regrole"
+        others = " UNION ALL ".join(
+            f"SELECT {kind}name FROM {table} WHERE {kind}namespace = 'public'::regnamespace "
+            f"AND {kind}owner <> 'cleanplate'::regrole"
+            for table, kind in (("pg_class", "rel"), ("pg_proc", "pro"), ("pg_type", "typ"))
         )
         assert connection.execute(others).fetchall() == []
     with container.connect("cleanplate") as connection:

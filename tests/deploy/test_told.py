@@ -1,4 +1,4 @@
-"""Each role is told what it reads, and nothing else: compared with the code, and tried with processes that know no more."""
+"""Each role is told what it reads, and nothing else; held against the code."""
 
 import re
 from typing import Any, cast
