@@ -103,8 +103,12 @@ def test_what_does_not_fit_is_refused_and_nothing_of_it_is_kept(small: tuple[Web
 def test_what_is_made_has_no_room_until_there_is_some(small: tuple[Web, Path]) -> None:
     web, folder = small
     headers = token_of(web.engine)
-    sent = {"params": {"name": "products.csv"}, "headers": headers}
-    web.client.post("/v1/batches/catalogue", content=LITTLE, **sent).raise_for_status()
+
+    def send(content: bytes) -> httpx.Response:
+        asked = {"name": "products.csv"}
+        return web.client.post("/v1/batches/catalogue", params=asked, content=content, headers=headers)
+
+    send(LITTLE).raise_for_status()
     with web.engine.begin() as connection:
         sha256 = artifacts.keep(connection, b"0123456789", image_format="JPEG", width=1, height=1)
         put(connection, "succeeded", "id = 1", artifact_sha256=sha256)
@@ -114,14 +118,14 @@ def test_what_is_made_has_no_room_until_there_is_some(small: tuple[Web, Path]) -
     archives = ("results.zip", "report.zip", "failed.csv")
     for path in archives:
         assert "no room" in problem(web.client.get(f"/v1/batches/1/{path}", headers=headers), 503)
-    assert "no room" in problem(web.client.post("/v1/batches/catalogue", content=LITTLE * 2, **sent), 503)
+    assert "no room" in problem(send(LITTLE * 2), 503)
     page = Person(web, Role.OPERATOR).http.get("/batches/1/results.zip")
     assert (page.status_code, "no room" in page.text) == (503, True)
     assert left(web) == before
     (folder / "of-others").unlink()
     for path in archives:
         assert web.client.get(f"/v1/batches/1/{path}", headers=headers).status_code == 200
-    web.client.post("/v1/batches/catalogue", content=LITTLE * 2, **sent).raise_for_status()
+    send(LITTLE * 2).raise_for_status()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

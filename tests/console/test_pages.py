@@ -796,8 +796,8 @@ def test_tokens_connections_and_people(web: Web, admin: Person) -> None:
     admin.post("/people", 422, name="a/b", role="admin")
     admin.post("/people", 422, name="bob", role="king")
     weak = {"short": "shorter than 12", "barnabybarnaby": "tried first", "Change-Me-2026": "tried first"}
-    for password, told in weak.items():
-        assert told in admin.post("/people", 422, name="barnaby", role="viewer", password=password).text
+    for password, flaw in weak.items():
+        assert flaw in admin.post("/people", 422, name="barnaby", role="viewer", password=password).text
     with web.engine.connect() as connection:
         done = {line.action for line in audit.list_lines(connection)}
         everything = " ".join(repr(line) for line in audit.list_lines(connection))

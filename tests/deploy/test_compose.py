@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -201,8 +202,8 @@ def test_every_file_that_is_mounted_is_there_and_can_be_read(services: dict[str,
         assert files
         for file in files:
             # SQL is run by test_app_role.py.
-            read = {".json": json.loads, ".sql": str.strip}.get(file.suffix, yaml.safe_load)
-            assert read(file.read_text())
+            readers: dict[str, Callable[[str], Any]] = {".json": json.loads, ".sql": str.strip}
+            assert readers.get(file.suffix, yaml.safe_load)(file.read_text())
 
 
 def test_images_of_others_are_named_by_what_is_in_them(services: dict[str, Any]) -> None:
