@@ -1,4 +1,4 @@
-"""What containers are made of, what their folders in memory may take, and with which passwords others' servers begin."""
+"""What containers are made of, what their folders in memory may take, and which passwords servers begin with."""
 
 import os
 import re
