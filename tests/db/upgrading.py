@@ -54,6 +54,7 @@ def go_back_to_first(engine: Engine, jobs: int) -> None:
 def fill(engine: Engine, jobs: int) -> None:
     """Put photos into a database of whatever version; half of them are done."""
     with engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         for statement in FIRST_ROWS:
             connection.execute(text(statement), {"jobs": jobs} if ":jobs" in statement else None)
 
