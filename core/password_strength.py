@@ -31,7 +31,10 @@ _ON_EVERY_LIST = (
     "welcome",
     "your",
 )
-_COUNTED = re.compile(r"(?:0?123456789?0?|9?87654321?0?)+\d{0,4}|\d{0,4}")
+_COUNTED = ("1234567890", "123456789", "12345678", "0123456789", "9876543210", "987654321", "87654321")
+MOST_DIGITS = 4
+"""Such as a year's."""
+_MARKS = re.compile(r"[\W_]")
 
 
 def weakness_of(password: str, *names: str) -> str:
@@ -50,9 +53,12 @@ def weakness_of(password: str, *names: str) -> str:
     lowered = password.lower()
     if lowered in {name.lower() for name in names}:
         return "is the name that stands beside it"
+    rest = _MARKS.sub("", lowered)
+    words = {*_ON_EVERY_LIST, *_COUNTED, *(_MARKS.sub("", name.lower()) for name in names)} - {""}
     # The longest first, so that none is left of which a shorter one is a part.
-    words = sorted({*_ON_EVERY_LIST, *(re.sub(r"[\W_]", "", name.lower()) for name in names)} - {""}, key=len)
-    rest = re.sub("|".join(map(re.escape, reversed(words))), "", re.sub(r"[\W_]", "", lowered))
-    if _COUNTED.fullmatch(rest):
+    for word in sorted(words, key=len, reverse=True):
+        rest = rest.replace(word, " ")
+    rest = rest.replace(" ", "")
+    if not rest or (rest.isdecimal() and len(rest) <= MOST_DIGITS):
         return "is made of words that are tried first"
     return ""

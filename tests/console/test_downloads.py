@@ -208,6 +208,6 @@ def test_a_turn_comes_back_whatever_becomes_of_a_file(web: Web, monkeypatch: pyt
 
     monkeypatch.setattr(made_files, "write_failed", die)
     for _ in range(made_files.MOST_AT_ONCE + 2):
-        assert web.client.get("/v1/batches/1/failed.csv", headers=headers).status_code == 500
+        problem(web.client.get("/v1/batches/1/failed.csv", headers=headers), 503)
         _wait_for_turn()
     assert broken.is_set()

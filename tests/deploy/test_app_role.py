@@ -217,13 +217,10 @@ class ToldFleet(Fleet):
 
     def start(self, name: str, **extra: str) -> Role:
         """Start one; what it reads of its settings is noted beside its log."""
-        recorder = self.folder / "recorder"
-        recorder.mkdir(exist_ok=True)
-        (recorder / "sitecustomize.py").write_text(RECORDER)
         told = {each: value for each, value in self.environment(**extra).items() if each in told_to(name)}
         told |= {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{recorder}{os.pathsep}{ROOT}",
+            "PYTHONPATH": f"{self.folder / 'recorder'}{os.pathsep}{ROOT}",
             "CLEANPLATE_HOME": str(self.folder / "home"),
             "READ_SETTINGS": str(self.folder / f"{name}.read"),
         }
@@ -244,6 +241,8 @@ def test_every_role_works_with_what_it_is_told(fresh: Container, valkey: Embedde
         "FLOWER_BASIC_AUTH": "ops:0f3a9c2be41d7780",
     }
     folder = tmp_path / "fleet"
+    (folder / "recorder").mkdir(parents=True)
+    (folder / "recorder" / "sitecustomize.py").write_text(RECORDER)
     with ToldFleet(folder, rate=20, latency=0.05, servers=servers, settings=settings) as fleet:
         for role in ("web", "dispatcher", "worker", "flower"):
             fleet.start(role)
