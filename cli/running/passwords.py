@@ -48,6 +48,8 @@ def _of_database(settings: Settings) -> str:
     except (ArgumentError, ValueError):
         # Whoever connects says what is wrong with it.
         return ""
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        return ""
     given = {name: told if isinstance(told, str) else ",".join(told) for name, told in url.query.items()}
     host = given.get("host") or url.host or os.environ.get("PGHOST", "")
     if all(map(_is_here, host.split(","))):

@@ -73,6 +73,8 @@ def test_weak_passwords_are_refused(name: str, told: str, flaw: str) -> None:
         ("database_url", "postgresql://app@db/app?passfile=/run/secrets/pgpass"),
         ("database_url", "postgresql://iam-user:db.eu-west-1.rds.example%3A5432%2F%3FAction%3Dconnect@rds/app"),
         ("database_url", "no URL at all"),
+        # Whoever connects says what is wrong with it.
+        ("database_url", "mysql://me@host/app"),
         ("redis_url", "redis://127.0.0.1:6379/0"),
         ("redis_url", "redis://localhost/0"),
         ("redis_url", "unix:///run/redis.sock"),

@@ -51,6 +51,9 @@ def test_what_comes_at_once_fits_into_the_folder_of_the_web_application(services
     size = int(told.split("size=")[1].split("m")[0]) * 2**20
     catalogues = FILES.threads * MOST_CATALOGUE_BYTES
     assert size >= MOST_HELD_BYTES + catalogues
+    # It is itself held to 1 GB by `make hostile`.
+    limit = services["web"]["deploy"]["resources"]["limits"]["memory"]
+    assert int(limit.removesuffix("m")) * 2**20 >= 2**30 + size
 
 
 @pytest.mark.parametrize(
