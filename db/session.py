@@ -3,18 +3,21 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
+import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Dialect, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool
 
 from core.errors import DatabaseBusy, DatabaseDown, UsageError
+from db.pooler import settle
 from db.statements import text
 
 log = logging.getLogger(__name__)
@@ -22,18 +25,24 @@ Result = TypeVar("Result")
 
 CONNECT_SECONDS = 5
 STATEMENT_MS = 60_000
-# Before PostgreSQL 18 a plan that is forbidden counts as so dear that it would be compiled.
-BY_KEY = (
-    " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_sort=off"
-    " -c enable_incremental_sort=off -c jit=off"
-)
+BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
+    # Before PostgreSQL 18 a plan that is forbidden counts as so dear that it would be compiled.
+    "jit": "off",
+}
 IDLE_MS = 10_000
 UNACKNOWLEDGED_MS = 20_000
 MOST_COLLISIONS = 5
 COLLISION_PAUSE_SECONDS = 0.02
 
+ONLY_READS = "25006"
 # Connection exceptions; insufficient resources; shut down, crashed or starting; a standby that only reads.
-_AWAY = ("08", "53", "57P01", "57P02", "57P03", "25006")
+_AWAY = ("08", "53", "57P01", "57P02", "57P03", ONLY_READS)
 # statement_timeout (or a cancel by hand), lock_timeout.
 _TOO_LONG = ("57014", "55P03")
 
@@ -70,28 +79,53 @@ def make_engine(
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "cleanplate",
-        # A frozen or cut-off process must not keep others waiting for the rows of its open transaction.
-        "options": f"-c statement_timeout={STATEMENT_MS} -c idle_in_transaction_session_timeout={IDLE_MS} "
         # A server that was made without an encoding would give bytes for text.
-        "-c timezone=UTC -c client_encoding=UTF8"
-        + (BY_KEY if is_by_key else "")
-        + ("" if lock_seconds is None else f" -c lock_timeout={lock_seconds * 1000:.0f}"),
+        "client_encoding": "UTF8",
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         # What was sent and is never acknowledged is no reason for keepalives.
         "tcp_user_timeout": UNACKNOWLEDGED_MS,
     }
-    if not pooled:
-        return create_engine(url, connect_args=arguments, poolclass=NullPool)
-    return create_engine(
-        url,
-        connect_args=arguments,
-        pool_size=pool_size,
-        max_overflow=0 if is_strict else pool_size,
-        pool_timeout=30,
-        pool_recycle=1800,
-    )
+    kept: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": 0 if is_strict else pool_size,
+        "pool_timeout": 30,
+        "pool_recycle": 1800,
+    }
+    engine = create_engine(url, connect_args=arguments, **(kept if pooled else {"poolclass": NullPool}))
+    settings = {
+        "timezone": "UTC",
+        "statement_timeout": str(STATEMENT_MS),
+        # A frozen or cut-off process must not keep others waiting for the rows of its open transaction.
+        "idle_in_transaction_session_timeout": str(IDLE_MS),
+        **(BY_KEY if is_by_key else {}),
+        **({} if lock_seconds is None else {"lock_timeout": f"{lock_seconds * 1000:.0f}"}),
+    }
+    event.listen(engine, "do_connect", partial(_connect, settings))
+    event.listen(engine, "handle_error", _leave_what_only_reads)
+    return engine
+
+
+def _connect(
+    settings: Mapping[str, str], dialect: Dialect, _record: object, words: Sequence[Any], arguments: dict[str, Any]
+) -> psycopg.Connection[Any]:
+    def open_one() -> psycopg.Connection[Any]:
+        return cast("psycopg.Connection[Any]", dialect.connect(*words, **arguments))
+
+    connection = open_one()
+    try:
+        settle(connection, settings, open_one)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _leave_what_only_reads(context: ExceptionContext) -> None:
+    """Connect anew after a failover: the server of before may live on as a standby, with all our connections."""
+    if getattr(context.original_exception, "sqlstate", None) == ONLY_READS:
+        context.is_disconnect = True
 
 
 def open_all(engine: Engine) -> int:
@@ -176,8 +210,7 @@ def transact(
                 raise
             if (busy and not repeats_busy) or time.monotonic() + pause > deadline or give_up():
                 raise as_unavailable(error) from error
-            what = "PostgreSQL is busy" if busy else "PostgreSQL does not answer"
-            log.warning("%s, trying again: %s", what, _first_line(error))
+            log.warning("%s, trying again", describe_down(error))
         _sleep(pause)
         pause = min(pause * 2, 1.0)
 
@@ -188,6 +221,17 @@ def now(connection: Connection) -> datetime:
     return moment
 
 
+def describe_down(error: DBAPIError | PoolTimeout) -> str:
+    """Return in a few words what an error that `is_busy` or `is_down` says of PostgreSQL, for logs."""
+    if is_busy(error):
+        what = "PostgreSQL is busy"
+    elif _only_reads(error):
+        what = "PostgreSQL only reads"
+    else:
+        what = "PostgreSQL does not answer"
+    return f"{what} ({_first_line(error)})"
+
+
 def as_unavailable(error: DBAPIError | PoolTimeout) -> DatabaseDown:
     """Return what to tell people of an error that `is_busy` or `is_down`."""
     cause = _first_line(error)
@@ -195,6 +239,11 @@ def as_unavailable(error: DBAPIError | PoolTimeout) -> DatabaseDown:
         return DatabaseBusy(
             f"PostgreSQL answers, but took too long ({cause}). Nothing is lost: run the same command again when there "
             "is less to do, or look in pg_stat_activity for what holds it up."
+        )
+    if _only_reads(error):
+        return DatabaseDown(
+            f"PostgreSQL only reads ({cause}): it is a standby, or fails over. Nothing is lost: what runs goes on when "
+            "it writes again; else let DATABASE_URL name the primary, then run the same command again."
         )
     return DatabaseDown(
         f"PostgreSQL cannot be reached ({cause}). Nothing is lost: start it or set DATABASE_URL, then run the same "
@@ -204,6 +253,10 @@ def as_unavailable(error: DBAPIError | PoolTimeout) -> DatabaseDown:
 
 def _sleep(most_seconds: float) -> None:
     time.sleep(most_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+
+
+def _only_reads(error: DBAPIError | PoolTimeout) -> bool:
+    return isinstance(error, DBAPIError) and _sqlstate(error) == ONLY_READS
 
 
 def _sqlstate(error: DBAPIError) -> str | None:

@@ -37,7 +37,7 @@ from db.budgets import FREE, Tariff
 from db.circuits import OpenCircuit
 from db.plans import by_key
 from db.rescues import Lapsed
-from db.session import is_busy, is_down, transact
+from db.session import describe_down, is_busy, is_down, transact
 from producer import metrics
 from producer.lost import LostMessages
 from producer.publisher import Publisher
@@ -145,7 +145,7 @@ class Dispatcher:
             except DBAPIError as error:
                 if not (is_down(error) or is_busy(error)):
                     raise
-                log.warning("PostgreSQL does not answer, or ended this session: %s; dispatch goes on", error.orig)
+                log.warning("%s; dispatch goes on when it does", describe_down(error))
             except DatabaseDown as error:
                 log.warning("%s", error)
             stop.wait(STANDBY_SECONDS)

@@ -48,6 +48,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
         settled_after_seconds=settings.removal_timeout + 2 * settings.lease_seconds,
     )
     engine = make_engine(settings.database_url, pool_size=6)
+    # A database that can never be used is told of once, before anybody tries again and again.
     with suppress(DatabaseDown):
         refuse_older_schema(engine)
     memory = CallMemory(settings.redis_url, settings.account)

@@ -123,7 +123,7 @@ def test_what_must_be_written_waits_for_whoever_keeps_its_row(engine: Engine) ->
 
 @pytest.mark.parametrize("sqlstate", ["08006", "53300", "57P01", "57P02", "57P03", "25006"])
 def test_a_server_that_is_away_full_or_only_reads_is_an_outage(engine: Engine, sqlstate: str) -> None:
-    with pytest.raises(DatabaseDown, match="cannot be reached") as caught:
+    with pytest.raises(DatabaseDown, match="cannot be reached|only reads") as caught:
         transact(
             engine,
             lambda connection: connection.execute(
