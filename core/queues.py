@@ -1,6 +1,9 @@
 """Names on the broker that producers and workers must agree on, and how both connect to it."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from redis import ConnectionPool
 
 from core.states import Lane
 
@@ -17,7 +20,8 @@ HELD_PREFIX = "cleanplate:held:"
 """What a worker's name stands behind: the ids of jobs whose messages it has taken, gone when it falls silent."""
 HELD_SECONDS = 3.0
 
-VISIBILITY_SECONDS = 3600
+VISIBILITY_SECONDS = 86_400
+"""Counted by the clocks of workers, of which one may be hours wrong."""
 SOCKET_SECONDS = 5
 
 
@@ -27,8 +31,10 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
     Messages live for seconds and the database finds lost ones, so the broker needs no durability of its own; a long
     visibility timeout only keeps it from delivering a running job a second time.
     """
+    url, tls = _without_tls(redis_url)
     return {
-        "broker_url": redis_url,
+        "broker_url": url,
+        "broker_use_ssl": tls,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
@@ -56,3 +62,20 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "enable_utc": True,
     }
+
+
+def _without_tls(redis_url: str) -> tuple[str, dict[str, Any] | None]:
+    """Return the URL without what it says of TLS, and that, as the clients read it that are not Celery's.
+
+    Celery's client believes any server whose URL does not say how its certificate is looked at.
+    """
+    parts = urlsplit(redis_url)
+    if parts.scheme != "rediss":
+        return redis_url, None
+    given = {
+        name: value
+        for name, value in ConnectionPool.from_url(redis_url).connection_kwargs.items()
+        if name.startswith("ssl_")
+    }
+    others = [(name, value) for name, value in parse_qsl(parts.query) if name not in given]
+    return parts._replace(query=urlencode(others)).geturl(), {"ssl_cert_reqs": "required", **given}

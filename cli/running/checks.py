@@ -1,6 +1,7 @@
 """What is checked before anything starts, so that a wrong setting is not found out by a worker later."""
 
-from redis import Redis, RedisError
+from redis import AuthenticationError, Redis, RedisError
+from redis.exceptions import NoPermissionError
 
 from core.errors import RedisDown, UsageError
 from core.net.addresses import AllowList
@@ -8,6 +9,8 @@ from core.settings import Settings
 from db.store import open_store
 
 CONNECT_SECONDS = 3.0
+TRIED_KEY = "cleanplate:tried"
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 
 def check_settings(settings: Settings) -> None:
@@ -24,10 +27,10 @@ def check_settings(settings: Settings) -> None:
 
 
 def ping_redis(redis_url: str) -> None:
-    """Make sure that Redis answers.
+    """Make sure that Redis answers, and lets us in.
 
     Raises:
-        UsageError: The URL is none of Redis.
+        UsageError: The URL is none of Redis, or the server behind it is not to be trusted or used as it says.
         RedisDown: It does not answer.
     """
     try:
@@ -36,9 +39,25 @@ def ping_redis(redis_url: str) -> None:
         raise UsageError("REDIS_URL is not a Redis URL; it looks like redis://host:6379/0") from error
     try:
         client.ping()
+        # As the limiter and the broker's client do: a script that writes.
+        client.eval("return redis.call('SET', KEYS[1], '', 'PX', '1')", 1, TRIED_KEY)
+    except AuthenticationError as error:
+        raise UsageError(
+            f"Redis refuses the user or the password of REDIS_URL ({error}). It looks like "
+            "redis://user:password@host:6379/0, with what is no letter or digit percent-encoded."
+        ) from error
+    except NoPermissionError as error:
+        raise UsageError(
+            f"The user of REDIS_URL may not do all that is needed ({error}); docs/servers.md has a user's rights."
+        ) from error
     except (RedisError, OSError, ValueError) as error:
+        if UNTRUSTED in str(error):
+            raise UsageError(
+                f"Redis is not trusted, and was told nothing: {error}. Name in REDIS_URL whom to trust "
+                "(rediss://…?ssl_ca_certs=/path/to/ca.pem), and the server as its certificate does."
+            ) from error
         raise RedisDown(
-            f"Redis does not answer at REDIS_URL ({type(error).__name__}). Nothing is lost: start it, or unset "
+            f"Redis does not answer at REDIS_URL ({type(error).__name__}: {error}). Nothing is lost: start it, or unset "
             "REDIS_URL to use the embedded one, then run the same command again."
         ) from error
     finally:

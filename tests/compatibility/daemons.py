@@ -145,7 +145,7 @@ class OtherPostgres(Daemon):
             host=str(self.folder / "data"), port=self.port, user="postgres", dbname="postgres", autocommit=True
         ) as connection:
             for statement in statements:
-                cursor = connection.execute(statement)  # type: ignore[arg-type]
+                cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def _answers(self) -> bool:
