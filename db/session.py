@@ -45,6 +45,10 @@ ONLY_READS = "25006"
 _AWAY = ("08", "53", "57P01", "57P02", "57P03", ONLY_READS)
 # statement_timeout (or a cancel by hand), lock_timeout.
 _TOO_LONG = ("57014", "55P03")
+_READER = (
+    "PostgreSQL only reads ({}): it is a standby, or fails over. Nothing is lost: what runs goes on by itself when it "
+    "writes; else let DATABASE_URL name the primary, then run the same command again."
+)
 
 
 def make_engine(
@@ -232,6 +236,16 @@ def describe_down(error: DBAPIError | PoolTimeout) -> str:
     return f"{what} ({_first_line(error)})"
 
 
+def refuse_reader(connection: Connection) -> None:
+    """Check that PostgreSQL writes.
+
+    Raises:
+        DatabaseDown: It only reads.
+    """
+    if connection.execute(text("SELECT current_setting('transaction_read_only')")).scalar_one() == "on":
+        raise DatabaseDown(_READER.format("transaction_read_only is on"))
+
+
 def as_unavailable(error: DBAPIError | PoolTimeout) -> DatabaseDown:
     """Return what to tell people of an error that `is_busy` or `is_down`."""
     cause = _first_line(error)
@@ -241,10 +255,7 @@ def as_unavailable(error: DBAPIError | PoolTimeout) -> DatabaseDown:
             "is less to do, or look in pg_stat_activity for what holds it up."
         )
     if _only_reads(error):
-        return DatabaseDown(
-            f"PostgreSQL only reads ({cause}): it is a standby, or fails over. Nothing is lost: what runs goes on when "
-            "it writes again; else let DATABASE_URL name the primary, then run the same command again."
-        )
+        return DatabaseDown(_READER.format(cause))
     return DatabaseDown(
         f"PostgreSQL cannot be reached ({cause}). Nothing is lost: start it or set DATABASE_URL, then run the same "
         "command again."

@@ -89,6 +89,7 @@ class RemovalClient:
         prepared: PreparedCall,
         gate: Callable[[], None] = lambda: None,
         left: Callable[[], None] = lambda: None,
+        signed_at: float | None = None,
     ) -> Answer:
         """Sign, send, and return what came of it; whatever the network or the server does ends here.
 
@@ -97,6 +98,7 @@ class RemovalClient:
             gate: Called once everything is ready, right before the first byte leaves; returns at the slot. What it
                 raises is raised here, and nothing was sent.
             left: Called as soon as the system has taken what is sent first; must not raise.
+            signed_at: Seconds since 1970 that the signature tells; None for this machine's clock.
         """
         failure = self.connect()
         if failure is not None:
@@ -105,7 +107,7 @@ class RemovalClient:
         reply = LineReply()
         began = time.monotonic()
         try:
-            signed = self.provider.sign(prepared, time.time())
+            signed = self.provider.sign(prepared, time.time() if signed_at is None else signed_at)
             line.post(signed.target, _headers(signed, prepared), prepared.body, reply, gate, left)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             if reply.status is None or reply.status < 400:

@@ -149,7 +149,13 @@ class Caller:
                 _give_up("the worker stops, or lost its lease")
             failure = self._client.connect()
             opened = self._open(job)
-            answer = failure or self._client.send(prepared, gate, lambda: self._limiter.note_sent(permit))
+            answer = failure or self._client.send(
+                prepared,
+                gate,
+                lambda: self._limiter.note_sent(permit),
+                # Signed with the fleet's time: one machine whose clock is wrong would have the account refused for all.
+                signed_at=permit.at_us / 1e6,
+            )
         except BaseException as error:
             if sent_at is None:
                 if not isinstance(error, SlotMoved):

@@ -24,7 +24,7 @@ from core.net.addresses import AllowList
 from core.settings import Settings
 from db import budgets, circuits
 from db.migrate import is_current
-from db.session import make_engine, transact
+from db.session import make_engine, refuse_reader, transact
 from db.store import open_store
 from removal.provider import Account, find_provider
 
@@ -97,6 +97,7 @@ def _database(settings: Settings) -> str:
     engine = make_engine(settings.database_url, pooled=False)
     if not is_current(engine):
         raise CleanplateError("answers, but its schema is not the newest: run `cleanplate db upgrade`")
+    transact(engine, refuse_reader)
     return f"PostgreSQL answers at {_where(settings.database_url)}, schema is current"
 
 
