@@ -98,7 +98,7 @@ class RemovalClient:
             gate: Called once everything is ready, right before the first byte leaves; returns at the slot. What it
                 raises is raised here, and nothing was sent.
             left: Called as soon as the system has taken what is sent first; must not raise.
-            signed_at: Seconds since 1970 that the signature tells; None for this machine's clock.
+            signed_at: Seconds since 1970 by the fleet's clock, at which it leaves; None for this machine's.
         """
         failure = self.connect()
         if failure is not None:
@@ -112,7 +112,7 @@ class RemovalClient:
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             if reply.status is None or reply.status < 400:
                 return _broken(error, line, reply, reply.sent_at or began)
-        return self._read(line, reply, reply.sent_at or began)
+        return self._read(line, reply, reply.sent_at or began, signed_at)
 
     def close(self) -> None:
         """Close every thread's connection; to be called once no call is in flight."""
@@ -132,15 +132,16 @@ class RemovalClient:
                 self._lines[threading.current_thread()] = line
         return line
 
-    def _read(self, line: Line, reply: LineReply, began: float) -> Answer:
+    def _read(self, line: Line, reply: LineReply, began: float, signed_at: float | None) -> Answer:
         latency = time.monotonic() - began
         if reply.is_too_long:
             return _failure(
                 "answer_too_long", AnswerClass.UNKNOWN, "the answer is over 1 MB", began, line=line, reply=reply
             )
         assert reply.status is not None
+        received_at = time.time() if signed_at is None else signed_at + latency
         return self.provider.read(
-            HttpReply(reply.status, reply.headers, bytes(reply.body), time.time(), latency, line.bytes_sent)
+            HttpReply(reply.status, reply.headers, bytes(reply.body), received_at, latency, line.bytes_sent)
         )
 
 

@@ -57,8 +57,8 @@ def ping_redis(redis_url: str) -> None:
                 "(rediss://…?ssl_ca_certs=/path/to/ca.pem), and the server as its certificate does."
             ) from error
         raise RedisDown(
-            f"Redis does not answer at REDIS_URL ({type(error).__name__}: {error}). Nothing is lost: start it, or unset "
-            "REDIS_URL to use the embedded one, then run the same command again."
+            f"Redis does not answer at REDIS_URL ({type(error).__name__}: {error}). Nothing is lost: start it, or "
+            "unset REDIS_URL to use the embedded one, then run the same command again."
         ) from error
     finally:
         client.close()

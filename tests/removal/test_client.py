@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -58,6 +59,26 @@ def test_a_call_is_signed_and_answered() -> None:
     assert abs(int(query["timestamp"]) / 1000 - time.time()) < 60
     assert {"Content-Type: application/json", "x-iop-trial: true"} <= set(headers)
     assert json.loads(body)["image_url"] == "https://shop.example/a.jpg"
+
+
+def test_a_call_goes_by_the_time_that_it_is_told_and_not_by_this_machines() -> None:
+    fleets = 1_000_000_000.0
+    seen: list[bytes] = []
+
+    def behave(talk: Talk) -> None:
+        seen.append(talk.read_request())
+        until = f"Retry-After: {formatdate(fleets + 300, usegmt=True)}\r\n".encode()
+        talk.send(b"HTTP/1.1 429 Too Many Requests\r\n" + until + b"Content-Length: 2\r\n\r\n{}")
+
+    with serving(behave) as server:
+        client = client_for(server.url)
+        answer = client.send(client.prepare(REQUEST), signed_at=fleets)
+        client.close()
+    target = seen[0].split(b" ", 2)[1].decode()
+    assert parse_qs(urlsplit(target).query)["timestamp"] == ["1000000000000"]
+    # Not as long as from this machine's time to then, and none of the time that the call took.
+    assert answer.ban_seconds is not None
+    assert answer.ban_seconds == pytest.approx(300 - answer.latency_seconds)
 
 
 def test_every_send_of_one_prepared_call_is_signed_anew() -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -482,3 +483,14 @@ def test_an_error_nobody_foresaw_is_a_counted_attempt(make_bench: MakeBench, pho
     bench.run_out()
     job = bench.job()
     assert (job["state"], job["code"], job["attempts"]) == ("dead", "internal_error", 2)
+
+
+def test_no_call_is_signed_with_a_wrong_clock_of_this_machine(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom the API does not believe closes the account for the whole fleet."""
+    ahead = SimpleNamespace(time=lambda: time.time() + 3600, monotonic=time.monotonic)
+    monkeypatch.setattr("removal.client.time", ahead)
+    bench = make_bench()
+    bench.submit(photo)
+    assert [ending.code for ending in bench.run_out()] == ["200"]
