@@ -4,12 +4,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from db.migrate import upgrade
+from db.session import make_engine, transact
 from localstack.place import find_place
+from localstack.ports import LOOPBACK
 from tests.chaos.fleet import Fleet, make_photos
-from tests.compatibility.daemons import OWNER, OtherPostgres
+from tests.compatibility.daemons import OWNER, PASSWORD, OtherPostgres
 from tests.compatibility.test_redis import run
 from tests.compatibility.way import LONG, rest
 from tests.servers import Servers
@@ -59,6 +61,23 @@ def test_nothing_is_lost_or_paid_twice_while_the_database_only_reads(
     assert code == 1
     assert [line for line in told.splitlines() if line.startswith("BAD  database") and "only reads" in line], told
     assert "PostgreSQL only reads (" in logs
+
+
+def test_a_url_of_two_servers_is_followed_to_the_one_that_writes(tmp_path: Path) -> None:
+    binaries = find_place(tmp_path).binaries
+    with OtherPostgres(binaries) as first, OtherPostgres(binaries) as second:
+        hosts = "&".join(f"host={LOOPBACK}:{server.port}" for server in (first, second))
+        engine = make_engine(f"postgresql://{OWNER}:{PASSWORD}@/{OWNER}?{hosts}&target_session_attrs=read-write")
+
+        def write(connection: Connection) -> int:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS written (at int)"))
+            return int(connection.execute(text("SELECT inet_server_port()")).scalar_one())
+
+        assert transact(engine, write) == first.port
+        # Its sessions live on.
+        only_read(first, ends=False)
+        assert transact(engine, write, patience_seconds=LONG) == second.port
+        engine.dispose()
 
 
 def only_read(server: OtherPostgres, *, ends: bool) -> None:

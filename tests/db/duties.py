@@ -4,7 +4,6 @@ What is done once for each photo goes in here beside what the dispatcher does: a
 runs in a transaction of its own that is rolled back.
 """
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from uuid import uuid4
@@ -117,7 +116,7 @@ DISPATCHING: dict[str, Duty] = {
 
 
 def _work_as_a_worker(connection: Connection) -> object:
-    for name, value in re.findall(r"-c (\w+)=(\w+)", BY_KEY):
+    for name, value in BY_KEY.items():
         connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
     queued = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalars()
     asked = {job_id: uuid4() for job_id in queued}

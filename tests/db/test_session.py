@@ -123,7 +123,7 @@ def test_what_must_be_written_waits_for_whoever_keeps_its_row(engine: Engine) ->
 
 @pytest.mark.parametrize("sqlstate", ["08006", "53300", "57P01", "57P02", "57P03", "25006"])
 def test_a_server_that_is_away_full_or_only_reads_is_an_outage(engine: Engine, sqlstate: str) -> None:
-    with pytest.raises(DatabaseDown, match="cannot be reached|only reads") as caught:
+    with pytest.raises(DatabaseDown, match=r"cannot be reached|only reads") as caught:
         transact(
             engine,
             lambda connection: connection.execute(
@@ -131,3 +131,20 @@ def test_a_server_that_is_away_full_or_only_reads_is_an_outage(engine: Engine, s
             ),
         )
     assert not isinstance(caught.value, DatabaseBusy)
+
+
+def test_a_server_that_only_reads_is_left_for_whoever_writes_now(engine: Engine) -> None:
+    """Its sessions may live on where they are, while the name leads to another."""
+
+    def pid(connection: Connection) -> int:
+        return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    def write(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL transaction_read_only = on"))
+        connection.execute(text("UPDATE jobs SET snoozes = 0"))
+
+    before = transact(engine, pid)
+    assert transact(engine, pid) == before
+    with pytest.raises(DatabaseDown, match="only reads"):
+        transact(engine, write)
+    assert transact(engine, pid) != before
