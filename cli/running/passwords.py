@@ -1,6 +1,7 @@
 """Passwords that keep nobody out are refused before a process opens or uses what they are to close."""
 
 import ipaddress
+import logging
 import os
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -12,7 +13,10 @@ from core.errors import UsageError
 from core.password_strength import HOW_TO_MAKE_ONE, weakness_of
 from core.settings import Settings
 
+log = logging.getLogger(__name__)
+
 LOCAL_NAMES = {"", "localhost"}
+SHORTEST_HERE = 8
 _ELSEWHERE = {"passfile": "PGPASSFILE", "service": "PGSERVICE", "sslcert": "PGSSLCERT", "gssencmode": "PGGSSENCMODE"}
 """Where libpq finds what a server asks for, when it is no password of a URL: by parameter and by variable."""
 _FILES = (".pgpass", ".postgresql/postgresql.crt")
@@ -39,7 +43,11 @@ def refuse_weak_passwords(settings: Settings, *names: str) -> None:
 
 def _of_flower(settings: Settings) -> str:
     name, _, password = settings.flower_basic_auth.get_secret_value().partition(":")
-    return weakness_of(password, name) if name else ""
+    if not name:
+        return ""
+    if _is_here(settings.flower_host):
+        return "" if len(password) >= SHORTEST_HERE else f"is shorter than {SHORTEST_HERE} characters"
+    return weakness_of(password, name)
 
 
 def _of_database(settings: Settings) -> str:
@@ -55,7 +63,9 @@ def _of_database(settings: Settings) -> str:
     if all(map(_is_here, host.split(","))):
         return ""
     password = url.password or given.get("password") or os.environ.get("PGPASSWORD", "")
-    if not password and _is_told_elsewhere(given):
+    if not password:
+        if not _is_told_elsewhere(given):
+            _warn("DATABASE_URL")
         return ""
     return weakness_of(str(password), url.username or given.get("user", ""), url.database or "")
 
@@ -75,9 +85,16 @@ def _of_redis(settings: Settings) -> str:
     if url.scheme not in {"redis", "rediss"} or _is_here(host):
         return ""
     password = unquote(url.password or "") or _first(query, "password")
-    if not password and _first(query, "ssl_certfile"):
+    if not password:
+        if not _first(query, "ssl_certfile"):
+            _warn("REDIS_URL")
         return ""
     return weakness_of(password, unquote(url.username or "") or _first(query, "username"))
+
+
+def _warn(name: str) -> None:
+    # Whoever runs a server in a network of its own may have it ask nobody; a password is what somebody chose badly.
+    log.warning("%s has no password: whoever reaches that server commands the workers", name)
 
 
 def _first(query: dict[str, list[str]], name: str) -> str:

@@ -31,21 +31,15 @@ def look(**told: str) -> None:
 @pytest.mark.parametrize(
     ("name", "told", "flaw"),
     [
-        ("database_url", "postgresql://app@db.internal/app", "is missing"),
-        ("database_url", "postgresql://app:@db.internal/app", "is missing"),
-        ("database_url", "postgresql://app@/app?host=db.internal", "is missing"),
-        ("database_url", "postgresql://app@/app?host=127.0.0.1,10.0.0.4", "is missing"),
         ("database_url", "postgresql://postgres:postgres@10.0.0.4/app", "shorter"),
         ("database_url", "postgres://app:change-me-please@db/app", "tried first"),
         ("database_url", "postgresql://warehouse-app:warehouse-app@db/app", "the name"),
         ("database_url", "postgresql://app:cleanplate%2Dcleanplate@db/app", "tried first"),
         ("database_url", "postgresql://app@db/app?password=short", "shorter"),
-        ("redis_url", "redis://redis.internal/0", "is missing"),
-        ("redis_url", "rediss://cache.example:6380/0", "is missing"),
         ("redis_url", "redis://:redis@redis/0", "shorter"),
         ("redis_url", "redis://redis/0?password=password1234", "tried first"),
-        ("flower_basic_auth", "ops:12345678901", "shorter"),
-        ("flower_basic_auth", "operations12:operations12", "the name"),
+        ("database_url", "postgresql://app:short@/app?host=127.0.0.1,10.0.0.4", "shorter"),
+        ("flower_basic_auth", "ops:1234567", "shorter than 8"),
     ],
 )
 def test_weak_passwords_are_refused(name: str, told: str, flaw: str) -> None:
@@ -57,6 +51,29 @@ def test_weak_passwords_are_refused(name: str, told: str, flaw: str) -> None:
     assert "openssl rand -hex 24" in message
     assert "\n" not in message
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("auth", ["ops:12345678901", "operations12:operations12"])
+def test_flower_asks_for_more_where_others_reach_it(auth: str) -> None:
+    look(flower_basic_auth=auth)
+    with pytest.raises(UsageError, match="FLOWER_BASIC_AUTH"):
+        look(flower_basic_auth=auth, flower_host="0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("database_url", "postgresql://app@db.internal/app"),
+        ("database_url", "postgresql://app:@db.internal/app"),
+        ("database_url", "postgresql://app@/app?host=db.internal"),
+        ("database_url", "postgresql://app@/app?host=127.0.0.1,10.0.0.4"),
+        ("redis_url", "redis://redis.internal/0"),
+        ("redis_url", "rediss://cache.example:6380/0"),
+    ],
+)
+def test_a_server_that_asks_nobody_is_warned_of(name: str, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    look(**{name: told})
+    assert f"{name.upper()} has no password" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -104,8 +121,8 @@ def test_a_password_of_the_environment_is_looked_at(monkeypatch: pytest.MonkeyPa
 
 def test_a_server_that_only_the_environment_names_is_none_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGHOST", "db.internal")
-    with pytest.raises(UsageError, match="missing"):
-        look(database_url="postgresql:///app")
+    with pytest.raises(UsageError, match="shorter"):
+        look(database_url="postgresql://app:short@/app")
 
 
 def test_a_file_of_passwords_counts(tmp_path: Path) -> None:
