@@ -16,6 +16,7 @@ from core.errors import RedisDown
 from core.states import Lane
 from localstack.ports import LOOPBACK, free_port
 from producer.publisher import Publisher
+from removal.limiter.memos import CallMemory
 from removal.limiter.view import look
 from tests.chaos.fleet import Fleet
 from tests.compatibility.certificates import Trust, make_trust
@@ -91,6 +92,9 @@ def test_a_batch_goes_all_the_way_for_a_user_who_may_do_what_the_guide_says(
     lines = ["user default off", f"user {OWNER} on >{PASSWORD} {rights}", "user admin on >admin ~* &* +@all"]
     with OtherRedis(program, lines, f"redis://{OWNER}:{PASSWORD}@{LOOPBACK}:{{port}}/0") as server:
         go_all_the_way(tmp_path, Servers(database_url, server.url), everybody_sees_it)
+        memory = CallMemory(server.url, ACCOUNT)
+        assert len(memory.list_called()) == memory.newest_attempt()  # as after a restore
+        memory.close()
         with Redis.from_url(server.url) as client, pytest.raises(RedisError):
             client.set("somebody-else", "1")
         with Redis.from_url(f"redis://admin:admin@{LOOPBACK}:{server.port}/0") as admin:
