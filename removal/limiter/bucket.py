@@ -43,6 +43,7 @@ class ScriptAnswer(NamedTuple):
     head_at: int
     gap_ns: int
     tail: int
+    said: int
 
 
 class Bucket:
@@ -61,6 +62,7 @@ class Bucket:
         self._keys = (*keys_of(account), memos_key(account))
         self._head = (repr(float(rate)), str(burst))
         self._clock = clock
+        self._known = (0, 0)
 
     def talk(self, verbs: Sequence[Verb], now_us: int | None = None) -> list[ScriptAnswer]:
         """Say all of these in one go, and return what each is answered.
@@ -75,9 +77,9 @@ class Bucket:
         sent = time.monotonic()
         try:
             # One string each way: the client spends more on many small ones than the bucket does.
+            said = json.dumps(verbs, separators=(",", ":"))
             raw = self._script(
-                keys=self._keys,
-                args=["" if now_us is None else now_us, *self._head, json.dumps(verbs, separators=(",", ":"))],
+                keys=self._keys, args=["" if now_us is None else now_us, *self._head, said, *self._known]
             )
         except (RedisError, OSError) as error:
             raise LimiterUnavailable(
@@ -85,6 +87,8 @@ class Bucket:
             ) from error
         received = time.monotonic()
         answers = [ScriptAnswer(*map(int, line.split())) for line in cast(bytes, raw).splitlines()]
+        # A Redis that lost its last moments is told by it what it has forgotten.
+        self._known = (answers[0].born, answers[0].said)
         if now_us is None:
             self._clock.observe(answers[0].now, sent, received)
         return answers

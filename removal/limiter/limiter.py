@@ -26,7 +26,7 @@ FRESH_SECONDS = 0.25
 """How old what is known of a queue may be for that."""
 LATE_SECONDS = 0.0015
 """A call that goes out later than this after its slot is told to the bucket first, which counts it from then on."""
-MOST_DELAY_SECONDS = 0.2
+MOST_DELAY_SECONDS = 0.08
 SLIP_SECONDS = 0.003
 """A call that left later than this, as is seen when it has, counts from when it left, and excuses refusals after it."""
 TELL_SLIP_SECONDS = 0.02

@@ -2,13 +2,15 @@
 --
 -- KEYS  the bucket (hash); the recent calls (sorted set: permit -> µs it may be sent at); memos of calls, newest first
 -- ARGV  now in µs ('' = Redis' clock), configured rate (calls/s), burst, verbs as JSON: a list of lists, each a verb
---       and what it needs
+--       and what it needs; born and said, as this process was last answered (0 = never)
 -- Answers a line for each verb: now, born, epoch, gen, granted (0|1), at, number, waited (0|1), rate in calls/1000 s,
--- head, at of head, gap in ns, tail: with the last four a process knows when any number of the lane is due.
+-- head, at of head, gap in ns, tail, said: with head to tail a process knows when any number of the lane is due.
 --
 -- A queue of numbers decides whose turn it is, roughly; the slot itself is given out a moment before it is
 -- due. So a number that is never used, or a closure, moves everybody behind it.
--- born   names this bucket; a wiped one comes back with another name, and old numbers count for nothing
+-- born   names this bucket; one that was wiped, or is older than somebody knows it, goes on under another name, and old
+--        numbers count for nothing
+-- said   how often the bucket was spoken to
 -- epoch  goes up at each throttle; gen goes up at each change of the learned rate
 
 local SECOND = 1000000
@@ -42,6 +44,7 @@ local LANES = { 'interactive', 'bulk' }
 
 local bucket, recent, memos = KEYS[1], KEYS[2], KEYS[3]
 local asked, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
+local known_born, known_said = tonumber(ARGV[5]), tonumber(ARGV[6])
 local configured = asked
 local now = tonumber(ARGV[1])
 if not now then
@@ -90,49 +93,103 @@ local function set_rate(rate, hold)
   set_pace()
 end
 
-local function start()
-  redis.call('DEL', bucket, recent)
-  was, s = {}, { born = now, epoch = 0, oks = 0, throttled = 0, failed = 0 }
-  s.gen, s.configured, s.due, s.strikes, s.clean, s.lowered = 0, 0, now, 0, 0, 0
-  s.late_from, s.late_until, s.excused, s.calm, s.calm_oks = 0, 0, 0, 0, 0
+-- Nobody knows what was called just before this, or is about to be: slots that were granted are still used.
+local function forget_promises()
+  redis.call('DEL', recent)
+  s.born = math.max(now, (s.born or 0) + 1, known_born + 1)
+  s.clock, s.due, s.late_from, s.late_until, s.kept = now, now, 0, 0, 0
   for _, lane in ipairs(LANES) do
     s[lane .. ':head'], s[lane .. ':tail'], s[lane .. ':at'] = 0, 0, now
   end
-  -- Nobody knows what was called just before this, or is about to be: slots that were granted are still used.
   local _, window = quota(configured)
-  s.closed = now + math.ceil(window * GUARD) + GRANTED
+  s.blind = now + GRANTED
+  s.closed = math.max(s.closed, s.blind + math.ceil(window * GUARD))
 end
 
--- A bucket of an earlier version knows nothing of late calls.
-for _, field in ipairs({ 'late_from', 'late_until', 'excused', 'calm', 'calm_oks' }) do
+local function start()
+  redis.call('DEL', bucket)
+  was, s = {}, { epoch = 0, oks = 0, throttled = 0, failed = 0, closed = 0, newest = 0, said = 0 }
+  s.gen, s.configured, s.strikes, s.clean, s.lowered, s.excused, s.calm, s.calm_oks = 0, 0, 0, 0, 0, 0, 0, 0
+  forget_promises()
+end
+
+local function is_asked_rate(field)
+  return string.sub(field, 1, 6) == 'asked:'
+end
+
+-- What was learned and configured is as good as ever; by which clock it was noted is not known.
+local function go_on()
+  for field in pairs(s) do
+    if field == 'asked' or is_asked_rate(field) then
+      s[field] = now
+    end
+  end
+  forget_promises()
+end
+
+-- Which server this is, where it may be asked.
+local function server()
+  local told = redis.pcall('INFO', 'server')
+  local id = type(told) == 'string' and string.match(told, 'run_id:(%x+)')
+  return id and tonumber(string.sub(id, 1, 12), 16)
+end
+
+-- A bucket of an earlier version knows nothing of these.
+for _, field in ipairs({ 'late_from', 'late_until', 'excused', 'calm', 'calm_oks', 'blind', 'newest', 'kept', 'said' }) do
   s[field] = s[field] or 0
 end
 
+-- A replica that took over, and a server that was restarted, may lack the last moments before that; so does what was put
+-- back, of which a process knows a later state.
+local here = server()
+local is_behind = s.born and (known_born > s.born or known_born == s.born and known_said > s.said)
 -- A clock that went back by more than a blink would stop all calls until it is where it was.
 if not s.born or now + SECOND < s.clock then
   start()
+elseif is_behind or here and s.server and here ~= s.server then
+  go_on()
+elseif s.kept > 0 and redis.call('EXISTS', recent) == 0 then
+  s.blind, s.kept = math.max(s.blind, s.newest), 0 -- the calls alone were evicted, or are of no more interest
 end
 now = math.max(now, s.clock or 0)
-s.clock = now
+s.clock, s.said, s.server = now, s.said + 1, here or s.server
+
+local outdated = {}
+
+-- The lowest rate that was asked for lately, by whomever.
+local function lowest()
+  s['asked:' .. ARGV[2]] = now
+  local rate = s.configured > 0 and now - (s.asked or 0) <= RIVAL and math.min(asked, s.configured) or asked
+  for field, at in pairs(s) do
+    if is_asked_rate(field) and now - at > RIVAL then
+      s[field] = nil
+      outdated[#outdated + 1] = field
+    elseif is_asked_rate(field) then
+      rate = math.min(rate, tonumber(string.sub(field, 7)))
+    end
+  end
+  return rate
+end
 
 -- The lowest rate that any process of the fleet is configured to is the one of all, and what was learned below it stays.
 local function agree()
+  local agreed = lowest()
   if s.configured == 0 then
     s.configured, s.top, s.good, s.jump, s.cuts, s.patience = asked, 0, 0, 0, 0, PATIENCE
     s.oks_since, s.refused_since, s.granted_since = 0, 0, 0
     set_rate(asked, PROOF)
-  elseif asked < s.configured then
-    s.configured = asked
-    if s.learned > fit(asked) then
-      s.good = math.min(s.good, fit(asked))
-      set_rate(asked, PROOF)
+  elseif agreed < s.configured then
+    configured, s.configured = agreed, agreed
+    if s.learned > fit(agreed) then
+      s.good = math.min(s.good, fit(agreed))
+      set_rate(agreed, PROOF)
     end
-  elseif asked > s.configured and now - (s.asked or 0) > RIVAL then
+  elseif agreed > s.configured then
     configured = s.configured
     local is_free = s.top == 0 and s.learned >= fit(configured)
-    configured, s.configured = asked, asked
+    configured, s.configured = agreed, agreed
     if is_free then
-      set_rate(asked, PROOF)
+      set_rate(agreed, PROOF)
     end
   end
   configured = s.configured

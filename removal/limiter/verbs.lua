@@ -1,8 +1,8 @@
 -- The queue, the slots and what the verbs do. Comes after state.lua and learning.lua.
 
--- The earliest time the next call may be sent, idle time left aside.
+-- The earliest time the next call may be sent, idle time left aside. Until `blind`, nobody counted.
 local function base()
-  local at = math.max(s.due, s.closed)
+  local at = math.max(s.due, s.closed, s.blind + window * GUARD)
   local nth = redis.call('ZRANGE', recent, -calls, -calls, 'WITHSCORES')
   return nth[2] and math.max(at, tonumber(nth[2]) + window * GUARD) or at
 end
@@ -19,14 +19,14 @@ local function interactive_waiting()
   return tail - head
 end
 
-local ANSWER = string.rep('%.0f ', 12) .. '%.0f'
+local ANSWER = string.rep('%.0f ', 13) .. '%.0f'
 
 local function answer(lane, granted, at, number, waited)
   local rate = math.floor(s.learned * 1000 + 0.5)
   local head, tail = s[lane .. ':head'], s[lane .. ':tail']
   local head_at = math.ceil(s[lane .. ':at'])
   return string.format(ANSWER, now, s.born, s.epoch, s.gen, granted, math.ceil(at), number, waited, rate,
-    head, head_at, math.floor(gap * 1000), tail)
+    head, head_at, math.floor(gap * 1000), tail, s.said)
 end
 
 local function reserve(lane)
@@ -57,6 +57,11 @@ local function remember(memo, at, sign)
   end
 end
 
+local function note(slot, member)
+  redis.call('ZADD', recent, string.format('%.0f', slot), member)
+  s.newest = math.max(s.newest, slot)
+end
+
 local function grant(lane, number, born, waited, ahead, memo)
   if born ~= s.born then
     return reserve(lane)
@@ -66,8 +71,10 @@ local function grant(lane, number, born, waited, ahead, memo)
     s.due = s.due - gap
   end
   local earliest = base()
-  s[lane .. ':at'] = math.max(s[lane .. ':at'], earliest)
-  local at = math.max(earliest, turn(lane, number))
+  -- Whatever moved the slots meanwhile, bulk stays behind who is before it.
+  local behind = lane == 'bulk' and interactive_waiting() * gap or 0
+  s[lane .. ':at'] = math.max(s[lane .. ':at'], earliest + behind)
+  local at = math.max(earliest + behind, turn(lane, number))
   if at > now + ahead then
     return answer(lane, 0, at, number, waited)
   end
@@ -81,7 +88,7 @@ local function grant(lane, number, born, waited, ahead, memo)
     s['bulk:at'] = s.due + interactive_waiting() * gap
   end
   s.granted_since = s.granted_since + 1
-  redis.call('ZADD', recent, string.format('%.0f', slot), member)
+  note(slot, member)
   redis.call('ZREMRANGEBYSCORE', recent, '-inf', string.format('(%.0f', now - 2 * window - SECOND))
   redis.call('PEXPIRE', recent, math.ceil(3 * window / 1000) + 5000)
   remember(memo, slot, '')
@@ -98,7 +105,7 @@ local function late(lane, number, born, epoch, waited, delay, memo)
   end
   local slot = now + delay + lates
   lates = lates + 1
-  redis.call('ZADD', recent, string.format('%.0f', slot), lane .. number)
+  note(slot, lane .. number)
   return answer(lane, 1, slot, number, waited)
 end
 
@@ -107,7 +114,7 @@ local function slip(lane, number, born, waited, by)
   local score = born == s.born and tonumber(redis.call('ZSCORE', recent, lane .. number) or '')
   if score then
     local left = score + by
-    redis.call('ZADD', recent, string.format('%.0f', left), lane .. number)
+    note(left, lane .. number)
     s.late_from = score > s.late_until and score or math.min(s.late_from, score)
     s.late_until = math.max(s.late_until, left + window)
   end
@@ -198,7 +205,7 @@ for i, words in ipairs(cjson.decode(ARGV[4])) do
   answers[i] = apply(unpack(words))
 end
 
-s.gap = gap
+s.gap, s.kept = gap, redis.call('ZCARD', recent)
 local changed = {}
 for field, value in pairs(s) do
   if was[field] ~= value then
@@ -208,6 +215,9 @@ for field, value in pairs(s) do
 end
 if #changed > 0 then
   redis.call('HSET', bucket, unpack(changed))
+end
+if #outdated > 0 then
+  redis.call('HDEL', bucket, unpack(outdated))
 end
 redis.call('EXPIRE', bucket, KEPT_SECONDS)
 return table.concat(answers, '\n')

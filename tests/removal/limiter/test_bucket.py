@@ -9,9 +9,11 @@ from redis import Redis
 
 from core.states import Lane
 from removal.limiter import verbs
+from removal.limiter.bucket import keys_of
 from removal.limiter.clock import RedisClock
 from removal.limiter.permit import Outcome, Permit
-from tests.removal.limiter.machine import LATE_US, BucketMachine
+from tests.removal.limiter.crowd import LATE_US
+from tests.removal.limiter.machine import BucketMachine
 from tests.removal.limiter.simulation import AHEAD_US, START_US, OneByOne, take_in
 
 
@@ -188,3 +190,87 @@ def test_what_was_learned_outlives_another_configured_rate(redis: Redis, account
     assert faster.reserve(Lane.BULK, line.start + 60_000_000).rate_millis == learned
     slower = OneByOne(redis, account, 20, 1, RedisClock())
     assert slower.reserve(Lane.BULK, line.start + 60_000_000).rate_millis == 20_000
+
+
+def test_bulk_stays_behind_whom_a_lower_rate_put_together_with_it(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=200)
+    bulk = [line.reserve(line.start) for _ in range(20)]
+    urgent = [line.reserve(line.start, Lane.INTERACTIVE) for _ in range(5)]
+    slower = OneByOne(redis, account, 1, 1, RedisClock())
+    slower.reserve(Lane.BULK, line.start + 1000)
+    done: list[Permit] = []
+    while len(done) < 8:
+        now = max(line.start + 1000, min(permit.at_us for permit in (*bulk, *urgent)) - AHEAD_US)
+        # Bulk asks first, as it may: whose process wakes first is chance.
+        for permit in [each for each in (*bulk, *urgent) if each.at_us <= now + AHEAD_US]:
+            if line.grant(permit, now).granted:
+                (urgent if permit in urgent else bulk).remove(permit)
+                done.append(permit)
+    assert [permit.lane for permit in sorted(done, key=lambda permit: permit.at_us)[:6]].count(Lane.INTERACTIVE) == 5
+
+
+def put_back(client: Redis, account: str, state: dict[str, bytes | None]) -> None:
+    """Let Redis hold what it held before."""
+    client.delete(*keys_of(account))
+    for key, dump in state.items():
+        if dump is not None:
+            client.restore(key, 0, dump)
+
+
+@pytest.mark.parametrize("knows_its_server", [True, False])
+def test_a_redis_that_lost_its_last_moments_lets_nobody_call_twice(
+    redis: Redis, account: str, knows_its_server: bool
+) -> None:
+    line = Line(redis, account, rate=10, burst=10)
+    held = {key: redis.dump(key) for key in keys_of(account)}
+    sent = [line.grant(line.reserve(line.start), line.start) for _ in range(10)]
+    assert {permit.granted for permit in sent} == {True}
+    put_back(redis, account, held)
+    if knows_its_server:
+        # As one that was written on another server; whoever asks first knows nothing.
+        redis.hset(keys_of(account)[0], "server", 1)
+        line.bucket = OneByOne(redis, account, 10, 10, RedisClock())
+    after = line.drain([line.reserve(line.start + 1) for _ in range(10)])
+    assert after[0].at_us >= sent[-1].at_us + 1_000_000
+    assert {permit.born for permit in after} != {sent[0].born}
+
+
+def test_what_was_learned_and_told_outlives_a_failover(redis: Redis, account: str) -> None:
+    line = Line(redis, account, rate=100)
+    permit = line.grant(line.reserve(line.start), line.start)
+    line.settle(permit, Outcome.THROTTLED, line.start, ban=30.0)
+    learned = line.reserve(line.start).rate_millis
+    redis.hset(keys_of(account)[0], "server", 1)
+    answer = line.bucket.reserve(Lane.BULK, line.start)
+    assert answer.born != permit.born
+    assert answer.rate_millis == learned < 100_000
+    assert answer.at >= line.start + 30_000_000
+
+
+def test_without_leave_to_ask_which_server_it_is_the_bucket_still_works(redis: Redis, account: str) -> None:
+    redis.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-info"])
+    where = redis.get_connection_kwargs()
+    with Redis(host=where["host"], port=where["port"], db=where["db"], username="plain", password="any") as plain:
+        line = Line(plain, account, rate=10)
+        assert len(line.drain([line.reserve(line.start) for _ in range(3)])) == 3
+    assert redis.hget(keys_of(account)[0], "server") is None
+    redis.acl_deluser("plain")
+
+
+@pytest.mark.parametrize("burst", [1, 10])
+def test_calls_that_were_evicted_alone_still_count(redis: Redis, account: str, burst: int) -> None:
+    line = Line(redis, account, rate=10, burst=burst)
+    sent = line.drain([line.reserve(line.start) for _ in range(10)])
+    redis.delete(keys_of(account)[1])
+    after = line.drain([line.reserve(sent[-1].at_us) for _ in range(10)])
+    assert after[0].at_us >= sent[-1].at_us + 1_000_000
+    assert after[0].at_us <= sent[-1].at_us + 1_010_000
+
+
+def test_of_three_rates_the_middle_one_counts_once_the_lowest_is_gone(redis: Redis, account: str) -> None:
+    low, middle, high = (OneByOne(redis, account, rate, 1, RedisClock()) for rate in (5, 10, 20))
+    rates = [
+        bucket.reserve(Lane.BULK, START_US + int(seconds * 1e6)).rate_millis / 1000
+        for bucket, seconds in [(low, 0), (middle, 5), (high, 9), (high, 10.1), (high, 15.1)]
+    ]
+    assert rates == [5, 5, 5, 10, 20]

@@ -12,7 +12,7 @@ from removal.limiter.errors import LimiterUnavailable
 from removal.limiter.verbs import Verb
 
 LONG = 3600.0
-ANSWER = ScriptAnswer(*range(13))
+ANSWER = ScriptAnswer(*range(14))
 
 
 class Talks:
