@@ -7,18 +7,20 @@ it, so a crash leaves a trace that says "maybe billed".
 import random
 import threading
 import time
+from contextlib import nullcontext
 from uuid import uuid4
 
 import structlog
 
 from core import counted, logs, tracing
 from core.errors import DatabaseDown, DecodersUnavailable, LeaseLost, SourceError, SourceUnreachable, StoreUnavailable
-from core.states import AnswerClass, JobState, Screen
+from core.states import AnswerClass, JobState, Lane, Screen
 from db import jobs
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.session import transact
 from db.twins import Twin
+from photos import decoders
 from photos.memory import MEMORY, NoRoom
 from photos.source import Take
 from removal.answers import Kind
@@ -104,6 +106,7 @@ class Pipeline:
                 worker=tools.worker,
             ),
             tools.leases.hold(job.lease_token) as lost,
+            decoders.urgently() if job.lane == Lane.INTERACTIVE else nullcontext(),
         ):
             began = time.monotonic()
             ending = self._run_claimed(job, lost)

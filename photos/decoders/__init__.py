@@ -6,7 +6,7 @@ and no more, holds no secret, and is replaced when it dies. What is known to hur
 
 from photos.decoders.calls import compare, fit, inspect, look_at, restore, seen_size_of, thumbnail
 from photos.decoders.limits import WEB
-from photos.decoders.pool import close, configure, warm
+from photos.decoders.pool import close, configure, urgently, warm
 
 __all__ = [
     "WEB",
@@ -19,5 +19,6 @@ __all__ = [
     "restore",
     "seen_size_of",
     "thumbnail",
+    "urgently",
     "warm",
 ]

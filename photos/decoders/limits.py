@@ -25,7 +25,7 @@ MOST_SEGMENTS = 2000
 MOST_EXIF_SEGMENTS = 32
 """Joined one after the other, which takes a square of their number."""
 MOST_JUNK = 65_536
-"""Bytes between segments of a JPEG, each of which is read by itself."""
+"""Bytes between segments of a JPEG, each of which is read by itself; those that may fill the space do not count."""
 MOST_CHUNKS = 1000
 BYTES_PER_CHUNK = 1024
 """So many chunks of a PNG and one more for each kilobyte; encoders write eight kilobytes and more into each."""
@@ -62,7 +62,7 @@ class Allowance:
     Args:
         ordinary: On each of up to `BIG_PIXELS`.
         big: On each larger one, of which one is worked on at a time, in place of an ordinary one.
-        turns: How many are worked on at once.
+        turns: How many are worked on at once; one more where somebody waits for it.
     """
 
     ordinary: Cost
@@ -73,7 +73,8 @@ class Allowance:
 _BIG = Cost(1200 * MB, 60, 180.0)
 _ORDINARY = Cost(350 * MB, 15, 60.0)
 _ITSELF = 250 * MB
-_fitting = 1 + (memory_limit() - _BIG.memory_bytes - _ITSELF) // _ORDINARY.memory_bytes
+# The big one takes an ordinary one's place, and one more is kept for whom somebody waits for.
+_fitting = (memory_limit() - _BIG.memory_bytes - _ITSELF) // _ORDINARY.memory_bytes
 
 WORKER = Allowance(_ORDINARY, _BIG, turns=max(2, min(os.cpu_count() or 1, _fitting)))
 WEB = Allowance(Cost(200 * MB, 8, 30.0), Cost(420 * MB, 15, 45.0), turns=2)

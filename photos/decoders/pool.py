@@ -1,9 +1,12 @@
 """Decoders of this process: started when needed, one for each picture that is worked on, replaced when one dies."""
 
 import atexit
+import itertools
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import DecodersUnavailable
@@ -11,8 +14,36 @@ from photos.decoders.decoder import Broken, Decoder, Killed
 from photos.decoders.limits import WORKER, Allowance, Cost
 
 
+class _Lane(threading.local):
+    """Whether somebody waits for what this thread does."""
+
+    is_urgent = False
+
+
+_lane = _Lane()
+
+
+@contextmanager
+def urgently() -> Iterator[None]:
+    """Let what this thread asks of decoders go before what others ask."""
+    before, _lane.is_urgent = _lane.is_urgent, True
+    try:
+        yield
+    finally:
+        _lane.is_urgent = before
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class _Turn:
+    """One that is waited for; the smallest that there is room for comes next."""
+
+    is_patient: bool
+    number: int
+    is_big: bool
+
+
 class Decoders:
-    """The decoders of one process.
+    """The decoders of one process. What is urgent goes first, and has one more decoder, which nothing else takes.
 
     Args:
         table: What may be spent.
@@ -24,6 +55,8 @@ class Decoders:
         self._all: set[Decoder] = set()
         self._free = table.turns
         self._is_big_free = True
+        self._waiting: set[_Turn] = set()
+        self._numbers = itertools.count()
         self._changed = threading.Condition()
 
     def warm(self) -> None:
@@ -47,9 +80,16 @@ class Decoders:
             DecodersUnavailable: None can be started.
         """
         cost = self.table.big if is_big else self.table.ordinary
+        turn = _Turn(not _lane.is_urgent, next(self._numbers), is_big)
         with self._changed:
-            self._changed.wait_for(lambda: self._free > 0 and (self._is_big_free or not is_big))
+            self._waiting.add(turn)
+            try:
+                self._changed.wait_for(lambda: self._is_next(turn))
+            finally:
+                self._waiting.discard(turn)
             self._take(is_big, 1)
+            # There may be room for the next one, too.
+            self._changed.notify_all()
         try:
             try:
                 return self._ask(cost, name, given, named)
@@ -86,6 +126,12 @@ class Decoders:
         found = Decoder()
         self._all.add(found)
         return found
+
+    def _is_next(self, turn: _Turn) -> bool:
+        return self._has_room(turn) and not any(each < turn and self._has_room(each) for each in self._waiting)
+
+    def _has_room(self, turn: _Turn) -> bool:
+        return self._free > (0 if turn.is_patient else -1) and (self._is_big_free or not turn.is_big)
 
     def _take(self, is_big: bool, turns: int) -> None:
         self._free -= turns
