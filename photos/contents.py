@@ -2,6 +2,8 @@
 
 import struct
 
+from photos.scans import past_filling
+
 MOST_FRAMES = 10_000
 """What has more is said to have so many."""
 _MPF = b"MPF\x00"
@@ -44,12 +46,12 @@ def depth_of(data: bytes, format_name: str) -> int:
 
 
 def _jpeg(data: bytes) -> int:
-    at = 2
+    at = past_filling(data, 2)
     while data[at] == 0xFF and data[at + 1] not in {0xDA, 0xD9}:
         (length,) = struct.unpack_from(">H", data, at + 2)
         if data[at + 1] == 0xE2 and data.startswith(_MPF, at + 4):
             return _mpf(data[at + 8 : at + 2 + length])
-        at += 2 + length
+        at = past_filling(data, at + 2 + length)
     return 1
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from photos.memory import MEMORY
-from photos.scans import scans_in
+from photos.scans import scans_in, unfilled
 
 ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
 DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
@@ -26,6 +26,7 @@ _MOST_SCANNED = 5_000_000_000
 """Pixels times scans: two seconds of decoding, and four times what the largest photos of cameras come to."""
 # The coders of the first two hold the whole picture several times over; a TIFF is copied to be painted on.
 _GREEDY = {"WEBP": 3, "AVIF": 5, "TIFF": 2}
+_JPEG_START = b"\xff\xd8"
 _PNG_END = b"IEND\xaeB`\x82"
 
 # Callers compare pixel counts with their bound before decoding; Pillow's own check warns through process-wide filters.
@@ -62,7 +63,8 @@ def opened(data: bytes, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """
     with MEMORY.hold_pixels():
         try:
-            image = Image.open(io.BytesIO(data), formats=formats)
+            plain = unfilled(data) if data.startswith(_JPEG_START) else data
+            image = Image.open(io.BytesIO(plain), formats=formats)
         except Exception as error:  # broken files make Pillow raise nearly anything, from SyntaxError to KeyError
             raise Undecodable(error) from error
         with image:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from core.errors import SourceRefused
 from photos.contents import depth_of
 from photos.decoders import limits
+from photos.scans import past_filling
 
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
@@ -87,13 +88,14 @@ def _jpeg(data: bytes) -> Facts:
     at, junk, segments, exif = 2, 0, 0, 0
     size = (0, 0)
     while (mark := data.find(b"\xff", at)) >= 0:
-        kind = data[mark + 1]
-        junk += mark - at + (kind in {0x00, 0xFF})
-        at = mark + (1 if kind == 0xFF else 2)
+        junk += mark - at
+        # Any amount of filling costs nothing: it is passed over, and Pillow never sees it.
+        mark = past_filling(data, mark)
+        kind, at = data[mark + 1], mark + 2
+        junk += 2 * (kind == 0x00 or kind in _WITHOUT_LENGTH)
         if junk > limits.MOST_JUNK:
             raise _refused("more than 64 kB between its segments")
-        if kind in {0x00, 0xFF} or kind in _WITHOUT_LENGTH:
-            junk += 1
+        if kind == 0x00 or kind in _WITHOUT_LENGTH:
             continue
         if kind in {0xD9, 0xDA}:
             break

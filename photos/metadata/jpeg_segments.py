@@ -7,7 +7,7 @@ from fractions import Fraction
 from photos.metadata.adobe import cleaned_extension, cleaned_resources, cleaned_xmp
 from photos.metadata.exif_block import HEADER
 from photos.metadata.told import PER_CM, PER_INCH, RATIO, Density, Told
-from photos.scans import end_of
+from photos.scans import end_of, past_filling
 
 START = b"\xff\xd8"
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
@@ -79,9 +79,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Give the kind and content of each segment before the pixels, and where it ends."""
     at = len(START)
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
-        kind = data[at + 1]
-        if kind in {0x00, 0x01, 0xFF} or 0xD0 <= kind <= 0xD8:
-            at += 1 if kind in {0x00, 0xFF} else 2
+        at = past_filling(data, at)
+        kind = data[at + 1] if at + 4 <= len(data) else 0xD9
+        if kind in {0x00, 0x01} or 0xD0 <= kind <= 0xD8:
+            at += 2
             continue
         if kind in {_SCAN, 0xD9}:
             return

@@ -17,7 +17,6 @@ from bench.hostile.pictures import CHEAP, KINDS, jpeg
 from core.errors import CleanplateError, DecodersUnavailable, OutputError, SourceRefused, SourceUnreachable
 from photos import decoders, fitting
 from photos.comparison import compare
-from photos.decoders import limits
 from photos.decoders.decoder import Broken, Decoder, Killed, _find
 from photos.decoders.limits import MB, Allowance, Cost
 from photos.decoders.pool import Decoders
@@ -241,14 +240,6 @@ def test_a_decoder_is_told_no_secret_and_ends_with_its_owner(monkeypatch: pytest
     assert "hidden" not in str(started[0]["env"])
     found.close()
     assert found._process.poll() is not None
-
-
-def test_the_limits_of_pixels_are_one() -> None:
-    from photos import pictures
-
-    assert pictures.MAX_PIXELS == limits.MOST_PIXELS
-    for name, divisor in pictures._GREEDY.items():
-        assert limits.MOST_PIXELS_OF[name] == limits.MOST_PIXELS // divisor
 
 
 def test_a_hostile_output_is_an_error_of_the_output() -> None:
