@@ -66,7 +66,7 @@ def write_jpeg(data: bytes, told: Told) -> bytes:
         parts += [_segment(_APP1, _EXTENDED + each) for each in told.extended]
     parts += [_segment(_APP13, _PHOTOSHOP + each) for each in _split(told.resources, len(_PHOTOSHOP))]
     parts += [_segment(_COMMENT, each) for each in told.comments if len(each) <= _MOST_IN_SEGMENT]
-    return b"".join([*parts, *kept, data[pixels : _end(data, pixels)]])
+    return b"".join([*parts, *kept, data[past_filling(data, pixels) : _end(data, pixels)]])
 
 
 def _end(data: bytes, pixels: int) -> int:
