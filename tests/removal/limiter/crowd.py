@@ -23,7 +23,6 @@ GUARD, PACE = 1.006, 1.0085
 OVERTAKEN = 2
 """Bulk calls that may go before an interactive one though they got their slots after it had come."""
 MOST_ROUNDS = 20_000
-QUIET_US, LAST = 3_600_000_000, 20
 KEPT_STATES, STATE_US = 15, 100_000
 
 _accounts = itertools.count()
@@ -191,22 +190,6 @@ class Crowd(RuleBasedStateMachine):
             waits_us = max(0, self.blind_until - began) + window_us * GUARD
             assert took_us <= waits_us + dead_us + (count + 3) * gap_us, (took_us, waits_us, dead_us, count * gap_us)
             self.dead = 0
-
-    def teardown(self) -> None:
-        """Whatever was, once it is long over slots come at once, and one after the other as fast as they may."""
-        for caller in list(self.callers[:-1]):
-            self.leave(caller)
-        for held in (self.queued, self.granted, self.open):
-            held.clear()
-        self.world.now_us += QUIET_US
-        permits, slots = self.take_place(Lane.BULK, LAST), list[int]()
-        for permit in permits:
-            self.wait_until(self.due_us(permit) - AHEAD_US)
-            self.ask([permit], AHEAD_US)
-            assert permit.granted
-            slots.append(permit.at_us)
-        most, window_us = quota_of(permits[-1].rate_millis / 1000)
-        assert slots[-1] - slots[0] <= (LAST - 1) * window_us * PACE / most * 1.001 + LAST
 
     def hold_turns(self, joined: dict[Permit, int], slots: list[tuple[Permit, int]]) -> None:
         """Hold that bulk calls that got their slots after an interactive one had come do not go before it."""
