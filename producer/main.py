@@ -47,10 +47,10 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
         events_kept_days=settings.events_kept_days,
         settled_after_seconds=settings.removal_timeout + 2 * settings.lease_seconds,
     )
-    engine = make_engine(settings.database_url, pool_size=6)
     # A database that can never be used is told of once, before anybody tries again and again.
     with suppress(DatabaseDown):
-        refuse_older_schema(engine)
+        refuse_older_schema(make_engine(settings.database_url, pooled=False))
+    engine = make_engine(settings.database_url, pool_size=6)
     memory = CallMemory(settings.redis_url, settings.account)
     name = f"{socket.gethostname()}-{os.getpid()}"
     beside = [
