@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from bench.chaos.rig import RATE, Rig
 from bench.chaos.storm import Seen, calls_for
 from core.queues import HELD_PREFIX, KEY_PREFIX
+from db import restores
 
 UNEXPLAINED_SHARE = 0.02
 """Of all calls, so many may be refused without a blow near: this machine holds up some by itself."""
@@ -57,6 +58,8 @@ def audit(rig: Rig, seen: Seen) -> Iterator[str]:
         yield from _outputs(connection)
         yield from _money(connection, stats, seen)
         yield from _leftovers(connection)
+        # Nobody restored anything, whatever was wiped, frozen or cut off.
+        yield from (f"taken for a restore: {found}" for found in restores.list_recent(connection))
     if stats["max_accepted_in_second"] > RATE:
         yield f"{stats['max_accepted_in_second']} calls were accepted in a second"
 
