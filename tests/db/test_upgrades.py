@@ -127,6 +127,10 @@ def test_what_others_hold_is_asked_for_again(engine: Engine, monkeypatch: pytest
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
+CHANGES_NOTHING = ("SELECT", "SET", "LOCK")
+"""Stopped before one of these is stopped before the next."""
+
+
 class Stopped(Exception):
     """The process is gone."""
 
@@ -168,6 +172,8 @@ def test_one_that_is_stopped_anywhere_is_run_again_and_ends_whole(
 
     def stop(_connection: Connection, statement: str) -> None:
         nonlocal left
+        if statement.lstrip().startswith(CHANGES_NOTHING):
+            return
         left -= 1
         if left < 0:
             if "INDEX CONCURRENTLY" in statement and statement.lstrip().startswith("CREATE"):
@@ -187,7 +193,7 @@ def test_one_that_is_stopped_anywhere_is_run_again_and_ends_whole(
                 break
             except Stopped:
                 stops += 1
-    assert stops > 200
+    assert stops > 100
     assert _found(observer) == expected
 
 
