@@ -1,6 +1,7 @@
 """A worker's machine whose clock is an hour wrong, or is set while it works."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -21,6 +22,9 @@ RATE = 20
 LEASE_SECONDS = 60.0
 HOUR = timedelta(hours=1)
 
+SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds)[3:]\n"
+"""The library takes a sleep until a monotonic moment, which it does not fake, for one until a moment that it does."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -29,12 +33,17 @@ class Clock:
 
     Args:
         file: Where it is told.
+        offset: How far it is from the right time at first.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, offset: str = "+0") -> None:
         self._file = file
-        self.set("+0")
+        self.set(offset)
+        mended = file.with_suffix(".mended")
+        mended.mkdir()
+        (mended / "sitecustomize.py").write_text(SLEEP, encoding="utf-8")
         self.environment = {
+            "PYTHONPATH": f"{mended}:{os.getcwd()}",
             "LD_PRELOAD": str(find_faketime()),
             "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_CACHE_DURATION": "1",
@@ -64,7 +73,8 @@ class Watch:
         """Look once; each slot stays to be seen for two seconds."""
         recent = cast("list[tuple[bytes, float]]", self._client.zrange(keys_of(ACCOUNT)[1], 0, -1, withscores=True))
         self.slots |= {member: int(score) for member, score in recent}
-        statement = "SELECT extract(epoch FROM lease_expires_at - now()) FROM jobs WHERE state = 'running'"
+        # What is seen was written before it is read, and not before this began.
+        statement = "SELECT extract(epoch FROM lease_expires_at - clock_timestamp()) FROM jobs WHERE state = 'running'"
         with self._fleet.engine.connect() as connection:
             self.leases += [float(left) for left in connection.execute(text(statement)).scalars()]
 
@@ -80,13 +90,13 @@ class Watch:
 
 def test_neither_slots_nor_leases_know_a_workers_clock(tmp_path: Path, servers: Servers) -> None:
     photos = make_photos(tmp_path / "photos", PHOTOS)
-    clock = Clock(tmp_path / "clock")
+    clock, behind = Clock(tmp_path / "clock"), Clock(tmp_path / "behind", "-1h")
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "WORKER_CONCURRENCY": "8"}
     with Fleet(tmp_path / "fleet", rate=RATE, latency=0.5, servers=servers, settings=settings) as fleet:
         fleet.configure(rate=1000)
         fleet.start("dispatcher")
         fleet.start("worker", **clock.environment)
-        fleet.start("worker", **clock.environment | {"FAKETIME_TIMESTAMP_FILE": str(told(tmp_path / "behind", "-1h"))})
+        fleet.start("worker", **behind.environment)
         fleet.start("worker")
         watch = Watch(fleet)
         batch_id = fleet.submit(photos)
@@ -114,8 +124,7 @@ def test_what_a_worker_with_a_wrong_clock_leaves_behind_is_taken_over_as_from_an
     tmp_path: Path, servers: Servers
 ) -> None:
     photos = make_photos(tmp_path / "photos", 12)
-    ahead = Clock(tmp_path / "clock")
-    ahead.set("+1h")
+    ahead = Clock(tmp_path / "clock", "+1h")
     with Fleet(tmp_path / "fleet", rate=RATE, latency=4, servers=servers, settings={"LEASE_SECONDS": "4"}) as fleet:
         fleet.configure(rate=1000)
         fleet.start("dispatcher")
@@ -128,12 +137,6 @@ def test_what_a_worker_with_a_wrong_clock_leaves_behind_is_taken_over_as_from_an
         fleet.wait_for_done(batch_id, 12, LONG)
         assert fleet.counts(batch_id).maybe_billed >= 4
         assert list(fleet.artifacts_per_job(batch_id)) == [1] * 12
-
-
-def told(file: Path, offset: str) -> Path:
-    """Write down how far a clock is from the right time."""
-    file.write_text(f"{offset}\n", encoding="ascii")
-    return file
 
 
 def told_offsets(log: Path) -> set[int]:
