@@ -12,7 +12,7 @@ from actions.questions import waits_for_canary
 from console.api.fields import MOST_ID
 from core.settings import Settings
 from core.states import BatchState, JobState
-from db import batches, budgets, failures, looks, photo_pages, tallies
+from db import batches, budgets, costs, failures, looks, photo_pages, tallies
 from db.batches import BatchRow
 from db.failures import FailureGroup
 from db.looks import Screened
@@ -37,6 +37,7 @@ class BatchView:
         eta_seconds: How long what waits takes at the present rate; None when nothing moves.
         stopped: Which budget it waits for, in words; empty when it waits for none.
         screened: What looking for something to take off came to; None where nobody asked for that.
+        billed: Calls that would have been billed; looked for where calls are free.
     """
 
     row: BatchRow
@@ -44,6 +45,7 @@ class BatchView:
     eta_seconds: int | None
     stopped: str = ""
     screened: Screened | None = None
+    billed: int = 0
 
     @property
     def waits_for_canary(self) -> bool:
@@ -118,6 +120,8 @@ def look_at_batch(engine: Engine, settings: Settings, batch_id: int) -> BatchVie
         found = look_at_batches(connection, settings, [row])[0]
         if row.options.get("screen"):
             found = replace(found, screened=looks.count(connection, batch_id))
+        if settings.is_free:
+            found = replace(found, billed=costs.spent(connection, batch_id).billed)
         if row.pause_reason != budgets.PAUSE_REASON:
             return found
         return replace(found, stopped=str(why_used_up(connection, row, found.counts, settings) or ""))
