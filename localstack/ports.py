@@ -1,5 +1,6 @@
 """Where processes of this machine listen."""
 
+import atexit
 import random
 import socket
 from pathlib import Path
@@ -10,6 +11,12 @@ LOWEST, HIGHEST = 10_000, 65_535
 _GIVEN_BY_SYSTEM = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 _kept: dict[int, socket.socket] = {}
+
+
+@atexit.register
+def _let_go() -> None:
+    for stands in _kept.values():
+        stands.close()
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Dialect, Engine, event, text
+from sqlalchemy import Engine, text
 
 from console.app import make_app
 from console.uvicorn_options import OPTIONS
@@ -63,7 +63,12 @@ class SharedApps:
         self._engine = make_engine(url, pool_size=16)
         self._database = ""
         self._apps: list[tuple[Settings, FastAPI]] = []
-        event.listen(self._engine, "do_connect", self._aim)
+        connect = self._engine.dialect.connect
+
+        def aim(*words: Any, **named: Any) -> Any:
+            return connect(*words, **named | {"dbname": self._database})
+
+        self._engine.dialect.connect = aim  # type: ignore[method-assign]
 
     @contextmanager
     def on(self, database: str) -> Iterator[AppOf]:
@@ -78,9 +83,6 @@ class SharedApps:
                 return app
         self._apps.append((settings, make_app(self._engine, settings)))
         return self._apps[-1][1]
-
-    def _aim(self, _dialect: Dialect, _record: object, _words: object, named: dict[str, Any]) -> None:
-        named["dbname"] = self._database
 
 
 @pytest.fixture(scope="session")
