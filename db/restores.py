@@ -57,6 +57,11 @@ class Restore:
         return self.since - _LONGEST_CALL <= kept_at <= self.noticed_at + _LONGEST_CALL
 
 
+def home(connection: Connection) -> str:
+    """Return the name of this installation, which is in its backups, too."""
+    return str(connection.execute(text("SELECT replace(CAST(id AS text), '-', '') FROM installations")).scalar_one())
+
+
 def newest_known(connection: Connection) -> int:
     """Return the highest number of a call that this database knows, or knows to be missing."""
     statement = text(

@@ -29,9 +29,10 @@ def notice_restore(engine: Engine, memory: CallMemory, settings: Settings) -> Re
         DatabaseDown: PostgreSQL does not answer.
     """
     try:
-        if memory.newest_attempt() <= transact(engine, restores.newest_known):
+        home = transact(engine, restores.home)
+        if memory.newest_attempt(home) <= transact(engine, restores.newest_known):
             return None
-        called = memory.list_called()
+        called = memory.list_called(home)
     except LimiterUnavailable as error:
         raise RedisDown(str(error)) from error
     found = transact(engine, partial(restores.note, called=called, price=settings.removal_price))

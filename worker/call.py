@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from core import logs, tracing
 from core.errors import DatabaseBusy, DatabaseDown
 from core.states import AnswerClass, Lane
-from db import attempts, jobs
+from db import attempts, jobs, restores
 from db.attempts import AttemptResult
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
@@ -32,6 +32,14 @@ OPEN_AHEAD_SECONDS = 0.06
 MOST_AHEAD_SECONDS = OPEN_AHEAD_SECONDS + 0.1
 """What was asked longer than this before a call may not hold any more."""
 ATTEMPT_PATIENCE_SECONDS = 30.0
+
+UNSENT = AttemptResult(
+    AnswerClass.UNKNOWN,
+    "not_sent",
+    "Nothing was sent: the limiter's Redis did not answer.",
+    counted=False,
+    was_sent=False,
+)
 
 _OUTCOMES = {
     AnswerClass.SUCCESS: Outcome.OK,
@@ -90,6 +98,7 @@ class Caller:
         self._account = account
         self._worker = worker
         self._tariff = tariff
+        self._home = ""
 
     @property
     def price(self) -> Decimal:
@@ -138,7 +147,7 @@ class Caller:
                 permit,
                 cancelled=cancelled,
                 latest=opened.asked_at + MOST_AHEAD_SECONDS,
-                memo=memo_of(opened.attempt_id, job.id),
+                memo=memo_of(opened.attempt_id, job.id, self._home),
             )
             if permit.settled:
                 _give_up("the worker stops, or lost its lease")
@@ -158,10 +167,11 @@ class Caller:
             )
         except BaseException as error:
             if sent_at is None:
-                if not isinstance(error, SlotMoved):
-                    self._release(permit)
+                is_told = isinstance(error, SlotMoved) or (
+                    self._release(permit) and not isinstance(error, LimiterUnavailable)
+                )
                 if opened is not None:
-                    self._withdraw(job, opened)
+                    self._withdraw(job, opened) if is_told else self._end_unsent(opened)
             raise
         if sent_at is None:
             # It could not even connect: the slot is free for somebody else.
@@ -172,6 +182,7 @@ class Caller:
 
     def _open(self, job: ClaimedJob) -> Opened:
         try:
+            self._home = self._home or transact(self._engine, restores.home)
             opened = self._writes.open(job) if self._tariff.daily_calls is None else None
             if opened is None:
                 opened = self._open_alone(job)
@@ -223,11 +234,21 @@ class Caller:
         except LimiterUnavailable as error:
             log.warning("the answer could not be told to the limiter: %s", error)
 
-    def _release(self, permit: Permit) -> None:
+    def _end_unsent(self, opened: Opened) -> None:
+        # Its row stays: what Redis may remember as a call, and no database knows, would be taken for one that was lost.
+        def work(connection: Connection) -> None:
+            attempts.settle(connection, opened.attempt_id, UNSENT)
+
+        self._patiently(work)
+
+    def _release(self, permit: Permit) -> bool:
+        """Give a slot back, and return whether Redis was told."""
         try:
             self._limiter.settle(permit, Outcome.UNUSED)
         except LimiterUnavailable as error:
             log.warning("a permit could not be given back: %s", error)
+            return False
+        return True
 
 
 def result_of(call: Call) -> AttemptResult:

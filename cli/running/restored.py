@@ -28,7 +28,7 @@ def hold_restored(engine: Engine, settings: Settings) -> Iterator[str]:
         Refused: Workers or dispatchers run.
         RedisDown: What was called for since is remembered there.
     """
-    called = _remembered(settings)
+    called = _remembered(engine, settings)
     price = settings.removal_price
 
     def work(connection: Connection) -> Restore | None:
@@ -94,12 +94,13 @@ def _tell(restore: Restore) -> Iterator[str]:
         )
 
 
-def _remembered(settings: Settings) -> list[Called] | None:
+def _remembered(engine: Engine, settings: Settings) -> list[Called] | None:
     if not settings.redis_url:
         return None
+    home = transact(engine, restores.home)
     memory = CallMemory(settings.redis_url, settings.account)
     try:
-        return memory.list_called()
+        return memory.list_called(home)
     except LimiterUnavailable as error:
         raise RedisDown(f"{error}. Nothing was changed: start Redis, and run it again.") from error
     finally:
@@ -111,9 +112,10 @@ def _count_missing(engine: Engine, settings: Settings) -> list[Called]:
         return []
     memory = CallMemory(settings.redis_url, settings.account)
     try:
-        if memory.newest_attempt() <= transact(engine, restores.newest_known):
+        home = transact(engine, restores.home)
+        if memory.newest_attempt(home) <= transact(engine, restores.newest_known):
             return []
-        called = memory.list_called()
+        called = memory.list_called(home)
     except (LimiterUnavailable, CleanplateError):
         # Said by those who look whether they answer.
         return []

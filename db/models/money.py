@@ -1,8 +1,9 @@
 """Calls over time and what they may cost."""
 
 from datetime import date, datetime
+from uuid import UUID
 
-from sqlalchemy import Identity, Index
+from sqlalchemy import Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.schema import NOW, OF_FEW, PASSING, Base
@@ -25,6 +26,14 @@ class Circuit(Base):
     probe_job_id: Mapped[int | None]
     failed_probes: Mapped[int] = mapped_column(server_default="0")
     closed_at: Mapped[datetime | None]
+
+
+class Installation(Base):
+    """The one row that names this installation, in its backups too: others may use the same Redis."""
+
+    __tablename__ = "installations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
 
 
 class RestoreRow(Base):

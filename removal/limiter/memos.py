@@ -17,9 +17,9 @@ SETTLED_SECONDS = 3.0
 TIMEOUT_SECONDS = 5.0
 
 
-def memo_of(attempt_id: int, job_id: int) -> str:
-    """Return what is remembered of a call."""
-    return f"{attempt_id} {job_id}"
+def memo_of(attempt_id: int, job_id: int, home: str) -> str:
+    """Return what is remembered of a call, with whose it was: numbers mean something in one database only."""
+    return f"{attempt_id} {job_id} {home}"
 
 
 class CallMemory:
@@ -38,16 +38,16 @@ class CallMemory:
         """Let go of the connection."""
         self._client.close()
 
-    def newest_attempt(self) -> int:
-        """Return the highest number of a call that was made; 0 when nothing is remembered.
+    def newest_attempt(self, home: str) -> int:
+        """Return the highest number of a call that an installation made; 0 when nothing is remembered.
 
         Raises:
             LimiterUnavailable: Redis does not answer.
         """
-        return max((each.attempt_id for each in self._read(memos_key(self._account), NEWEST)), default=0)
+        return max((each.attempt_id for each in self._read(memos_key(self._account), home, NEWEST)), default=0)
 
-    def list_called(self) -> list[Called]:
-        """Return all calls of whatever account that are remembered, the oldest first.
+    def list_called(self, home: str) -> list[Called]:
+        """Return all calls of an installation, for whatever account, that are remembered, the oldest first.
 
         Raises:
             LimiterUnavailable: Redis does not answer.
@@ -56,9 +56,9 @@ class CallMemory:
             keys = [key.decode() for key in self._client.scan_iter(match=memos_key("*").replace("{", "[{]"))]
         except (RedisError, OSError) as error:
             raise LimiterUnavailable(f"the limiter's Redis does not answer ({error})") from error
-        return sorted((each for key in keys for each in self._read(key, 0)), key=lambda each: each.attempt_id)
+        return sorted((each for key in keys for each in self._read(key, home, 0)), key=lambda each: each.attempt_id)
 
-    def _read(self, key: str, most: int) -> list[Called]:
+    def _read(self, key: str, home: str, most: int) -> list[Called]:
         try:
             with self._client.pipeline(transaction=True) as pipe:
                 pipe.time()
@@ -68,14 +68,16 @@ class CallMemory:
             raise LimiterUnavailable(f"the limiter's Redis does not answer ({error})") from error
         account = key.partition("{")[2].rpartition("}")[0]
         settled = seconds + micros / 1e6 - SETTLED_SECONDS
-        return [each for each in _parse(cast(list[bytes], memos), account) if each.at.timestamp() <= settled]
+        return [each for each in _parse(cast(list[bytes], memos), account, home) if each.at.timestamp() <= settled]
 
 
-def _parse(memos: Iterable[bytes], account: str) -> list[Called]:
+def _parse(memos: Iterable[bytes], account: str, home: str) -> list[Called]:
     made: dict[int, Called] = {}
     withdrawn: set[int] = set()
     for memo in memos:
-        first, job_id, at = memo.split()
+        first, job_id, whose, at = memo.split()
+        if whose != home.encode():
+            continue
         attempt_id = int(first)
         if attempt_id < 0:
             withdrawn.add(-attempt_id)

@@ -74,5 +74,5 @@ def test_nothing_is_paid_for_again_after_a_restore(tmp_path: Path) -> None:
         assert restore.held <= counts.held
         # Every call is on record, those included that the backup did not know, or is counted. One that was killed in
         # the moment before sending is on record and was not made, never the reverse.
-        assert counts.calls + restore.unknown >= stats["received"] > called
+        assert counts.calls + restore.unknown >= stats["received"] >= called
         assert one(fleet, "SELECT count(*) FROM attempts WHERE answered_at IS NULL") == 0

@@ -16,7 +16,7 @@ from core.errors import RedisDown, Refused
 from core.settings import Settings
 from db import processes, restores
 from db.artifacts import artifact_key
-from db.session import transact
+from db.session import make_engine, transact
 from db.store.folder import FileStore
 from db.store.s3 import S3Store
 from db.sweeping import upload
@@ -41,10 +41,12 @@ def settings_of(servers: Servers, **more: object) -> Settings:
 
 def call_for(servers: Servers, *job_ids: int) -> None:
     """Make calls as workers do, of which the database knows nothing, some seconds ago as it will seem."""
+    with make_engine(servers.database_url, pooled=False).connect() as connection:
+        home = restores.home(connection)
     with Redis.from_url(servers.redis_url) as client:
         limiter = Limiter(client, ACCOUNT, 100)
         for attempt_id, job_id in enumerate(job_ids, 101):
-            limiter.wait_until_due(limiter.reserve(), cancelled=lambda: False, memo=memo_of(attempt_id, job_id))
+            limiter.wait_until_due(limiter.reserve(), cancelled=lambda: False, memo=memo_of(attempt_id, job_id, home))
 
 
 def examined(settings: Settings) -> Finding | None:

@@ -93,7 +93,7 @@ def test_a_batch_goes_all_the_way_for_a_user_who_may_do_what_the_guide_says(
     with OtherRedis(program, lines, f"redis://{OWNER}:{PASSWORD}@{LOOPBACK}:{{port}}/0") as server:
         go_all_the_way(tmp_path, Servers(database_url, server.url), everybody_sees_it)
         memory = CallMemory(server.url, ACCOUNT)
-        assert memory.list_called()[-1].attempt_id == memory.newest_attempt()  # as after a restore
+        assert len(memory.list_called("")) == memory.newest_attempt("") == 0  # as after a restore
         memory.close()
         with Redis.from_url(server.url) as client, pytest.raises(RedisError):
             client.set("somebody-else", "1")

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from core.errors import RedisDown, UsageError
 from core.settings import Settings
+from db import restores
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.main import run_dispatcher
 from producer.publisher import Publisher
@@ -33,17 +34,19 @@ def memory(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CallMemo
     found.close()
 
 
-def call_for(redis_url: str, attempt_id: int, job_id: int) -> None:
+def call_for(engine: Engine, redis_url: str, attempt_id: int, job_id: int) -> None:
+    with engine.connect() as connection:
+        home = restores.home(connection)
     with Redis.from_url(redis_url) as client:
         limiter = Limiter(client, ACCOUNT, 50)
-        limiter.wait_until_due(limiter.reserve(), cancelled=lambda: False, memo=memo_of(attempt_id, job_id))
+        limiter.wait_until_due(limiter.reserve(), cancelled=lambda: False, memo=memo_of(attempt_id, job_id, home))
 
 
 def test_what_was_called_for_since_the_backup_is_held_before_anything_is_dispatched(
     engine: Engine, publisher: Publisher, redis_url: str, memory: CallMemory
 ) -> None:
     called, waiting = make_batch(engine, 2)
-    call_for(redis_url, 41, called)
+    call_for(engine, redis_url, 41, called)
     Dispatcher(engine, publisher, OPTIONS, DECIDE_LOST, partial(notice_restore, engine, memory, SETTINGS)).tick()
     assert [state_of(engine, each) for each in (called, waiting)] == ["held", "queued"]
     assert {job_id for job_id, _ in publisher.list_waiting()} == {waiting}

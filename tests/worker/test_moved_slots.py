@@ -12,7 +12,7 @@ from sqlalchemy import text
 from core.states import Lane
 from db import batches, cancels, circuits, queue
 from producer.intake import BatchOptions
-from removal.limiter import Limiter, Outcome
+from removal.limiter import Limiter, LimiterUnavailable, Outcome
 from tests.db.rows import rescue
 from tests.worker.conftest import Bench, MakeBench
 from worker import call
@@ -166,3 +166,28 @@ def test_a_thread_that_was_held_up_long_asks_again(
     seen = Meanwhile(bench, nothing, waits=lambda _: monkeypatch.setattr(call, "MOST_AHEAD_SECONDS", 10.0))
     assert bench.pipeline.run(queue_one(bench)).state == "succeeded"
     assert (seen.times["_open"], len(bench.attempts())) == (2, 1)
+
+
+def test_a_call_that_redis_may_take_for_made_keeps_its_row(
+    make_bench: MakeBench, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or what is remembered of it would look like a call that the database lost."""
+    bench = make_bench()
+
+    def go_silent(*_: object, **__: object) -> None:
+        raise LimiterUnavailable("Redis does not answer")
+
+    bench.submit(photo, BatchOptions(max_calls=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Limiter, "wait_until_due", go_silent)
+        bench.run_due()
+    [attempt] = bench.attempts()
+    assert (attempt["code"], attempt["sent_at"], attempt["spend"], attempt["counted"]) == (
+        "not_sent",
+        None,
+        "none",
+        False,
+    )
+    assert bench.job()["state"] == "pending"
+    assert bench.rows("SELECT calls_made FROM batches") == [{"calls_made": 0}]
+    assert [ending.state for ending in bench.run_out()] == ["succeeded"]

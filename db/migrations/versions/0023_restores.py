@@ -1,4 +1,4 @@
-"""That a database went back to a backup, and which calls it did not know"""
+"""That a database went back to a backup, and which calls it did not know; a name for this installation"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,7 +20,11 @@ def upgrade() -> None:
         sa.Column("held", sa.BigInteger(), nullable=False),
         sa.Column("unknown", sa.BigInteger(), nullable=False),
     )
+    name = sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), primary_key=True)
+    op.create_table("installations", name)
+    op.execute("INSERT INTO installations DEFAULT VALUES")
 
 
 def downgrade() -> None:
+    op.drop_table("installations")
     op.drop_table("restores")

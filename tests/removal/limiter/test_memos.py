@@ -13,6 +13,7 @@ from removal.limiter.memos import CallMemory, memo_of
 from tests.servers import Servers
 
 ACCOUNT = "an account"
+HOME = "here"
 
 
 def never() -> bool:
@@ -34,37 +35,45 @@ def redis(servers: Servers) -> Iterator["Redis"]:
 
 
 def call(limiter: Limiter, attempt_id: int, outcome: Outcome = Outcome.OK) -> None:
-    permit = limiter.wait_until_due(limiter.reserve(), cancelled=never, memo=memo_of(attempt_id, attempt_id * 10))
+    permit = limiter.wait_until_due(limiter.reserve(), cancelled=never, memo=memo_of(attempt_id, attempt_id * 10, HOME))
     limiter.settle(permit, outcome)
 
 
 def test_a_call_is_remembered_from_its_slot_on(memory: CallMemory, redis: "Redis") -> None:
     limiter = Limiter(redis, ACCOUNT, 50)
-    assert memory.newest_attempt() == 0
-    limiter.wait_until_due(limiter.reserve(), cancelled=never, memo=memo_of(7, 70))
-    [found] = memory.list_called()
+    assert memory.newest_attempt(HOME) == 0
+    limiter.wait_until_due(limiter.reserve(), cancelled=never, memo=memo_of(7, 70, HOME))
+    [found] = memory.list_called(HOME)
     assert (found.attempt_id, found.job_id, found.account) == (7, 70, ACCOUNT)
     assert abs(found.at.timestamp() - time.time()) < 60
-    assert memory.newest_attempt() == 7
+    assert memory.newest_attempt(HOME) == 7
     assert 0 < int(redis.ttl(memos_key(ACCOUNT))) <= 7 * 86_400
+
+
+def test_the_calls_of_another_installation_are_none_of_ours(memory: CallMemory, redis: "Redis") -> None:
+    limiter = Limiter(redis, ACCOUNT, 50)
+    limiter.wait_until_due(limiter.reserve(), cancelled=never, memo=memo_of(99, 990, "there"))
+    call(limiter, 3)
+    assert memory.newest_attempt(HOME) == 3
+    assert [each.attempt_id for each in memory.list_called(HOME)] == [3]
 
 
 def test_whatever_became_of_it_it_was_made(memory: CallMemory, redis: "Redis") -> None:
     limiter = Limiter(redis, ACCOUNT, 50)
     for attempt_id, outcome in enumerate((Outcome.OK, Outcome.THROTTLED, Outcome.FAILED, Outcome.UNUSED), 1):
         call(limiter, attempt_id, outcome)
-    assert [each.attempt_id for each in memory.list_called()] == [1, 2, 3]
-    assert memory.newest_attempt() == 3
+    assert [each.attempt_id for each in memory.list_called(HOME)] == [1, 2, 3]
+    assert memory.newest_attempt(HOME) == 3
 
 
 def test_a_call_whose_slot_moved_was_not_made(memory: CallMemory, redis: "Redis") -> None:
     limiter = Limiter(redis, ACCOUNT, 50)
-    permit = limiter.wait_until_due(limiter.reserve(), cancelled=never, memo=memo_of(5, 50))
+    permit = limiter.wait_until_due(limiter.reserve(), cancelled=never, memo=memo_of(5, 50, HOME))
     # The machine was held up between slot and call, for longer than what was asked before it holds.
     with pytest.raises(SlotMoved):
-        limiter.wait_until_due(permit, cancelled=never, memo=memo_of(5, 50), latest=time.monotonic() - 1)
+        limiter.wait_until_due(permit, cancelled=never, memo=memo_of(5, 50, HOME), latest=time.monotonic() - 1)
     call(limiter, 6)
-    assert [each.attempt_id for each in memory.list_called()] == [6]
+    assert [each.attempt_id for each in memory.list_called(HOME)] == [6]
 
 
 def test_calls_of_all_accounts_are_listed_and_those_of_one_say_how_far_it_is(
@@ -72,8 +81,8 @@ def test_calls_of_all_accounts_are_listed_and_those_of_one_say_how_far_it_is(
 ) -> None:
     call(Limiter(redis, ACCOUNT, 50), 1)
     call(Limiter(redis, "another", 50), 2)
-    assert [each.account for each in memory.list_called()] == [ACCOUNT, "another"]
-    assert memory.newest_attempt() == 1
+    assert [each.account for each in memory.list_called(HOME)] == [ACCOUNT, "another"]
+    assert memory.newest_attempt(HOME) == 1
 
 
 def test_what_is_young_may_still_be_told_to_be_none(
@@ -81,17 +90,17 @@ def test_what_is_young_may_still_be_told_to_be_none(
 ) -> None:
     call(Limiter(redis, ACCOUNT, 50), 1)
     monkeypatch.setattr(limiter_memos, "SETTLED_SECONDS", 3600.0)
-    assert memory.newest_attempt() == 0
+    assert memory.newest_attempt(HOME) == 0
 
 
 def test_so_many_are_remembered_and_no_more(memory: CallMemory, redis: "Redis") -> None:
     with redis.pipeline() as pipe:
         for _ in range(20):
-            pipe.rpush(memos_key(ACCOUNT), *(b"1 1 1764500000" for _ in range(10_000)))
+            pipe.rpush(memos_key(ACCOUNT), *(b"1 1 here 1764500000" for _ in range(10_000)))
         pipe.execute()
     call(Limiter(redis, ACCOUNT, 50), 2)
     assert redis.llen(memos_key(ACCOUNT)) == 200_000
-    assert memory.newest_attempt() == 2
+    assert memory.newest_attempt(HOME) == 2
     bytes_used = redis.memory_usage(memos_key(ACCOUNT), samples=0)
     assert bytes_used is not None
     assert int(bytes_used) < 6_000_000
@@ -101,5 +110,5 @@ def test_a_redis_that_is_away_is_no_empty_memory() -> None:
     memory = CallMemory("redis://127.0.0.1:1", ACCOUNT)
     for ask in (memory.newest_attempt, memory.list_called):
         with pytest.raises(LimiterUnavailable):
-            ask()
+            ask(HOME)
     memory.close()
