@@ -78,7 +78,7 @@ class Role:
     """One of our processes."""
 
     def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
-        self.name = name
+        self.name, self.log = name, log
         with log.open("ab") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "cli.main", name],
