@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
 # What runs for long begins first, so that no process is left with it at the end.
-LONG_FIRST := tests/chaos tests/acceptance tests/ops tests/browser tests/localstack
+LONG_FIRST := tests/chaos tests/compatibility tests/db/test_upgrades.py tests/deploy tests/acceptance tests/ops tests/browser tests/localstack
 FAST := tests/core tests/db tests/removal tests/photos tests/worker tests/producer tests/quote tests/actions
 # Where modules are not kept compiled, each of the hundreds of processes that the tests start compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
