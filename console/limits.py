@@ -1,7 +1,6 @@
 """Nobody who is not known makes us read, parse or wait: who it is comes before the body, and every body has a bound."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.pools import GATE
+from console.rooms import Holder, Room, busy
 from core.machine import release_free_memory
 
 MOST_BYTES = 20_000_000
@@ -26,7 +26,13 @@ MOST_VALUES = 1_000_000
 """In a body of JSON: each takes a hundred bytes and more when it is read."""
 
 MOST_HELD_BYTES = 200_000_000
-"""Of all large bodies that are being read or worked on."""
+"""Of all giant bodies that are being read or worked on."""
+
+MOST_ORDINARY_BYTES = 100_000_000
+"""Of all large bodies besides, which no giant blocks."""
+
+GIANT_BYTES = 25_000_000
+"""Larger ones are giants."""
 
 SPARE_BYTES = 20_000_000
 """Beside them, for those that are small or do not say how long they are."""
@@ -34,9 +40,6 @@ SPARE_BYTES = 20_000_000
 LARGE_BYTES = 1_000_000
 """Larger ones are worked on one after the other, where reading them takes many times their size; and room for all of
 such a one is taken before it is read, so that two do not end each other halfway."""
-
-PATIENCE_SECONDS = 30.0
-"""How long a large body waits for room: less than proxies wait until somebody reads, and than a slow body may take."""
 
 _UPLOADS = {"/v1/batches/files", "/batches/new"}
 _FILES = {*_UPLOADS, "/v1/batches/catalogue"}
@@ -59,9 +62,10 @@ class BodyLimit:
         self._app = app
         self.knows = knows
         self.held = 0
-        self.kept = 0
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self.giants = Room(lambda: MOST_HELD_BYTES - max(0, self.held - SPARE_BYTES))
+        self.ordinary = Room(lambda: MOST_ORDINARY_BYTES)
+        self.rooms = (self.giants, self.ordinary)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -79,48 +83,6 @@ class BodyLimit:
         """The turn to work on a large body."""
         return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
-    async def keep_room(self, size: int) -> None:
-        """Take room for so many bytes, first come, first served.
-
-        Raises:
-            HTTPException: 503, there was none for long.
-        """
-        wanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((size, wanted))
-        self.hand_out()
-        try:
-            await asyncio.wait({wanted}, timeout=PATIENCE_SECONDS)
-        except asyncio.CancelledError:
-            if not wanted.cancel():
-                self.give_room(size)
-            raise
-        if wanted.cancel():
-            self.hand_out()
-            raise busy()
-
-    def give_room(self, size: int) -> None:
-        """Let others have so much."""
-        self.kept -= size
-        self.hand_out()
-
-    def hand_out(self) -> None:
-        """Give those who wait what room there is, in order."""
-        while self._waiting:
-            size, wanted = self._waiting[0]
-            if not wanted.done():
-                if self.kept + size + max(0, self.held - SPARE_BYTES) > MOST_HELD_BYTES:
-                    return
-                self.kept += size
-                wanted.set_result(None)
-            self._waiting.popleft()
-
-
-def busy() -> HTTPException:
-    """Return what somebody is told who may try again."""
-    return HTTPException(
-        503, "Other large files are being sent at this moment; try again in a minute.", {"Retry-After": "30"}
-    )
-
 
 class _Body:
     """One request's body, as the application asks for it."""
@@ -136,7 +98,9 @@ class _Body:
         self._most = MOST_UPLOAD_BYTES if path in _FILES else MOST_BYTES
         if self._is_safe or self._is_open:
             self._most = MOST_STRANGERS_BYTES
-        self._came = self._values = self._kept = 0
+        self._came = self._values = 0
+        self._room: Room | None = None
+        self._holder: Holder | None = None
         self._is_known = self._is_safe or self._is_open
         self._turn: asyncio.Lock | None = None
 
@@ -153,18 +117,20 @@ class _Body:
             announced = dict(self._scope["headers"]).get(b"content-length", b"")
             size = int(announced) if announced.isdigit() and len(announced) < 20 else 0
             self._check(size)
-            if size > LARGE_BYTES and not self._kept and not self._is_safe:
-                await self._keep_room(size)
-        message = await self._receive()
+            if size > LARGE_BYTES and self._room is None and not self._is_safe:
+                await self._take_room(size)
+        message = await (self._holder.ask(self._receive) if self._holder else self._receive())
         part = message.get("body", b"")
         self._came += len(part)
         # What has its room is counted already.
-        self._limit.held += len(part) if not self._kept else 0
+        if self._room is None:
+            self._limit.held += len(part)
+            self._watch()
         if self._is_safe and self._came > self._most:
             # Nobody reads it; whoever listens for the end of the connection hears of it.
             return {"type": "http.disconnect"}
         self._check(self._came)
-        if not self._kept and self._limit.held + self._limit.kept > MOST_HELD_BYTES + SPARE_BYTES:
+        if self._room is None and self._limit.held + self._limit.giants.kept > MOST_HELD_BYTES + SPARE_BYTES:
             raise busy()
         if self._is_json:
             self._values += sum(part.count(mark) for mark in (b",", b"[", b"{"))
@@ -177,25 +143,34 @@ class _Body:
 
     def let_go(self) -> None:
         """Let others have the room that it took."""
-        if self._kept:
-            self._limit.give_room(self._kept)
+        if self._room is not None and self._holder is not None:
+            self._room.give(self._holder)
         else:
             self._limit.held -= self._came
-            self._limit.hand_out()
+            self._limit.giants.forget(self._holder)
         if self._turn is not None:
             self._turn.release()
         if self._came > LARGE_BYTES:
             release_free_memory()
 
-    async def _keep_room(self, size: int) -> None:
+    async def _take_room(self, size: int) -> None:
+        room, holder = self._limit.giants if size > GIANT_BYTES else self._limit.ordinary, Holder(size)
         try:
-            await self._limit.keep_room(size)
+            await room.take(holder)
         except HTTPException:
             # Who is cut off while sending is not told why: what comes is read, and not kept.
             while (await self._receive()).get("more_body"):
                 pass
             raise
-        self._kept = size
+        self._room, self._holder = room, holder
+
+    def _watch(self) -> None:
+        """Have it keep the pace where it did not say how long it is, and takes what giants wait for."""
+        if self._came > LARGE_BYTES and not self._is_safe:
+            if self._holder is None:
+                self._holder = Holder(0)
+                self._limit.giants.watch(self._holder)
+            self._holder.size = self._came
 
     def _check(self, size: int) -> None:
         if size > self._most and not self._is_safe:

@@ -1,15 +1,22 @@
-"""Who may send a body at all, which is asked before it is read."""
+"""Who may send a body at all, and to this route; which is asked before it is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from fastapi import HTTPException, Request
+from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 
+from console.api.access import check_scope
 from console.pages.visitor import Guard, PageError
 from console.webhooks import find_shop
 from core.errors import DatabaseDown
 from db import tokens
 from db.session import transact
+from db.tokens import Scope
+from db.users import Role
+
+T = TypeVar("T")
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -25,8 +32,11 @@ def senders(engine: Engine, guard: Guard) -> Callable[[Request], None]:
             elif path.startswith("/webhooks/"):
                 if find_shop(engine, path.removeprefix("/webhooks/")) is None:
                     raise HTTPException(404, "There is no such connection.")
-            elif guard.find(request) is None:
+            elif (visitor := guard.find(request)) is None:
                 raise HTTPException(401, "Sign in first.")
+            else:
+                for role in _asked(request, "role", Role):
+                    visitor.check(role)
         except PageError as error:
             raise HTTPException(error.status, error.message) from error
         except DatabaseDown as error:
@@ -36,7 +46,21 @@ def senders(engine: Engine, guard: Guard) -> Callable[[Request], None]:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise HTTPException(401, "Send a token: Authorization: Bearer ….", CHALLENGE)
-        if transact(engine, lambda connection: tokens.find(connection, token.strip())) is None:
+        found = transact(engine, lambda connection: tokens.find(connection, token.strip()))
+        if found is None:
             raise HTTPException(401, "The token is not valid.", CHALLENGE)
+        for scope in _asked(request, "scope", Scope):
+            check_scope(found, scope)
 
     return know
+
+
+def _asked(request: Request, name: str, kind: type[T]) -> Iterator[T]:
+    """Yield what the route asks of who comes to it; it is chosen by then, and asks again by itself."""
+    route = request.scope.get("route")
+    todo = [route.dependant] if isinstance(route, APIRoute) else []
+    while todo:
+        each = todo.pop()
+        todo += each.dependencies
+        if isinstance(found := getattr(each.call, name, None), kind):
+            yield found

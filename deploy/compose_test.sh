@@ -146,7 +146,7 @@ told() { podman exec "$(container "$1" | sed -n 1p)" env | sed 's/=.*//'; }
 ! told flower | grep -E 'DATABASE_URL|REMOVAL|S3_|PASSWORD' || fail "Flower is told what it need not know"
 [ "$(podman exec "$(container worker | sed -n 1p)" printenv LEASE_SECONDS)" = 6 ] || fail "what .env says does not reach a worker"
 for role in web worker flower; do
-  podman exec "$(container $role | sed -n 1p)" sh -c 'test "$(df -m --output=size /tmp | tail -1)" -le 384' || fail "/tmp of $role has no bound"
+  podman exec "$(container $role | sed -n 1p)" sh -c 'test "$(df -m --output=size /tmp | tail -1)" -le 480' || fail "/tmp of $role has no bound"
 done
 
 say "Photos, a second and a third worker, and one that is killed"

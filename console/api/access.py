@@ -19,6 +19,16 @@ def actor_of(token: TokenRow) -> str:
     return f"token {token.name}"
 
 
+def check_scope(token: TokenRow, scope: Scope) -> None:
+    """Refuse a token that lacks a scope.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if scope.value not in token.scopes:
+        raise HTTPException(403, f"The token lacks the scope `{scope.value}`.")
+
+
 def access(engine: Engine) -> Callable[[Scope], Callable[..., TokenRow]]:
     """Return a function that makes a dependency of a scope; it answers 401 without a token, 403 without the scope."""
 
@@ -30,10 +40,11 @@ def access(engine: Engine) -> Callable[[Scope], Callable[..., TokenRow]]:
             found = transact(engine, lambda connection: tokens.find(connection, given.credentials))
             if found is None:
                 raise HTTPException(401, "The token is not valid.", challenge)
-            if scope.value not in found.scopes:
-                raise HTTPException(403, f"The token lacks the scope `{scope.value}`.")
+            check_scope(found, scope)
             return found
 
+        # For whoever asks before there is a body to read.
+        check.scope = scope  # type: ignore[attr-defined]
         return check
 
     return require

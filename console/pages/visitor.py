@@ -66,6 +66,17 @@ class Visitor:
         """Whether they may do what takes this role."""
         return self.user.role.includes(Role(role))
 
+    def check(self, role: Role) -> None:
+        """Refuse them what takes a role that they do not have.
+
+        Raises:
+            PageError: 403.
+        """
+        if not self.may(role):
+            raise PageError(
+                403, f"You are signed in as {self.user.role.value}; this needs {role.value}. Nothing was changed."
+            )
+
 
 Require = Callable[[Request], Visitor]
 
@@ -112,13 +123,11 @@ class Guard:
             visitor = self.find(request)
             if visitor is None:
                 raise SignInNeeded(_wanted(request))
-            if not visitor.may(role):
-                raise PageError(
-                    403,
-                    f"You are signed in as {visitor.user.role.value}; this needs {role.value}. Nothing was changed.",
-                )
+            visitor.check(role)
             return visitor
 
+        # For whoever asks before there is a body to read.
+        check.role = role  # type: ignore[attr-defined]
         return check
 
     def acting(self, role: Role) -> Callable[[Request, Visitor, FormData], Visitor]:
@@ -128,6 +137,8 @@ class Guard:
         def ask(request: Request) -> Visitor:
             check_origin(request)
             return needs(request)
+
+        ask.role = role  # type: ignore[attr-defined]
 
         # Who may not send anything is told so before their files are read: dependencies come in this order.
         def check(

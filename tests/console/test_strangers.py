@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,15 +14,19 @@ import pytest
 from fastapi import HTTPException
 from sqlalchemy import text
 
-from console import limits, protocol
+from console import limits, protocol, rooms
 from console.pools import Pool
+from console.rooms import Room
 from db import artifacts
+from db.tokens import Scope
 from db.users import Role
 from tests.console.conftest import MakeWeb, Web
 from tests.console.test_api import token_of
 from tests.console.test_pages import Person
 from tests.db.rows import make_batch
 from tests.removal.loopback import Talk, serving
+
+CLOSE = ("Connection: close", "Accept: text/html")
 
 Dial = Callable[[bytes], socket.socket]
 
@@ -65,6 +70,62 @@ def test_a_stranger_is_answered_before_the_body(dial: Dial, path: str, kind: str
     told = dial(head(path, 100_000, f"Content-Type: {kind}", "Authorization: Bearer cp_x"))
     answer = told.recv(100)
     assert status is None or answer.startswith(f"HTTP/1.1 {status}".encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "scope"),
+    [
+        ("/v1/batches", "application/json", Scope.READ),
+        ("/v1/batches/files", "multipart/form-data; boundary=x", Scope.READ),
+        ("/v1/batches/catalogue", "text/csv", Scope.OPERATE),
+        ("/v1/batches/1/requeue", "application/json", Scope.SUBMIT),
+    ],
+)
+def test_a_token_without_the_scope_is_answered_before_the_body_and_takes_no_room(
+    web: Web, dial: Dial, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, scope: Scope
+) -> None:
+    monkeypatch.setattr(Room, "take", _fail)
+    bearer = token_of(web.engine, scope)["Authorization"]
+    answer = _all(dial(head(path, 15_000_000, f"Content-Type: {kind}", f"Authorization: {bearer}", *CLOSE)))
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert b"The token lacks the scope" in answer
+
+
+@pytest.mark.parametrize("path", ["/batches/new", "/batches/1/pause", "/tokens"])
+def test_who_is_signed_in_without_the_role_is_answered_before_the_body_and_takes_no_room(
+    web: Web, dial: Dial, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(Room, "take", _fail)
+    cookie = Person(web, Role.VIEWER).http.cookies["cleanplate_session"]
+    kind = "Content-Type: multipart/form-data; boundary=x"
+    answer = _all(dial(head(path, 15_000_000, kind, f"Cookie: cleanplate_session={cookie}", *CLOSE)))
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert b"You are signed in as viewer" in answer
+
+
+def test_who_may_send_takes_room(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Room, "take", _fail)
+    files = {"files": ("a.jpg", b"a" * 1_200_000)}
+    answer = web.client.post("/v1/batches/files", headers=token_of(web.engine, Scope.SUBMIT), files=files)
+    assert (answer.status_code, answer.json()["detail"]) == (418, "Room was taken.")
+
+
+def test_an_upload_that_is_ended_for_its_pace_is_told_so(web: Web, dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PACE_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(rooms, name, 0.2)
+    bearer = token_of(web.engine, Scope.SUBMIT)["Authorization"]
+    said = ("Content-Type: multipart/form-data; boundary=x", f"Authorization: {bearer}", *CLOSE)
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n'
+    first = dial(head("/v1/batches/files", 200_000_000, *said) + part)
+    # Whichever of the two came first is in the other's way.
+    second = dial(head("/v1/batches/files", 200_000_000, *said) + part)
+    for each in (first, second):
+        each.settimeout(60)
+    ready, _, _ = select.select([first, second], [], [], 60)
+    answer = _all(ready[0])
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"250 kB a second" in answer
+    assert b"Nothing of it was kept" in answer
 
 
 def test_who_is_known_is_read(web: Web, dial: Dial) -> None:
@@ -189,6 +250,18 @@ def test_a_pool_takes_so_many_and_no_more() -> None:
         return [refused.value.status_code, await first, await second]
 
     assert asyncio.run(ask()) == [503, True, True]
+
+
+async def _fail(*_: object) -> None:
+    raise HTTPException(418, "Room was taken.")
+
+
+def _all(told: socket.socket) -> bytes:
+    """Return an answer to its end."""
+    found = b""
+    while part := _part(told):
+        found += part
+    return found
 
 
 def _is_closed(told: socket.socket, waits: float = 0.5) -> bool:
