@@ -1,7 +1,6 @@
 """Who may send a body at all, and to this route; which is asked before it is read."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 from fastapi import HTTPException, Request
 from fastapi.routing import APIRoute
@@ -14,9 +13,6 @@ from core.errors import DatabaseDown
 from db import tokens
 from db.session import transact
 from db.tokens import Scope
-from db.users import Role
-
-T = TypeVar("T")
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -32,11 +28,9 @@ def senders(engine: Engine, guard: Guard) -> Callable[[Request], None]:
             elif path.startswith("/webhooks/"):
                 if find_shop(engine, path.removeprefix("/webhooks/")) is None:
                     raise HTTPException(404, "There is no such connection.")
-            elif (visitor := guard.find(request)) is None:
+            elif guard.find(request) is None:
+                # Their role is asked before their form is: `Guard.acting`.
                 raise HTTPException(401, "Sign in first.")
-            else:
-                for role in _asked(request, "role", Role):
-                    visitor.check(role)
         except PageError as error:
             raise HTTPException(error.status, error.message) from error
         except DatabaseDown as error:
@@ -49,18 +43,18 @@ def senders(engine: Engine, guard: Guard) -> Callable[[Request], None]:
         found = transact(engine, lambda connection: tokens.find(connection, token.strip()))
         if found is None:
             raise HTTPException(401, "The token is not valid.", CHALLENGE)
-        for scope in _asked(request, "scope", Scope):
+        for scope in _scopes(request):
             check_scope(found, scope)
 
     return know
 
 
-def _asked(request: Request, name: str, kind: type[T]) -> Iterator[T]:
-    """Yield what the route asks of who comes to it; it is chosen by then, and asks again by itself."""
+def _scopes(request: Request) -> Iterator[Scope]:
+    """Yield what the route asks for; it is chosen by then, and asks by itself only after it has read JSON or files."""
     route = request.scope.get("route")
     todo = [route.dependant] if isinstance(route, APIRoute) else []
     while todo:
         each = todo.pop()
         todo += each.dependencies
-        if isinstance(found := getattr(each.call, name, None), kind):
-            yield found
+        if isinstance(scope := getattr(each.call, "scope", None), Scope):
+            yield scope

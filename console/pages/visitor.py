@@ -66,17 +66,6 @@ class Visitor:
         """Whether they may do what takes this role."""
         return self.user.role.includes(Role(role))
 
-    def check(self, role: Role) -> None:
-        """Refuse them what takes a role that they do not have.
-
-        Raises:
-            PageError: 403.
-        """
-        if not self.may(role):
-            raise PageError(
-                403, f"You are signed in as {self.user.role.value}; this needs {role.value}. Nothing was changed."
-            )
-
 
 Require = Callable[[Request], Visitor]
 
@@ -123,11 +112,13 @@ class Guard:
             visitor = self.find(request)
             if visitor is None:
                 raise SignInNeeded(_wanted(request))
-            visitor.check(role)
+            if not visitor.may(role):
+                raise PageError(
+                    403,
+                    f"You are signed in as {visitor.user.role.value}; this needs {role.value}. Nothing was changed.",
+                )
             return visitor
 
-        # For whoever asks before there is a body to read.
-        check.role = role  # type: ignore[attr-defined]
         return check
 
     def acting(self, role: Role) -> Callable[[Request, Visitor, FormData], Visitor]:
@@ -137,8 +128,6 @@ class Guard:
         def ask(request: Request) -> Visitor:
             check_origin(request)
             return needs(request)
-
-        ask.role = role  # type: ignore[attr-defined]
 
         # Who may not send anything is told so before their files are read: dependencies come in this order.
         def check(

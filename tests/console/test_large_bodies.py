@@ -217,7 +217,7 @@ def test_who_keeps_the_pace_and_who_is_in_nobodys_way_are_not_ended(clock: list[
             return {"type": "http.request", "body": await parts.get(), "more_body": True}
 
         clock[0] = 0.0
-        for now, part in ((9.0, 0), (20.0, 5_000_000), (30.0, 2_500_000)):
+        for now, part in ((9.0, 0), (20.0, 50_000_000), (30.0, 2_500_000)):
             asking = asyncio.ensure_future(holder.ask(receive))
             await asyncio.sleep(0)
             clock[0] = now
