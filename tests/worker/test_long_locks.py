@@ -49,8 +49,8 @@ class Stopped:
         self._real, self.has_answer, self.goes_on = client.send, threading.Event(), threading.Event()
         client.send = self._send
 
-    def _send(self, *given: Any) -> Any:
-        answer = self._real(*given)
+    def _send(self, *given: Any, **more: Any) -> Any:
+        answer = self._real(*given, **more)
         if not self.has_answer.is_set():
             self.has_answer.set()
             assert self.goes_on.wait(PATIENCE)

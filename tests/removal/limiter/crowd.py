@@ -188,7 +188,7 @@ class Crowd(RuleBasedStateMachine):
         if count and not self.was_refused:
             took_us, dead_us = self.world.now_us - began, self.dead * gap_us + DEAD_US
             waits_us = max(0, self.blind_until - began) + window_us * GUARD
-            assert took_us <= waits_us + dead_us + (count + 3) * gap_us, (took_us, waits_us, dead_us, count * gap_us)
+            assert took_us <= waits_us + dead_us + (count + 4) * gap_us, (took_us, waits_us, dead_us, count * gap_us)
             self.dead = 0
 
     def hold_turns(self, joined: dict[Permit, int], slots: list[tuple[Permit, int]]) -> None:
