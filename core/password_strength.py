@@ -1,6 +1,7 @@
 """Which passwords keep nobody out."""
 
 import re
+from collections.abc import Iterator
 
 SHORTEST = 12
 FEWEST_CHARACTERS = 5
@@ -8,6 +9,7 @@ HOW_TO_MAKE_ONE = "openssl rand -hex 24"
 
 _ON_EVERY_LIST = (
     "admin",
+    "administrator",
     "change",
     "cleanplate",
     "default",
@@ -15,14 +17,14 @@ _ON_EVERY_LIST = (
     "flower",
     "grafana",
     "letmein",
+    "login",
     "me",
     "my",
     "pass",
     "password",
+    "passwd",
     "please",
     "postgres",
-    "qwerty",
-    "qwertyuiop",
     "redis",
     "root",
     "secret",
@@ -30,11 +32,31 @@ _ON_EVERY_LIST = (
     "user",
     "welcome",
     "your",
+    # Keyboards' rows; written otherwise (qw3rty) they are words like the others.
+    "qwerty",
+    "azerty",
+    "qwertz",
 )
-_COUNTED = ("1234567890", "123456789", "12345678", "0123456789", "9876543210", "987654321", "87654321")
-MOST_DIGITS = 4
-"""Such as a year's."""
+_IN_ORDER = ("abcdefghijklmnopqrstuvwxyz", "12345678901234567890")
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn")
+_COLUMNS = ("1qaz", "2wsx", "3edc", "4rfv", "5tgb", "6yhn", "7ujm")
+_LINES = tuple(line[::way] for line in (*_IN_ORDER, *_ROWS, *_COLUMNS) for way in (1, -1))
+SHORTEST_LINE = 3
+SHORTEST_WALK = 4
+"""From a key to the next one beside it: three such are in many words."""
+LONGEST_PIECE = 12
+"""A longer line or walk is made of several."""
+MOST_DIGITS = 8
+"""Such as a day's, beside words."""
+
+_KEYS = {
+    key: (row, place + row / 2)
+    for row, keys in enumerate(("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"))
+    for place, key in enumerate(keys)
+}
+_FOLDED = str.maketrans("0@4$5i137", "oaassllet")
 _MARKS = re.compile(r"[\W_]")
+_MARKS_BUT_LETTERS = re.compile(r"[^\w@$]|_")
 
 
 def weakness_of(password: str, *names: str) -> str:
@@ -53,12 +75,50 @@ def weakness_of(password: str, *names: str) -> str:
     lowered = password.lower()
     if lowered in {name.lower() for name in names}:
         return "is the name that stands beside it"
-    rest = _MARKS.sub("", lowered)
-    words = {*_ON_EVERY_LIST, *_COUNTED, *(_MARKS.sub("", name.lower()) for name in names)} - {""}
-    # The longest first, so that none is left of which a shorter one is a part.
-    for word in sorted(words, key=len, reverse=True):
-        rest = rest.replace(word, " ")
-    rest = rest.replace(" ", "")
-    if not rest or (rest.isdecimal() and len(rest) <= MOST_DIGITS):
+    words = {_MARKS.sub("", word.lower()).translate(_FOLDED) for word in (*_ON_EVERY_LIST, *names)} - {""}
+    # A mark may stand between letters, or for one.
+    if any(_is_made_of(words, marks.sub("", lowered)) for marks in (_MARKS, _MARKS_BUT_LETTERS)):
         return "is made of words that are tried first"
     return ""
+
+
+def _is_made_of(words: set[str], text: str) -> bool:
+    """Return whether nothing is left of a text without words, lines and walks but a few digits."""
+    folded = text.translate(_FOLDED)
+    # The fewest digits that are left of what stands before each place; None where something else is.
+    left: list[int | None] = [0, *[None] * len(text)]
+    for begin in range(len(text)):
+        before = left[begin]
+        if before is None:
+            continue
+        ends = {begin + len(word): 0 for word in words if folded.startswith(word, begin)}
+        ends |= dict.fromkeys(_ends_of_runs(text, begin), 0)
+        if text[begin] in "@$":
+            ends[begin + 1] = 0
+        elif text[begin].isdecimal():
+            ends.setdefault(begin + 1, 1)
+        for end, digits in ends.items():
+            now = left[end]
+            left[end] = before + digits if now is None else min(now, before + digits)
+    last = left[-1]
+    return last is not None and last <= MOST_DIGITS
+
+
+def _ends_of_runs(text: str, begin: int) -> Iterator[int]:
+    """Yield where lines, walks and repetitions that begin here may end."""
+    piece = text[begin : begin + LONGEST_PIECE]
+    for length in range(SHORTEST_LINE, len(piece) + 1):
+        run = piece[:length]
+        if len(set(run)) == 1 or any(run in line for line in _LINES):
+            yield begin + length
+    walked = 1
+    while walked < len(piece) and _are_beside(piece[walked - 1], piece[walked]):
+        walked += 1
+    yield from range(begin + SHORTEST_WALK, begin + walked + 1)
+
+
+def _are_beside(first: str, second: str) -> bool:
+    if first == second or first not in _KEYS or second not in _KEYS:
+        return False
+    (row, place), (other_row, other_place) = _KEYS[first], _KEYS[second]
+    return abs(row - other_row) <= 1 and abs(place - other_place) <= 1
