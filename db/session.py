@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool
 
 from core.errors import DatabaseBusy, DatabaseDown, UsageError
-from db.pooler import settle
+from db.pooler import SessionCheck
 from db.statements import text
 
 log = logging.getLogger(__name__)
@@ -106,20 +106,25 @@ def make_engine(
         **(BY_KEY if is_by_key else {}),
         **({} if lock_seconds is None else {"lock_timeout": f"{lock_seconds * 1000:.0f}"}),
     }
-    event.listen(engine, "do_connect", partial(_connect, settings))
+    event.listen(engine, "do_connect", partial(_connect, SessionCheck(), settings))
     event.listen(engine, "handle_error", _leave_what_only_reads)
     return engine
 
 
 def _connect(
-    settings: Mapping[str, str], dialect: Dialect, _record: object, words: Sequence[Any], arguments: dict[str, Any]
+    check: SessionCheck,
+    settings: Mapping[str, str],
+    dialect: Dialect,
+    _record: object,
+    words: Sequence[Any],
+    arguments: dict[str, Any],
 ) -> psycopg.Connection[Any]:
     def open_one() -> psycopg.Connection[Any]:
         return cast("psycopg.Connection[Any]", dialect.connect(*words, **arguments))
 
     connection = open_one()
     try:
-        settle(connection, settings, open_one)
+        check.settle(connection, settings, open_one)
     except BaseException:
         connection.close()
         raise

@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Connection
 
 from core.errors import UsageError
 from db.migrate import upgrade
@@ -41,6 +45,47 @@ def test_a_batch_goes_all_the_way_where_each_connection_has_its_session(
             shown = [connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in TOLD]
         assert shown == list(TOLD.values())
         go_all_the_way(tmp_path, Servers(pooler.url, redis_url))
+
+
+def test_a_pool_that_just_fits_is_enough_for_all_who_come_at_once(server: OtherPostgres) -> None:
+    wanted = 16
+    settings = {"default_pool_size": str(wanted), "query_wait_timeout": "15"}
+    with Pooler(find_program("pgbouncer"), server, "session", settings) as pooler, ExitStack() as held:
+        engine = make_engine(pooler.url, pool_size=wanted, is_strict=True, is_by_key=True, lock_seconds=1.0)
+        held.callback(engine.dispose)
+        together = threading.Barrier(wanted)
+
+        def connect(_: int) -> Connection:
+            together.wait()
+            return engine.connect()
+
+        with ThreadPoolExecutor(wanted) as threads:
+            attempts = [threads.submit(connect, number) for number in range(wanted)]
+        told = [str(attempt.exception()) for attempt in attempts if attempt.exception() is not None]
+        connections = [held.enter_context(each.result()) for each in attempts if each.exception() is None]
+        assert (len(connections), told) == (wanted, [])
+        # Each is a session of its own, in which everything holds.
+        for connection in connections:
+            shown = [connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in TOLD]
+            assert shown == list(TOLD.values())
+        sessions = {connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for connection in connections}
+        assert len(sessions) == wanted
+
+
+def test_how_a_pooler_hands_out_sessions_is_asked_once_for_each_engine(server: OtherPostgres) -> None:
+    with Pooler(find_program("pgbouncer"), server, "session") as pooler:
+        opened: list[object] = []
+        engine = make_engine(pooler.url, pooled=False)
+        connect = engine.dialect.connect
+
+        def counted(*words: object, **arguments: object) -> object:
+            opened.append(arguments)
+            return connect(*words, **arguments)
+
+        engine.dialect.connect = counted  # type: ignore[assignment, method-assign]
+        for _ in range(3):
+            engine.connect().close()
+        assert len(opened) == 3 + 1
 
 
 TOLD = {"statement_timeout": "1min", "lock_timeout": "1s", "enable_seqscan": "off", "timezone": "UTC"}
