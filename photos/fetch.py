@@ -5,6 +5,7 @@ import re
 import ssl
 import threading
 from dataclasses import dataclass, field
+from math import inf
 from urllib.parse import unquote_to_bytes
 
 import httpcore
@@ -88,19 +89,20 @@ class Fetcher:
         self._lock = threading.Lock()
         self._sessions: dict[threading.Thread, _Session] = {}
 
-    def get(self, url: str, *, max_bytes: int | None = None) -> Fetched:
+    def get(self, url: str, *, max_bytes: int | None = None, most_seconds: float = inf) -> Fetched:
         """Return what a URL gives.
 
         Args:
             url: http or https. A user name and password in it are sent as basic authentication to that server only.
             max_bytes: The largest body taken, if not the one given for all fetches.
+            most_seconds: Ends it earlier than the time given for all fetches.
 
         Raises:
             SourceRefused: No repetition will help: no usable URL, a forbidden address, too large, too many redirects.
             SourceUnreachable: It could not be fetched this time; `http_status` says what the server answered.
         """
         session = self._session()
-        session.deadline.start(self._timeout)
+        session.deadline.start(min(self._timeout, most_seconds))
         target = _parse(url)
         everywhere_public = not target.userinfo
         for _ in range(MAX_REDIRECTS + 1):

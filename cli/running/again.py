@@ -1,5 +1,6 @@
 """A source that is handed in again: whether anything is left to do."""
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,8 +10,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from cli.speech import say
 from core.content import content_key
 from core.errors import SourceError
+from core.figures import counted
 from core.settings import Settings
 from db import history
 from db.session import transact
@@ -25,6 +28,8 @@ PAGE = 500
 MOST_FETCHED = 200
 FETCHED_AT_ONCE = 16
 FETCH_SECONDS = 5.0
+ALTOGETHER_SECONDS = 10.0
+"""Somebody waits for all of them together; what takes longer is a worker's to find out."""
 MOST_BYTES = 40_000_000
 
 
@@ -33,8 +38,8 @@ def find_done(
 ) -> tuple[int, BatchCounts] | None:
     """Return the batch in which all that is in a source now is clean or held, and its counts; None otherwise.
 
-    Of a photo at a URL only fetching it tells whether it is still the same; of many of them a worker finds out. What is
-    to be paid for again, or was made by another provider, is not clean.
+    Of a photo at a URL only fetching it tells whether it is still the same; of many of them, and of slow ones, a worker
+    finds out. What is to be paid for again, or was made by another provider, is not clean.
 
     Args:
         engine: The database.
@@ -77,11 +82,17 @@ def make_fetcher(settings: Settings) -> Fetcher:
 
 
 def _are_same(hashes: Mapping[str, set[str]], fetcher: Fetcher) -> bool:
-    """Return whether the photos at these URLs still have these hashes."""
+    """Return whether the photos at these URLs are known to have these hashes still."""
+    if not hashes:
+        return True
+    photos = counted(len(hashes), "photo at a URL is", "photos at URLs are")
+    say(f"Looking whether {photos} still the same\u2026", err=True)
+    deadline = time.monotonic() + ALTOGETHER_SECONDS
 
     def is_same(url: str) -> bool:
+        left = deadline - time.monotonic()
         try:
-            return hashes[url] == {sha256(fetcher.get(url).data).hexdigest()}
+            return left > 0 and hashes[url] == {sha256(fetcher.get(url, most_seconds=left).data).hexdigest()}
         except SourceError:
             return False
 

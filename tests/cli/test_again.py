@@ -1,6 +1,7 @@
 """A source that is handed in again: clean as it stands, or not."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -24,6 +25,7 @@ from tests.db.rows import put
 
 PROVIDER = "sandbox"
 OPTIONS = BatchOptions()
+LONG_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def served(folder: Path) -> Iterator[Path]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         urls = folder.parent / "urls.txt"
         urls.write_text("".join(f"http://127.0.0.1:{server.server_port}/{name}.jpg\n" for name in "abc"))
@@ -149,3 +151,54 @@ def test_many_urls_are_a_workers_to_fetch(engine: Engine, served: Path, monkeypa
     hand_in_urls(engine, served)
     monkeypatch.setattr(again, "MOST_FETCHED", 2)
     assert found(engine, served) is None
+
+
+def test_what_is_looked_at_is_said_first(
+    engine: Engine, served: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in_urls(engine, served)
+    assert found(engine, served) is not None
+    assert capsys.readouterr() == ("", "Looking whether 3 photos at URLs are still the same\u2026\n")
+    hand_in(engine, folder)
+    assert found(engine, folder) is not None
+    assert capsys.readouterr() == ("", "")
+
+
+def test_slow_urls_are_given_up_together(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each answers in time when it is let go, which is after nobody waits for it."""
+    monkeypatch.setattr(again, "FETCHED_AT_ONCE", 1)
+    monkeypatch.setattr(again, "ALTOGETHER_SECONDS", 1.0)
+    let_go = threading.Event()
+    asked = threading.Semaphore(0)
+
+    class Slow(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.release()
+            let_go.wait(LONG_SECONDS)
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Slow, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            urls = folder.parent / "slow.txt"
+            urls.write_text("".join(f"http://127.0.0.1:{server.server_port}/{name}.jpg\n" for name in "abc"))
+            hand_in_urls(engine, urls)
+            with closing(Fetcher(LONG_SECONDS * 2, 1_000_000, "127.0.0.1")) as fetcher:
+                began = time.monotonic()
+                told = find_done(engine, PROVIDER, str(urls), folder / "out", OPTIONS, fetcher)
+                took = time.monotonic() - began
+        finally:
+            let_go.set()
+            server.shutdown()
+            thread.join()
+    assert told is None
+    # Not even one was waited for until it answered.
+    assert took < LONG_SECONDS
+    assert asked.acquire(blocking=False)
+    assert "Looking whether 3 photos at URLs" in capsys.readouterr().err
