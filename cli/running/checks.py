@@ -11,6 +11,10 @@ from db.store import open_store
 CONNECT_SECONDS = 3.0
 TRIED_KEY = "cleanplate:tried"
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+_TELLS_WHICH_IT_IS = """
+local told = redis.pcall('INFO', 'server')
+return type(told) == 'string' and string.find(told, 'run_id:%x') and 1 or 0
+"""
 
 
 def check_settings(settings: Settings) -> None:
@@ -62,3 +66,14 @@ def ping_redis(redis_url: str) -> None:
         ) from error
     finally:
         client.close()
+
+
+def tells_failovers(redis_url: str) -> bool:
+    """Return whether a Redis that answers tells our user which server it is, as the limiter asks it."""
+    with Redis.from_url(redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=CONNECT_SECONDS) as client:
+        try:
+            return bool(client.eval(_TELLS_WHICH_IT_IS, 0))
+        except (RedisError, OSError) as error:
+            raise RedisDown(
+                f"Redis does not answer at REDIS_URL any more ({type(error).__name__}: {error})."
+            ) from error

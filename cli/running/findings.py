@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from actions.status import find_standing
 from cli.database import existing_database
-from cli.running.checks import ping_redis
+from cli.running.checks import ping_redis, tells_failovers
 from cli.running.circuit import describe_circuit
 from cli.running.probe import probe_api
 from cli.running.restored import find_restored
@@ -105,7 +105,10 @@ def _redis(settings: Settings) -> str:
     if not settings.redis_url:
         return "embedded Valkey, started when needed (REDIS_URL is not set)"
     ping_redis(settings.redis_url)
-    return f"Redis answers at {_where(settings.redis_url)}"
+    answers = f"Redis answers at {_where(settings.redis_url)}"
+    if tells_failovers(settings.redis_url):
+        return answers
+    return f"{answers}, but refuses INFO: the limiter cannot notice a failover (grant +info, see docs/servers.md)"
 
 
 def _api(settings: Settings) -> str:
@@ -133,10 +136,10 @@ def _api(settings: Settings) -> str:
 
 def _account(settings: Settings) -> str:
     if not settings.database_url:
-        return "no circuit known (no DATABASE_URL)"
+        return "whether its calls are stopped is not looked at here (DATABASE_URL is not set)"
     engine = make_engine(settings.database_url, pooled=False)
     if not is_current(engine):
-        return "no circuit known (schema is not current)"
+        return "whether its calls are stopped is not known before `cleanplate db upgrade`"
     found = transact(engine, lambda connection: circuits.find_open(connection, settings.account))
     if found is not None:
         raise CleanplateError(f"no calls are made: {describe_circuit(found)}")

@@ -1,6 +1,7 @@
 """`doctor` says why nothing is called, and what may be spent."""
 
 import pytest
+from redis import Redis
 from sqlalchemy import Engine, text
 
 from actions import alarms
@@ -116,3 +117,28 @@ def test_an_acknowledged_alarm_is_said_and_is_no_fault(engine: Engine, database_
     found = examined(database_url)["now"]
     assert found.is_good
     assert "(acknowledged by ann until it changes): 1 batch is paused by hand." in found.text
+
+
+@pytest.mark.parametrize("may_ask", [True, False])
+def test_a_redis_that_does_not_say_which_server_it_is_is_a_hint(
+    database_url: str, redis_url: str, redis_client: Redis, may_ask: bool
+) -> None:
+    user, password = "of-few-rights", "letters-and-digits-1"
+    rights = ["+@all", "-@dangerous", "+info" if may_ask else "-info"]
+    redis_client.execute_command("ACL", "SETUSER", user, "reset", "on", f">{password}", "~*", "&*", *rights)
+    try:
+        found = examined(database_url, redis_url=f"redis://{user}:{password}@{redis_url.rpartition('@')[2]}")["redis"]
+    finally:
+        redis_client.execute_command("ACL", "DELUSER", user)
+    assert found.is_good, found
+    assert ("cannot notice a failover (grant +info, see docs/servers.md)" in found.text) is not may_ask
+    assert "\n" not in found.text
+
+
+def test_what_was_not_looked_at_is_said_in_plain_words(engine: Engine, database_url: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    fresh, older = examined("")["account"], examined(database_url)["account"]
+    assert (fresh.is_good, older.is_good) == (True, True)
+    assert fresh.text == "whether its calls are stopped is not looked at here (DATABASE_URL is not set)"
+    assert older.text == "whether its calls are stopped is not known before `cleanplate db upgrade`"
