@@ -124,12 +124,20 @@ def test_a_redis_that_does_not_say_which_server_it_is_is_a_hint(
     database_url: str, redis_url: str, redis_client: Redis, may_ask: bool
 ) -> None:
     user, password = "of-few-rights", "letters-and-digits-1"
-    rights = ["+@all", "-@dangerous", "+info" if may_ask else "-info"]
-    redis_client.execute_command("ACL", "SETUSER", user, "reset", "on", f">{password}", "~*", "&*", *rights)
+    redis_client.acl_setuser(
+        user,
+        enabled=True,
+        reset=True,
+        passwords=[f"+{password}"],
+        keys=["*"],
+        channels=["*"],
+        categories=["+@all", "-@dangerous"],
+        commands=["+info" if may_ask else "-info"],
+    )
     try:
         found = examined(database_url, redis_url=f"redis://{user}:{password}@{redis_url.rpartition('@')[2]}")["redis"]
     finally:
-        redis_client.execute_command("ACL", "DELUSER", user)
+        redis_client.acl_deluser(user)
     assert found.is_good, found
     assert ("cannot notice a failover (grant +info, see docs/servers.md)" in found.text) is not may_ask
     assert "\n" not in found.text
