@@ -123,7 +123,6 @@ class BucketMachine(Crowd):
         """Nobody gives this place, or this slot, back."""
         held = self.granted if pick % 2 and self.granted else self.queued or self.granted
         held.pop(pick % len(held))
-        self.dead += 1
 
     @rule(bulk=st.integers(0, 60), more=st.booleans(), interactive=st.lists(st.integers(0, 1000), max_size=5))
     def keep_busy(self, bulk: int, more: bool, interactive: list[int]) -> None:
