@@ -106,7 +106,7 @@ def _say_lines(lines: list[CostLine], by: CostsBy, settings: Settings, *, as_she
             f"{money(line.cost, settings.removal_currency):>14} {kept:>14}"
         )
     if settings.is_free and (billed := costs.total(lines).billed):
-        say(f"Calls to the sandbox cost nothing: {price_of(billed, settings)}.")
+        say(f"Calls to the sandbox are {price_of(billed, settings)}.")
 
 
 def _budget_as_dict(row: BatchRow, spent: Spent, settings: Settings) -> dict[str, Any]:
