@@ -28,7 +28,6 @@ def test_no_sequence_of_events_breaks_the_bucket(redis: Redis) -> None:
             max_examples=60,
             stateful_step_count=30,
             deadline=None,
-            derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
