@@ -117,8 +117,8 @@ class Ours(Side):
         return int(ended.get("succeeded", 0))
 
     def worker_pids(self) -> list[int]:
-        """Return the ids of the processes that clean photos."""
-        return [role.process.pid for role in self._workers]
+        """Return the ids of the processes that clean photos: workers, and those that decode for them."""
+        return [pid for role in self._workers for pid in usage.tree(role.process.pid)]
 
     def feeder_pids(self) -> list[int]:
         """Return the ids of the processes that feed them."""

@@ -61,7 +61,8 @@ def main() -> None:
         try:
             name, memory_bytes, cpu_seconds, given, named = channel.receive()
             _limit(itself + memory_bytes, cpu_seconds)
-            channel.send(_answer(name, given, named))
+            answer = _answer(name, given, named)
+            channel.send((_cpu_seconds(), answer))
         except (NoMessage, OSError):
             return
 
@@ -87,9 +88,13 @@ def _is_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def _limit(memory_bytes: int, cpu_seconds: int) -> None:
+def _cpu_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
+    return used.ru_utime + used.ru_stime
+
+
+def _limit(memory_bytes: int, cpu_seconds: int) -> None:
+    seconds = int(_cpu_seconds()) + 1 + cpu_seconds
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, resource.RLIM_INFINITY))
 

@@ -4,9 +4,10 @@ import atexit
 import itertools
 import os
 import threading
+from bisect import insort
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import DecodersUnavailable
@@ -33,13 +34,15 @@ def urgently() -> Iterator[None]:
         _lane.is_urgent = before
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(order=True, slots=True)
 class _Turn:
-    """One that is waited for; the smallest that there is room for comes next."""
+    """One that is waited for; the smallest that there is room for comes next, and alone is woken."""
 
     is_patient: bool
     number: int
     is_big: bool
+    has_come: bool = field(default=False, compare=False)
+    latch: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
 
 class Decoders:
@@ -55,13 +58,13 @@ class Decoders:
         self._all: set[Decoder] = set()
         self._free = table.turns
         self._is_big_free = True
-        self._waiting: set[_Turn] = set()
+        self._waiting: list[_Turn] = []
         self._numbers = itertools.count()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def warm(self) -> None:
         """Start one, so that the first picture need not wait for it."""
-        with self._changed:
+        with self._lock:
             if not self._idle:
                 self._idle.append(self._start())
 
@@ -81,29 +84,19 @@ class Decoders:
         """
         cost = self.table.big if is_big else self.table.ordinary
         turn = _Turn(not _lane.is_urgent, next(self._numbers), is_big)
-        with self._changed:
-            self._waiting.add(turn)
-            try:
-                self._changed.wait_for(lambda: self._is_next(turn))
-            finally:
-                self._waiting.discard(turn)
-            self._take(is_big, 1)
-            # There may be room for the next one, too.
-            self._changed.notify_all()
         try:
+            self._wait_for(turn)
             try:
                 return self._ask(cost, name, given, named)
             except Killed:
                 # By whoever runs the machine, or by the system for want of memory: perhaps another's fault.
                 return self._ask(cost, name, given, named)
         finally:
-            with self._changed:
-                self._take(is_big, -1)
-                self._changed.notify_all()
+            self._leave(turn)
 
     def close(self) -> None:
         """End all of them."""
-        with self._changed:
+        with self._lock:
             every, self._all, self._idle = self._all, set(), []
         for each in every:
             each.close()
@@ -127,19 +120,41 @@ class Decoders:
         self._all.add(found)
         return found
 
-    def _is_next(self, turn: _Turn) -> bool:
-        return self._has_room(turn) and not any(each < turn and self._has_room(each) for each in self._waiting)
+    def _wait_for(self, turn: _Turn) -> None:
+        turn.latch.acquire()
+        with self._lock:
+            insort(self._waiting, turn)
+            self._let_in()
+        if not turn.has_come:
+            turn.latch.acquire()
+
+    def _leave(self, turn: _Turn) -> None:
+        with self._lock:
+            if turn.has_come:
+                self._take(turn, -1)
+            else:
+                # Somebody interrupted it.
+                self._waiting.remove(turn)
+            self._let_in()
+
+    def _let_in(self) -> None:
+        """Wake those there is room for; needs the lock."""
+        while (turn := next(filter(self._has_room, self._waiting), None)) is not None:
+            self._waiting.remove(turn)
+            self._take(turn, 1)
+            turn.has_come = True
+            turn.latch.release()
 
     def _has_room(self, turn: _Turn) -> bool:
         return self._free > (0 if turn.is_patient else -1) and (self._is_big_free or not turn.is_big)
 
-    def _take(self, is_big: bool, turns: int) -> None:
+    def _take(self, turn: _Turn, turns: int) -> None:
         self._free -= turns
-        if is_big:
+        if turn.is_big:
             self._is_big_free = turns < 0
 
     def _ask(self, cost: Cost, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
-        with self._changed:
+        with self._lock:
             decoder = self._idle_one() or self._start()
         try:
             found = decoder.ask(cost, name, given, named)
@@ -151,7 +166,7 @@ class Decoders:
         except BaseException:
             decoder.close()
             raise
-        with self._changed:
+        with self._lock:
             self._idle.append(decoder)
         return found
 
