@@ -28,7 +28,7 @@ from worker.writes import Opened, Writes
 
 log = logging.getLogger(__name__)
 
-OPEN_AHEAD_SECONDS = 0.06
+OPEN_AHEAD_SECONDS = 0.12
 MOST_AHEAD_SECONDS = OPEN_AHEAD_SECONDS + 0.1
 """What was asked longer than this before a call may not hold any more."""
 ATTEMPT_PATIENCE_SECONDS = 30.0

@@ -24,7 +24,7 @@ from db.twins import KnownSource, Noted
 from worker.connections import Connections
 from worker.group_commit import GroupCommit, NotGrouped
 
-OPEN_GATHER_SECONDS = 0.01
+OPEN_GATHER_SECONDS = 0.05
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -70,7 +70,7 @@ class Writes:
         # Its slot is near.
         self._opens = GroupCommit(work, self._open_each, gather_seconds=OPEN_GATHER_SECONDS)
         self._withdrawals = GroupCommit(work, _withdraw_each)
-        self._paid = GroupCommit(safe, self._note_paid_each)
+        self._paid = GroupCommit(safe, self._note_paid_each, gather_seconds=0.02)
         self._ends = GroupCommit(
             safe, _succeed_each, key=lambda clean: clean.sha256, weigh=lambda clean: len(clean.data)
         )
