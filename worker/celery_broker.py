@@ -27,7 +27,7 @@ EVENTS_SECONDS = 0.5
 """How long what Flower is told is gathered; Celery sends many events in one message when there are many."""
 
 
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.04
 """How long jobs that have ended wait for others, and their threads for the next job."""
 
 EXCHANGE = """

@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 MOST_AT_ONCE = 64
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.03
 """How long others are waited for where the last group was written less than `CLOSE_SECONDS` ago."""
 CLOSE_SECONDS = 0.1
 MOST_BYTES = 8_000_000

@@ -24,7 +24,7 @@ from db.twins import KnownSource, Noted
 from worker.connections import Connections
 from worker.group_commit import GroupCommit, NotGrouped
 
-OPEN_GATHER_SECONDS = 0.05
+OPEN_GATHER_SECONDS = 0.04
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
