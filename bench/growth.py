@@ -125,7 +125,7 @@ def look(engine: Engine, ground: Ground) -> Figures:
 
     figures |= {
         "pick_ms": milliseconds(within(lambda connection: queue.queue_due(connection, Lane.BULK, PICKED))),
-        "count_live_ms": milliseconds(within(lambda connection: queue.count_live(connection, Lane.BULK))),
+        "count_live_ms": milliseconds(within(queue.count_live)),
         "finish_settled_ms": milliseconds(within(batches.finish_settled)),
         "status_ms": milliseconds(within(status)),
         "pause_ms": milliseconds(within(lambda connection: batch_actions.pause(connection, "bench", 1))),

@@ -43,16 +43,20 @@ def go_on_leading(connection: Connection) -> bool:
     return connection.execute(text(f"SELECT EXISTS (SELECT 1 FROM {ACTIVE} AS active)")).scalar_one() is True  # noqa: S608
 
 
-def count_live(connection: Connection, lane: Lane) -> int:
-    """Return how many jobs of a lane are in Redis or running."""
+def count_live(connection: Connection) -> dict[Lane, int]:
+    """Return how many jobs are in Redis or running, by lane; none of a lane that is missing."""
     by_key(connection)
     statement = text(
         # Nothing is joined: a planner that takes batches for few would look for what is live batch by batch.
         "WITH live AS MATERIALIZED "  # noqa: S608
         f"(SELECT batch_id, count(*) AS n FROM {LIVE} AS live GROUP BY batch_id) "
-        "SELECT coalesce(sum(n), 0) FROM live WHERE (SELECT lane FROM batches WHERE id = live.batch_id) = :lane"
+        "SELECT (SELECT lane FROM batches WHERE id = live.batch_id) AS lane, n FROM live"
     )
-    return int(connection.execute(statement, {"lane": lane.value}).scalar_one())
+    found: dict[Lane, int] = {}
+    for row in connection.execute(statement):
+        lane = Lane(row.lane)
+        found[lane] = found.get(lane, 0) + row.n
+    return found
 
 
 def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:

@@ -32,6 +32,7 @@ from db import (
     rescues,
     retention,
     tallies,
+    wake,
 )
 from db.budgets import FREE, Tariff
 from db.circuits import OpenCircuit
@@ -46,7 +47,8 @@ from producer.window import window_size
 log = structlog.stdlib.get_logger(__name__)
 
 TICK_SECONDS = 0.1
-IDLE_TICK_SECONDS = 0.2
+IDLE_TICK_SECONDS = 0.5
+"""Between two questions whether there is work; most often it is told before."""
 PATROL_SECONDS = 1.0
 IDLE_PATROL_SECONDS = 2.0
 STANDBY_SECONDS = 1.0
@@ -154,6 +156,7 @@ class Dispatcher:
         self._leading_since = time.monotonic()
         self._next_patrol = self._next_look = 0.0
         self._lost.forget()
+        wake.listen(leader)
         while not stop.is_set():
             has_work = queue.go_on_leading(leader)
             self._turned_at = time.monotonic()
@@ -163,7 +166,10 @@ class Dispatcher:
                 # Neither ends this session, and with it the lead.
                 log.warning("%s", error)
                 stop.wait(STANDBY_SECONDS)
-            stop.wait(TICK_SECONDS if has_work else IDLE_TICK_SECONDS)
+            if has_work:
+                stop.wait(TICK_SECONDS)
+            else:
+                wake.wait_for_work(leader, IDLE_TICK_SECONDS)
 
     def tick(self, *, has_work: bool = True) -> None:
         """Do one round: fill the window of each lane and, once a second, look for what is stuck.
@@ -192,8 +198,9 @@ class Dispatcher:
         open_circuit = circuits.find_open(connection, self._options.account)
         if open_circuit is not None:
             return open_circuit, due
+        live = queue.count_live(connection)
         for lane in (Lane.INTERACTIVE, Lane.BULK):
-            room = self._window - queue.count_live(connection, lane)
+            room = self._window - live.get(lane, 0)
             due[lane] = queue.queue_due(connection, lane, room) if room > 0 else []
         return None, due
 

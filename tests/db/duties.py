@@ -85,7 +85,7 @@ def _go_on_leading(connection: Connection) -> object:
 
 DISPATCHING: dict[str, Duty] = {
     "lead": _go_on_leading,
-    "window": lambda connection: queue.count_live(connection, Lane.BULK),
+    "window": queue.count_live,
     "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),
     "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),
     "latency": _latency,

@@ -18,7 +18,7 @@ MOST_ROWS_READ = 8 * ROOM
 DUTIES: dict[str, Callable[[Connection], object]] = {
     "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),
     "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),
-    "window": lambda connection: queue.count_live(connection, Lane.BULK),
+    "window": queue.count_live,
     "unclaimed": lambda connection: queue.list_unclaimed(connection, 0),
     "rescue": lambda connection: rescues.rescue(connection, lambda _: Decision(Move.RETRY)),
     "settled": batches.finish_settled,

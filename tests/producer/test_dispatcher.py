@@ -147,6 +147,18 @@ def test_another_takes_over_when_the_leader_goes(
     second.end()
 
 
+def test_one_with_nothing_to_do_is_woken_by_a_batch(
+    database_url: str, redis_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "IDLE_TICK_SECONDS", 3600.0)
+    running = Running(database_url, redis_url)
+    running.start()
+    wait_for(lambda: leaders(engine) == 1)
+    (job_id,) = make_batch(engine, 1)
+    wait_for(lambda: state_of(engine, job_id) == "queued")
+    running.end()
+
+
 def test_a_restarted_connection_does_not_end_the_dispatcher(
     database_url: str, redis_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,32 @@
+"""Who waits for work is told of it."""
+
+from sqlalchemy import Engine
+
+from db import batches, wake
+from db.session import transact
+from tests.db.rows import make_batch
+
+LONG_SECONDS = 60.0
+SHORT_SECONDS = 0.05
+
+
+def test_a_batch_that_becomes_active_wakes_who_waits(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        wake.listen(connection)
+        assert not wake.wait_for_work(connection, SHORT_SECONDS)
+        make_batch(engine, 1)
+        assert wake.wait_for_work(connection, LONG_SECONDS)
+        transact(engine, lambda other: batches.pause(other, 1, "by hand"))
+        assert not wake.wait_for_work(connection, SHORT_SECONDS)
+        transact(engine, lambda other: batches.resume(other, 1))
+        assert wake.wait_for_work(connection, LONG_SECONDS)
+
+
+def test_who_cannot_be_told_waits_for_nobody(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        wake.listen(connection)
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        raw.close()
+        assert not wake.wait_for_work(connection, LONG_SECONDS)
+        connection.invalidate()
