@@ -46,9 +46,11 @@ from producer.window import window_size
 
 log = structlog.stdlib.get_logger(__name__)
 
-TICK_SECONDS = 0.1
+TICK_SECONDS = 0.2
 IDLE_TICK_SECONDS = 0.5
-"""Between two questions whether there is work; most often it is told before."""
+"""Between two rounds with work, and two questions whether there is any; a batch that becomes active ends both."""
+BEHIND_TICK_SECONDS = 0.1
+"""While there are rows to be cancelled or sent round again, a little in each round."""
 PATROL_SECONDS = 1.0
 IDLE_PATROL_SECONDS = 2.0
 STANDBY_SECONDS = 1.0
@@ -166,10 +168,12 @@ class Dispatcher:
                 # Neither ends this session, and with it the lead.
                 log.warning("%s", error)
                 stop.wait(STANDBY_SECONDS)
-            if has_work:
-                stop.wait(TICK_SECONDS)
-            else:
-                wake.wait_for_work(leader, IDLE_TICK_SECONDS)
+            wake.wait_for_work(leader, self._pause(has_work=has_work))
+
+    def _pause(self, *, has_work: bool) -> float:
+        if self._is_behind:
+            return BEHIND_TICK_SECONDS
+        return TICK_SECONDS if has_work else IDLE_TICK_SECONDS
 
     def tick(self, *, has_work: bool = True) -> None:
         """Do one round: fill the window of each lane and, once a second, look for what is stuck.
@@ -192,7 +196,7 @@ class Dispatcher:
             self._write_rest()
 
     def _mark_due(self, connection: Connection) -> tuple[OpenCircuit | None, dict[Lane, list[queue.DueJob]]]:
-        # In one transaction, as it is done ten times a second, whether there is anything to do or not.
+        # In one transaction, as it is done five times a second, whether there is anything to do or not.
         by_key(connection)
         due: dict[Lane, list[queue.DueJob]] = {}
         open_circuit = circuits.find_open(connection, self._options.account)
