@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 
 from core.errors import LeaseLost
 from db.cancels import CALLED_OFF
-from db.plans import row
+from db.plans import LIVE, row
 from db.statements import text
 
 
@@ -131,18 +131,20 @@ def _claimed(found: Row[Any]) -> ClaimedJob:
     return ClaimedJob(**values)
 
 
+_HELD = row("ctid AS place", "jobs", "held.id", "state = 'running' AND lease_token = held.lease_token")
+
+
 def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: float) -> set[UUID]:
     """Prolong leases; return the tokens that are still good.
 
     A job that somebody writes right now (its own worker, as a rule) is waited for by nobody: it is prolonged next time.
     """
     statement = text(
-        "WITH held AS MATERIALIZED (SELECT id, lease_token FROM jobs "
+        f"WITH held AS MATERIALIZED (SELECT id, lease_token FROM {LIVE} AS live "  # noqa: S608
         "WHERE state = 'running' AND lease_token = ANY(:tokens)), "
-        "free AS (SELECT id FROM jobs WHERE id IN (SELECT id FROM held) AND state = 'running' "
-        "AND lease_token = ANY(:tokens) FOR NO KEY UPDATE SKIP LOCKED), "
-        "renewed AS (UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
-        "WHERE id IN (SELECT id FROM free)) SELECT lease_token FROM held"
+        f"free AS MATERIALIZED (SELECT j.place FROM held CROSS JOIN LATERAL ({_HELD} FOR NO KEY UPDATE SKIP LOCKED) "
+        "AS j), renewed AS (UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
+        "WHERE ctid = ANY(ARRAY(SELECT place FROM free))) SELECT lease_token FROM held"
     )
     return set(connection.execute(statement, {"tokens": list(tokens), "lease": lease_seconds}).scalars())
 
@@ -293,7 +295,6 @@ def give_back(
 
 def has_artifact(connection: Connection, job_id: int, sha256: str) -> bool:
     """Whether a job has ended with this artifact (asked when a COMMIT was lost and the work is repeated)."""
-    statement = text(
-        "SELECT 1 FROM jobs WHERE id = :id AND state IN ('succeeded', 'held') AND artifact_sha256 = :sha256"
-    )
+    also = "state IN ('succeeded', 'held') AND artifact_sha256 = :sha256"
+    statement = text(row("1", "jobs", ":id", also))
     return connection.execute(statement, {"id": job_id, "sha256": sha256}).one_or_none() is not None

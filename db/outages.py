@@ -9,6 +9,7 @@ from core.states import AnswerClass
 from db import circuits, locks
 from db.cancels import CALLED_OFF
 from db.locks import Space
+from db.plans import row
 from db.statements import text
 
 REASON = "outage"
@@ -123,7 +124,7 @@ def note_fault(connection: Connection, account: str, fault: Fault, rules: ProbeR
     """
     if outlook.is_outage:
         if outlook.others:
-            _uncount(connection, outlook.others)
+            uncount(connection, outlook.others)
         connection.execute(text("UPDATE attempts SET counted = false WHERE id = :id"), {"id": fault.attempt_id})
     if outlook.failed_probes is not None and outlook.reason == REASON:
         _note_failed_probe(connection, account, fault, rules, outlook.failed_probes)
@@ -197,7 +198,7 @@ def _note_failed_probe(connection: Connection, account: str, fault: Fault, rules
     connection.execute(statement, values)
 
 
-def _uncount(connection: Connection, attempt_ids: Sequence[int]) -> None:
+def uncount(connection: Connection, attempt_ids: Sequence[int]) -> None:
     """Take attempts back from their jobs; a job that died of one lives again, unless its batch was cancelled since.
 
     All of these are locked, so no batch ends while its jobs come back to life.
@@ -206,14 +207,16 @@ def _uncount(connection: Connection, attempt_ids: Sequence[int]) -> None:
         "WITH uncounted AS (UPDATE attempts SET counted = false WHERE id = ANY(:ids) AND counted "  # noqa: S608
         "RETURNING job_id, id, code), per_job AS (SELECT job_id, count(*) AS n, max(id) AS last_id, "
         "(array_agg(code ORDER BY id DESC))[1] AS code FROM uncounted GROUP BY job_id), "
-        "died AS (SELECT j.id FROM jobs AS j JOIN per_job ON per_job.job_id = j.id JOIN batches AS b "
-        f"ON b.id = j.batch_id WHERE j.state = 'dead' AND j.code = per_job.code AND NOT {CALLED_OFF} "
+        f"died AS (SELECT j.id FROM per_job CROSS JOIN LATERAL ({row('*', 'jobs', 'per_job.job_id')}) AS j "
+        f"CROSS JOIN LATERAL ({row('*', 'batches', 'j.batch_id')}) AS b "
+        f"WHERE j.state = 'dead' AND j.code = per_job.code AND NOT {CALLED_OFF} "
         "AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.job_id = j.id AND a.id > per_job.last_id)), "
         "taken_back AS (UPDATE jobs AS j SET attempts = greatest(0, j.attempts - n), "
         "state = CASE WHEN j.id IN (SELECT id FROM died) THEN 'pending' ELSE j.state END, "
         "available_at = CASE WHEN j.id IN (SELECT id FROM died) THEN clock_timestamp() ELSE j.available_at END, "
         "finished_at = CASE WHEN j.id IN (SELECT id FROM died) THEN NULL ELSE j.finished_at END "
-        "FROM per_job WHERE j.id = per_job.job_id RETURNING j.id, j.batch_id) "
+        "FROM per_job WHERE j.id = ANY(ARRAY(SELECT job_id FROM per_job)) AND j.id = per_job.job_id "
+        "RETURNING j.id, j.batch_id) "
         "UPDATE batches SET state = 'active', finished_at = NULL WHERE state = 'finished' AND id IN "
         "(SELECT batch_id FROM taken_back WHERE id IN (SELECT id FROM died))"
     )

@@ -98,8 +98,6 @@ def make_engine(
         "max_overflow": 0 if is_strict else pool_size,
         "pool_timeout": 30,
         "pool_recycle": 1800,
-        # The few that are enough know the statements already.
-        "pool_use_lifo": True,
     }
     engine = create_engine(url, connect_args=arguments, **(kept if pooled else {"poolclass": NullPool}))
     settings = {

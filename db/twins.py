@@ -147,14 +147,15 @@ def find_own_output(connection: Connection, job: ClaimedJob, sha256: str, provid
         return None
     statement = text(
         "SELECT id, artifact_sha256, content_key, source_sha256, elements, subject_elements FROM jobs "
-        "WHERE artifact_sha256 = :sha256 AND state = 'succeeded' AND mask IS NULL "
+        # Of an index for a state, or in the order of ids, the whole would be read where the planner is wrong.
+        "WHERE artifact_sha256 = :sha256 AND state || '' = 'succeeded' AND mask IS NULL "
         # One that was taken over from a redo shows more than its own options tell.
         "AND (reused_from IS NULL OR (SELECT t.content_key = jobs.content_key AND t.mask IS NULL "
         "AND t.redo_of IS NULL FROM jobs AS t WHERE t.id = jobs.reused_from LIMIT 1) IS TRUE) "
         # One that came back as it was sent is no output of ours but anybody's photo.
         "AND source_sha256 <> artifact_sha256 "
         "AND elements @> CAST(:elements AS smallint[]) AND subject_elements @> CAST(:subject AS smallint[]) "
-        "ORDER BY id LIMIT 10"
+        "LIMIT 10"
     )
     values = {"sha256": sha256, "elements": list(job.elements), "subject": list(job.subject_elements)}
     for row in connection.execute(statement, values):

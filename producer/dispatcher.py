@@ -47,12 +47,12 @@ from producer.window import window_size
 log = structlog.stdlib.get_logger(__name__)
 
 TICK_SECONDS = 0.2
-IDLE_TICK_SECONDS = 0.5
+IDLE_TICK_SECONDS = 1.0
 """Between two rounds with work, and two questions whether there is any; a batch that becomes active ends both."""
 BEHIND_TICK_SECONDS = 0.1
 """While there are rows to be cancelled or sent round again, a little in each round."""
 PATROL_SECONDS = 1.0
-IDLE_PATROL_SECONDS = 2.0
+IDLE_PATROL_SECONDS = 3.0
 STANDBY_SECONDS = 1.0
 FORGET_SECONDS = 600.0
 CLEAR_SECONDS = 10.0

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ class Decoder:
                 raise Killed from None
             raise _not_started(ended) from error
         self._is_ready = True
+        self._used_seconds = self._cpu_seconds()
 
     def ask(self, cost: Cost, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
         """Return how a piece of work ended: what of, and what.
@@ -139,8 +141,7 @@ class Decoder:
             self.close()
             raise Killed from None
         try:
-            found: tuple[str, Any]
-            self._used_seconds, found = self._channel.receive()
+            told, found = self._channel.receive()
         except TimeoutError:
             worked = self._cpu_seconds() - self._used_seconds
             self.close()
@@ -153,10 +154,15 @@ class Decoder:
             if ended == -signal.SIGKILL:
                 raise Killed from None
             raise Broken(_WORDS["time"] if ended == -signal.SIGXCPU else f"its decoder ended ({ended})") from None
+        if not isinstance(told, float) or not self._used_seconds <= told < inf:
+            self.close()
+            raise Broken("what its decoder says cannot be")
+        self._used_seconds = told
         if found[0] == "broken":
             self.close()
             raise Broken(_WORDS.get(str(found[1]), str(found[1])))
-        return found
+        answer: tuple[str, Any] = found
+        return answer
 
     def _cpu_seconds(self) -> float:
         """Return what it has taken of processors; nothing where the system does not tell."""

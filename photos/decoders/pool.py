@@ -132,7 +132,7 @@ class Decoders:
         with self._lock:
             if turn.has_come:
                 self._take(turn, -1)
-            else:
+            elif turn in self._waiting:
                 # Somebody interrupted it.
                 self._waiting.remove(turn)
             self._let_in()

@@ -27,6 +27,7 @@ from db import (
     listings,
     looks,
     lookups,
+    outages,
     overview,
     paid,
     processes,
@@ -136,7 +137,25 @@ def _work_as_a_worker(connection: Connection) -> object:
     return clean
 
 
-WORKING: dict[str, Duty] = {"photos on their way": _work_as_a_worker}
+def _work_alone(connection: Connection) -> object:
+    for name, value in BY_KEY.items():
+        connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+    job_id = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalars().first()
+    assert job_id is not None
+    job = jobs.claim(connection, job_id, worker="w", lease_seconds=60)
+    assert job is not None
+    jobs.renew(connection, [job.lease_token], lease_seconds=60)
+    twins.find_own_output(connection, job, "1", "p")
+    twins.how_made(connection, job.id)
+    jobs.has_artifact(connection, job.id, "1")
+    attempt_id = attempts.open_call(connection, job, worker="w", account=ACCOUNT)
+    assert attempt_id is not None
+    attempts.settle(connection, attempt_id, AttemptResult(AnswerClass.PROVIDER_FAULT, "900", ""))
+    outages.uncount(connection, [attempt_id])
+    return job
+
+
+WORKING: dict[str, Duty] = {"photos on their way": _work_as_a_worker, "a photo by itself": _work_alone}
 """What a worker writes for some photos at once."""
 
 

@@ -252,3 +252,14 @@ def test_a_hostile_output_is_an_error_of_the_output() -> None:
     assert isinstance(decoders.restore(photo, photo, fitted, compare(photo, photo)), Restored)
     with pytest.raises(CleanplateError):
         decoders.thumbnail(KINDS["TIFF of strips"](1_000_000))
+
+
+@pytest.mark.parametrize("told", ["1.0", float("nan"), float("inf"), -1.0])
+def test_a_decoder_is_not_believed_what_cannot_be(told: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Decoder()
+    cost = Cost(300 * MB, 5, 60.0)
+    assert found.ask(cost, "seen_size_of", (saved(drawn()),), {})[0] == "done"
+    monkeypatch.setattr(Channel, "receive", lambda _: (told, ("done", (1, 1))))
+    with pytest.raises(Broken, match="cannot be"):
+        found.ask(cost, "seen_size_of", (saved(drawn()),), {})
+    assert found.is_closed
