@@ -12,9 +12,11 @@ from pathlib import Path
 
 from redis import Redis
 
-from bench import beside, fleet, growth, limiter, pages, record, results, stages
+from bench import beside, fleet, growth, lifetimes, limiter, pages, record, results, stages
 from bench.figures import Figures, tell
 from localstack.embedded import EmbeddedValkey
+
+SECTIONS = ("beside", "stages", "growth", "lifetimes", "others")
 
 
 def limits() -> Iterator[tuple[str, Figures]]:
@@ -37,14 +39,15 @@ def main() -> None:
     """Print each measurement as one JSON object a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write RESULTS.md")
-    parser.add_argument("--large", action="store_true", help=f"{growth.LARGE:,} pending jobs too")
-    parser.add_argument("--only", choices=("beside", "stages", "growth", "others"), help="one section alone")
+    parser.add_argument("--large", action="store_true", help=f"{growth.LARGE:,} pending jobs and a million photos too")
+    parser.add_argument("--only", choices=SECTIONS, help="one section alone")
     options = parser.parse_args()
     large = ["--large"] if options.large else []
     sections: dict[str, Callable[[], Iterator[tuple[str, Figures]]]] = {
         "beside": both,
         "stages": stages.measure,
         "growth": lambda: growth.measure(growth.read_options(large)),
+        "lifetimes": lambda: lifetimes.measure(lifetimes.PHOTOS if options.large else lifetimes.FEW),
         "others": lambda: chain(limits(), fleet.measure(), pages.measure()),
     }
     for name, measure in sections.items():

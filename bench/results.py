@@ -16,7 +16,8 @@ Written by `python -m bench --write` (`make bench`) and `make bench-peers`; noth
 says on what it was measured. The stand-in API, PostgreSQL, Redis and all that is compared share that machine.
 PostgreSQL does not wait for its disk in these runs (`fsync` off). Photos are 640×800 JPEGs of 90 kB, fetched over HTTP
 and sent as Base64. *bare* is the plainest Celery task: fetch, one token bucket in Lua, signed POST, GET, write, one
-INSERT; no lease, attempt, check or search for the same photo. Of a quota, what was used is counted from a second after
+INSERT; no lease, attempt, check or search for the same photo. What a worker takes includes the processes that decode
+photos for it, which the bare loop does not do. Of a quota, what was used is counted from a second after
 the first call, since a burst may fill that one at once.
 """
 
@@ -30,6 +31,7 @@ def write() -> None:
         ("versus", _versus),
         ("stages", _stages),
         ("growth", _growth),
+        ("lifetimes", _lifetimes),
         ("others", _others),
     ):
         if name in sections:
@@ -154,6 +156,28 @@ def _growth(section: Section) -> list[str]:
         "![Milliseconds by pending jobs](growth.svg)\n",
         *_table(once),
         *export,
+    ]
+
+
+def _lifetimes(section: Section) -> list[str]:
+    lived, *left = section["rows"]
+    table = [["bytes a photo", *(f"`{row['table']}`" for row in left)]]
+    table += [
+        [label, *(_cell(row[key]) for row in left)]
+        for key, label in (
+            ("bytes", "rows and indexes"),
+            ("of_indexes", "indexes alone"),
+            ("rewritten", "rows and indexes, written anew"),
+            ("dead_share", "dead rows at the end, for each photo"),
+        )
+    ]
+    return [
+        "## What photos leave in PostgreSQL",
+        _where(section),
+        f"{lived['photos']:,} photos that went well, their statements alone and {lived['per_second']:,} a second; "
+        f"autovacuum looked every five seconds. Updates of `jobs` a photo: {_cell(lived['jobs_updates'])}, HOT of them: "
+        f"{_cell(lived['jobs_hot_share'])}.\n",
+        *_table(table),
     ]
 
 
