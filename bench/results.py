@@ -175,7 +175,7 @@ def _lifetimes(section: Section) -> list[str]:
         "## What photos leave in PostgreSQL",
         _where(section),
         f"{lived['photos']:,} photos that went well, their statements alone and {lived['per_second']:,} a second; "
-        f"autovacuum looked every five seconds. Updates of `jobs` a photo: {_cell(lived['jobs_updates'])}, HOT of them: "
+        f"autovacuum looked every 5 s. Updates of `jobs` a photo: {_cell(lived['jobs_updates'])}, of them HOT: "
         f"{_cell(lived['jobs_hot_share'])}.\n",
         *_table(table),
     ]
