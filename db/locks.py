@@ -66,6 +66,7 @@ ORDER: tuple[Space | str, ...] = (
     "rejected_outputs",
     "catalogues",
     "attempts",
+    "restores",
     "circuits",
     "acknowledgements",
     "idempotency_keys",

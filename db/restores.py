@@ -16,6 +16,7 @@ CODE = "restored"
 ACTOR = "cleanplate"
 _ROUND = timedelta(seconds=10)
 """A backup holds what was committed when it began, and numbers that were given out until it ended."""
+_TOLD = "noticed_at, since, calls, held, unknown"
 _LONGEST_CALL = timedelta(hours=1)
 """From a call to its output being kept, and how far clocks are apart."""
 KEPT = timedelta(days=30)
@@ -71,6 +72,15 @@ def newest_known(connection: Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+def seconds_since_noticed(connection: Connection) -> float | None:
+    """Return how long ago it was noticed last that the database went back to a backup; None when it never did."""
+    statement = text(
+        "SELECT CAST(extract(epoch FROM clock_timestamp() - noticed_at) AS double precision) FROM restores "
+        "ORDER BY id DESC LIMIT 1"
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
 def find_missing(connection: Connection, called: Sequence[Called]) -> list[Called]:
     """Return those calls that this database has lost, out of what is remembered of calls."""
     newest = newest_known(connection)
@@ -78,7 +88,9 @@ def find_missing(connection: Connection, called: Sequence[Called]) -> list[Calle
     if not later:
         return []
     since = min(later) - _ROUND
-    asked = [each for each in called if each.at >= since]
+    # Who looked a moment before has written down those that were to be seen then; the newest were not yet.
+    looked_at = connection.execute(text("SELECT until FROM restores ORDER BY id DESC LIMIT 1")).scalar_one_or_none()
+    asked = [each for each in called if each.at >= since and (looked_at is None or each.at > looked_at)]
     statement = text(
         "SELECT c.id FROM unnest(CAST(:ids AS bigint[]), CAST(:jobs AS bigint[])) AS c (id, job_id) "
         "WHERE EXISTS (SELECT 1 FROM attempts AS a WHERE a.id = c.id AND a.job_id = c.job_id)"
@@ -111,13 +123,14 @@ def note(
     _add_calls(connection, known, price)
     held = _hold(connection, sorted(jobs))
     _pass_over(connection, missing)
-    return _keep(connection, missing, held=held, unknown=len(missing) - len(known), actor=actor)
+    unknown, until = len(missing) - len(known), max((each.at for each in called), default=None)
+    return _keep(connection, missing, held=held, unknown=unknown, until=until, is_told=is_told, actor=actor)
 
 
 def list_recent(connection: Connection) -> list[Restore]:
     """Return those of the last month, the newest first."""
     statement = text(
-        "SELECT noticed_at, since, calls, held, unknown FROM restores WHERE noticed_at > now() - :kept ORDER BY id DESC"
+        f"SELECT {_TOLD} FROM restores WHERE noticed_at > now() - :kept ORDER BY id DESC"  # noqa: S608
     )
     return [Restore(*row) for row in connection.execute(statement, {"kept": KEPT})]
 
@@ -203,20 +216,39 @@ def _pass_over(connection: Connection, missing: Sequence[Called]) -> None:
     connection.execute(statement, newest)
 
 
-def _keep(connection: Connection, missing: Sequence[Called], *, held: int, unknown: int, actor: str) -> Restore:
-    statement = text(
-        "INSERT INTO restores (since, newest_attempt, calls, held, unknown) "
-        "VALUES (coalesce(CAST(:since AS timestamptz), now()), :newest, :calls, :held, :unknown) "
-        "RETURNING noticed_at, since, calls, held, unknown"
+def _keep(
+    connection: Connection,
+    missing: Sequence[Called],
+    *,
+    held: int,
+    unknown: int,
+    until: datetime | None,
+    is_told: bool,
+    actor: str,
+) -> Restore:
+    add = text(
+        "INSERT INTO restores (since, until, newest_attempt, calls, held, unknown) "  # noqa: S608
+        "VALUES (coalesce(CAST(:since AS timestamptz), now()), :until, :newest, :calls, :held, :unknown) "
+        f"RETURNING {_TOLD}"
+    )
+    # What was called before it was noticed belongs to that.
+    join = text(
+        "UPDATE restores SET since = least(since, :since), until = :until, calls = calls + :calls, "  # noqa: S608
+        "newest_attempt = greatest(newest_attempt, :newest), held = held + :held, unknown = unknown + :unknown "
+        "WHERE id = (SELECT max(id) FROM restores) AND noticed_at >= CAST(:last AS timestamptz) "
+        f"RETURNING {_TOLD}"
     )
     values = {
         "since": min((each.at for each in missing), default=None),
+        "last": max((each.at for each in missing), default=None),
+        "until": until,
         "newest": max((each.attempt_id for each in missing), default=0),
         "calls": len(missing),
         "held": held,
         "unknown": unknown,
     }
-    restore = Restore(*connection.execute(statement, values).one())
+    joined = None if is_told else connection.execute(join, values).one_or_none()
+    restore = Restore(*(joined or connection.execute(add, values).one()))
     detail = f"{restore.calls} calls since {restore.since:%Y-%m-%d %H:%M:%S} UTC, {held} photos held, {unknown} unknown"
     audit.note(connection, actor, "restored", "the database", detail)
     return restore

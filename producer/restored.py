@@ -1,5 +1,6 @@
 """Noticing that the database went back to a backup, by what Redis remembers of calls."""
 
+import time
 from functools import partial
 
 import structlog
@@ -10,14 +11,20 @@ from core.settings import Settings
 from db import restores
 from db.restores import Restore
 from db.session import transact
-from removal.limiter import LimiterUnavailable
+from removal.limiter import LimiterUnavailable, memos
 from removal.limiter.memos import CallMemory
 
 log = structlog.stdlib.get_logger(__name__)
 
+CLOCKS_SECONDS = 1.0
+"""How far the clocks of PostgreSQL and Redis may be apart."""
+
 
 def notice_restore(engine: Engine, memory: CallMemory, settings: Settings) -> Restore | None:
     """Hold photos that were called for after the backup that the database went back to; None when it did not.
+
+    Of the last calls before that Redis says nothing for some seconds. Where it was noticed just now, here or by another
+    process, they are waited for: nothing may be taken up before.
 
     Args:
         engine: The database.
@@ -28,6 +35,17 @@ def notice_restore(engine: Engine, memory: CallMemory, settings: Settings) -> Re
         RedisDown: Redis does not say.
         DatabaseDown: PostgreSQL does not answer.
     """
+    found: Restore | None = None
+    while True:
+        found = _look(engine, memory, settings) or found
+        since = transact(engine, restores.seconds_since_noticed)
+        left = memos.SETTLED_SECONDS + CLOCKS_SECONDS - since if since is not None else 0.0
+        if left <= 0:
+            return found
+        time.sleep(left)
+
+
+def _look(engine: Engine, memory: CallMemory, settings: Settings) -> Restore | None:
     try:
         home = transact(engine, restores.home)
         if memory.newest_attempt(home) <= transact(engine, restores.newest_known):

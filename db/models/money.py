@@ -39,8 +39,8 @@ class Installation(Base):
 class RestoreRow(Base):
     """That this database went back to a backup: which calls it did not know, and what became of their photos.
 
-    `since` is when the first of them was made, `newest_attempt` the highest number that any had; `unknown` were for
-    photos that it does not know either.
+    `since` is when the first of them was made, `until` when the last of those that were looked at, `newest_attempt` the
+    highest number that any had; `unknown` were for photos that it does not know either.
     """
 
     __tablename__ = "restores"
@@ -48,6 +48,7 @@ class RestoreRow(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     noticed_at: Mapped[datetime] = mapped_column(server_default=NOW)
     since: Mapped[datetime]
+    until: Mapped[datetime | None]
     newest_attempt: Mapped[int]
     calls: Mapped[int]
     held: Mapped[int]

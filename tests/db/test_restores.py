@@ -80,6 +80,26 @@ def test_it_is_noticed_once(engine: Engine) -> None:
     assert note(engine, [*called, Called(attempt_id, job_id, later(), ACCOUNT)]) is None
 
 
+def test_whoever_looks_a_moment_later_writes_down_only_what_was_not_to_be_seen_before(engine: Engine) -> None:
+    first, second, third = make_batch(engine, 3)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET created_at = now() - interval '1 day'"))
+    began = datetime.now(UTC) - timedelta(seconds=10)
+    calls = [
+        Called(100 + n, job_id, began + timedelta(seconds=n), ACCOUNT)
+        for n, job_id in enumerate((first, second, 999, third))
+    ]
+    for seen, held in ((calls[:3], 2), (calls, 3)):
+        found = note(engine, seen)
+        assert found is not None
+        assert (found.calls, found.held, found.unknown) == (len(seen), held, 1)
+    assert note(engine, calls) is None
+    with engine.begin() as connection:
+        assert one(connection, "SELECT count(*) FROM attempts") == 3
+        [kept] = restores.list_recent(connection)
+    assert (kept.calls, kept.held, kept.unknown) == (4, 3, 1)
+
+
 def test_a_database_that_knows_all_calls_is_left_alone(engine: Engine) -> None:
     first, second = make_batch(engine, 2, queued=True)
     ids = [call(engine, each) for each in (first, second)]

@@ -1,6 +1,7 @@
 """The dispatcher notices that the database went back to a backup before it dispatches anything."""
 
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, text
 from core.errors import RedisDown, UsageError
 from core.settings import Settings
 from db import restores
+from producer import restored
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.main import run_dispatcher
 from producer.publisher import Publisher
@@ -51,6 +53,27 @@ def test_what_was_called_for_since_the_backup_is_held_before_anything_is_dispatc
     assert [state_of(engine, each) for each in (called, waiting)] == ["held", "queued"]
     assert {job_id for job_id, _ in publisher.list_waiting()} == {waiting}
     assert notice_restore(engine, memory, SETTINGS) is None
+
+
+def test_the_last_calls_of_which_redis_says_nothing_yet_are_waited_for(
+    engine: Engine, redis_url: str, memory: CallMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limiter_memos, "SETTLED_SECONDS", 2.0)
+    monkeypatch.setattr(restored, "CLOCKS_SECONDS", 0.0)
+    first, last = make_batch(engine, 2)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET created_at = now() - interval '1 day'"))
+        home = restores.home(connection)
+    call_for(engine, redis_url, 41, first)
+    deadline = time.monotonic() + 60
+    while memory.newest_attempt(home) != 41:
+        assert time.monotonic() < deadline
+    call_for(engine, redis_url, 42, last)
+    assert memory.newest_attempt(home) == 41
+    found = notice_restore(engine, memory, SETTINGS)
+    assert found is not None
+    assert found.held == 2
+    assert [state_of(engine, each) for each in (first, last)] == ["held", "held"]
 
 
 def test_nothing_is_dispatched_while_redis_does_not_say(engine: Engine, publisher: Publisher) -> None:
