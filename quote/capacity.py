@@ -34,26 +34,26 @@ class Measured:
     Base64, and outputs of the same size in a folder.
 
     Args:
-        worker_ms: CPU of a worker.
+        worker_ms: CPU of a worker, and of the processes that decode for it.
         dispatcher_ms: CPU of the dispatcher.
         postgres_ms: CPU of PostgreSQL.
         redis_ms: CPU of Redis.
         quota_used: Share of the quota that is used in the long run.
         process_mb: Memory of a worker process with nothing in flight.
         thread_mb: Memory of one photo in flight.
-        row_bytes: What a finished photo leaves in PostgreSQL, indexes included, outputs not.
+        row_bytes: What each of a million finished photos leaves in PostgreSQL, indexes included, outputs not.
         redis_base_mb: Memory of Redis with a fleet connected and nothing to do.
         message_bytes: Memory of Redis that one job takes while it waits there.
     """
 
-    worker_ms: float = 15.4
-    dispatcher_ms: float = 1.9
-    postgres_ms: float = 4.6
-    redis_ms: float = 0.7
-    quota_used: float = 0.955
+    worker_ms: float = 14.4
+    dispatcher_ms: float = 0.9
+    postgres_ms: float = 2.9
+    redis_ms: float = 0.6
+    quota_used: float = 0.99
     process_mb: float = 92.0
     thread_mb: float = 0.5
-    row_bytes: int = 2900
+    row_bytes: int = 2400
     redis_base_mb: float = 2.6
     message_bytes: int = 860
 

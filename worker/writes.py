@@ -25,6 +25,8 @@ from worker.connections import Connections
 from worker.group_commit import GroupCommit, NotGrouped
 
 OPEN_GATHER_SECONDS = 0.04
+PAID_GATHER_SECONDS = 0.02
+"""Short: a worker that is killed meanwhile leaves a call that may have been billed."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -67,10 +69,9 @@ class Writes:
         safe = connections.paid.execution_options(isolation_level="AUTOCOMMIT")
         self._claims = GroupCommit(work, self._claim_each, key=lambda asked: asked[0])
         self._notes = GroupCommit(work, _note_each, key=lambda noted: noted.content_key)
-        # Its slot is near.
         self._opens = GroupCommit(work, self._open_each, gather_seconds=OPEN_GATHER_SECONDS)
         self._withdrawals = GroupCommit(work, _withdraw_each)
-        self._paid = GroupCommit(safe, self._note_paid_each, gather_seconds=0.02)
+        self._paid = GroupCommit(safe, self._note_paid_each, gather_seconds=PAID_GATHER_SECONDS)
         self._ends = GroupCommit(
             safe, _succeed_each, key=lambda clean: clean.sha256, weigh=lambda clean: len(clean.data)
         )
