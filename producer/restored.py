@@ -38,11 +38,11 @@ def notice_restore(engine: Engine, memory: CallMemory, settings: Settings) -> Re
     found: Restore | None = None
     while True:
         found = _look(engine, memory, settings) or found
-        since = transact(engine, restores.seconds_since_noticed)
-        left = memos.SETTLED_SECONDS + CLOCKS_SECONDS - since if since is not None else 0.0
-        if left <= 0:
+        since, settled = transact(engine, restores.seconds_since_noticed), memos.SETTLED_SECONDS + CLOCKS_SECONDS
+        # A clock that was set back since is waited for by nobody.
+        if since is None or not 0 <= since < settled:
             return found
-        time.sleep(left)
+        time.sleep(settled - since)
 
 
 def _look(engine: Engine, memory: CallMemory, settings: Settings) -> Restore | None:

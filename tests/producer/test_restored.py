@@ -76,6 +76,17 @@ def test_the_last_calls_of_which_redis_says_nothing_yet_are_waited_for(
     assert [state_of(engine, each) for each in (first, last)] == ["held", "held"]
 
 
+def test_nobody_waits_for_a_clock_that_was_set_back(
+    engine: Engine, memory: CallMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limiter_memos, "SETTLED_SECONDS", 3.0)
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"waited for {seconds} s"))
+    with engine.begin() as connection:
+        restores.note(connection, [], price=SETTINGS.removal_price, is_told=True)
+        connection.execute(text("UPDATE restores SET noticed_at = now() + interval '1 hour'"))
+    assert notice_restore(engine, memory, SETTINGS) is None
+
+
 def test_nothing_is_dispatched_while_redis_does_not_say(engine: Engine, publisher: Publisher) -> None:
     [waiting] = make_batch(engine, 1)
     away = CallMemory("redis://127.0.0.1:1", ACCOUNT)
