@@ -1,7 +1,6 @@
 """The dispatcher on a real broker and a real database."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -21,11 +20,9 @@ from producer import lost
 from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.publisher import Publisher
 from producer.window import window_size
-from tests.db.rows import ACCOUNT, HOLD, RULES, call, claim, make_batch, put, state_of
+from tests.db.rows import ACCOUNT, HOLD, call, claim, make_batch, put, state_of
+from tests.producer.running import DECIDE_LOST, OPTIONS, Running, leaders, wait_for
 from worker.policy import decide_lost
-
-DECIDE_LOST = partial(decide_lost, rules=RULES)
-OPTIONS = DispatcherOptions(ACCOUNT, rate=5, lease_seconds=30)
 
 
 @pytest.fixture
@@ -147,18 +144,6 @@ def test_another_takes_over_when_the_leader_goes(
     second.end()
 
 
-def test_one_with_nothing_to_do_is_woken_by_a_batch(
-    database_url: str, redis_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatching, "IDLE_TICK_SECONDS", 3600.0)
-    running = Running(database_url, redis_url)
-    running.start()
-    wait_for(lambda: leaders(engine) == 1)
-    (job_id,) = make_batch(engine, 1)
-    wait_for(lambda: state_of(engine, job_id) == "queued")
-    running.end()
-
-
 def test_a_restarted_connection_does_not_end_the_dispatcher(
     database_url: str, redis_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,44 +245,6 @@ def test_a_frozen_leader_loses_the_lead_and_leads_again_later(
     second.end()
     wait_for(lambda: first.dispatcher.is_leading)
     first.end()
-
-
-class Running:
-    """A dispatcher in a thread."""
-
-    def __init__(self, database_url: str, redis_url: str, options: DispatcherOptions = OPTIONS) -> None:
-        self._engine = make_engine(database_url, pool_size=3)
-        self._publisher = Publisher(redis_url)
-        self._stop = threading.Event()
-        self.dispatcher = Dispatcher(self._engine, self._publisher, options, DECIDE_LOST)
-        self._thread = threading.Thread(target=self.dispatcher.run, args=(self._stop,))
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def end(self) -> None:
-        self._stop.set()
-        self._thread.join(timeout=120)
-        assert not self._thread.is_alive()
-        self._publisher.close()
-        self._engine.dispose()
-
-
-def leaders(engine: Engine) -> int:
-    with engine.connect() as connection:
-        statement = text(
-            "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
-            "WHERE l.locktype = 'advisory' AND d.datname = current_database()"
-        )
-        return int(connection.execute(statement).scalar_one())
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    pause, left = threading.Event(), seconds
-    while not condition():
-        left -= 0.02
-        assert left > 0, "this did not come true in time"
-        pause.wait(0.02)
 
 
 def age_queued(engine: Engine) -> None:
