@@ -48,6 +48,8 @@ LONGEST_PIECE = 12
 """A longer line or walk is made of several."""
 MOST_DIGITS = 8
 """Such as a day's, beside words."""
+DIGITS_OF_A_SHORT_LINE = 2
+"""What it counts for among digits: there are some hundred lines of three, and chance makes them too."""
 
 _KEYS = {
     key: (row, place + row / 2)
@@ -83,16 +85,22 @@ def weakness_of(password: str, *names: str) -> str:
 
 
 def _is_made_of(words: set[str], text: str) -> bool:
-    """Return whether nothing is left of a text without words, lines and walks but a few digits."""
+    """Return whether nothing is left of a text without words, lines and walks but a few digits, or nothing at all."""
+    left = _fewest_left(words, text, DIGITS_OF_A_SHORT_LINE)
+    return left is not None and (left <= MOST_DIGITS or _fewest_left(words, text, 0) == 0)
+
+
+def _fewest_left(words: set[str], text: str, of_a_short_line: int) -> int | None:
+    """Return how many digits are left at least; None where something else is."""
     folded = text.translate(_FOLDED)
-    # The fewest digits that are left of what stands before each place; None where something else is.
+    # The same of what stands before each place.
     left: list[int | None] = [0, *[None] * len(text)]
     for begin in range(len(text)):
         before = left[begin]
         if before is None:
             continue
-        ends = {begin + len(word): 0 for word in words if folded.startswith(word, begin)}
-        ends |= dict.fromkeys(_ends_of_runs(text, begin), 0)
+        ends = {end: of_a_short_line if end - begin == SHORTEST_LINE else 0 for end in _ends_of_runs(text, begin)}
+        ends |= {begin + len(word): 0 for word in words if folded.startswith(word, begin)}
         if text[begin] in "@$":
             ends[begin + 1] = 0
         elif text[begin].isdecimal():
@@ -100,8 +108,7 @@ def _is_made_of(words: set[str], text: str) -> bool:
         for end, digits in ends.items():
             now = left[end]
             left[end] = before + digits if now is None else min(now, before + digits)
-    last = left[-1]
-    return last is not None and last <= MOST_DIGITS
+    return left[-1]
 
 
 def _ends_of_runs(text: str, begin: int) -> Iterator[int]:

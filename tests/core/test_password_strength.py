@@ -56,6 +56,8 @@ from core.password_strength import SHORTEST, weakness_of
         ("poiuytrewq99", "tried first"),
         ("secret1111111111", "tried first"),
         ("4nn4bel-20261130", "tried first"),
+        ("qazwsxedcrfvtgb", "tried first"),
+        ("abc123xyz789", "tried first"),
     ],
 )
 def test_what_is_tried_first_is_weak(password: str, told: str) -> None:
@@ -117,6 +119,8 @@ def test_made_ones_are_strong(make: Callable[[], str]) -> None:
         "asdf walks the dog",
         "73910468257193",
         "were-those-trees-red-2026",
+        # Made by secrets.token_urlsafe(12): three short lines and digits, by chance.
+        "53tGB12T_SrjjJ_3",
     ],
 )
 def test_a_weak_word_among_others_is_no_harm(password: str) -> None:
