@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, TextClause
 
 from core.errors import NotFound
-from core.states import BatchState, JobState, Lane
+from core.states import BatchState, Lane
 from db import locks, tallies
+from db.live import queued_of
 from db.locks import Space
-from db.plans import ACTIVE, AT_PLACES, PLACE, by_key
+from db.plans import ACTIVE, by_key
 from db.statements import text
 
 
@@ -168,17 +169,14 @@ def pause(connection: Connection, batch_id: int, reason: str) -> bool:
         {"id": batch_id, "why": reason},
     ).rowcount
     by_key(connection)
-    # What is live is never more than the window, and in an index of its own.
-    live = text("SELECT id, state FROM jobs WHERE batch_id = :id AND state IN ('queued', 'running') ORDER BY state")
-    queued = [row.id for row in connection.execute(live, {"id": batch_id}) if row.state == JobState.QUEUED]
+    found = text(f"SELECT job_id FROM {queued_of(':id')} AS queued")  # noqa: S608
+    queued = list(connection.execute(found, {"id": batch_id}).scalars())
     if queued:
-        lock = text(
-            f"SELECT {PLACE} FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' "  # noqa: S608
-            "ORDER BY id FOR NO KEY UPDATE"
+        # Whoever is about to claim one has its row.
+        connection.execute(
+            text("SELECT 1 FROM jobs WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"), {"ids": queued}
         )
-        places = list(connection.execute(lock, {"ids": queued}).scalars())
-        statement = text(f"UPDATE jobs SET state = 'pending', queued_at = NULL WHERE {AT_PLACES}")  # noqa: S608
-        connection.execute(statement, {"places": places})
+        connection.execute(text("DELETE FROM queued_jobs WHERE job_id = ANY(:ids)"), {"ids": queued})
     return changed == 1
 
 
@@ -229,8 +227,9 @@ def finish_settled(connection: Connection, source_key: str | None = None) -> lis
         "UPDATE batches AS b SET state = 'finished', finished_at = now() WHERE b.id = ANY(:ids) "  # noqa: S608
         # A scalar asks for one row of one batch, where NOT EXISTS may read all open jobs there are; and its order is
         # that of the index over states, where others have all that ended, too.
-        f"AND (SELECT id FROM (SELECT id FROM jobs WHERE batch_id BETWEEN b.id AND b.id AND state IN ({_OPEN}) "
-        f"ORDER BY batch_id, state OFFSET 0) AS open LIMIT 1) IS NULL AND {_NONE_TO_REQUEUE} RETURNING b.id"
+        "AND (SELECT id FROM (SELECT id FROM jobs WHERE batch_id BETWEEN b.id AND b.id "
+        "AND state IN ('pending', 'running') ORDER BY batch_id, state OFFSET 0) AS open LIMIT 1) IS NULL "
+        f"AND {_NONE_TO_REQUEUE} RETURNING b.id"
     )
     return sorted(connection.execute(statement, {"ids": candidates}).scalars())
 

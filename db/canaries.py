@@ -104,7 +104,7 @@ _ENDED = text(
     "AND a.answer_class NOT IN ('throttled', 'account') LIMIT 1) IS NOT NULL AS was_called "
     "FROM jobs AS j WHERE j.batch_id = b.id AND j.is_canary) AS each"
     ") AS canary WHERE b.canary_state = 'running' AND b.state = 'active' AND (SELECT id FROM jobs "
-    "WHERE batch_id = b.id AND is_canary AND state IN ('pending', 'queued', 'running') LIMIT 1) IS NULL "
+    "WHERE batch_id = b.id AND is_canary AND state IN ('pending', 'running') LIMIT 1) IS NULL "
     "FOR UPDATE OF b SKIP LOCKED"
 )
 

@@ -23,8 +23,8 @@ Both times are the clock's (not the transaction's) and are read under a lock on 
 in which it happened.
 """
 
-_STOPPED = ("queued", "pending")
-"""States of what a cancel ends, the few first. What is held waits for a person's word, and may be paid for."""
+_STOPPED = ("pending",)
+"""States of what a cancel ends, of what is queued, too. What is held waits for a person's word, and may be paid for."""
 
 CANCELLED = f"(j.state = 'cancelled' OR (j.state NOT IN ('succeeded', 'dead', 'held') AND {CALLED_OFF}))"
 """As SQL: whether a job `j` of batch `b` was cancelled, also when its row does not say so yet."""
@@ -104,7 +104,7 @@ def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
     if not places:
         return 0
     statement = text(
-        f"UPDATE jobs SET state = 'cancelled', queued_at = NULL, finished_at = now() WHERE {AT_PLACES}"  # noqa: S608
+        f"UPDATE jobs SET state = 'cancelled', finished_at = now() WHERE {AT_PLACES}"  # noqa: S608
     )
     return connection.execute(statement, {"places": places}).rowcount
 

@@ -9,7 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from db.cancels import WAITING
+from db.live import IS_QUEUED
 from db.plans import ACTIVE, by_key
+from db.queue import queue_these
 from db.statements import text
 
 PROBE_SECONDS = 30.0
@@ -19,8 +21,8 @@ PROBE_GAP_SECONDS = 1.0
 
 _NO_PROBE_OUT = (
     # For EXISTS, a planner that takes jobs for few would rather read all of them.
-    "(SELECT j.id FROM jobs AS j WHERE j.id = circuits.probe_job_id "
-    "AND (j.state = 'queued' OR (j.state = 'running' AND j.lease_expires_at > now()))) IS NULL"
+    "(SELECT j.id FROM jobs AS j WHERE j.id = circuits.probe_job_id "  # noqa: S608
+    f"AND (j.lease_expires_at > now() OR (j.state = 'pending' AND {IS_QUEUED}))) IS NULL"
 )
 
 _IS_PROBE = f"(probe_job_id = :job_id OR (next_probe_at <= now() AND {_NO_PROBE_OUT}))"
@@ -127,28 +129,25 @@ def queue_probe(connection: Connection, account: str) -> tuple[int, int] | None:
     """
     by_key(connection)
     savepoint = connection.begin_nested()
-    row = connection.execute(
-        text(
-            "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "  # noqa: S608
-            "WHERE state = 'pending' "
-            f"AND id = (SELECT j.id FROM {ACTIVE} AS b CROSS JOIN LATERAL (SELECT j.id, j.available_at FROM jobs AS j "
-            f"WHERE {WAITING} AND (b.canary_state IS DISTINCT FROM 'running' OR j.is_canary) "
-            "ORDER BY j.available_at, j.id LIMIT 1) AS j "
-            "ORDER BY j.available_at LIMIT 1) RETURNING id, dispatches"
-        )
-    ).one_or_none()
-    if row is None:
+    first = text(
+        f"SELECT j.id FROM {ACTIVE} AS b CROSS JOIN LATERAL (SELECT j.id, j.available_at FROM jobs AS j "  # noqa: S608
+        f"WHERE {WAITING} AND NOT {IS_QUEUED} AND (b.canary_state IS DISTINCT FROM 'running' OR j.is_canary) "
+        "ORDER BY j.available_at, j.id LIMIT 1) AS j ORDER BY j.available_at LIMIT 1"
+    )
+    queued = queue_these(connection, list(connection.execute(first).scalars()))
+    if not queued:
         savepoint.rollback()
         return None
+    [(job_id, dispatch)] = queued.items()
     statement = text(
         "UPDATE circuits SET next_probe_at = now() + make_interval(secs => :gap), probe_job_id = :job_id "  # noqa: S608
         # The one before may be this very job, whose message was lost: it waited a moment ago, and so is not out.
         f"WHERE account = :account AND is_open AND (probe_job_id = :job_id OR {_NO_PROBE_OUT})"
     )
-    values = {"account": account, "gap": PROBE_GAP_SECONDS, "job_id": row.id}
+    values = {"account": account, "gap": PROBE_GAP_SECONDS, "job_id": job_id}
     if connection.execute(statement, values).rowcount == 0:
         # A worker's job became the probe in this very moment, or the circuit closed.
         savepoint.rollback()
         return None
     savepoint.commit()
-    return row.id, row.dispatches
+    return job_id, dispatch

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from db import plans
-from db.plans import LIVE, by_key
+from db.live import RUNNING
+from db.plans import by_key
 from db.statements import text
 from db.tallies import MICROS
 
@@ -32,8 +33,8 @@ _KEPT = "batch_id, day, code, calls, paid, maybe_paid, reused, skipped, cost, ma
 _FIRST_DAY = "(CAST(now() AT TIME ZONE 'UTC' AS date) - (CAST(:days AS integer) - 1))"
 _OPEN_CALLS = (
     "SELECT a.batch_id, CAST(a.sent_at AT TIME ZONE 'UTC' AS date) AS day, 1 AS open "  # noqa: S608
-    f"FROM {LIVE} AS j CROSS JOIN LATERAL (SELECT batch_id, sent_at FROM attempts WHERE job_id = j.id "
-    "AND answered_at IS NULL AND sent_at IS NOT NULL OFFSET 0) AS a WHERE j.state = 'running'"
+    f"FROM {RUNNING} AS j CROSS JOIN LATERAL (SELECT batch_id, sent_at FROM attempts WHERE job_id = j.id "
+    "AND answered_at IS NULL AND sent_at IS NOT NULL OFFSET 0) AS a"
 )
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from db import requeues
-from db.plans import by_key
+from db.live import queued_of
+from db.plans import by_key, row
 from db.statements import text
 
 PAGE = 500
@@ -26,10 +27,10 @@ def count_waiting_by_code(connection: Connection, batch_id: int, most: int) -> l
     """
     by_key(connection)
     statement = text(
-        "SELECT code, count(*) AS n, min(message) FROM ((SELECT code, message FROM jobs WHERE batch_id = :id "
-        "AND state = 'pending' ORDER BY available_at DESC, id DESC LIMIT :look) UNION ALL "
-        "(SELECT code, message FROM jobs WHERE batch_id = :id AND state IN ('queued', 'running') "
-        "AND state || '' = 'queued' ORDER BY state)) AS waiting "
+        "SELECT code, count(*) AS n, min(message) FROM ((SELECT id, code, message FROM jobs "  # noqa: S608
+        "WHERE batch_id = :id AND state = 'pending' ORDER BY available_at DESC, id DESC LIMIT :look) UNION "
+        f"SELECT j.id, j.code, j.message FROM {queued_of(':id')} AS q CROSS JOIN LATERAL "
+        f"({row('*', 'jobs', 'q.job_id')}) AS j) AS waiting "
         "WHERE code <> '200' GROUP BY code ORDER BY n DESC, code LIMIT :most"
     )
     rows = connection.execute(statement, {"id": batch_id, "most": most, "look": MOST_GROUPED})

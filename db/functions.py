@@ -11,6 +11,7 @@ whose arguments or columns change gets a new name, as workers of the version bef
 from sqlalchemy import Connection
 
 from db.cancels import CALLED_OFF
+from db.live import COLLECTED
 from db.locks import Space
 from db.plans import row
 
@@ -49,13 +50,18 @@ BEGIN
         SELECT DISTINCT hashtextextended(key, {Space.CONTENT.value}) AS number FROM unnest(keys) AS key ORDER BY 1
     ) AS numbers;
     {_LOCK_JOBS}
-    UPDATE jobs AS j SET source_sha256 = n.sha256, content_key = n.key, content_lease = n.token, source_bytes = n.size,
-        width = n.width, height = n.height,
+    INSERT INTO job_notes AS noted
+        (job_id, batch_id, source_sha256, content_key, source_bytes, width, height, output_url)
+    SELECT j.id, j.batch_id, n.sha256, n.key, n.size, n.width, n.height,
         -- The output of what the source was before, or of whom another was asked, must never pass for that of now.
-        output_url = CASE WHEN j.content_key = n.key THEN j.output_url END
+        CASE WHEN j.content_key = n.key THEN j.output_url END
     FROM unnest(places, tokens, sha256s, keys, sizes, widths, heights)
         AS n (place, token, sha256, key, size, width, height)
-    WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running';
+    CROSS JOIN LATERAL (SELECT * FROM jobs WHERE ctid = n.place OFFSET 0) AS j
+    WHERE j.lease_token = n.token
+    ON CONFLICT (job_id) DO UPDATE SET source_sha256 = excluded.source_sha256, content_key = excluded.content_key,
+        source_bytes = excluded.source_bytes, width = excluded.width, height = excluded.height,
+        output_url = CASE WHEN noted.content_key = excluded.content_key THEN noted.output_url END;
     -- Of an index for a state, or to hash what may exist, the whole would be read where the planner is wrong.
     RETURN QUERY
     SELECT own.id, t.id, t.state, t.code, t.message, t.artifact_sha256, t.output_url,
@@ -63,19 +69,17 @@ BEGIN
         (SELECT true FROM jobs AS r WHERE r.redo_of = own.id AND r.state || '' = 'succeeded' LIMIT 1) IS TRUE
     FROM unnest(ids, tokens, sha256s, keys, forces) AS n (id, token, sha256, key, force)
     CROSS JOIN LATERAL (
-        {row(_OWN, "jobs", "n.id", "lease_token = n.token AND content_lease = n.token")}
+        {row(_OWN, "jobs", "n.id", "lease_token = n.token")}
     ) AS own
     LEFT JOIN LATERAL (
-        SELECT j.id, j.state, j.code, j.message, j.artifact_sha256,
-            CASE WHEN j.state <> 'running' THEN j.output_url END AS output_url
-        FROM jobs AS j
-        WHERE j.content_key = n.key AND j.id <> n.id AND (NOT n.force OR j.batch_id = own.batch_id)
-            AND (
+        SELECT * FROM (
+            SELECT j.id, j.state, j.code, j.message, j.artifact_sha256, j.output_url
+            FROM jobs AS j
+            WHERE j.content_key = n.key AND j.id <> n.id AND (NOT n.force OR j.batch_id = own.batch_id)
+            AND j.state || '' <> 'running' AND (
                 -- What was not called as nothing was found on it says nothing to a job that is called.
                 (j.state = 'succeeded' AND j.code || '' <> 'nothing_to_remove')
-                -- Only one that noted its source in this very run is waited for: of identical photos the first calls.
-                OR (j.state = 'running' AND j.content_lease = j.lease_token)
-                OR (j.state <> 'running' AND j.output_url IS NOT NULL)
+                OR j.output_url IS NOT NULL
                 OR (
                     -- What another came to since this one was asked for again holds for it, too: of many that were
                     -- asked for again together, one is called for.
@@ -92,6 +96,11 @@ BEGIN
                     )
                 )
             )
+            UNION ALL
+            -- Only one that noted its source in this very run is waited for: of identical photos the first calls.
+            SELECT w.job_id, 'running', NULL, NULL, NULL, NULL FROM job_notes AS w
+            WHERE w.content_key = n.key AND w.job_id <> n.id AND (NOT n.force OR w.batch_id = own.batch_id)
+        ) AS j
         ORDER BY j.state = 'succeeded' DESC, j.state = 'running' DESC, j.output_url IS NOT NULL DESC,
             j.state = 'held' DESC, j.id
         LIMIT 1
@@ -153,8 +162,10 @@ DECLARE
 BEGIN
     {_LOCK_JOBS}
     WITH done AS (
-        UPDATE jobs AS j SET output_url = n.url FROM unnest(places, tokens, urls) AS n (place, token, url)
-        WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id
+        INSERT INTO job_notes (job_id, batch_id, output_url)
+        SELECT j.id, j.batch_id, n.url FROM unnest(places, tokens, urls) AS n (place, token, url)
+        CROSS JOIN LATERAL (SELECT * FROM jobs WHERE ctid = n.place OFFSET 0) AS j WHERE j.lease_token = n.token
+        ON CONFLICT (job_id) DO UPDATE SET output_url = excluded.output_url RETURNING job_id AS id
     ) SELECT coalesce(array_agg(id), '{{}}') FROM done INTO noted;
     {_LOCK_ATTEMPTS}
     UPDATE attempts AS a SET answered_at = clock_timestamp(), answer_class = n.answer_class, code = n.code,
@@ -204,7 +215,7 @@ BEGIN
         UPDATE jobs AS j SET state = 'succeeded', code = '200', message = NULL, finished_at = now(),
             artifact_sha256 = n.sha256, changed_ratio = n.ratio, changed_inside = n.inside,
             changed_outside = n.outside, reused_from = NULL, attempts = j.attempts + 1,
-            lease_token = NULL, lease_expires_at = NULL, output_url = NULL
+            lease_token = NULL, lease_expires_at = NULL, output_url = {COLLECTED}
         FROM unnest(places, tokens, sha256s, ratios, insides, outsides)
             AS n (place, token, sha256, ratio, inside, outside)
         WHERE j.ctid = n.place AND j.lease_token = n.token AND j.state = 'running' RETURNING j.id

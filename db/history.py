@@ -22,7 +22,7 @@ def find_items(connection: Connection, batch_id: int, keys: list[str]) -> dict[s
     """Return what a batch's items came to, by item key; those that still have something to run are left out."""
     statement = text(
         "SELECT item_key, state, code FROM jobs WHERE batch_id = :id AND item_key = ANY(:keys) "
-        "AND state NOT IN ('pending', 'queued', 'running')"
+        "AND state NOT IN ('pending', 'running')"
     )
     rows = connection.execute(statement, {"id": batch_id, "keys": keys})
     return {row.item_key: Known(row.state, row.code) for row in rows}

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Row
 
 from core.errors import LeaseLost
 from db.cancels import CALLED_OFF
-from db.plans import LIVE, row
+from db.live import COLLECTED, RUNNING
+from db.plans import row
 from db.statements import text
 
 
@@ -92,13 +93,17 @@ def claim_each(
         waits: Whether one that somebody else has locked is waited for, or left out.
     """
     statement = text(
-        "WITH free AS MATERIALIZED (SELECT j.place, asked.token, b.lane, b.options "  # noqa: S608
+        "WITH free AS MATERIALIZED (SELECT j.place, asked.token, q.dispatch, b.lane, b.options "  # noqa: S608
         "FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS asked (id, token) "
         f"CROSS JOIN LATERAL ({_CLAIMABLE} FOR NO KEY UPDATE{'' if waits else ' SKIP LOCKED'}) AS j "
+        # One that was taken out of the queue while its job's row was waited for is not found.
+        "CROSS JOIN LATERAL (SELECT (SELECT dispatch FROM queued_jobs WHERE job_id = asked.id FOR UPDATE) "
+        "AS dispatch OFFSET 0) AS q "
         f"CROSS JOIN LATERAL ({row('*', 'batches', 'j.batch_id')}) AS b "
-        f"WHERE b.state = 'active' AND NOT {CALLED_OFF}) "
+        f"WHERE (q.dispatch IS NOT NULL OR j.state = 'running') AND b.state = 'active' AND NOT {CALLED_OFF}) "
         "UPDATE jobs AS j SET state = 'running', lease_token = free.token, "
-        "worker = :worker, queued_at = NULL, lease_expires_at = now() + make_interval(secs => :lease), "
+        "worker = :worker, dispatch = coalesce(free.dispatch, j.dispatch), "
+        "lease_expires_at = now() + make_interval(secs => :lease), "
         "started_at = coalesce(j.started_at, now()) FROM free WHERE j.ctid = free.place "
         "RETURNING j.id, j.batch_id, free.lane, j.lease_token, CAST(:lease AS double precision) AS lease_seconds, "
         "coalesce(j.input_uri, j.source_uri) AS source_uri, j.name, "
@@ -117,10 +122,10 @@ def claim_each(
 
 
 _CLAIMABLE = row(
-    "ctid AS place, batch_id, requeued_at, created_at",
+    "ctid AS place, batch_id, state, requeued_at, created_at",
     "jobs",
     "asked.id",
-    "(state = 'queued' OR (state = 'running' AND lease_token = asked.token))",
+    "(state = 'pending' OR (state = 'running' AND lease_token = asked.token))",
 )
 
 
@@ -140,8 +145,8 @@ def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: fl
     A job that somebody writes right now (its own worker, as a rule) is waited for by nobody: it is prolonged next time.
     """
     statement = text(
-        f"WITH held AS MATERIALIZED (SELECT id, lease_token FROM {LIVE} AS live "  # noqa: S608
-        "WHERE state = 'running' AND lease_token = ANY(:tokens)), "
+        f"WITH held AS MATERIALIZED (SELECT id, lease_token FROM {RUNNING} AS running "  # noqa: S608
+        "WHERE lease_token = ANY(:tokens)), "
         f"free AS MATERIALIZED (SELECT j.place FROM held CROSS JOIN LATERAL ({_HELD} FOR NO KEY UPDATE SKIP LOCKED) "
         "AS j), renewed AS (UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
         "WHERE ctid = ANY(ARRAY(SELECT place FROM free))) SELECT lease_token FROM held"
@@ -197,9 +202,10 @@ def hold(
         LeaseLost: Another worker owns the job.
     """
     statement = text(
-        "UPDATE jobs SET state = 'held', artifact_sha256 = :sha256, changed_ratio = :ratio, changed_inside = :inside, "
-        "changed_outside = :outside, code = :code, message = :message, proof = CAST(:proof AS jsonb), "
-        "attempts = attempts + :spent, lease_token = NULL, lease_expires_at = NULL, output_url = NULL, "
+        "UPDATE jobs SET state = 'held', artifact_sha256 = :sha256, changed_ratio = :ratio, "  # noqa: S608
+        "changed_inside = :inside, changed_outside = :outside, code = :code, message = :message, "
+        "proof = CAST(:proof AS jsonb), "
+        f"attempts = attempts + :spent, lease_token = NULL, lease_expires_at = NULL, output_url = {COLLECTED}, "
         "finished_at = now() WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
     values: dict[str, object] = {"spent": spent, "sha256": artifact_sha256, "code": code, "message": message}
@@ -234,8 +240,8 @@ def stop(
         LeaseLost: Another worker owns the job.
     """
     statement = text(
-        "UPDATE jobs SET state = :state, code = :code, message = :message, attempts = attempts + :spent, "
-        "artifact_sha256 = :artifact, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, "
+        "UPDATE jobs SET state = :state, code = :code, message = :message, attempts = attempts + :spent, "  # noqa: S608
+        f"artifact_sha256 = :artifact, output_url = CASE WHEN :forget_output THEN {COLLECTED} ELSE output_url END, "
         "lease_token = NULL, lease_expires_at = NULL, finished_at = now() "
         "WHERE id = :id AND lease_token = :token AND state = 'running'"
     )
@@ -275,7 +281,8 @@ def give_back(
         "available_at = clock_timestamp() + make_interval(secs => :delay), attempts = attempts + :spent, "
         "snoozes = snoozes + 1 - :spent, lost_in_row = 0, code = coalesce(:code, code), "
         "message = coalesce(:message, message), "
-        "send_bytes = send_bytes OR :send_bytes, output_url = CASE WHEN :forget_output THEN NULL ELSE output_url END, "
+        f"send_bytes = send_bytes OR :send_bytes, "
+        f"output_url = CASE WHEN :forget_output THEN {COLLECTED} ELSE output_url END, "
         "lease_token = NULL, lease_expires_at = NULL, worker = NULL "
         "FROM batches AS b WHERE j.id = :id AND j.lease_token = :token AND j.state = 'running' AND b.id = j.batch_id "
         "RETURNING j.state"
@@ -291,10 +298,3 @@ def give_back(
     states = list(connection.execute(statement, values | whose(job)).scalars())
     must_hold(len(states), job)
     return str(states[0])
-
-
-def has_artifact(connection: Connection, job_id: int, sha256: str) -> bool:
-    """Whether a job has ended with this artifact (asked when a COMMIT was lost and the work is repeated)."""
-    also = "state IN ('succeeded', 'held') AND artifact_sha256 = :sha256"
-    statement = text(row("1", "jobs", ":id", also))
-    return connection.execute(statement, {"id": job_id, "sha256": sha256}).one_or_none() is not None

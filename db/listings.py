@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.states import JobState
+from db.live import IS_QUEUED, STATE, queued_of
 from db.plans import backwards, by_key, in_index_order
 from db.statements import text
 from db.tallies import COSTS
@@ -88,7 +89,8 @@ class JobView:
 def view_job(connection: Connection, job_id: int) -> JobView | None:
     """Return all that a person may want to see of one job, or None."""
     statement = text(
-        "SELECT j.id, j.batch_id, b.name, b.lane, j.state, j.source_uri, j.input_uri, j.source_sha256, "
+        f"SELECT j.id, j.batch_id, b.name, b.lane, {STATE}, j.source_uri, j.input_uri, "  # noqa: S608
+        "j.source_sha256, "
         "j.source_bytes, j.width, j.height, coalesce(j.given_name, j.name), j.sku, j.elements, j.subject_elements, "
         "j.mask, j.code, j.message, "
         "j.attempts, j.snoozes, j.rescues, j.requeues, j.available_at, j.worker, j.reused_from, j.redo_of, "
@@ -104,7 +106,8 @@ def view_job(connection: Connection, job_id: int) -> JobView | None:
 
 
 _JOB = (
-    "SELECT j.id, j.batch_id, j.state, j.source_uri, coalesce(j.given_name, j.name), j.sku, j.code, j.message, "
+    f"SELECT j.id, j.batch_id, {STATE}, j.source_uri, coalesce(j.given_name, j.name), j.sku, "  # noqa: S608
+    "j.code, j.message, "
     "j.attempts, j.reused_from, j.changed_ratio, j.artifact_sha256, f.format, j.created_at, j.finished_at "
     "FROM jobs AS j LEFT JOIN artifacts AS f ON f.sha256 = j.artifact_sha256 "
 )
@@ -184,24 +187,32 @@ def list_ids(
     else:
         by_state = "s"
         order = in_index_order("batch_id", "state", start=":start", values=(":batch", by_state))
+    waits = f" AND NOT {IS_QUEUED}" if state == JobState.PENDING else ""
     if before is not None:
         order = backwards(order, ":start")
     turn = "DESC" if before is not None else ""
     if only_canary:
         # A canary is small, and has an index of its own.
         find = (
-            "SELECT id FROM (SELECT id, state FROM jobs WHERE batch_id = :batch AND is_canary OFFSET 0) AS canary "  # noqa: S608
+            f"SELECT id FROM (SELECT id, {STATE} AS state FROM jobs AS j "  # noqa: S608
+            f"WHERE batch_id = :batch AND is_canary OFFSET 0) AS canary "
             f"WHERE id {'<' if turn else '>'} :start AND state = ANY(:states) ORDER BY id {turn} LIMIT :limit"
+        )
+    elif by_state and state == JobState.QUEUED:
+        find = (
+            f"SELECT job_id FROM {queued_of(':batch')} AS queued WHERE job_id {'<' if turn else '>'} :start "  # noqa: S608
+            f"ORDER BY job_id {turn} LIMIT :limit"
         )
     elif by_state:
         # A page of each state, from an index, rather than all of a batch's jobs in order.
         find = (
             "SELECT id FROM unnest(CAST(:states AS text[])) AS s, LATERAL ("  # noqa: S608
-            f"SELECT id FROM jobs WHERE {order} LIMIT :limit) AS page ORDER BY id {turn} LIMIT :limit"
+            f"SELECT id FROM jobs AS j WHERE true{waits} AND {order} LIMIT :limit) AS page "
+            f"ORDER BY id {turn} LIMIT :limit"
         )
     else:
-        of_state = " AND state = ANY(:states)" if state is not None else ""
-        find = f"SELECT id FROM jobs WHERE true{only}{of_state} AND {order} LIMIT :limit"  # noqa: S608
+        of_state = f" AND {STATE} = ANY(:states)" if state is not None else ""
+        find = f"SELECT id FROM jobs AS j WHERE true{only}{of_state} AND {order} LIMIT :limit"  # noqa: S608
     states = [each.value for each in JobState] if state is None else [state]
     start = after if before is None else before
     values = {"batch": batch_id, "start": start, "limit": limit, "states": states, "code": code, "sku": sku}
@@ -249,7 +260,7 @@ def list_photos(connection: Connection, *, batch_id: int, after: int) -> list[Ph
     """
     statement = text(
         f"""
-        SELECT j.id, j.batch_id, j.source_uri, j.source_sha256, coalesce(j.given_name, j.name), j.name, j.sku, j.state,
+        SELECT j.id, j.batch_id, j.source_uri, j.source_sha256, coalesce(j.given_name, j.name), j.name, j.sku, {STATE},
                j.code, j.message, j.attempts, coalesce(a.calls, 0), coalesce(a.paid, 0), coalesce(a.maybe_billed, 0),
                j.reused_from, j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format,
                j.started_at, j.finished_at, a.call_seconds, coalesce(a.request_ids, ARRAY[]::text[]),

@@ -65,6 +65,8 @@ ORDER: tuple[Space | str, ...] = (
     "flags",
     "rejected_outputs",
     "catalogues",
+    "queued_jobs",
+    "job_notes",
     "attempts",
     "restores",
     "circuits",

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from core.states import Lane
 from db.cancels import WAITING
-from db.plans import ACTIVE, LIVE, by_key, in_index_order
+from db.live import RUNNING
+from db.plans import ACTIVE, by_key, in_index_order
 from db.statements import text
 from db.tallies import COST_OF_DAY, MICROS, counted
 
@@ -17,8 +18,9 @@ _PENDING = counted("'pending'")
 _COUNTS = text(
     "WITH changed AS MATERIALIZED (SELECT batch_id, sum(n) AS n FROM batch_count_changes "  # noqa: S608
     "WHERE what = 'pending' "
-    f"GROUP BY batch_id), live AS MATERIALIZED (SELECT batch_id, state, count(*) AS n FROM {LIVE} AS each "
-    "GROUP BY batch_id, state) "
+    "GROUP BY batch_id), live AS MATERIALIZED (SELECT batch_id, state, count(*) AS n FROM ("
+    "SELECT batch_id, 'queued' AS state FROM queued_jobs UNION ALL "
+    f"SELECT batch_id, 'running' FROM {RUNNING} AS running) AS each GROUP BY batch_id, state) "
     "SELECT lane, what, CAST(coalesce(sum(n), 0) AS bigint) AS n FROM ("
     f"SELECT b.lane, 'pending' AS what, {_PENDING} AS n FROM {ACTIVE} AS b "
     "UNION ALL SELECT (SELECT b.lane FROM batches AS b WHERE b.id = batch_id AND b.state = 'active'), 'pending', n "
@@ -59,10 +61,7 @@ def look_at_lanes(connection: Connection) -> list[LaneView]:
             f"(SELECT j.available_at FROM jobs AS j WHERE b.canary_state IS DISTINCT FROM 'running' AND {WAITING} "
             "AND j.available_at <= now() ORDER BY j.available_at, j.id LIMIT 1) UNION ALL "
             f"(SELECT j.available_at FROM jobs AS j WHERE b.canary_state = 'running' AND j.is_canary AND {WAITING} "
-            "AND j.available_at <= now() ORDER BY j.available_at, j.id LIMIT 1) UNION ALL "
-            "(SELECT min(available_at) FROM (SELECT available_at, state FROM jobs WHERE batch_id = b.id "
-            "AND state IN ('queued', 'running') ORDER BY state OFFSET 0) AS live WHERE state = 'queued')) AS j "
-            "WHERE j.available_at IS NOT NULL GROUP BY b.lane"
+            "AND j.available_at <= now() ORDER BY j.available_at, j.id LIMIT 1)) AS j GROUP BY b.lane"
         )
     )
     oldest = {row.lane: float(row.age) for row in ages}
@@ -138,7 +137,7 @@ def find_held(connection: Connection, *, after: int, batch_id: int | None = None
         "WITH held AS MATERIALIZED (SELECT batch_id FROM batch_counts WHERE what = 'held' AND n > 0 UNION "  # noqa: S608
         "SELECT batch_id FROM batch_count_changes WHERE what = 'held') "
         "SELECT next.id FROM held CROSS JOIN LATERAL (SELECT id FROM jobs AS j WHERE "
-        "(SELECT r.id FROM jobs AS r WHERE r.redo_of = j.id AND r.state IN ('pending', 'queued', 'running') LIMIT 1) "
+        "(SELECT r.id FROM jobs AS r WHERE r.redo_of = j.id AND r.state IN ('pending', 'running') LIMIT 1) "
         f"IS NULL AND {order} LIMIT :limit) AS next "
         "WHERE CAST(:batch AS bigint) IS NULL OR held.batch_id = :batch ORDER BY next.id LIMIT :limit"
     )

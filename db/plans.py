@@ -4,12 +4,6 @@ from sqlalchemy import Connection
 
 from db.statements import text
 
-LIVE = "(SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY state, batch_id OFFSET 0)"
-"""As SQL, jobs that are in Redis or running: no more than the window.
-
-Only their own index has this order, so that no other will do for a planner that takes all jobs for few.
-"""
-
 ACTIVE = "(SELECT * FROM batches WHERE state = 'active' ORDER BY lane, id OFFSET 0)"
 """As SQL, active batches, by their own index in the same way."""
 

@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from core.states import Lane
 from db import locks
 from db.cancels import WAITING
+from db.live import IS_QUEUED, RUNNING, queued_of, running_of
 from db.locks import Duty
-from db.plans import ACTIVE, AT_PLACES, LIVE, PLACE, by_key
+from db.plans import ACTIVE, by_key
 from db.statements import text
 
 MOST_ROUNDS = 5
@@ -19,10 +20,15 @@ LEADER_IDLE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class DueJob:
-    """A job that was just marked queued and has to be published."""
+    """A job that was just marked queued and has to be published.
+
+    Args:
+        id: Which.
+        dispatch: The number of its message, which no other has.
+    """
 
     id: int
-    dispatches: int
+    dispatch: int
 
 
 def try_to_lead(connection: Connection) -> bool:
@@ -48,8 +54,9 @@ def count_live(connection: Connection) -> dict[Lane, int]:
     by_key(connection)
     statement = text(
         # Nothing is joined: a planner that takes batches for few would look for what is live batch by batch.
-        "WITH live AS MATERIALIZED "  # noqa: S608
-        f"(SELECT batch_id, count(*) AS n FROM {LIVE} AS live GROUP BY batch_id) "
+        "WITH live AS MATERIALIZED (SELECT batch_id, count(*) AS n FROM ("  # noqa: S608
+        f"SELECT batch_id FROM queued_jobs UNION ALL SELECT batch_id FROM {RUNNING} AS running) AS each "
+        "GROUP BY batch_id) "
         "SELECT (SELECT lane FROM batches WHERE id = live.batch_id) AS lane, n FROM live"
     )
     found: dict[Lane, int] = {}
@@ -77,29 +84,32 @@ def queue_due(connection: Connection, lane: Lane, room: int) -> list[DueJob]:
 
 def _queue_round(connection: Connection, lane: Lane, room: int) -> tuple[list[DueJob], bool]:
     """Queue what fits when no batch with due jobs runs out of them; say whether some had more than was taken."""
-    # Three statements: in one, a planner that takes the pick for a single row reads the table for it, once a job.
+    # Two statements: in one, a planner that takes the pick for a single row reads the table for it, once a job.
     rows = connection.execute(_PICK, {"lane": lane.value, "room": room}).all()
     picked = [int(row.id) for row in rows]
     has_more = any(row.turn == row.level for row in rows)
+    queued = queue_these(connection, picked) if picked else {}
+    return [DueJob(job_id, queued[job_id]) for job_id in picked if job_id in queued], has_more
+
+
+def queue_these(connection: Connection, job_ids: list[int]) -> dict[int, int]:
+    """Mark those of these jobs as queued that still wait; return the numbers of their messages, by job."""
     # Whoever has locked one has it queued by now, or is about to end it.
-    lock = text(
-        f"SELECT {PLACE} FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' "  # noqa: S608
-        "ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
-    )
-    places = list(connection.execute(lock, {"ids": picked}).scalars()) if picked else []
-    if not places:
-        return [], False
     statement = text(
-        "UPDATE jobs SET state = 'queued', queued_at = now(), dispatches = dispatches + 1 "  # noqa: S608
-        f"WHERE {AT_PLACES} RETURNING id, dispatches"
+        "WITH waiting AS MATERIALIZED (SELECT id, batch_id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' "
+        "ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) "
+        "INSERT INTO queued_jobs (job_id, batch_id) SELECT id, batch_id FROM waiting "
+        "ON CONFLICT (job_id) DO NOTHING RETURNING job_id, dispatch"
     )
-    dispatches = {row.id: row.dispatches for row in connection.execute(statement, {"places": places})}
-    return [DueJob(job_id, dispatches[job_id]) for job_id in picked if job_id in dispatches], has_more
+    return {found.job_id: found.dispatch for found in connection.execute(statement, {"ids": job_ids})}
 
 
 def _due(most: str) -> str:
     """Return, as SQL, the jobs of a batch `b` that are due, the first so many; of one whose canary is out, of that."""
-    found = f"SELECT j.id, j.available_at FROM jobs AS j WHERE {WAITING} AND j.available_at <= now()"  # noqa: S608
+    found = (
+        f"SELECT j.id, j.available_at FROM jobs AS j WHERE {WAITING} AND j.available_at <= now() "  # noqa: S608
+        f"AND NOT {IS_QUEUED}"
+    )
     order = f"ORDER BY j.available_at, j.id LIMIT {most}"
     return (
         f"({found} AND b.canary_state IS DISTINCT FROM 'running' {order}) UNION ALL "
@@ -113,9 +123,8 @@ _PICK = text(
     f"""
     WITH ready AS MATERIALIZED (
         SELECT b.id,
-            (SELECT count(*) FROM (
-                SELECT 1 FROM jobs WHERE batch_id = b.id AND state IN ('queued', 'running') ORDER BY state OFFSET 0
-            ) AS live) AS live
+            (SELECT count(*) FROM {queued_of("b.id")} AS queued)
+            + (SELECT count(*) FROM {running_of("b.id")} AS running) AS live
         FROM (
             SELECT * FROM batches WHERE state = 'active' AND lane BETWEEN :lane AND :lane ORDER BY lane, id OFFSET 0
         ) AS b CROSS JOIN LATERAL (SELECT 1 FROM ({_due("1")}) AS j LIMIT 1) AS first
@@ -138,10 +147,9 @@ def list_unclaimed(connection: Connection, older_than_seconds: float) -> list[tu
     """Return (job id, dispatch number) of jobs that were published so long ago and never claimed."""
     by_key(connection)
     statement = text(
-        f"SELECT id, dispatches FROM {LIVE} AS live "  # noqa: S608
-        "WHERE state = 'queued' AND queued_at < now() - make_interval(secs => :age)"
+        "SELECT job_id, dispatch FROM queued_jobs WHERE queued_at < now() - make_interval(secs => :age) ORDER BY job_id"
     )
-    return [(row.id, row.dispatches) for row in connection.execute(statement, {"age": older_than_seconds})]
+    return [(found.job_id, found.dispatch) for found in connection.execute(statement, {"age": older_than_seconds})]
 
 
 def list_dispatched(connection: Connection, job_ids: list[int]) -> set[tuple[int, int]]:
@@ -149,9 +157,10 @@ def list_dispatched(connection: Connection, job_ids: list[int]) -> set[tuple[int
     by_key(connection)
     # In the order of the key, which else is not surely taken.
     statement = text(
-        "SELECT id, dispatches FROM jobs WHERE id = ANY(:ids) AND state || '' IN ('queued', 'running') ORDER BY id"
+        "(SELECT id, dispatch FROM jobs WHERE id = ANY(:ids) AND lease_token IS NOT NULL ORDER BY id) UNION ALL "
+        "(SELECT job_id, dispatch FROM queued_jobs WHERE job_id = ANY(:ids) ORDER BY job_id)"
     )
-    return {(row.id, row.dispatches) for row in connection.execute(statement, {"ids": job_ids})}
+    return {(found.id, found.dispatch) for found in connection.execute(statement, {"ids": job_ids})}
 
 
 def unqueue(connection: Connection, gone: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -164,13 +173,15 @@ def unqueue(connection: Connection, gone: list[tuple[int, int]]) -> list[tuple[i
     by_key(connection)
     # Whoever has locked one is about to claim or to end it.
     lock = text(
-        f"SELECT id, dispatches, {PLACE} FROM jobs WHERE id = ANY(:ids) AND state || '' = 'queued' "  # noqa: S608
-        "ORDER BY id FOR UPDATE SKIP LOCKED"
+        "SELECT id FROM jobs WHERE id = ANY(:ids) AND state || '' = 'pending' ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
     )
-    locked = connection.execute(lock, {"ids": [job_id for job_id, _ in gone]})
-    places = {(row.id, row.dispatches): row.place for row in locked}
-    found = [each for each in gone if each in places]
-    if found:
-        statement = text(f"UPDATE jobs SET state = 'pending', queued_at = NULL WHERE {AT_PLACES}")  # noqa: S608
-        connection.execute(statement, {"places": [places[each] for each in found]})
-    return found
+    locked = set(connection.execute(lock, {"ids": [job_id for job_id, _ in gone]}).scalars())
+    ours = [each for each in gone if each[0] in locked]
+    if not ours:
+        return []
+    statement = text(
+        "DELETE FROM queued_jobs WHERE job_id = ANY(:ids) AND dispatch = ANY(:dispatches) RETURNING job_id, dispatch"
+    )
+    values = {"ids": [job_id for job_id, _ in ours], "dispatches": [dispatch for _, dispatch in ours]}
+    back = {(found.job_id, found.dispatch) for found in connection.execute(statement, values)}
+    return [each for each in ours if each in back]

@@ -12,6 +12,7 @@ from core.states import NOTHING_TO_REMOVE, JobState
 from db import batches, jobs, tallies
 from db.cancels import CALLED_OFF, CANCELLED, states_in_order
 from db.listings import SUCCESS_CODE
+from db.live import running_of
 from db.plans import by_key, in_index_order
 from db.statements import text
 
@@ -19,7 +20,7 @@ AT_ONCE = 1_000
 """Rows that are written in one transaction: so few that what else the dispatcher does goes on between."""
 
 _AGAIN = (
-    "state = 'pending', queued_at = NULL, attempts = 0, lost_in_row = 0, artifact_sha256 = NULL, finished_at = NULL, "
+    "state = 'pending', attempts = 0, lost_in_row = 0, artifact_sha256 = NULL, finished_at = NULL, "
     "proof = NULL, must_call = j.must_call OR j.state = 'succeeded', "
     "is_bare = j.is_bare AND j.state <> 'succeeded', "
     # What was cancelled or skipped was not tried in vain, so what is known of its twins still holds for it.
@@ -198,7 +199,7 @@ _RUNS_CALLED_OFF = f"j.state || '' = 'running' AND {CALLED_OFF}"
 _OF_MESSAGE = f"(CAST(:message AS text) IS NULL OR {shape_of('j.message')} = {shape_of(':message')})"
 _ALIKE = f"(CAST(:code AS text) IS NULL OR j.code = :code) AND {_OF_MESSAGE}"
 # Unless its batch is being cleared, none of its jobs is called off whose row does not say so.
-_OF_CANCELLED = ("cancelled", "pending", "queued")
+_OF_CANCELLED = ("cancelled", "pending")
 
 
 def _found(wanted: Wanted, also: str = "true") -> str:
@@ -224,8 +225,7 @@ def _found(wanted: Wanted, also: str = "true") -> str:
 def _find_running(connection: Connection, wanted: Wanted) -> list[int]:
     """Return the jobs that a cancel found running."""
     statement = text(
-        "SELECT j.id FROM jobs AS j WHERE j.batch_id = :batch_id AND j.state IN ('queued', 'running') "  # noqa: S608
-        f"AND {_ALIKE} AND {_of_batch(_RUNS_CALLED_OFF)}"
+        f"SELECT j.id FROM {running_of(':batch_id')} AS j WHERE {_ALIKE} AND {_of_batch(CALLED_OFF)}"  # noqa: S608
     )
     return sorted(connection.execute(statement, asdict(wanted)).scalars())
 
@@ -257,9 +257,12 @@ def _send(connection: Connection, stands: str, ids: list[int]) -> int:
 
 def _write(connection: Connection, stands: str, ids: list[int]) -> int:
     statement = text(
-        f"UPDATE jobs AS j SET {_AGAIN} WHERE j.id = ANY(:ids) AND {_of_batch(stands)}"  # noqa: S608
+        f"UPDATE jobs AS j SET {_AGAIN} WHERE j.id = ANY(:ids) AND {_of_batch(stands)} RETURNING j.id"  # noqa: S608
     )
-    return connection.execute(statement, {"ids": ids}).rowcount
+    sent = list(connection.execute(statement, {"ids": ids}).scalars())
+    # A worker may have thrown away the message of one that was called off.
+    connection.execute(text("DELETE FROM queued_jobs WHERE job_id = ANY(:ids)"), {"ids": sent})
+    return len(sent)
 
 
 def _read(connection: Connection, request: int) -> Wanted | None:

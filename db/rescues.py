@@ -24,7 +24,7 @@ _OUTPUT_ENDS_WORKERS = (
     "Its link is kept; `retry --held` tries it again, which costs no call while the link lives."
 )
 # One that waited for its call, or was in it, was read and made to fit before: neither is what ended its worker.
-_IS_IN_HAND = "(content_lease IS DISTINCT FROM lease_token OR output_url IS NOT NULL)"
+_IS_IN_HAND = "(w.job_id IS NULL OR w.output_url IS NOT NULL)"
 _STATES = {
     Move.RETRY: JobState.PENDING,
     Move.SNOOZE: JobState.PENDING,
@@ -109,12 +109,15 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
     statement = text(
         f"""
         WITH lapsed AS (
-            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at, j.output_url IS NOT NULL AS is_paid,
+            SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at,
+                CASE WHEN w.job_id IS NULL THEN j.output_url ELSE w.output_url END IS NOT NULL AS is_paid,
                 CASE WHEN {_IS_IN_HAND} THEN j.lost_in_row + 1 ELSE 0 END AS lost_in_row,
                 (SELECT b.lane FROM batches AS b WHERE b.id = j.batch_id) AS lane,
                 (SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) AS is_cancelled
-            FROM jobs AS j WHERE j.state IN ('queued', 'running') AND j.lease_expires_at < now()
-            ORDER BY j.state, j.batch_id FOR UPDATE OF j SKIP LOCKED
+            FROM jobs AS j
+            LEFT JOIN LATERAL (SELECT * FROM job_notes WHERE job_id = j.id OFFSET 0) AS w ON true
+            WHERE j.lease_token IS NOT NULL AND j.lease_expires_at < now()
+            ORDER BY j.batch_id, j.lease_token FOR UPDATE OF j SKIP LOCKED
         ), lost AS (
             UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost, message = :why
             WHERE a.id = ANY(ARRAY(

@@ -193,9 +193,9 @@ def _hold(connection: Connection, job_ids: Sequence[int]) -> int:
         "message = coalesce(message, :why) WHERE job_id = ANY(:ids) AND answered_at IS NULL"
     )
     hold = text(
-        "UPDATE jobs SET state = 'held', code = :code, message = :why, attempts = attempts + 1, queued_at = NULL, "
+        "UPDATE jobs SET state = 'held', code = :code, message = :why, attempts = attempts + 1, "
         "lease_token = NULL, lease_expires_at = NULL, worker = NULL, finished_at = now() "
-        "WHERE id = ANY(:ids) AND state IN ('pending', 'queued', 'running')"
+        "WHERE id = ANY(:ids) AND state IN ('pending', 'running')"
     )
     held = connection.execute(hold, {"ids": list(job_ids), "code": CODE, "why": _WHY}).rowcount
     connection.execute(lost, {"ids": list(job_ids), "code": CODE, "why": OPEN})

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from sqlalchemy import Connection, Row
 
 from core.shown import HIDDEN, url_for_people
-from db.plans import LIVE, by_key
+from db.live import RUNNING
+from db.plans import by_key
 from db.statements import text
 
 MOST_FOUND = 1_000
@@ -28,6 +29,7 @@ LAST = "\U0010ffff"
 LONGEST_KEY, LONGEST_URL = 200, 300
 """Characters of names, and of URLs, that are in an index."""
 
+# That rows are never `queued` any more is no reason to make three large indexes anew.
 NOT_LIVE = "state || '' NOT IN ('queued', 'running')"
 
 
@@ -206,7 +208,7 @@ def _begin(connection: Connection, by: FoundBy, whole: str, told: str) -> list[R
     also = " AND sku IS NOT NULL" if by is FoundBy.SKU else ""
     statement = text(
         f"SELECT * FROM (SELECT {columns} FROM jobs WHERE {begins}{also} AND {NOT_LIVE} ORDER BY {key} USING ~<~, id "  # noqa: S608
-        f"LIMIT :most) AS rest UNION ALL SELECT {columns} FROM {LIVE} AS live WHERE {begins}{also}"
+        f"LIMIT :most) AS rest UNION ALL SELECT {columns} FROM {RUNNING} AS running WHERE {begins}{also}"
     )
     values = {"told": told[:longest], "last": LAST, "most": MOST_FOUND + 1}
     return sorted(connection.execute(statement, values), key=lambda row: (row.key, row.id))

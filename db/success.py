@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from core.states import NOT_KEPT, NOTHING_TO_REMOVE
 from db import artifacts
 from db.jobs import NOT_COMPARED, Changed, ClaimedJob, lock, must_hold, whose
+from db.live import COLLECTED
+from db.plans import row
 from db.statements import text
 
 
@@ -43,7 +45,7 @@ def succeed(
         ", artifact_sha256 = :sha256, changed_ratio = :ratio, changed_inside = :inside, changed_outside = :outside, "
         "reused_from = :reused_from, "
         "attempts = attempts + CASE WHEN CAST(:reused_from AS bigint) IS NULL THEN 1 ELSE 0 END, "
-        "lease_token = NULL, lease_expires_at = NULL, output_url = NULL"
+        f"lease_token = NULL, lease_expires_at = NULL, output_url = {COLLECTED}"
     )
     which = "id = :id AND lease_token = :token AND state = 'running'"
     values = {"sha256": artifact_sha256, "reused_from": reused_from, "message": message, **asdict(changed)}
@@ -58,7 +60,7 @@ def skip(connection: Connection, job: ClaimedJob, *, artifact_sha256: str) -> No
     """
     also = (
         ", artifact_sha256 = :sha256, changed_ratio = 0, is_bare = true, lease_token = NULL, lease_expires_at = NULL, "
-        "output_url = NULL"
+        f"output_url = {COLLECTED}"
     )
     which = "id = :id AND lease_token = :token AND state = 'running'"
     values = {"sha256": artifact_sha256, **whose(job)}
@@ -138,6 +140,13 @@ def accept(connection: Connection, job_ids: Iterable[int]) -> set[int]:
     which = "id = ANY(:ids) AND state = 'held' AND artifact_sha256 IS NOT NULL"
     values = {"ids": list(job_ids), "loss": rf"{NOT_KEPT}[^.]*\."}
     return _write(connection, which, values, message="substring(message FROM :loss)")
+
+
+def has_artifact(connection: Connection, job_id: int, sha256: str) -> bool:
+    """Whether a job has ended with this artifact (asked when a COMMIT was lost and the work is repeated)."""
+    also = "state IN ('succeeded', 'held') AND artifact_sha256 = :sha256"
+    statement = text(row("1", "jobs", ":id", also))
+    return connection.execute(statement, {"id": job_id, "sha256": sha256}).one_or_none() is not None
 
 
 def _write(

@@ -188,7 +188,7 @@ class Dispatcher:
         open_circuit, due = transact(self._engine, self._mark_due) if has_work else (None, {})
         for lane, jobs in due.items():
             if jobs:
-                self._publisher.publish([(job.id, job.dispatches) for job in jobs], lane)
+                self._publisher.publish([(job.id, job.dispatch) for job in jobs], lane)
                 metrics.DISPATCHED.labels(lane.value).inc(len(jobs))
         if open_circuit is not None and open_circuit.probe_due:
             self._probe()

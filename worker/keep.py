@@ -223,7 +223,7 @@ class OutputKeeper:
                 height=output.height,
                 uploaded=uploaded,
             )
-            if jobs.has_artifact(connection, job.id, sha256):
+            if success.has_artifact(connection, job.id, sha256):
                 return
             end(connection, sha256)
             if attempt_id is not None:

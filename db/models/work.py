@@ -72,6 +72,9 @@ class Batch(Base):
 class Job(Base):
     """One source image of a batch.
 
+    Its `state` says `pending` also while it is queued (see `QueuedJob`); `dispatch` is the number of the message that a
+    worker took it with last.
+
     `is_bare` says that nothing was found on it that is to be taken off, `must_call` that it is called all the same;
     `proof` has the places for which its output is held.
 
@@ -85,8 +88,7 @@ class Job(Base):
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id"))
     state: Mapped[str]
     available_at: Mapped[datetime] = mapped_column(server_default=CLOCK)
-    queued_at: Mapped[datetime | None]
-    dispatches: Mapped[int] = mapped_column(server_default="0")
+    dispatch: Mapped[int] = mapped_column(server_default="0")
     lease_token: Mapped[UUID | None]
     lease_expires_at: Mapped[datetime | None]
     worker: Mapped[str | None]
@@ -111,7 +113,6 @@ class Job(Base):
 
     source_sha256: Mapped[str | None]
     content_key: Mapped[str | None]
-    content_lease: Mapped[UUID | None]
     source_bytes: Mapped[int | None]
     width: Mapped[int | None]
     height: Mapped[int | None]
@@ -137,7 +138,7 @@ class Job(Base):
     __table_args__ = (
         Index("uq_jobs_batch_item", "batch_id", "item_key", unique=True),
         Index("ix_jobs_due", "batch_id", "available_at", "id", postgresql_where=text("state = 'pending'")),
-        Index("ix_jobs_in_flight", "state", "batch_id", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_jobs_running", "batch_id", "lease_token", postgresql_where=text("lease_token IS NOT NULL")),
         Index("ix_jobs_batch_state", "batch_id", "state", "id"),
         Index("ix_jobs_code", "batch_id", "code", "id", postgresql_where=text("code <> '200'")),
         Index("ix_jobs_sku", "batch_id", "sku", "id", postgresql_where=text("sku IS NOT NULL")),
@@ -188,9 +189,8 @@ class Job(Base):
             postgresql_where=text(NOT_LIVE),
         ),
         CheckConstraint(
-            "state IN ('pending', 'queued', 'running', 'succeeded', 'dead', 'held', 'cancelled')", name="ck_jobs_state"
+            "state IN ('pending', 'running', 'succeeded', 'dead', 'held', 'cancelled')", name="ck_jobs_state"
         ),
-        CheckConstraint("(state = 'queued') = (queued_at IS NOT NULL)", name="ck_jobs_queued"),
         CheckConstraint(
             "(state = 'running') = (lease_token IS NOT NULL) AND (state = 'running') = (lease_expires_at IS NOT NULL)",
             name="ck_jobs_lease",

@@ -31,6 +31,8 @@ BELIEFS = {
 
 TABLES = (
     "jobs",
+    "queued_jobs",
+    "job_notes",
     "attempts",
     "batches",
     "batch_counts",
@@ -65,7 +67,9 @@ def believe(engine: Engine, belief: Belief) -> None:
 
 
 def _columns(connection: Connection, table: str) -> list[str]:
-    statement = text("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0")
+    statement = text(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
+    )
     return list(connection.execute(statement, {"table": table}).scalars())
 
 

@@ -119,7 +119,7 @@ DISPATCHING: dict[str, Duty] = {
 def _work_as_a_worker(connection: Connection) -> object:
     for name, value in BY_KEY.items():
         connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
-    queued = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalars()
+    queued = connection.execute(text("SELECT job_id FROM queued_jobs ORDER BY job_id")).scalars()
     asked = {job_id: uuid4() for job_id in queued}
     claimed = list(jobs.claim_each(connection, asked, worker="w", lease_seconds=60).values())
     twins.note_sources(connection, [Noted(job, str(job.id), str(job.id), 1, 600, 600) for job in claimed])
@@ -140,14 +140,14 @@ def _work_as_a_worker(connection: Connection) -> object:
 def _work_alone(connection: Connection) -> object:
     for name, value in BY_KEY.items():
         connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
-    job_id = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalars().first()
+    job_id = connection.execute(text("SELECT job_id FROM queued_jobs ORDER BY job_id")).scalars().first()
     assert job_id is not None
     job = jobs.claim(connection, job_id, worker="w", lease_seconds=60)
     assert job is not None
     jobs.renew(connection, [job.lease_token], lease_seconds=60)
     twins.find_own_output(connection, job, "1", "p")
     twins.how_made(connection, job.id)
-    jobs.has_artifact(connection, job.id, "1")
+    success.has_artifact(connection, job.id, "1")
     attempt_id = attempts.open_call(connection, job, worker="w", account=ACCOUNT)
     assert attempt_id is not None
     attempts.settle(connection, attempt_id, AttemptResult(AnswerClass.PROVIDER_FAULT, "900", ""))

@@ -37,6 +37,7 @@ from db import (
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.jobs import Changed, ClaimedJob
+from db.live import STATE
 from db.outages import Fault, ProbeRules
 from db.success import Clean
 from tests.db.rows import ACCOUNT, OUTPUT
@@ -64,7 +65,7 @@ class Rows:
     @staticmethod
     def pick(connection: Connection, number: int, *states: str) -> int | None:
         """Return the id of a job in one of these states, or of any; None when there is none."""
-        found = text("SELECT id FROM jobs WHERE :any OR state = ANY(:states) ORDER BY id")
+        found = text(f"SELECT id FROM jobs AS j WHERE :any OR {STATE} = ANY(:states) ORDER BY id")
         values = {"any": number >= ANY_FROM, "states": list(states)}
         ids = list(connection.execute(found, values).scalars())
         return ids[number % len(ids)] if ids else None
@@ -99,7 +100,8 @@ def probe(_rows: Rows, connection: Connection, _number: int) -> None:
 def lose_message(rows: Rows, connection: Connection, number: int) -> None:
     job_id = rows.pick(connection, number, "queued")
     if job_id is not None:
-        dispatch = connection.execute(text("SELECT dispatches FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one()
+        found = text("SELECT dispatch FROM queued_jobs WHERE job_id = :id")
+        dispatch = connection.execute(found, {"id": job_id}).scalar_one_or_none() or 0
         queue.unqueue(connection, [(job_id, dispatch)])
 
 
@@ -183,7 +185,7 @@ ENDS: dict[str, Callable[[Connection, ClaimedJob], object]] = {
 def meet_outage(_rows: Rows, connection: Connection, _number: int) -> None:
     """Let photos die one after the other, until the circuit opens and they live again."""
     circuits.close(connection, ACCOUNT)
-    due = text("SELECT id FROM jobs WHERE state IN ('pending', 'queued') ORDER BY id")
+    due = text("SELECT id FROM jobs WHERE state = 'pending' ORDER BY id")
     for job_id in list(connection.execute(due).scalars()):
         queue.queue_due(connection, Lane.BULK, 100)
         job = jobs.claim(connection, job_id, worker="w", lease_seconds=30)

@@ -15,6 +15,7 @@ from db import attempts, batches, budgets, canaries, cancels, jobs, queue, reque
 from db.attempts import AttemptResult
 from db.budgets import Tariff
 from db.jobs import ClaimedJob
+from db.live import STATE
 from tests.db.rows import ACCOUNT, OUTPUT
 from worker.policy import MOST_LOST_IN_ROW, RetryRules, decide_lost
 
@@ -311,7 +312,7 @@ class Model:
 
     def both_stand_alike(self) -> None:
         with self.engine.connect() as connection:
-            rows = connection.execute(text("SELECT id, state, attempts FROM jobs")).all()
+            rows = connection.execute(text(f"SELECT id, {STATE} AS state, attempts FROM jobs AS j")).all()
             found = connection.execute(text("SELECT id, state, pause_reason, canary_state FROM batches")).all()
         assert {row.id: (row.state, row.attempts) for row in rows} == {
             job_id: (job.state, job.attempts) for job_id, job in self.jobs.items()

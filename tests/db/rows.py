@@ -9,6 +9,7 @@ from core.states import Lane
 from db import attempts, batches, jobs, rescues, twins
 from db.budgets import FREE, Tariff
 from db.jobs import ClaimedJob
+from db.live import STATE
 from db.twins import Noted, Twin
 from worker.policy import RetryRules, decide_lost
 
@@ -23,17 +24,29 @@ def make_batch(engine: Engine, count: int, *, lane: Lane = Lane.BULK, queued: bo
     """Insert an active batch with `count` jobs and return their ids."""
     with engine.begin() as connection:
         batch_id = batches.create(connection, name="test", source_key="test", lane=lane, options="{}")
-        return list(
+        job_ids = list(
             connection.execute(
                 text(
-                    "INSERT INTO jobs (batch_id, state, queued_at, source_uri, item_key, name, elements, "
-                    "subject_elements) SELECT :batch, :state, CASE WHEN :state = 'queued' THEN now() END, "
-                    "'file:///nowhere/' || n, n::text, n || '.jpg', '{1,2,3,4}', '{1}' "
+                    "INSERT INTO jobs (batch_id, state, source_uri, item_key, name, elements, subject_elements) "
+                    "SELECT :batch, 'pending', 'file:///nowhere/' || n, n::text, n || '.jpg', '{1,2,3,4}', '{1}' "
                     "FROM generate_series(1, :count) AS n ORDER BY n RETURNING id"
                 ),
-                {"batch": batch_id, "count": count, "state": "queued" if queued else "pending"},
+                {"batch": batch_id, "count": count},
             ).scalars()
         )
+        if queued:
+            enqueue(connection)
+        return job_ids
+
+
+def enqueue(connection: Connection, which: str = "true", **values: object) -> None:
+    """Mark those of the pending jobs as queued that are not, and for which a condition holds, as SQL."""
+    statement = text(
+        "INSERT INTO queued_jobs (job_id, batch_id) "
+        f"SELECT id, batch_id FROM jobs WHERE state = 'pending' AND ({which}) "
+        "ORDER BY id ON CONFLICT DO NOTHING"
+    )
+    connection.execute(statement, values)
 
 
 def keep_output(connection: Connection) -> None:
@@ -52,7 +65,6 @@ def put(connection: Connection, state: str, which: str = "true", **values: objec
         values: What else they hold, by column. What succeeded has an output in any case.
     """
     needed = {
-        "queued_at": "now()" if state == "queued" else "NULL",
         "lease_token": "gen_random_uuid()" if state == "running" else "NULL",
         "lease_expires_at": "now() + interval '1 minute'" if state == "running" else "NULL",
         "finished_at": "now()" if state in ENDED else "NULL",
@@ -64,7 +76,14 @@ def put(connection: Connection, state: str, which: str = "true", **values: objec
     told = ", ".join(
         f"{column} = {value}" for column, value in (needed | {name: f":{name}" for name in values}).items()
     )
-    connection.execute(text(f"UPDATE jobs SET state = :state, {told} WHERE {which}"), {"state": state, **values})
+    column = "pending" if state == "queued" else state
+    found = f"SELECT id FROM jobs WHERE {which}"
+    ids = {"ids": list(connection.execute(text(found), values).scalars())}
+    connection.execute(text("DELETE FROM queued_jobs WHERE job_id = ANY(:ids)"), ids)
+    statement = text(f"UPDATE jobs SET state = :state, {told} WHERE id = ANY(:ids)")
+    connection.execute(statement, {"state": column, **ids, **values})
+    if state == "queued":
+        enqueue(connection, "id = ANY(:ids)", **ids)
 
 
 def claim(engine: Engine, job_id: int) -> ClaimedJob | None:
@@ -95,4 +114,6 @@ def rescue(connection: Connection, rules: RetryRules = RULES) -> list[rescues.Re
 def state_of(engine: Engine, job_id: int) -> str:
     """Return a job's state."""
     with engine.connect() as connection:
-        return str(connection.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one())
+        return str(
+            connection.execute(text(f"SELECT {STATE} FROM jobs AS j WHERE id = :id"), {"id": job_id}).scalar_one()
+        )

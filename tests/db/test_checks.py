@@ -26,15 +26,15 @@ def test_the_words_that_are_let_in_are_those_of_the_program(engine: Engine, chec
     with engine.connect() as connection:
         rule = text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :check")
         found = re.findall(r"'(\w+)'", connection.execute(rule, {"check": check}).scalar_one())
-    assert sorted(found) == sorted(words)
+    # That a job is queued says a row beside it.
+    assert sorted(found) == sorted(set(words) - {JobState.QUEUED})
 
 
 @pytest.mark.parametrize(
     ("state", "change", "check"),
     [
         ("pending", "state = 'done'", "state"),
-        ("pending", "queued_at = now()", "queued"),
-        ("queued", "queued_at = NULL", "queued"),
+        ("queued", "state = 'queued'", "state"),
         ("queued", "lease_token = gen_random_uuid(), lease_expires_at = now()", "lease"),
         ("running", "lease_token = NULL, lease_expires_at = NULL", "lease"),
         ("running", "lease_expires_at = NULL", "lease"),

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from core.states import AnswerClass, JobState, Lane, Spend
 from db import attempts, cancels, jobs, queue, requeues, tallies
 from db.attempts import AttemptResult
+from db.live import STATE
 from db.tallies import BatchCounts
 from tests.db.rows import ACCOUNT, call, claim, make_batch, rescue
 
@@ -23,8 +24,9 @@ def counted(connection: Connection, batch_id: int) -> BatchCounts:
     """Count rows one by one."""
     found = connection.execute(
         text(
-            "SELECT state, count(*) AS n, count(reused_from) AS reused, sum(greatest(attempts - 1, 0)) AS retries "
-            "FROM jobs WHERE batch_id = :id GROUP BY state"
+            f"SELECT {STATE} AS state, count(*) AS n, count(reused_from) AS reused, "
+            "sum(greatest(attempts - 1, 0)) AS retries "
+            "FROM jobs AS j WHERE batch_id = :id GROUP BY 1"
         ),
         {"id": batch_id},
     ).all()

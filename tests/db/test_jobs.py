@@ -12,7 +12,7 @@ from core.settings import OnMaybeBilled
 from core.states import AnswerClass, Spend
 from db import artifacts, attempts, batches, cancels, circuits, jobs, requeues, success, tallies
 from db.attempts import AttemptResult
-from tests.db.rows import ACCOUNT, HOLD, RULES, claim, make_batch, put, rescue, state_of
+from tests.db.rows import ACCOUNT, HOLD, RULES, claim, enqueue, make_batch, note_source, put, rescue, state_of
 from worker.policy import RetryRules
 
 
@@ -152,13 +152,13 @@ def test_a_rescued_call_counts_as_spent(engine: Engine) -> None:
 def fall_silent(engine: Engine, job_id: int, *, noted: bool = False, output_url: str | None = None) -> str:
     """Let a worker claim a job, perhaps note its photo, and fall silent; return where it is then."""
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE state = 'pending'"))
+        enqueue(connection)
     job = claim(engine, job_id)
     assert job is not None
     with engine.begin() as connection:
         if noted:
-            connection.execute(text("UPDATE jobs SET content_lease = lease_token"))
-        connection.execute(text("UPDATE jobs SET output_url = :url"), {"url": output_url})
+            note_source(connection, job, "sha", "key")
+            connection.execute(text("UPDATE job_notes SET output_url = :url"), {"url": output_url})
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 second'"))
         [rescued] = rescue(connection)
         return rescued.state

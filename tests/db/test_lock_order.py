@@ -153,11 +153,11 @@ def test_a_redo_that_is_asked_for_again_and_a_requeue_of_its_batch_do_not_end_ea
 
 def test_no_trigger_but_those_known_locks_rows_that_its_statement_does_not(engine: Engine) -> None:
     # The recorder does not see what triggers lock: whoever adds one looks after its order by hand. Write-backs, which a
-    # photo that becomes clean writes, come after jobs.
+    # photo that becomes clean writes, come after jobs; what is queued or noted of a job is written by who locked it.
     locking = text(
         "SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace('public') "
         "AND prorettype = CAST('trigger' AS regtype) "
         "AND prosrc ~* '(update|delete from|for share|for key share|lock table|pg_advisory)'"
     )
     with engine.connect() as connection:
-        assert set(connection.execute(locking).scalars()) == {"note_clean", "take_redone"}
+        assert set(connection.execute(locking).scalars()) == {"note_clean", "take_redone", "leave_queue", "end_run"}

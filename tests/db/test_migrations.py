@@ -26,6 +26,7 @@ from db.migrate import begin_beside, configuration, is_current, newest_revision,
 from db.models import Base
 from db.session import make_engine
 from tests.db.rows import call, claim, make_batch, put, state_of
+from tests.db.upgrading import before, migrate_to
 from tests.db.waiting import wait_for_lock
 
 
@@ -135,25 +136,6 @@ def test_a_process_that_finds_the_newest_schema_loads_no_alembic(database_url: s
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def migrate_to(engine: Engine, revision: str) -> None:
-    """Bring a database up to a revision, or back to one."""
-    config = configuration()
-    script = ScriptDirectory.from_config(config)
-    with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-        is_back = revision in {each.revision for each in script.iterate_revisions(found, "base")}
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        (command.downgrade if is_back else command.upgrade)(config, revision)
-
-
-def before(revision: str) -> str:
-    """Return the revision that one comes after."""
-    found = ScriptDirectory.from_config(configuration()).get_revision(revision).down_revision
-    assert isinstance(found, str)
-    return found
-
-
 BROKEN = (
     "INSERT INTO batches (name, source_key, lane, state, pause_reason, options, finished_at) VALUES "
     "('paused for no reason', 'k', 'bulk', 'paused', NULL, '{}', NULL), "
@@ -230,6 +212,7 @@ def test_a_migration_refuses_to_run_beside_what_it_names_while_that_is_alive(eng
 
 
 def test_a_run_that_was_stopped_is_gone_on_with(engine: Engine) -> None:
+    migrate_to(engine, "0007")
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE jobs DROP CONSTRAINT ck_jobs_lease, DROP CONSTRAINT ck_jobs_code"))
         connection.execute(text("ALTER TABLE attempts DROP CONSTRAINT ck_attempts_open"))
@@ -266,11 +249,11 @@ def test_nobody_waits_behind_a_migration_that_waits_for_a_long_transaction(engin
 
 
 def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine: Engine) -> None:
-    migrate_to(engine, before("0009"))
     job_ids = make_batch(engine, 2, queued=True)
     first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in job_ids)
     assert first is not None
     assert second is not None
+    migrate_to(engine, before("0009"))
     paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     with engine.begin() as connection:
         attempts.settle(connection, first, paid)
@@ -291,15 +274,16 @@ def test_a_call_that_is_settled_while_costs_are_summed_up_anew_is_in_them(engine
 
 
 def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> None:
-    migrate_to(engine, before("0020"))
     job_ids = make_batch(engine, 3, queued=True)
     first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in job_ids[:2])
     assert first is not None
     assert second is not None
     paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     with engine.begin() as connection:
-        attempts.settle(connection, first, paid)
         put(connection, "succeeded", "id = 3", reused_from=1)
+    migrate_to(engine, before("0020"))
+    with engine.begin() as connection:
+        attempts.settle(connection, first, paid)
     migrate_to(engine, "0020")
     with engine.begin() as connection:
         attempts.settle(connection, second, paid)
@@ -311,11 +295,11 @@ def test_what_was_called_before_there_was_a_ledger_is_in_it(engine: Engine) -> N
 
 
 def test_what_the_sandbox_was_called_for_before_cost_nothing(engine: Engine) -> None:
-    migrate_to(engine, before("0024"))
     job_ids = make_batch(engine, 3, queued=True)
     tariff = Tariff(Decimal("0.05"))
     first, second = (call(engine, job_id, tariff, SANDBOX_KEY) for job_id in job_ids[:2])
     third = call(engine, job_ids[2], tariff)
+    migrate_to(engine, before("0024"))
     paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     lost = AttemptResult(AnswerClass.MAYBE_BILLED, "read_timeout", "", spend=Spend.MAYBE)
     for attempt_id, outcome in ((first, paid), (second, lost), (third, paid)):
@@ -363,13 +347,13 @@ def test_a_call_that_is_settled_while_the_ledger_begins_anew_is_in_it_once(engin
 
 
 def test_a_call_that_is_being_settled_and_the_summing_of_costs_do_not_end_each_other(engine: Engine) -> None:
-    migrate_to(engine, before("0009"))
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)
     assert job is not None
     with engine.begin() as connection:
         called = attempts.open_call(connection, job, worker="w", account="a", tariff=Tariff(Decimal("0.05")))
     assert called is not None
+    migrate_to(engine, before("0009"))
     paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
@@ -386,10 +370,10 @@ def test_a_call_that_is_being_settled_and_the_summing_of_costs_do_not_end_each_o
 
 
 def test_costs_are_summed_up_right_while_others_add_up_changes(engine: Engine) -> None:
-    migrate_to(engine, before("0009"))
     first, second = (call(engine, job_id, Tariff(Decimal("0.05"))) for job_id in make_batch(engine, 2, queued=True))
     assert first is not None
     assert second is not None
+    migrate_to(engine, before("0009"))
     paid = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.0)
     with engine.begin() as connection:
         attempts.settle(connection, first, paid)

@@ -85,8 +85,9 @@ _ROWS = (
     "now() - interval '1 hour' + n * interval '1 ms', n = 1 AND b.canary_state IS NOT NULL, 'u', 'p' || n, 'n', "
     "'{1}', '{1}' FROM batches AS b CROSS JOIN LATERAL generate_series(1, CASE WHEN b.source_key IN ('a1', 'a2') "
     "THEN :jobs ELSE 2 END) AS n WHERE b.state = 'active' ORDER BY b.id, n",
-    f"INSERT INTO jobs (batch_id, state, queued_at, dispatches, {_JOB}) SELECT b.id, 'queued', now() - interval '9 s', "
-    "1, 'u', 'q' || n, 'n', '{1}', '{1}' FROM batches AS b, generate_series(1, :live / 2) AS n "
+    # What is queued is what has waited longest.
+    "INSERT INTO queued_jobs (job_id, batch_id, queued_at) SELECT j.id, b.id, now() - interval '9 s' "
+    "FROM batches AS b CROSS JOIN LATERAL (SELECT id FROM jobs WHERE batch_id = b.id ORDER BY id LIMIT :live / 2) AS j "
     "WHERE b.source_key IN ('a1', 'a2')",
     f"INSERT INTO jobs (batch_id, state, lease_token, lease_expires_at, worker, {_JOB}) SELECT b.id, 'running', "
     "gen_random_uuid(), now() - interval '9 s', 'w', 'u', 'r' || n, 'n', '{1}', '{1}' FROM batches AS b, "

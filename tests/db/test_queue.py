@@ -74,7 +74,7 @@ def test_a_pause_takes_back_a_job_that_somebody_wrote_while_it_was_waited_for(en
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
             # It lies elsewhere from now on.
-            connection.execute(text("UPDATE jobs SET dispatches = 7 WHERE id = :id"), {"id": job_id})
+            connection.execute(text("UPDATE jobs SET dispatch = 7 WHERE id = :id"), {"id": job_id})
             paused = pool.submit(transact, engine, lambda connection: batches.pause(connection, 1, "hand"))
             assert wait_for_lock(engine, paused)
         assert paused.result(60)
@@ -118,8 +118,8 @@ def test_the_pick_reads_the_index_in_order_however_many_wait(engine: Engine) -> 
 def test_only_what_has_not_moved_since_is_taken_back(engine: Engine) -> None:
     lost, again, locked = make_batch(engine, 3, queued=True)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET dispatches = 1"))
-        connection.execute(text("UPDATE jobs SET dispatches = 2 WHERE id = :id"), {"id": again})
+        connection.execute(text("UPDATE queued_jobs SET dispatch = 1"))
+        connection.execute(text("UPDATE queued_jobs SET dispatch = 2 WHERE job_id = :id"), {"id": again})
     with engine.begin() as claims, engine.begin() as connection:
         claims.execute(text("SELECT id FROM jobs WHERE id = :id FOR UPDATE"), {"id": locked})
         assert queue.unqueue(connection, [(lost, 1), (again, 1), (locked, 1)]) == [(lost, 1)]

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 
 from db import artifacts, cancels, jobs, redo, requeues, success
 from db.jobs import ClaimedJob
-from tests.db.rows import claim, make_batch
+from tests.db.rows import claim, enqueue, make_batch
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def ask(engine: Engine, job_id: int, mask: str) -> int:
 
 def held(engine: Engine, job_id: int) -> ClaimedJob:
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE id = :id"), {"id": job_id})
+        enqueue(connection, "id = :id", id=job_id)
     job = claim(engine, job_id)
     assert job is not None
     return job

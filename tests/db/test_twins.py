@@ -7,7 +7,7 @@ from core.states import AnswerClass, JobState
 from db import attempts, jobs, requeues
 from db.attempts import AttemptResult
 from db.twins import Twin
-from tests.db.rows import ACCOUNT, claim, make_batch, note_source, put
+from tests.db.rows import ACCOUNT, claim, enqueue, make_batch, note_source, put
 
 
 def test_a_twin_is_found_done_or_running_or_refused(engine: Engine) -> None:
@@ -93,8 +93,17 @@ def test_a_link_is_kept_under_its_own_content_key_only(
     assert job is not None
     with engine.begin() as connection:
         note_source(connection, job, "s", "k")
-        connection.execute(text("UPDATE jobs SET output_url = 'https://outputs.example/1'"))
+        connection.execute(text("UPDATE job_notes SET output_url = 'https://outputs.example/1'"))
     with engine.begin() as connection:
         note_source(connection, job, sha256, content_key)
+        jobs.give_back(connection, job, delay_seconds=0, spent=0)
+        enqueue(connection)
+    # Noted again in the next run, and the run after that.
+    again = claim(engine, job_id)
+    assert again is not None
+    assert again.output_url == kept
+    with engine.begin() as connection:
+        note_source(connection, again, sha256, content_key)
+        jobs.give_back(connection, again, delay_seconds=0, spent=0)
         found = connection.execute(text("SELECT output_url FROM jobs")).scalar_one()
     assert found == kept

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from alembic import command
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event, text
 
@@ -40,6 +41,25 @@ def upgrade_to(engine: Engine, revision: str) -> None:
     with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def migrate_to(engine: Engine, revision: str) -> None:
+    """Bring a database up to a revision, or back to one."""
+    config = configuration()
+    script = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        is_back = revision in {each.revision for each in script.iterate_revisions(found, "base")}
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        (command.downgrade if is_back else command.upgrade)(config, revision)
+
+
+def before(revision: str) -> str:
+    """Return the revision that one comes after."""
+    found = ScriptDirectory.from_config(configuration()).get_revision(revision).down_revision
+    assert isinstance(found, str)
+    return found
 
 
 def go_back_to_first(engine: Engine, jobs: int) -> None:

@@ -21,7 +21,7 @@ from producer.webhooks.platforms import PLATFORMS
 from producer.webhooks.shop_intake import Ours, Taken, take_in
 from producer.writebacks.pace import Pace
 from producer.writebacks.writer import Writer
-from tests.db.rows import claim
+from tests.db.rows import claim, enqueue
 from tests.shops.shop_server import Answer, Asked, ShopServer
 
 KEY = new_key()
@@ -98,9 +98,8 @@ class ShopGround:
     def clean(self, data: bytes, *, job_id: int = 0) -> list[int]:
         """End all jobs that wait, or one, with an output, as a worker does."""
         with self.engine.begin() as connection:
-            which = "state = 'pending'" if not job_id else f"id = {job_id}"
-            statement = text(f"UPDATE jobs SET state = 'queued', queued_at = now() WHERE {which} RETURNING id")
-            ids = sorted(connection.execute(statement).scalars())
+            enqueue(connection, "true" if not job_id else f"id = {job_id}")
+            ids = list(connection.execute(text("SELECT job_id FROM queued_jobs ORDER BY job_id")).scalars())
         for each in ids:
             job = claim(self.engine, each)
             assert job is not None

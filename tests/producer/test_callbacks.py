@@ -18,7 +18,7 @@ from db import artifacts, batches, callbacks, jobs, redo, requeues, reviews, suc
 from producer import rounds as rounds_module
 from producer.callbacks import courier as courier_module
 from producer.callbacks.courier import Courier
-from tests.db.rows import claim, make_batch
+from tests.db.rows import claim, enqueue, make_batch
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -135,8 +135,7 @@ def test_an_output_that_is_made_again_is_told_too(engine: Engine, shop: Shop) ->
     for mask, tries in (("box 0,0,1,1", 1), ("box 0,0,2,2", 0)):
         with engine.begin() as connection:
             again = redo.add(connection, job_id, mask=mask, input_uri=None, item_key=mask).job_id
-            queued = text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE id = :id")
-            connection.execute(queued, {"id": again})
+            enqueue(connection, "id = :id", id=again)
         job = claim(engine, again)
         assert job is not None
         with engine.begin() as connection:

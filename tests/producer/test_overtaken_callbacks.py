@@ -4,12 +4,12 @@ from sqlalchemy import Engine, text
 
 from db import callbacks, jobs, requeues, success
 from db.callbacks import Callback
-from tests.db.rows import OUTPUT, claim, keep_output, make_batch
+from tests.db.rows import OUTPUT, claim, enqueue, keep_output, make_batch
 
 
 def end(engine: Engine, job_id: int, *, is_good: bool) -> None:
     with engine.begin() as connection:
-        connection.execute(text("UPDATE jobs SET state = 'queued', queued_at = now() WHERE id = :id"), {"id": job_id})
+        enqueue(connection, "id = :id", id=job_id)
     job = claim(engine, job_id)
     assert job is not None
     with engine.begin() as connection:

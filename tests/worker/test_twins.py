@@ -70,7 +70,7 @@ def test_a_twin_takes_what_a_killed_worker_has_paid_for(
     with bench.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET lease_expires_at = now() - interval '1 s' WHERE state = 'running'"))
         assert [each.state for each in rescue(connection)] == ["pending"]
-        second = connection.execute(text("SELECT id FROM jobs WHERE state = 'queued'")).scalar_one()
+        second = connection.execute(text("SELECT job_id FROM queued_jobs")).scalar_one()
     assert bench.pipeline.run(second).state == "succeeded"
     assert [ending.code for ending in bench.run_out()] == ["reused"]
     assert bench.sandbox.stats()["accepted"] == 1

@@ -18,7 +18,7 @@ from db.locks import Space
 from db.paid import Paid
 from db.success import Clean
 from db.twins import Noted
-from tests.db.rows import ACCOUNT, call, claim, make_batch, state_of
+from tests.db.rows import ACCOUNT, call, claim, make_batch, put, state_of
 from tests.db.waiting import wait_for_lock
 from worker.connections import Connections
 from worker.writes import Writes
@@ -146,9 +146,7 @@ def test_a_paid_answer_closes_the_circuit_that_opened_before_its_call(
             text("UPDATE circuits SET probe_job_id = :id, opened_at = now() - interval '1 s'"), {"id": job.id}
         )
     with engine.begin() as connection:
-        connection.execute(
-            text("UPDATE jobs SET state = 'queued', queued_at = now(), lease_token = NULL, lease_expires_at = NULL")
-        )
+        put(connection, "queued")
     attempt_id = call(engine, job.id)
     assert attempt_id is not None
     token = one(engine, "SELECT lease_token FROM jobs")
@@ -156,7 +154,7 @@ def test_a_paid_answer_closes_the_circuit_that_opened_before_its_call(
     ours = ClaimedJob(**{name: getattr(job, name) for name in job.__slots__} | {"lease_token": token})
     assert writes.note_paid(Paid(ours, attempt_id, PAID, "https://outputs.example/1"))
     assert one(engine, "SELECT is_open FROM circuits") is False
-    assert one(engine, "SELECT output_url FROM jobs") == "https://outputs.example/1"
+    assert one(engine, "SELECT output_url FROM job_notes") == "https://outputs.example/1"
     assert one(engine, "SELECT spend FROM attempts") == "paid"
 
 
@@ -213,7 +211,7 @@ def test_a_paid_answer_is_written_though_the_row_moved_meanwhile(
     assert opened is not None
     answer = Paid(job, opened.attempt_id, PAID, "https://outputs.example/1")
     assert while_the_row_moves(engine, job.id, lambda: writes.note_paid(answer))
-    assert one(engine, "SELECT output_url FROM jobs") == "https://outputs.example/1"
+    assert one(engine, "SELECT output_url FROM job_notes") == "https://outputs.example/1"
     assert one(engine, "SELECT spend FROM attempts") == "paid"
 
 

@@ -12,8 +12,6 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-INSTALLED = "e83572a8835a0e1b"
-"""Of the functions that it installs, as `tests/db/test_functions.py` holds against them."""
 BARE = sa.text("is_bare")
 COLUMNS = (
     "is_bare boolean NOT NULL DEFAULT false",
