@@ -238,7 +238,7 @@ def test_what_a_killed_worker_had_taken_leaves_redis_once_it_is_dealt_with(
     engine: Engine, redis_client: Redis, publisher: Publisher, lost: LostMessages
 ) -> None:
     sent_again, waits, runs, ended = dispatch(engine, publisher, 4)
-    sent = {job_id: dispatch for job_id, dispatch in publisher.list_waiting()}
+    sent = dict(publisher.list_waiting())
     take_all(redis_client)
     with engine.begin() as connection:
         assert queue.unqueue(connection, [(sent_again, sent[sent_again])])
