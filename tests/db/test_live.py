@@ -1,13 +1,14 @@
 """A job's own row is written twice in a photo's life; what stands beside it meanwhile is lost by nobody."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
 from core.states import AnswerClass, JobState, Lane, Spend
-from db import attempts, cancels, jobs, listings, paid, processes, queue, restores, success, tallies, twins
+from db import attempts, batches, cancels, jobs, listings, paid, processes, queue, restores, success, tallies, twins
 from db.attempts import AttemptResult
 from db.jobs import ClaimedJob
 from db.paid import Paid
@@ -15,6 +16,7 @@ from db.success import Clean
 from db.twins import Noted
 from tests.db.rows import ACCOUNT, claim, enqueue, make_batch, note_source, rescue, state_of
 from tests.db.upgrading import before, migrate_to
+from tests.db.waiting import wait_for_lock
 
 LINK = "https://outputs.example/1"
 PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_seconds=0.1)
@@ -191,3 +193,44 @@ def test_an_upgrade_to_it_refuses_beside_processes_that_would_write_the_row(engi
     with pytest.raises(Exception, match=r"p1 showed up .* Nothing was changed"):
         migrate_to(engine, "head")
     assert rows(engine, "SELECT to_regclass('queued_jobs')") == [(None,)]
+
+
+def test_a_claim_that_waited_for_a_pause_takes_nothing(engine: Engine) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            batches.pause(connection, 1, "hand")
+            claiming = pool.submit(claim, engine, job_id)
+            assert wait_for_lock(engine, claiming)
+        assert claiming.result(60) is None
+    assert state_of(engine, job_id) == JobState.PENDING
+
+
+def test_of_two_that_lead_for_a_moment_one_queues_a_job(engine: Engine) -> None:
+    ids = make_batch(engine, 3)
+    with engine.begin() as one, engine.begin() as other:
+        assert queue.queue_these(one, ids[:2]).keys() == set(ids[:2])
+        assert queue.queue_these(other, ids).keys() == {ids[2]}
+    with engine.begin() as late:
+        assert queue.queue_these(late, ids) == {}
+
+
+CHANGES = (
+    "available_at = now(), attempts = 0",
+    "state = 'running', lease_token = gen_random_uuid(), lease_expires_at = now()",
+    "state = 'dead', code = 'x', finished_at = now()",
+    "state = 'held', code = 'x', finished_at = now()",
+    "state = 'cancelled', finished_at = now()",
+)
+
+
+def test_a_job_is_in_the_queue_only_while_it_is_pending(engine: Engine) -> None:
+    ids = make_batch(engine, 5, queued=True)
+    with engine.begin() as connection:
+        for change, job_id in zip(CHANGES, ids, strict=True):
+            connection.execute(text(f"UPDATE jobs SET {change} WHERE id = {job_id}"))
+        connection.execute(text("UPDATE jobs SET message = 'again'"))
+    assert rows(engine, "SELECT job_id FROM queued_jobs") == [(ids[0],)]
+    with engine.connect() as connection:
+        counts = tallies.counts(connection, 1)
+    assert (counts.pending, counts.queued, counts.total) == (0, 1, 5)

@@ -52,14 +52,9 @@ END $$
 # Nothing is joined: a planner that takes one list for short would go through the other for each row of it.
 LEAVE_QUEUE = """
 CREATE OR REPLACE FUNCTION leave_queue() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    gone bigint[];
 BEGIN
-    gone := ARRAY(
-        SELECT id FROM old_rows WHERE state = 'pending' EXCEPT SELECT id FROM new_rows WHERE state = 'pending'
-    );
-    IF cardinality(gone) > 0 THEN
-        DELETE FROM queued_jobs WHERE job_id = ANY(gone);
+    IF EXISTS (SELECT 1 FROM old_rows WHERE state = 'pending') THEN
+        DELETE FROM queued_jobs WHERE job_id = ANY(ARRAY(SELECT id FROM new_rows WHERE state <> 'pending'));
     END IF;
     RETURN NULL;
 END $$
