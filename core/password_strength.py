@@ -39,17 +39,19 @@ _ON_EVERY_LIST = (
 )
 _IN_ORDER = ("abcdefghijklmnopqrstuvwxyz", "12345678901234567890")
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn")
-_COLUMNS = ("1qaz", "2wsx", "3edc", "4rfv", "5tgb", "6yhn", "7ujm")
+_COLUMNS = ("1qaz2wsx3edc4rfv5tgb6yhn7ujm", "qazwsxedcrfvtgbyhnujm", "1q2w3e4r5t6y7u8i9o0p")
 _LINES = tuple(line[::way] for line in (*_IN_ORDER, *_ROWS, *_COLUMNS) for way in (1, -1))
 SHORTEST_LINE = 3
 SHORTEST_WALK = 4
 """From a key to the next one beside it: three such are in many words."""
 LONGEST_PIECE = 12
 """A longer line or walk is made of several."""
-MOST_DIGITS = 8
-"""Such as a day's, beside words."""
-DIGITS_OF_A_SHORT_LINE = 2
-"""What it counts for among digits: there are some hundred lines of three, and chance makes them too."""
+MOST_TO_TRY = 10
+"""So many pieces that are tried first, and digits beside them, are a weak password: a word and a day's date are nine. More
+of them are as good as others, and chance makes them, too."""
+OF_A_WORD = OF_A_DIGIT = 1
+OF_A_LINE = 2
+"""There are some hundred of three, where there are few words."""
 
 _KEYS = {
     key: (row, place + row / 2)
@@ -85,43 +87,40 @@ def weakness_of(password: str, *names: str) -> str:
 
 
 def _is_made_of(words: set[str], text: str) -> bool:
-    """Return whether nothing is left of a text without words, lines and walks but a few digits, or nothing at all."""
-    left = _fewest_left(words, text, DIGITS_OF_A_SHORT_LINE)
-    return left is not None and (left <= MOST_DIGITS or _fewest_left(words, text, 0) == 0)
-
-
-def _fewest_left(words: set[str], text: str, of_a_short_line: int) -> int | None:
-    """Return how many digits are left at least; None where something else is."""
+    """Return whether nothing is left of a text without words, lines, walks and digits, of which there are few."""
     folded = text.translate(_FOLDED)
-    # The same of what stands before each place.
-    left: list[int | None] = [0, *[None] * len(text)]
+    # The fewest that make what stands before each place; None where nothing does.
+    needed: list[int | None] = [0, *[None] * len(text)]
     for begin in range(len(text)):
-        before = left[begin]
+        before = needed[begin]
         if before is None:
             continue
-        ends = {end: of_a_short_line if end - begin == SHORTEST_LINE else 0 for end in _ends_of_runs(text, begin)}
-        ends |= {begin + len(word): 0 for word in words if folded.startswith(word, begin)}
+        ends = dict(_runs(text, begin))
+        ends |= {begin + len(word): OF_A_WORD for word in words if folded.startswith(word, begin)}
         if text[begin] in "@$":
             ends[begin + 1] = 0
         elif text[begin].isdecimal():
-            ends.setdefault(begin + 1, 1)
-        for end, digits in ends.items():
-            now = left[end]
-            left[end] = before + digits if now is None else min(now, before + digits)
-    return left[-1]
+            ends.setdefault(begin + 1, OF_A_DIGIT)
+        for end, more in ends.items():
+            now = needed[end]
+            needed[end] = before + more if now is None else min(now, before + more)
+    last = needed[-1]
+    return last is not None and last <= MOST_TO_TRY
 
 
-def _ends_of_runs(text: str, begin: int) -> Iterator[int]:
-    """Yield where lines, walks and repetitions that begin here may end."""
+def _runs(text: str, begin: int) -> Iterator[tuple[int, int]]:
+    """Yield where walks, lines and repetitions that begin here may end, and what each counts for; lines come last."""
     piece = text[begin : begin + LONGEST_PIECE]
-    for length in range(SHORTEST_LINE, len(piece) + 1):
-        run = piece[:length]
-        if len(set(run)) == 1 or any(run in line for line in _LINES):
-            yield begin + length
     walked = 1
     while walked < len(piece) and _are_beside(piece[walked - 1], piece[walked]):
         walked += 1
-    yield from range(begin + SHORTEST_WALK, begin + walked + 1)
+    for length in range(SHORTEST_WALK, walked + 1):
+        # It may turn at every key.
+        yield begin + length, length
+    for length in range(SHORTEST_LINE, len(piece) + 1):
+        run = piece[:length]
+        if len(set(run)) == 1 or any(run in line for line in _LINES):
+            yield begin + length, OF_A_LINE
 
 
 def _are_beside(first: str, second: str) -> bool:

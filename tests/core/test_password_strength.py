@@ -58,6 +58,9 @@ from core.password_strength import SHORTEST, weakness_of
         ("4nn4bel-20261130", "tried first"),
         ("qazwsxedcrfvtgb", "tried first"),
         ("abc123xyz789", "tried first"),
+        ("1q2w3e4r5t6y7u8i9o0p", "tried first"),
+        ("qazwsxedcrfvtgbyhnujm", "tried first"),
+        ("zaq12wsxcde3", "tried first"),
     ],
 )
 def test_what_is_tried_first_is_weak(password: str, told: str) -> None:
@@ -119,8 +122,9 @@ def test_made_ones_are_strong(make: Callable[[], str]) -> None:
         "asdf walks the dog",
         "73910468257193",
         "were-those-trees-red-2026",
-        # Made by secrets.token_urlsafe(12): three short lines and digits, by chance.
+        # Made by chance: three short lines and digits, and walks from key to key.
         "53tGB12T_SrjjJ_3",
+        "secret-user-dress-desert",
     ],
 )
 def test_a_weak_word_among_others_is_no_harm(password: str) -> None:
