@@ -47,8 +47,8 @@ SHORTEST_WALK = 4
 LONGEST_PIECE = 12
 """A longer line or walk is made of several."""
 MOST_TO_TRY = 10
-"""So many pieces that are tried first, and digits beside them, are a weak password: a word and a day's date are nine. More
-of them are as good as others, and chance makes them, too."""
+"""So many pieces that are tried first, and digits beside them, are a weak password: a word and a day's date are nine.
+More of them are as good as others, and chance makes them, too."""
 OF_A_WORD = OF_A_DIGIT = 1
 OF_A_LINE = 2
 """There are some hundred of three, where there are few words."""
