@@ -91,7 +91,7 @@ bridge bronze butter button cabin candle canyon carpet castle cherry circle copp
 dinner doctor donkey dress engine fabric feather forest garden ginger guitar hammer harbor island jacket jungle
 kettle ladder lantern lemon marble meadow mirror needle novel ocean orange oyster paddle pencil pepper pillow planet
 pocket puzzle rabbit ribbon river rocket saddle sailor secret shadow silver spider spoon stone summer table temple test
-thunder timber tree tunnel turtle valley velvet violin wagon walnut water window winter yellow zipper"""
+thunder timber tunnel turtle valley velvet violin wagon walnut water window winter yellow zipper"""
 PHRASE_WORDS = WORDS.split()
 
 
