@@ -140,18 +140,17 @@ _HELD = row("ctid AS place", "jobs", "held.id", "state = 'running' AND lease_tok
 
 
 def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: float) -> set[UUID]:
-    """Prolong leases; return the tokens that are still good.
-
-    A job that somebody writes right now (its own worker, as a rule) is waited for by nobody: it is prolonged next time.
-    """
+    """Prolong leases of which a third is over, but for jobs that somebody writes now; return the tokens still good."""
     statement = text(
-        f"WITH held AS MATERIALIZED (SELECT id, lease_token FROM {RUNNING} AS running "  # noqa: S608
-        "WHERE lease_token = ANY(:tokens)), "
-        f"free AS MATERIALIZED (SELECT j.place FROM held CROSS JOIN LATERAL ({_HELD} FOR NO KEY UPDATE SKIP LOCKED) "
-        "AS j), renewed AS (UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
+        f"WITH held AS MATERIALIZED (SELECT id, lease_token, lease_expires_at FROM {RUNNING} AS running "  # noqa: S608
+        f"WHERE lease_token = ANY(:tokens)), free AS MATERIALIZED (SELECT j.place FROM held CROSS JOIN LATERAL "
+        f"({_HELD} FOR NO KEY UPDATE SKIP LOCKED) AS j "
+        "WHERE held.lease_expires_at <= now() + make_interval(secs => :old)), "
+        "renewed AS (UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
         "WHERE ctid = ANY(ARRAY(SELECT place FROM free))) SELECT lease_token FROM held"
     )
-    return set(connection.execute(statement, {"tokens": list(tokens), "lease": lease_seconds}).scalars())
+    values = {"tokens": list(tokens), "lease": lease_seconds, "old": lease_seconds * 2 / 3}
+    return set(connection.execute(statement, values).scalars())
 
 
 def lock(connection: Connection, *job_ids: int) -> None:

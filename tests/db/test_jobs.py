@@ -54,6 +54,19 @@ def test_whoever_lost_the_lease_writes_nothing(engine: Engine) -> None:
     assert state_of(engine, job_id) == "running"
 
 
+@pytest.mark.parametrize(("left", "then"), [(21, 21), (19, 30)])
+def test_a_lease_is_prolonged_when_a_third_of_it_is_over(engine: Engine, left: int, then: int) -> None:
+    [job_id] = make_batch(engine, 1, queued=True)
+    job = claim(engine, job_id)
+    assert job is not None
+    with engine.begin() as connection:
+        lease = text("UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :left)")
+        connection.execute(lease, {"left": left})
+        assert jobs.renew(connection, [job.lease_token], lease_seconds=30) == {job.lease_token}
+        found = text("SELECT CAST(extract(epoch FROM lease_expires_at - now()) AS int) FROM jobs")
+        assert connection.execute(found).scalar_one() == then
+
+
 def test_renewal_tells_which_leases_are_good(engine: Engine) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)
