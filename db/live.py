@@ -17,6 +17,12 @@ IS_QUEUED = "((SELECT q.job_id FROM queued_jobs AS q WHERE q.job_id = j.id) IS N
 STATE = f"(CASE WHEN j.state = 'pending' AND {IS_QUEUED} THEN 'queued' ELSE j.state END)"
 """As SQL, the state of a job `j` as people see it."""
 
+LINK = "(CASE WHEN w.job_id IS NULL THEN j.output_url ELSE w.output_url END)"
+"""As SQL, the link of a paid output of a job `j` of which `w` is noted, if anything is: it may run."""
+
+CONTENT_KEY = "coalesce(w.content_key, j.content_key)"
+"""As SQL, its content key."""
+
 COLLECTED = "''"
 """As SQL, what whoever ends a run gives as the link of its paid output when that is fetched, or leads nowhere.
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from core.states import NOTHING_TO_REMOVE, JobState
 from db import requeues, uploads
+from db.live import CONTENT_KEY, LINK
 from db.plans import by_key
 from db.requeues import Wanted
 from db.statements import text
@@ -36,15 +37,16 @@ MOST_LOOKED_AT = 10_000
 _IS_CALLED = (
     # What is paid for and was not fetched needs no call, nor does what was cleaned elsewhere since.
     "(j.code IS NULL OR j.code <> ALL(CASE WHEN starts_with(j.source_uri, :uploaded) THEN CAST(:refused AS text[]) "  # noqa: S608
-    "ELSE CAST(:never AS text[]) END)) AND j.output_url IS NULL AND (b.options ->> 'force' = 'true' "
-    "OR j.content_key IS NULL OR (SELECT t.id FROM jobs AS t WHERE t.content_key = j.content_key "
+    f"ELSE CAST(:never AS text[]) END)) AND {LINK} IS NULL AND (b.options ->> 'force' = 'true' "
+    f"OR {CONTENT_KEY} IS NULL OR (SELECT t.id FROM jobs AS t WHERE t.content_key = {CONTENT_KEY} "
     # One that was skipped as it is has no output that another could take over.
     f"AND t.state = 'succeeded' AND t.code <> '{NOTHING_TO_REMOVE}' "
     "LIMIT 1) IS NULL)"
 )
 _LOOK = text(
-    "SELECT count(*), count(DISTINCT coalesce(j.content_key, CAST(j.id AS text))) "  # noqa: S608 - constants of ours
-    f"FILTER (WHERE {_IS_CALLED}) FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id WHERE j.id = ANY(:ids)"
+    f"SELECT count(*), count(DISTINCT coalesce({CONTENT_KEY}, CAST(j.id AS text))) "  # noqa: S608 - constants of ours
+    f"FILTER (WHERE {_IS_CALLED}) FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
+    "LEFT JOIN job_notes AS w ON w.job_id = j.id WHERE j.id = ANY(:ids)"
 )
 
 

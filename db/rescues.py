@@ -9,6 +9,7 @@ from core.decision import Decision, Move
 from core.states import JobState
 from db import restores
 from db.cancels import CALLED_OFF
+from db.live import LINK
 from db.plans import by_key
 from db.statements import text
 
@@ -110,7 +111,7 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
         f"""
         WITH lapsed AS (
             SELECT j.id, j.lease_token, j.attempts, j.batch_id, j.created_at,
-                CASE WHEN w.job_id IS NULL THEN j.output_url ELSE w.output_url END IS NOT NULL AS is_paid,
+                {LINK} IS NOT NULL AS is_paid,
                 CASE WHEN {_IS_IN_HAND} THEN j.lost_in_row + 1 ELSE 0 END AS lost_in_row,
                 (SELECT b.lane FROM batches AS b WHERE b.id = j.batch_id) AS lane,
                 (SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) AS is_cancelled

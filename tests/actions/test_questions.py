@@ -9,10 +9,11 @@ from sqlalchemy import Engine, text
 from actions import batches
 from cli import consent as terminal
 from core.settings import Settings
-from db import budgets, canaries, prospects
+from core.states import JobState
+from db import budgets, canaries, cancels, prospects
 from tests.actions.doors import Doors, Form, Request, Typed, look
 from tests.actions.ground import bad_canary, dead, held, paused, some
-from tests.db.rows import make_batch, put
+from tests.db.rows import claim, make_batch, note_source, put
 
 Prepare = Callable[[Engine], object]
 
@@ -51,6 +52,20 @@ def of_all_kinds(engine: Engine) -> None:
         put(connection, "dead", "id = 4", code="801", content_key="b", message="busy")
         put(connection, "succeeded", "batch_id = 2", content_key="b")
         put(connection, "dead", "id = 5", code="output_unreachable", output_url="https://outputs.example/5")
+
+
+def test_what_a_cancel_found_running_and_is_paid_for_costs_nothing_more(engine: Engine) -> None:
+    paid, called = make_batch(engine, 2, queued=True)
+    for job_id in (paid, called):
+        job = claim(engine, job_id)
+        assert job is not None
+        with engine.begin() as connection:
+            note_source(connection, job, f"sha {job_id}", f"key {job_id}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE job_notes SET output_url = 'https://outputs.example/1' WHERE job_id = 1"))
+        cancels.cancel(connection, 1)
+        found = prospects.look_ahead(connection, 1, state=JobState.CANCELLED)
+    assert (found.photos, found.calls) == (2, 1)
 
 
 def test_what_a_url_held_then_may_be_another_photo_by_now(engine: Engine) -> None:
