@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from redis import Redis
 from sqlalchemy import Connection
 
 from actions.levels import Level, Standing
@@ -16,7 +17,7 @@ from db.circuits import OpenCircuit
 from db.overview import LaneView, PausedBatches
 from db.processes import Process
 from removal.limiter.errors import LimiterUnavailable
-from removal.limiter.view import LimiterView, look
+from removal.limiter.view import LimiterView, look, view
 
 STUCK_SECONDS = 60.0
 """So long what is due may wait while nothing at all is being called for."""
@@ -68,26 +69,27 @@ class Signs:
         return max((lane.oldest_seconds or 0.0 for lane in self.lanes), default=0.0)
 
 
-def find_standing(connection: Connection, settings: Settings) -> Standing:
+def find_standing(connection: Connection, settings: Settings, client: Redis | None = None) -> Standing:
     """Return how the whole stands at this moment.
 
     Args:
         connection: An open transaction; only reads.
         settings: Whose account, quota and Redis.
+        client: Of that Redis, for those who look again and again.
     """
-    return judge(look_around(connection, settings))
+    return judge(look_around(connection, settings, client))
 
 
-def look_around(connection: Connection, settings: Settings) -> Signs:
+def look_around(connection: Connection, settings: Settings, client: Redis | None = None) -> Signs:
     """Return what is judged, Redis asked first."""
-    limiter, redis_fails = ask_limiter(settings)
+    limiter, redis_fails = ask_limiter(settings, client)
     return find_signs(connection, settings, limiter, redis_fails=redis_fails)
 
 
-def ask_limiter(settings: Settings) -> tuple[LimiterView | None, bool]:
+def ask_limiter(settings: Settings, client: Redis | None = None) -> tuple[LimiterView | None, bool]:
     """Return how fast it goes, if that is known, and whether Redis does not answer."""
     try:
-        return look(settings.redis_url, settings.account), False
+        return view(client, settings.account) if client else look(settings.redis_url, settings.account), False
     except LimiterUnavailable:
         return None, True
 

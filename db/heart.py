@@ -17,7 +17,7 @@ from db.session import transact
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
-"""A change of the leader is shown as soon."""
+"""A change of the leader is shown as soon; who cannot lead has nothing to look at between two beats."""
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def heart(
     name: str,
     role: str,
     *,
-    is_leader: Callable[[], bool] = lambda: False,
+    is_leader: Callable[[], bool] | None = None,
     is_well: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
     """Let others see that this process is alive for as long as the block runs.
@@ -35,7 +35,7 @@ def heart(
         engine: The database.
         name: Of the process; no other one's.
         role: `worker`, `dispatcher` or `web`.
-        is_leader: Asked at every beat.
+        is_leader: Asked ever and again, so that a change is shown soon; None where nobody leads.
         is_well: Asked at every beat; one whose work has stopped does not show itself.
     """
     stop = threading.Event()
@@ -53,11 +53,11 @@ def heart(
         _take_over(engine, name, role)
         led, next_beat = False, time.monotonic()
         while not stop.is_set():
-            leads = is_leader()
-            if leads != led or time.monotonic() >= next_beat:
+            leads = is_leader is not None and is_leader()
+            if is_leader is None or leads != led or time.monotonic() >= next_beat:
                 led, next_beat = leads, time.monotonic() + processes.BEAT_SECONDS
                 beat(leads=leads)
-            stop.wait(LOOK_SECONDS)
+            stop.wait(processes.BEAT_SECONDS if is_leader is None else LOOK_SECONDS)
 
     thread = threading.Thread(target=beat_until_stopped, name="heart", daemon=True)
     thread.start()

@@ -24,6 +24,7 @@ from db import (
     call_rates,
     canaries,
     cancels,
+    chores,
     circuits,
     costs,
     processes,
@@ -35,10 +36,11 @@ from db import (
     wake,
 )
 from db.budgets import FREE, Tariff
+from db.chores import Chores
 from db.circuits import OpenCircuit
 from db.plans import by_key
 from db.rescues import Lapsed
-from db.session import describe_down, is_busy, is_down, transact
+from db.session import as_unavailable, describe_down, is_busy, is_down, transact
 from producer import metrics
 from producer.lost import LostMessages
 from producer.publisher import Publisher
@@ -52,7 +54,6 @@ IDLE_TICK_SECONDS = 1.0
 BEHIND_TICK_SECONDS = 0.1
 """While there are rows to be cancelled or sent round again, a little in each round."""
 PATROL_SECONDS = 1.0
-IDLE_PATROL_SECONDS = 3.0
 STANDBY_SECONDS = 1.0
 FORGET_SECONDS = 600.0
 CLEAR_SECONDS = 10.0
@@ -114,9 +115,7 @@ class Dispatcher:
         self._next_forgetting = self._next_clearing = 0.0
         self._next_summing = self._next_look = 0.0
         self._turned_at = time.monotonic()
-        self._leads = False
-        self._is_behind = False
-        self._had_work = False
+        self._leads = self._is_behind = self._had_work = False
         self._window = 0
 
     @property
@@ -159,33 +158,42 @@ class Dispatcher:
         self._next_patrol = self._next_look = 0.0
         self._lost.forget()
         wake.listen(leader)
+        found = chores.ALL
         while not stop.is_set():
-            has_work = queue.go_on_leading(leader)
-            self._turned_at = time.monotonic()
             try:
-                self.tick(has_work=has_work)
+                found = self._turn(leader)
             except (RedisDown, DatabaseBusy) as error:
                 # Neither ends this session, and with it the lead.
                 log.warning("%s", error)
                 stop.wait(STANDBY_SECONDS)
-            wake.wait_for_work(leader, self._pause(has_work=has_work))
+            wake.wait_for_work(leader, self._pause(has_work=found.has_work))
+
+    def _turn(self, leader: Connection) -> Chores:
+        try:
+            # With nothing to do, one question for all that there may be, in place of one for each.
+            found = chores.ALL if self._had_work and queue.go_on_leading(leader) else chores.find(leader)
+        except DBAPIError as error:
+            if is_busy(error):
+                raise as_unavailable(error) from error
+            raise
+        self._turned_at = time.monotonic()
+        self.tick(found)
+        return found
 
     def _pause(self, *, has_work: bool) -> float:
-        if self._is_behind:
-            return BEHIND_TICK_SECONDS
-        return TICK_SECONDS if has_work else IDLE_TICK_SECONDS
+        return BEHIND_TICK_SECONDS if self._is_behind else TICK_SECONDS if has_work else IDLE_TICK_SECONDS
 
-    def tick(self, *, has_work: bool = True) -> None:
+    def tick(self, found: Chores = chores.ALL) -> None:
         """Do one round: fill the window of each lane and, once a second, look for what is stuck.
 
         Args:
-            has_work: Whether a batch is active; without one, nothing can be due.
+            found: What there is to look at.
         """
-        if time.monotonic() >= self._next_patrol or (has_work and not self._had_work):
-            self._next_patrol = time.monotonic() + (PATROL_SECONDS if has_work else IDLE_PATROL_SECONDS)
-            self._patrol(has_work=has_work)
-        self._had_work = has_work
-        open_circuit, due = transact(self._engine, self._mark_due) if has_work else (None, {})
+        if time.monotonic() >= self._next_patrol or (found.has_work and not self._had_work):
+            self._next_patrol = time.monotonic() + PATROL_SECONDS
+            self._patrol(found)
+        self._had_work = found.has_work
+        open_circuit, due = transact(self._engine, self._mark_due) if found.has_work else (None, {})
         for lane, jobs in due.items():
             if jobs:
                 self._publisher.publish([(job.id, job.dispatch) for job in jobs], lane)
@@ -218,22 +226,26 @@ class Dispatcher:
         by_key(connection)
         return window_size(self._options.rate, attempts.mean_latency_seconds(connection))
 
-    def _patrol(self, *, has_work: bool) -> None:
+    def _patrol(self, found: Chores) -> None:
         if time.monotonic() >= self._next_look:
             self._look_back()
             self._next_look = time.monotonic() + LOOK_BACK_SECONDS
-        if has_work:
+        if found.has_work:
             self._window = transact(self._engine, self._measure_window)
             for batch_id in transact(self._engine, batches.finish_settled):
                 log.info("the batch is finished", batch=batch_id)
             self._judge_canaries()
-        self._write_rest()
-        transact(self._engine, tallies.fold)
-        transact(self._engine, costs.fold)
-        self._resume_affordable()
-        if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
-            self._rescue()
-        self._lost.take_back()
+        if found.has_rest:
+            self._write_rest()
+        if found.has_changes:
+            transact(self._engine, tallies.fold)
+            transact(self._engine, costs.fold)
+        if found.has_paused:
+            self._resume_affordable()
+        if found.has_live:
+            if time.monotonic() - self._leading_since >= self._options.lease_seconds / 2:
+                self._rescue()
+            self._lost.take_back()
         if time.monotonic() >= self._next_summing:
             self._next_summing = time.monotonic() + SUMMING_SECONDS
             settled = self._options.settled_after_seconds

@@ -23,11 +23,15 @@ from producer.dispatcher import Dispatcher, DispatcherOptions
 from producer.fleet_metrics import FleetCollector
 from producer.publisher import Publisher
 from producer.restored import notice_restore
+from producer.rounds import Bell
 from producer.webhooks.lookups import Asker
 from producer.writebacks.writer import Writer
 from removal.limiter.memos import CallMemory
 
 log = logging.getLogger(__name__)
+
+POOL_SIZE = 5
+"""And as many again under load; with the leader's own connection and the bell's that makes twelve."""
 
 
 def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Callable[[Lapsed], Decision]) -> None:
@@ -50,12 +54,17 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
     # A database that can never be used is told of once, before anybody tries again and again.
     with suppress(DatabaseDown):
         refuse_older_schema(make_engine(settings.database_url, pooled=False))
-    engine = make_engine(settings.database_url, pool_size=6)
+    engine = make_engine(settings.database_url, pool_size=POOL_SIZE)
+    bell_engine = make_engine(settings.database_url, pool_size=1, is_strict=True, is_by_key=True)
     memory = CallMemory(settings.redis_url, settings.account)
     name = f"{socket.gethostname()}-{os.getpid()}"
+    bell = Bell(bell_engine)
     beside = [
-        threading.Thread(target=each.run, args=(stop,), name=type(each).__name__)
-        for each in (Courier(engine, settings), Asker(engine, settings), Writer(engine, settings))
+        threading.Thread(target=bell.run, args=(stop,), name="Bell"),
+        *(
+            threading.Thread(target=each.run, args=(stop, bell), name=type(each).__name__)
+            for each in (Courier(engine, settings), Asker(engine, settings), Writer(engine, settings))
+        ),
     ]
     for thread in beside:
         thread.start()
@@ -73,6 +82,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event, decide_lost: Calla
         for thread in beside:
             thread.join()
     memory.close()
+    bell_engine.dispose()
     engine.dispose()
     tracing.stop()
     log.info("stopped")

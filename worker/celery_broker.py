@@ -162,6 +162,13 @@ class Transport(redis.Transport):
 
     Channel = GatheringChannel
 
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Let the loop do what the broker needs."""
+        super().register_with_event_loop(connection, loop)
+        # Once a second it would look after queues that expire, and none of ours do.
+        if (timer := getattr(self.cycle, "_binding_expiry_tref", None)) is not None:
+            timer.cancel()
+
 
 class LosslessEventDispatcher(EventDispatcher):
     """Loses no event of a thread that adds one while others are being sent; Celery's own empties what it has then."""

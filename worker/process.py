@@ -12,6 +12,7 @@ from importlib import import_module
 import structlog
 from celery.apps import worker as celery_program
 from celery.signals import worker_ready, worker_shutting_down
+from kombu.asynchronous import Hub
 from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -56,6 +57,8 @@ SWITCH_SECONDS = 0.001
 LEAVE_SECONDS = 4.0
 SPARE_REDIS_CONNECTIONS = 16
 CONNECT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
+"""Flower shows a worker as gone that it has not heard of for twice as long."""
 MAX_FETCH_BYTES = 40_000_000
 LOOK_THREADS = max(1, os.cpu_count() or 1)
 PROVEN_PER_CORE = 10.0
@@ -83,6 +86,8 @@ def run_worker(settings: Settings) -> None:
 
     def leave(**_: object) -> None:
         stopping.set()
+        # Python goes on waiting after a signal, for whatever comes next; a handler cannot wake its own thread.
+        threading.Thread(target=wake_loop, args=(worker.hub,), daemon=True).start()
         threading.Thread(target=_leave_in_time, args=(settings, out_of_time, stopped), daemon=True).start()
 
     # What it says when it is told to stop is no line of a log.
@@ -100,6 +105,7 @@ def run_worker(settings: Settings) -> None:
         without_gossip=True,
         without_mingle=True,
         task_events=True,
+        heartbeat_interval=HEARTBEAT_SECONDS,
         loglevel=settings.log_level,
         redirect_stdouts=False,
         quiet=True,
@@ -116,6 +122,12 @@ def run_worker(settings: Settings) -> None:
     log.info("stopped")
     if worker.exitcode:
         raise SystemExit(worker.exitcode)
+
+
+def wake_loop(hub: Hub | None) -> None:
+    """Let Celery's loop look at once whether it is to end; from another thread than its own."""
+    if hub is not None:
+        hub.call_soon(_say_nothing)
 
 
 def _make_limiter(settings: Settings) -> Limiter:

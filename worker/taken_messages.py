@@ -37,13 +37,19 @@ def telling_what_is_held(redis_url: str, name: str, claiming: Callable[[], Itera
         redis_url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, retry=retry
     )
     stop = threading.Event()
+    told: set[int] = set()
 
     def tell() -> None:
+        nonlocal told
         held = {int(each.partition(".")[0]) for each in list(state.requests)} | set(claiming())
+        # Of whom nothing is known it is known that they hold nothing.
+        if not held and not told:
+            return
         pipe = client.pipeline(transaction=False)
         pipe.sadd(HOLDERS_KEY, name)
         pipe.set(HELD_PREFIX + name, json.dumps(sorted(held)), px=round(HELD_SECONDS * 1000))
         pipe.execute()
+        told = held
 
     def tell_until_stopped() -> None:
         while not stop.wait(TELL_SECONDS):
@@ -53,7 +59,6 @@ def telling_what_is_held(redis_url: str, name: str, claiming: Callable[[], Itera
         client.srem(HOLDERS_KEY, name)
         client.delete(HELD_PREFIX + name)
 
-    _try(tell)
     thread = threading.Thread(target=tell_until_stopped, name="holding", daemon=True)
     thread.start()
     try:

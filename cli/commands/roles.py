@@ -3,7 +3,9 @@
 from functools import partial
 
 import click
+from sqlalchemy import Connection
 
+from actions.levels import Standing
 from actions.status import find_standing
 from cli.colour import say_standing
 from cli.database import open_database
@@ -18,6 +20,7 @@ from db.migrate import upgrade
 from db.session import make_engine, transact
 from localstack.orphan import watch_parent
 from localstack.stack import UP_ROLES, LocalStack
+from removal.limiter.view import viewer
 from sandbox.erasers import why_plain
 
 STANDING_SECONDS = 2.0
@@ -87,19 +90,27 @@ def up() -> None:
     with LocalStack(settings, roles=UP_ROLES, migrate=upgrade, flaw_of_sandbox=why_plain) as stack:
         say("Cleanplate is up. Submit with `cleanplate submit SOURCE`; Ctrl-C stops it.", err=True)
         say(f"Webhooks, artifacts and the REST API: {settings.web_url}", err=True)
-        engine = make_engine(stack.endpoints.database_url, pooled=False)
+        # To connect anew for each look would be most of what the idle stack takes.
+        engine = make_engine(stack.endpoints.database_url, pool_size=1)
         say(f"Console (this link signs you in once): {make_console_link(engine, settings)}", err=True)
         say(f"Flower: {settings.flower_public_url} (the console opens it signed in)", err=True)
         here = settings.model_copy(
             update={"database_url": stack.endpoints.database_url, "redis_url": stack.endpoints.redis_url}
         )
+        redis = viewer(here.redis_url)
+
+        def look(connection: Connection) -> Standing:
+            return find_standing(connection, here, redis)
+
         told: tuple[str, str, bool] | None = None
         while not stop.wait(STANDING_SECONDS):
             stack.check()
-            standing = transact(engine, lambda connection: find_standing(connection, here))
+            # After a restart of PostgreSQL the connection that was kept is of no use.
+            standing = transact(engine, look, patience_seconds=STANDING_SECONDS, give_up=stop.is_set)
             news = standing.level.value, standing.name, standing.acknowledged is None
             if news != told:
                 say_standing(standing, err=True)
                 told = news
         engine.dispose()
+        redis.close()
     say("Stopped. Waiting photos continue when it is up again.", err=True)

@@ -28,6 +28,7 @@ def web(host: str | None, port: int | None) -> None:
     import uvicorn
 
     from console.app import make_app
+    from console.server import serve
     from console.uvicorn_options import OPTIONS
 
     watch_parent()
@@ -42,9 +43,11 @@ def web(host: str | None, port: int | None) -> None:
         transact(engine, now)
         serve_metrics(settings.metrics_host, settings.metrics_port, FleetCollector(engine, settings))
         with heart(engine, f"{socket.gethostname()}-{os.getpid()}", "web"):
-            uvicorn.run(
-                make_app(engine, settings),
-                host=host or settings.web_host,
-                port=settings.web_port if port is None else port,
-                **OPTIONS,
+            serve(
+                uvicorn.Config(
+                    make_app(engine, settings),
+                    host=host or settings.web_host,
+                    port=settings.web_port if port is None else port,
+                    **OPTIONS,
+                )
             )

@@ -17,7 +17,7 @@ from db import callbacks
 from db.artifacts import public_url
 from db.callbacks import Callback
 from db.session import transact
-from producer.rounds import run_rounds
+from producer.rounds import Bell, run_rounds
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +54,9 @@ class Courier:
         self._pool = ThreadPoolExecutor(AT_ONCE, "callback", self._open_client)
         self._silent: dict[int, _Silence] = {}
 
-    def run(self, stop: threading.Event) -> None:
-        """Send until `stop` is set."""
-        run_rounds(stop, self.send_due, full=AT_ONCE)
+    def run(self, stop: threading.Event, bell: Bell) -> None:
+        """Send until `stop` is set, whenever the bell says that something is due."""
+        run_rounds(stop, self.send_due, full=AT_ONCE, wait=partial(bell.wait, "callbacks"))
         self._pool.shutdown()
 
     def send_due(self) -> int:

@@ -15,7 +15,7 @@ from db import connections, lookups
 from db.connections import ShopConnection
 from db.lookups import Lookup
 from db.session import transact
-from producer.rounds import run_rounds
+from producer.rounds import Bell, run_rounds
 from producer.webhooks import bigcommerce
 from producer.webhooks.delivery import ShopPhoto
 from producer.webhooks.shop_intake import Ours, take_photos
@@ -42,9 +42,9 @@ class Asker:
         self._ours = Ours.of(settings)
         self._client = CheckedClient(settings.fetch_allow_private)
 
-    def run(self, stop: threading.Event) -> None:
-        """Ask until `stop` is set."""
-        run_rounds(stop, self.ask_due, full=AT_ONCE)
+    def run(self, stop: threading.Event, bell: Bell) -> None:
+        """Ask until `stop` is set, whenever the bell says that something is due."""
+        run_rounds(stop, self.ask_due, full=AT_ONCE, wait=partial(bell.wait, "lookups"))
         self._client.close()
 
     def ask_due(self) -> int:

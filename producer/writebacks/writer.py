@@ -15,7 +15,7 @@ from db import writeback_lists, writebacks
 from db.session import transact
 from db.writebacks import Withdrawn, Writeback
 from photos.fetch import Fetcher
-from producer.rounds import run_rounds
+from producer.rounds import Bell, run_rounds
 from producer.webhooks.shop_intake import Ours, take_photos
 from producer.writebacks import turn
 from producer.writebacks.pace import Pace, ShopThrottled
@@ -48,10 +48,10 @@ class Writer:
         self._paces: dict[int, Pace] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE, "writeback", self._open_client)
 
-    def run(self, stop: threading.Event) -> None:
-        """Write until `stop` is set."""
+    def run(self, stop: threading.Event, bell: Bell) -> None:
+        """Write until `stop` is set, whenever the bell says that something is due."""
         self._stop = stop
-        run_rounds(stop, self.write_due, full=1)
+        run_rounds(stop, self.write_due, full=1, wait=partial(bell.wait, "writebacks"))
         self._pool.shutdown()
         self._ground.fetcher.close()
 

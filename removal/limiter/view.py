@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from removal.limiter.bucket import keys_of
 from removal.limiter.errors import LimiterUnavailable
@@ -38,6 +40,13 @@ class LimiterView:
 
 
 LOOK_SECONDS = 1.0
+
+
+def viewer(redis_url: str) -> Redis:
+    """Return a client for looking again and again; it connects anew where its connection was lost."""
+    return Redis.from_url(
+        redis_url, socket_connect_timeout=LOOK_SECONDS, socket_timeout=LOOK_SECONDS, retry=Retry(NoBackoff(), 1)
+    )
 
 
 def look(redis_url: str, account: str) -> LimiterView | None:

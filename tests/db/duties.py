@@ -20,6 +20,7 @@ from db import (
     callbacks,
     canaries,
     cancels,
+    chores,
     circuits,
     costs,
     failures,
@@ -84,8 +85,20 @@ def _go_on_leading(connection: Connection) -> object:
     return queue.go_on_leading(connection)
 
 
+def _chores(connection: Connection) -> object:
+    by_key(connection)
+    return chores.find(connection)
+
+
+def _errands(connection: Connection) -> object:
+    by_key(connection)
+    return chores.find_errands(connection)
+
+
 DISPATCHING: dict[str, Duty] = {
     "lead": _go_on_leading,
+    "whether there is anything": _chores,
+    "what is due to shops": _errands,
     "window": queue.count_live,
     "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),
     "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),

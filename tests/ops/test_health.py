@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from cli.commands import health as command
 from core.errors import RedisDown, UnavailableError, UsageError
 from core.machine import pid_here
+from db import heart as heart_module
 from db import processes
 from db.heart import heart
 from tests.ops.conftest import Watched
@@ -192,6 +193,28 @@ def test_a_process_shows_itself_and_leaves(engine: Engine) -> None:
             connection.execute(text("UPDATE processes SET seen_at = now() - interval '20 seconds'"))
         assert seen(engine) == [("a-1", False, True)]
     assert seen(engine) == []
+
+
+@pytest.mark.parametrize(
+    ("leads", "rest"), [(None, processes.BEAT_SECONDS), (lambda: False, heart_module.LOOK_SECONDS)]
+)
+def test_only_who_may_lead_looks_between_two_beats(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, leads: Callable[[], bool] | None, rest: float
+) -> None:
+    rests: list[float | None] = []
+    rested = threading.Event()
+
+    class Noted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if threading.current_thread().name == "heart":
+                rests.append(timeout)
+                rested.set()
+            return super().wait(timeout)
+
+    monkeypatch.setattr(threading, "Event", Noted)
+    with heart(engine, "a-1", "dispatcher", is_leader=leads):
+        assert rested.wait(60)
+    assert set(rests) == {rest}
 
 
 def test_one_whose_work_has_stopped_does_not_show_itself(engine: Engine) -> None:

@@ -15,9 +15,9 @@ from standardwebhooks.webhooks import Webhook
 
 from core.settings import Settings
 from db import artifacts, batches, callbacks, jobs, redo, requeues, reviews, success
-from producer import rounds as rounds_module
 from producer.callbacks import courier as courier_module
 from producer.callbacks.courier import Courier
+from producer.rounds import run_rounds
 from tests.db.rows import claim, enqueue, make_batch
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -266,8 +266,9 @@ def test_no_url_ends_the_sending(engine: Engine, url: str) -> None:
         assert connection.execute(text("SELECT last_error FROM callbacks")).scalar_one()
 
 
-def test_an_error_nobody_foresaw_does_not_end_the_duty(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_nobody_foresaw_does_not_end_the_duty() -> None:
     rounds: list[int] = []
+    waits: list[int] = []
 
     def fail_first() -> int:
         rounds.append(1)
@@ -277,9 +278,9 @@ def test_an_error_nobody_foresaw_does_not_end_the_duty(monkeypatch: pytest.Monke
         return 0
 
     stop = threading.Event()
-    monkeypatch.setattr(rounds_module, "IDLE_SECONDS", 0.01)
-    rounds_module.run_rounds(stop, fail_first, full=1)
+    run_rounds(stop, fail_first, full=1, wait=lambda: waits.append(len(rounds)))
     assert len(rounds) == 2
+    assert waits == [1, 2]
 
 
 def test_a_late_failure_does_not_revive_what_was_delivered(engine: Engine) -> None:

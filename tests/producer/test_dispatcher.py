@@ -8,12 +8,13 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 from redis import Redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from structlog.testing import capture_logs
 
 from core.errors import DatabaseBusy
 from core.states import Lane
 from db import batches, circuits, processes, queue, session
+from db.chores import Chores
 from db.session import make_engine
 from producer import dispatcher as dispatching
 from producer import lost
@@ -23,6 +24,8 @@ from producer.window import window_size
 from tests.db.rows import ACCOUNT, HOLD, call, claim, make_batch, put, state_of
 from tests.producer.running import DECIDE_LOST, OPTIONS, Running, leaders, wait_for
 from worker.policy import decide_lost
+
+QUIET = Chores(has_work=False, has_live=False, has_rest=False, has_changes=False, has_paused=False)
 
 
 @pytest.fixture
@@ -45,9 +48,9 @@ def test_work_that_comes_after_quiet_is_dispatched_in_the_same_turn(
     engine: Engine, publisher: Publisher, dispatcher: Dispatcher
 ) -> None:
     job_ids = make_batch(engine, 3)
-    dispatcher.tick(has_work=False)
+    dispatcher.tick(QUIET)
     assert not waiting(publisher)
-    dispatcher.tick(has_work=True)
+    dispatcher.tick()
     assert waiting(publisher) == set(job_ids)
 
 
@@ -226,7 +229,7 @@ def test_a_frozen_leader_loses_the_lead_and_leads_again_later(
     first, second = Running(database_url, redis_url), Running(database_url, redis_url)
     frozen, thaw = threading.Event(), threading.Event()
 
-    def freeze(**_: bool) -> None:
+    def freeze(_: Chores) -> None:
         frozen.set()
         thaw.wait(30)
 
@@ -267,11 +270,11 @@ def test_a_statement_that_takes_too_long_does_not_cost_the_lead(
     stop = threading.Event()
     dispatcher = Dispatcher(impatient, publisher, OPTIONS, DECIDE_LOST)
     rounds: list[bool] = []
-    tick = dispatcher.tick
+    turn = dispatcher._turn
 
-    def note(*, has_work: bool) -> None:
+    def note(leader: Connection) -> Chores:
         try:
-            tick(has_work=has_work)
+            found = turn(leader)
         except DatabaseBusy:
             rounds.append(False)
             held.rollback()
@@ -279,8 +282,9 @@ def test_a_statement_that_takes_too_long_does_not_cost_the_lead(
         rounds.append(True)
         if False in rounds:
             stop.set()
+        return found
 
-    monkeypatch.setattr(dispatcher, "tick", note)
+    monkeypatch.setattr(dispatcher, "_turn", note)
     with engine.connect() as held, capture_logs() as logs:
         held.execute(text("LOCK TABLE jobs, queued_jobs"))
         thread = threading.Thread(target=dispatcher.run, args=(stop,))

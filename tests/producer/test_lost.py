@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -18,6 +19,7 @@ from producer.lost import LostMessages
 from producer.publisher import Publisher
 from tests.db.rows import make_batch, state_of
 from tests.worker.running import RunningWorker, running_worker
+from worker import taken_messages
 
 HELD_UP_SECONDS = 8.0
 LOOK_SECONDS = 0.25
@@ -181,11 +183,49 @@ def test_a_worker_that_stops_says_that_it_holds_nothing(
 ) -> None:
     with running_worker(database_url, redis_url, 1) as worker:
         worker.lines_until_ready()
-        assert len(redis_client.keys("cleanplate:held:*")) == 1
         worker.process.terminate()
         assert worker.process.wait(30) == 0
         assert redis_client.keys("cleanplate:held*") == []
     assert publisher.list_held() == set()
+
+
+def test_a_worker_says_what_it_holds_and_then_once_that_it_holds_nothing(
+    redis_url: str, redis_client: Redis, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert taken_messages.TELL_SECONDS == 0.5
+    monkeypatch.setattr(taken_messages, "TELL_SECONDS", 0.01)
+    claimed: list[int] = []
+    looks: list[int] = []
+
+    def claiming() -> list[int]:
+        looks.append(1)
+        return claimed[:]
+
+    def told() -> int:
+        found: Any = redis_client.info("commandstats")
+        return sum(int(found.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("set", "sadd"))
+
+    def look_again() -> None:
+        before = len(looks)
+        wait_for(lambda: len(looks) >= before + 5)
+
+    with taken_messages.telling_what_is_held(redis_url, "w", claiming):
+        look_again()
+        before = told()
+        assert redis_client.keys("cleanplate:held*") == []
+        claimed.append(7)
+        wait_for(lambda: publisher.list_held() == {7})
+        look_again()
+        assert told() > before + 4
+        claimed.clear()
+        wait_for(lambda: publisher.list_held() == set())
+        look_again()
+        before = told()
+        look_again()
+        assert told() == before
+        claimed.append(8)
+        wait_for(lambda: publisher.list_held() == {8})
+    assert redis_client.keys("cleanplate:held*") == []
 
 
 def test_a_message_on_its_way_is_missing_once_and_not_lost(

@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from kombu import Connection, Consumer, Queue
+from kombu.asynchronous import Hub
 from redis import Redis
 
 from core.queues import KEY_PREFIX, UNACKED_KEY, celery_settings
@@ -13,6 +15,7 @@ from core.states import Lane
 from producer.publisher import Publisher
 from worker.celery_app import make_app
 from worker.celery_broker import GATHER_SECONDS, GatheringConsumer
+from worker.process import wake_loop
 
 ROOM = 5
 
@@ -188,3 +191,47 @@ def test_a_timer_that_went_with_its_connection_holds_nothing_up(consumer: Any, m
     assert len(consumer.hub.soon) == 2
     consumer._acknowledge()
     assert done == [1, 2]
+
+
+class Timers:
+    """A loop that keeps how often it was to do something, and whether it still is."""
+
+    poller = None
+
+    def __init__(self) -> None:
+        self.on_tick: set[Any] = set()
+        self.all: list[tuple[float, Callable[[], object], Mock]] = []
+
+    def call_repeatedly(self, seconds: float, work: Callable[[], object]) -> Mock:
+        timer = Mock()
+        self.all.append((seconds, work, timer))
+        return timer
+
+    add_reader = remove_reader = remove = Mock()
+
+
+def test_the_brokers_client_wakes_an_idle_worker_no_more_than_every_ten_seconds(redis_url: str) -> None:
+    with connection(redis_url) as broker:
+        timers = Timers()
+        broker.transport.register_with_event_loop(broker.default_channel.connection, timers)
+        assert min(seconds for seconds, _, timer in timers.all if not timer.cancel.called) >= 10
+
+
+def test_a_loop_that_waits_looks_at_once_whether_it_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub()
+    hub.call_later(3600, Mock())
+    monkeypatch.setattr(hub, "fire_timers", lambda **_: 3600)
+    went_round = threading.Event()
+
+    def go_round() -> None:
+        next(hub.loop)
+        went_round.set()
+
+    # What was called before the loop waits is done in its first round, and needs no waking.
+    hub.on_tick.add(lambda: threading.Thread(target=wake_loop, args=(hub,)).start())
+    thread = threading.Thread(target=go_round)
+    thread.start()
+    assert went_round.wait(60)
+    thread.join(60)
+    hub.close()
+    wake_loop(None)
