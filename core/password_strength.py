@@ -39,7 +39,14 @@ _ON_EVERY_LIST = (
 )
 _IN_ORDER = ("abcdefghijklmnopqrstuvwxyz", "12345678901234567890")
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn")
-_COLUMNS = ("1qaz2wsx3edc4rfv5tgb6yhn7ujm", "qazwsxedcrfvtgbyhnujm", "1q2w3e4r5t6y7u8i9o0p")
+_COLUMNS = (
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
+    "qazwsxedcrfvtgbyhnujm",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "q1w2e3r4t5y6u7i8o9p0",
+    "a1b2c3d4e5f6g7h8i9j0",
+    "11223344556677889900",
+)
 _LINES = tuple(line[::way] for line in (*_IN_ORDER, *_ROWS, *_COLUMNS) for way in (1, -1))
 SHORTEST_LINE = 3
 SHORTEST_WALK = 4
@@ -88,6 +95,7 @@ def weakness_of(password: str, *names: str) -> str:
 
 def _is_made_of(words: set[str], text: str) -> bool:
     """Return whether nothing is left of a text without words, lines, walks and digits, of which there are few."""
+    text = _without_repetition(text, words)
     folded = text.translate(_FOLDED)
     # The fewest that make what stands before each place; None where nothing does.
     needed: list[int | None] = [0, *[None] * len(text)]
@@ -106,6 +114,18 @@ def _is_made_of(words: set[str], text: str) -> bool:
             needed[end] = before + more if now is None else min(now, before + more)
     last = needed[-1]
     return last is not None and last <= MOST_TO_TRY
+
+
+def _without_repetition(text: str, words: set[str]) -> str:
+    """Return a text in which each word stands once: to say it again is no secret."""
+    for word in words:
+        first = text.translate(_FOLDED).find(word)
+        while first >= 0 and len(word) >= SHORTEST_WALK:
+            again = text.translate(_FOLDED).find(word, first + len(word))
+            if again < 0:
+                break
+            text = text[:again] + text[again + len(word) :]
+    return text
 
 
 def _runs(text: str, begin: int) -> Iterator[tuple[int, int]]:

@@ -14,8 +14,8 @@ from db.cancels import CALLED_OFF
 from db.jobs import ClaimedJob
 from db.statements import text
 
-# Leases are renewed when a third of them is gone. One with less than a third left belongs to a worker that was frozen,
-# and would lapse in the middle of the call: the job would be rescued, and called and paid for once more.
+# Leases are renewed before a third of them is gone. One with less than a third left belongs to a worker that was
+# frozen, and would lapse in the middle of the call: the job would be rescued, and called and paid for once more.
 _LEASE_SHARE_LEFT = 1 / 3
 
 MESSAGE_CHARS = 2000

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from db import tallies
 from db.batches import ENDED
-from db.plans import AT_PLACES, PLACE, by_key, in_index_order
+from db.live import queued_of
+from db.plans import AT_PLACES, PLACE, by_key, in_index_order, row
 from db.statements import text
 
 AT_ONCE = 1_000
@@ -89,10 +90,12 @@ def cancel_stragglers(connection: Connection) -> int:
 
 def _cancel_jobs(connection: Connection, batch_ids: list[int]) -> int:
     by_key(connection)
+    # What is queued first, as others wait for its place; it is pending, too.
     found = text(
         "SELECT off.id FROM unnest(CAST(:ids AS bigint[])) AS batch CROSS JOIN LATERAL "  # noqa: S608
         "(SELECT * FROM batches WHERE id = batch OFFSET 0) AS b CROSS JOIN LATERAL "
-        f"({states_in_order(_STOPPED, CALLED_OFF)} LIMIT :most) AS off LIMIT :most"
+        f"((SELECT j.id FROM {queued_of('b.id')} AS q CROSS JOIN LATERAL ({row('*', 'jobs', 'q.job_id')}) AS j "
+        f"WHERE {CALLED_OFF}) UNION ALL ({states_in_order(_STOPPED, CALLED_OFF)} LIMIT :most)) AS off LIMIT :most"
     )
     ids = list(connection.execute(found, {"ids": batch_ids, "most": AT_ONCE, "after_id": 0}).scalars())
     # One that somebody has hold of is looked at again in the next round.

@@ -140,7 +140,7 @@ _HELD = row("ctid AS place", "jobs", "held.id", "state = 'running' AND lease_tok
 
 
 def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: float) -> set[UUID]:
-    """Prolong leases of which a third is over, but for jobs that somebody writes now; return the tokens still good."""
+    """Prolong leases of which a quarter is over, unless somebody writes the job now; return the tokens still good."""
     statement = text(
         f"WITH held AS MATERIALIZED (SELECT id, lease_token, lease_expires_at FROM {RUNNING} AS running "  # noqa: S608
         f"WHERE lease_token = ANY(:tokens)), free AS MATERIALIZED (SELECT j.place FROM held CROSS JOIN LATERAL "
@@ -149,7 +149,7 @@ def renew(connection: Connection, tokens: Collection[UUID], *, lease_seconds: fl
         "renewed AS (UPDATE jobs SET lease_expires_at = now() + make_interval(secs => :lease) "
         "WHERE ctid = ANY(ARRAY(SELECT place FROM free))) SELECT lease_token FROM held"
     )
-    values = {"tokens": list(tokens), "lease": lease_seconds, "old": lease_seconds * 2 / 3}
+    values = {"tokens": list(tokens), "lease": lease_seconds, "old": lease_seconds * 3 / 4}
     return set(connection.execute(statement, values).scalars())
 
 

@@ -90,13 +90,14 @@ def view_job(connection: Connection, job_id: int) -> JobView | None:
     """Return all that a person may want to see of one job, or None."""
     statement = text(
         f"SELECT j.id, j.batch_id, b.name, b.lane, {STATE}, j.source_uri, j.input_uri, "  # noqa: S608
-        "j.source_sha256, "
-        "j.source_bytes, j.width, j.height, coalesce(j.given_name, j.name), j.sku, j.elements, j.subject_elements, "
+        "coalesce(w.source_sha256, j.source_sha256), coalesce(w.source_bytes, j.source_bytes), "
+        "coalesce(w.width, j.width), coalesce(w.height, j.height), "
+        "coalesce(j.given_name, j.name), j.sku, j.elements, j.subject_elements, "
         "j.mask, j.code, j.message, "
         "j.attempts, j.snoozes, j.rescues, j.requeues, j.available_at, j.worker, j.reused_from, j.redo_of, "
         "j.changed_ratio, j.changed_inside, j.changed_outside, j.artifact_sha256, f.format, f.size_bytes, "
         "j.created_at, j.started_at, j.finished_at, j.proof, o.sha256 "
-        "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id "
+        "FROM jobs AS j JOIN batches AS b ON b.id = j.batch_id LEFT JOIN job_notes AS w ON w.job_id = j.id "
         "LEFT JOIN LATERAL (SELECT sha256 FROM rejected_outputs WHERE j.state = 'dead' "
         "AND job_id BETWEEN j.id AND j.id ORDER BY job_id DESC, id DESC LIMIT 1) AS o ON true "
         "LEFT JOIN artifacts AS f ON f.sha256 = coalesce(j.artifact_sha256, o.sha256) WHERE j.id = :id"

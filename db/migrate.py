@@ -89,8 +89,9 @@ def refuse_beside(connection: Connection, *roles: str) -> None:
     alive = [each.name for each in processes.list_recent(connection) if each.is_alive and each.role in roles]
     if alive:
         raise Refused(
-            f"This upgrade needs every {' and '.join(roles)} stopped first, and {', '.join(alive)} showed up less than "
-            f"{processes.ALIVE_SECONDS:.0f} s ago. Nothing was changed: stop them, wait as long, and run it again."
+            f"The next step of this upgrade needs every {' and '.join(roles)} stopped first, and {', '.join(alive)} "
+            f"showed up less than {processes.ALIVE_SECONDS:.0f} s ago. It changed nothing: stop them, "
+            "wait as long, and run it again."
         )
 
 

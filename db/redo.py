@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from core.states import JobState, Lane
 from db import batches, jobs, requeues
+from db.live import STATE
 from db.statements import text
 from db.twins import Twin
 
@@ -30,7 +31,8 @@ def find_newest(connection: Connection, job_id: int) -> Redo | None:
     """Return the newest job that does this one again, or None."""
     # Not with `=`: then the order is by id alone, for which the planner may walk all jobs backwards.
     statement = text(
-        "SELECT id, state FROM jobs WHERE redo_of BETWEEN :id AND :id ORDER BY redo_of DESC, id DESC LIMIT 1"
+        f"SELECT id, {STATE} AS state FROM jobs AS j WHERE redo_of BETWEEN :id AND :id "  # noqa: S608
+        "ORDER BY redo_of DESC, id DESC LIMIT 1"
     )
     row = connection.execute(statement, {"id": job_id}).one_or_none()
     return Redo(row.id, row.state) if row else None
@@ -39,8 +41,9 @@ def find_newest(connection: Connection, job_id: int) -> Redo | None:
 def list_of(connection: Connection, job_ids: list[int]) -> dict[int, list[Redo]]:
     """Return the jobs that do some again, the newest first and ten of each at most, by the job that they do again."""
     statement = text(
-        "SELECT o.id AS original, r.id, r.state FROM unnest(CAST(:ids AS bigint[])) AS o (id) CROSS JOIN LATERAL ("
-        "SELECT id, state FROM jobs WHERE redo_of BETWEEN o.id AND o.id ORDER BY redo_of DESC, id DESC LIMIT 10) AS r"
+        "SELECT o.id AS original, r.id, r.state FROM unnest(CAST(:ids AS bigint[])) AS o (id) CROSS JOIN LATERAL ("  # noqa: S608
+        f"SELECT id, {STATE} AS state FROM jobs AS j WHERE redo_of BETWEEN o.id AND o.id "
+        "ORDER BY redo_of DESC, id DESC LIMIT 10) AS r"
     )
     found: dict[int, list[Redo]] = {}
     for row in connection.execute(statement, {"ids": job_ids}):

@@ -107,6 +107,14 @@ def rescue(connection: Connection, decide: Callable[[Lapsed], Decision]) -> list
 
 
 def _lock_lapsed(connection: Connection) -> list[Lapsed]:
+    # What others had noted when they let go of a job is seen by the next statement only.
+    lock = text(
+        "SELECT id FROM jobs WHERE lease_token IS NOT NULL AND lease_expires_at < now() "
+        "ORDER BY batch_id, lease_token FOR UPDATE SKIP LOCKED"
+    )
+    locked = sorted(connection.execute(lock).scalars())
+    if not locked:
+        return []
     statement = text(
         f"""
         WITH lapsed AS (
@@ -117,8 +125,7 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
                 (SELECT {CALLED_OFF} FROM batches AS b WHERE b.id = j.batch_id) AS is_cancelled
             FROM jobs AS j
             LEFT JOIN LATERAL (SELECT * FROM job_notes WHERE job_id = j.id OFFSET 0) AS w ON true
-            WHERE j.lease_token IS NOT NULL AND j.lease_expires_at < now()
-            ORDER BY j.batch_id, j.lease_token FOR UPDATE OF j SKIP LOCKED
+            WHERE j.id = ANY(:ids) ORDER BY j.id
         ), lost AS (
             UPDATE attempts AS a SET answered_at = now(), answer_class = 'maybe_billed', code = :lost, message = :why
             WHERE a.id = ANY(ARRAY(
@@ -135,7 +142,9 @@ def _lock_lapsed(connection: Connection) -> list[Lapsed]:
         FROM lapsed LEFT JOIN lost ON lost.job_id = lapsed.id
         """  # noqa: S608
     )
-    return [Lapsed(*row) for row in connection.execute(statement, {"lost": LOST_CODE, "why": _LOST_MESSAGE})]
+    return [
+        Lapsed(*row) for row in connection.execute(statement, {"ids": locked, "lost": LOST_CODE, "why": _LOST_MESSAGE})
+    ]
 
 
 def _take_back(connection: Connection, decided: list[tuple[Lapsed, Decision]]) -> None:

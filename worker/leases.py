@@ -14,8 +14,9 @@ from db.session import transact
 
 log = logging.getLogger(__name__)
 
-LOOKS_PER_LEASE = 6
-"""So often it is looked which are to be renewed: those of which a third is over. Most photos are done before."""
+LOOKS_PER_LEASE = 12
+"""So often it is looked which are to be renewed: those of which a quarter is over. Most photos are done before; two
+thirds of a lease are left at any time."""
 
 
 class LeaseKeeper:

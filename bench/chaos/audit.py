@@ -152,6 +152,9 @@ def _leftovers(connection: Connection) -> Iterator[str]:
     leases, left_open = connection.execute(_LEASES).scalar_one(), connection.execute(_TOTALS).one().open
     if leases:
         yield f"{leases} jobs still have a lease"
+    for table in ("queued_jobs", "job_notes"):
+        if left := connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one():
+            yield f"{left} rows are left in {table}"
     if left_open:
         yield f"{left_open} calls are still open on record"
     for row in connection.execute(_LIMITS):

@@ -11,13 +11,16 @@ _PASSING = {**PASSING, "fillfactor": "50"}
 
 
 class QueuedJob(Base):
-    """A pending job whose message is in Redis, until a worker has it; `dispatch` is the message's number."""
+    """A pending job whose message is in Redis, until a worker has it.
+
+    `dispatch` is the message's number, above all that messages had while each job counted its own.
+    """
 
     __tablename__ = "queued_jobs"
 
     job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     batch_id: Mapped[int]
-    dispatch: Mapped[int] = mapped_column(Identity())
+    dispatch: Mapped[int] = mapped_column(Identity(start=2**32))
     queued_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
     __table_args__ = (

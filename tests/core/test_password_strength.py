@@ -61,6 +61,12 @@ from core.password_strength import SHORTEST, weakness_of
         ("1q2w3e4r5t6y7u8i9o0p", "tried first"),
         ("qazwsxedcrfvtgbyhnujm", "tried first"),
         ("zaq12wsxcde3", "tried first"),
+        ("q1w2e3r4t5y6", "tried first"),
+        ("a1b2c3d4e5f6", "tried first"),
+        ("112233445566", "tried first"),
+        ("admin" * 11, "tried first"),
+        ("password" * 10 + "123", "tried first"),
+        ("PasswordP@sswordpa55word20240101", "tried first"),
     ],
 )
 def test_what_is_tried_first_is_weak(password: str, told: str) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from core.states import Lane
+from core.states import JobState, Lane
 from db import attempts, batches, cancels, circuits, jobs, overview, queue, requeues, tallies
 from db.jobs import ClaimedJob
 from tests.db.rows import ACCOUNT, claim, make_batch, put, rescue, state_of
@@ -108,6 +108,28 @@ def test_a_requeue_of_a_group_revives_no_other(engine: Engine) -> None:
     assert due(engine) == ids[:2]
     clear(engine)
     assert states(engine, ids) == ["queued"] * 2 + ["cancelled"] * 9
+
+
+def test_a_cancel_ends_what_is_in_redis_first(engine: Engine) -> None:
+    make_batch(engine, 20)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET available_at = now() + interval '1 h' WHERE id <= 15"))
+        dispatched = [job.id for job in queue.queue_due(connection, Lane.BULK, 3)]
+    cancel(engine)
+    assert states(engine, dispatched) == ["cancelled"] * 3
+    with engine.connect() as connection:
+        assert queue.count_live(connection) == {}, "others wait for this room"
+
+
+def test_what_is_asked_for_again_while_it_is_called_off_is_dispatched_at_once(engine: Engine) -> None:
+    first, *_ = ids = make_batch(engine, 3, queued=True)
+    with engine.begin() as connection, engine.begin() as other:
+        other.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": first})
+        cancels.cancel(connection, 1)
+    assert claim(engine, first) is None, "its message is used up by that"
+    with engine.begin() as connection:
+        assert requeues.requeue(connection, 1, state=JobState.CANCELLED) == 3
+    assert due(engine) == ids
 
 
 def test_what_was_queued_before_the_cancel_is_neither_claimed_nor_a_probe_after_a_requeue(engine: Engine) -> None:

@@ -54,8 +54,8 @@ def test_whoever_lost_the_lease_writes_nothing(engine: Engine) -> None:
     assert state_of(engine, job_id) == "running"
 
 
-@pytest.mark.parametrize(("left", "then"), [(21, 21), (19, 30)])
-def test_a_lease_is_prolonged_when_a_third_of_it_is_over(engine: Engine, left: int, then: int) -> None:
+@pytest.mark.parametrize(("left", "then"), [(23, 23), (22, 30)])
+def test_a_lease_is_prolonged_when_a_quarter_of_it_is_over(engine: Engine, left: int, then: int) -> None:
     [job_id] = make_batch(engine, 1, queued=True)
     job = claim(engine, job_id)
     assert job is not None

@@ -16,4 +16,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for name in functions.FUNCTIONS:
-        op.execute(f"DROP FUNCTION {name}")
+        op.execute(f"DROP FUNCTION IF EXISTS {name}")
