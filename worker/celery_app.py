@@ -4,7 +4,7 @@ from celery import Celery
 from celery.exceptions import Retry
 
 from core.queues import TASK_NAMES, celery_settings
-from core.states import JobState
+from core.states import JobState, Lane
 from worker.celery_broker import LosslessEventDispatcher
 from worker.execution import Ending
 from worker.pipeline import Pipeline
@@ -33,12 +33,17 @@ def make_app(redis_url: str, pipeline: Pipeline) -> Celery:
     app.events.dispatcher_cls = LosslessEventDispatcher
     _ = app.backend  # made here, once, not by every thread that ends its first job
 
-    def run_job(job_id: int) -> str:
+    def run_job(job_id: int, *, is_urgent: bool = False) -> str:
         """Run one job; the message holds its id and nothing else."""
-        return tell_celery(job_id, pipeline.run(job_id))
+        return tell_celery(job_id, pipeline.run(job_id, is_urgent=is_urgent))
 
-    for name in TASK_NAMES.values():
-        app.task(run_job, name=name, throws=(JobDead, JobHeld))
+    def run_urgent_job(job_id: int) -> str:
+        """Run one job that somebody waits for."""
+        return run_job(job_id, is_urgent=True)
+
+    for lane, name in TASK_NAMES.items():
+        task = run_urgent_job if lane is Lane.INTERACTIVE else run_job
+        app.task(task, name=name, throws=(JobDead, JobHeld))
     return app
 
 

@@ -1,7 +1,8 @@
 """What many threads want to write at about the same time is written by one of them, in one transaction for all.
 
 While one transaction is on its way, those that arrive meanwhile are the next group. Where writes come close upon each
-other, one waits a moment for the next; a single job waits for nobody. Each thread goes on when its part is committed.
+other, one waits a moment for the next; a single job waits for nobody, and neither does a group that somebody waits for
+or that is full. Each thread goes on when its part is committed.
 """
 
 import threading
@@ -17,8 +18,9 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 MOST_AT_ONCE = 64
-GATHER_SECONDS = 0.03
-"""How long others are waited for where the last group was written less than `CLOSE_SECONDS` ago."""
+GATHER_SECONDS = 0.1
+"""How long others are waited for where the last group was written less than `CLOSE_SECONDS` ago, where nothing is lost
+by it: a statement costs a worker as much for one photo as for several."""
 CLOSE_SECONDS = 0.1
 MOST_BYTES = 8_000_000
 """Of one group: what is bound to one statement is in memory several times."""
@@ -39,10 +41,11 @@ class NotGrouped(Exception):
 class _Place(Generic[Item, Answer]):
     """One thread's part of a group."""
 
-    __slots__ = ("answer", "failed", "is_done", "item", "key", "turn", "weight")
+    __slots__ = ("answer", "failed", "is_done", "is_urgent", "item", "key", "turn", "weight")
 
-    def __init__(self, item: Item, key: Hashable, weight: int) -> None:
+    def __init__(self, item: Item, key: Hashable, weight: int, *, is_urgent: bool) -> None:
         self.item = item
+        self.is_urgent = is_urgent
         self.key = key
         self.weight = weight
         self.answer: Answer | None = None
@@ -82,16 +85,24 @@ class GroupCommit(Generic[Item, Answer]):
         self._lock = threading.Lock()
         self._waiting: list[_Place[Item, Answer]] = []
         self._is_led = False
+        # Ends the wait for others.
+        self._is_due = threading.Event()
 
-    def ask(self, item: Item) -> Answer | None:
+    def ask(self, item: Item, *, is_urgent: bool = False) -> Answer | None:
         """Write one with those that others want to write now, and return the answer; None when it is to be asked alone.
+
+        Args:
+            item: What to write.
+            is_urgent: Whether its group waits for no others.
 
         Raises:
             NotGrouped: The group failed, for whosever sake.
         """
-        mine: _Place[Item, Answer] = _Place(item, self._key(item) if self._key else None, self._weigh(item))
+        key, weight = self._key(item) if self._key else None, self._weigh(item)
+        mine: _Place[Item, Answer] = _Place(item, key, weight, is_urgent=is_urgent)
         with self._lock:
             self._waiting.append(mine)
+            self._tell_whether_due()
             leads = not self._is_led
             self._is_led = True
         if not leads:
@@ -108,9 +119,10 @@ class GroupCommit(Generic[Item, Answer]):
         failed: BaseException | None = None
         try:
             if time.monotonic() - self._written_at < CLOSE_SECONDS:
-                time.sleep(self._gather_seconds)
+                self._is_due.wait(self._gather_seconds)
             with self._lock:
                 group = self._take_group()
+                self._tell_whether_due()
             with self._engine.connect() as connection:
                 answers = self._work(connection, [place.item for place in group])
             for place, answer in zip(group, answers, strict=True):
@@ -134,6 +146,13 @@ class GroupCommit(Generic[Item, Answer]):
             following.turn.release()
         for place in group[1:]:
             place.turn.release()
+
+    def _tell_whether_due(self) -> None:
+        """Let the next group wait for no others once somebody waits for it, or it is full; needs the lock."""
+        if len(self._waiting) >= MOST_AT_ONCE or any(place.is_urgent for place in self._waiting):
+            self._is_due.set()
+        else:
+            self._is_due.clear()
 
     def _take_group(self) -> list[_Place[Item, Answer]]:
         """Take as many as go together, the first in any case; those left keep their order."""

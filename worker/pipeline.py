@@ -71,14 +71,19 @@ class Pipeline:
         """Return the jobs that are being claimed at this moment."""
         return list(self._claiming)
 
-    def run(self, job_id: int) -> Ending:
-        """Run one job as far as it goes now and return how that ended; never raises for what a job can bring."""
+    def run(self, job_id: int, *, is_urgent: bool = False) -> Ending:
+        """Run one job as far as it goes now and return how that ended; never raises for what a job can bring.
+
+        Args:
+            job_id: Which.
+            is_urgent: Whether somebody waits for it, so that it is not taken together with others.
+        """
         tools = self._tools
         self._claiming.add(job_id)
         try:
             # The same for all tries: one whose answer is lost has taken the job, and the next finds it.
             token = uuid4()
-            job = tools.writes.claim(job_id, token) or transact(
+            job = tools.writes.claim(job_id, token, is_urgent=is_urgent) or transact(
                 tools.engine,
                 lambda connection: jobs.claim(
                     connection, job_id, worker=tools.worker, lease_seconds=tools.lease_seconds, token=token

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseDown
+from core.states import Lane
 from db import attempts, jobs, paid, success, twins
 from db.jobs import ClaimedJob
 from db.paid import Paid
@@ -70,19 +71,19 @@ class Writes:
         self._claims = GroupCommit(work, self._claim_each, key=lambda asked: asked[0])
         self._notes = GroupCommit(work, _note_each, key=lambda noted: noted.content_key)
         self._opens = GroupCommit(work, self._open_each, gather_seconds=OPEN_GATHER_SECONDS)
-        self._withdrawals = GroupCommit(work, _withdraw_each)
+        self._withdrawals = GroupCommit(work, _withdraw_each, gather_seconds=OPEN_GATHER_SECONDS)
         self._paid = GroupCommit(safe, self._note_paid_each, gather_seconds=PAID_GATHER_SECONDS)
         self._ends = GroupCommit(
             safe, _succeed_each, key=lambda clean: clean.sha256, weigh=lambda clean: len(clean.data)
         )
 
-    def claim(self, job_id: int, token: UUID) -> ClaimedJob | None:
+    def claim(self, job_id: int, token: UUID, *, is_urgent: bool = False) -> ClaimedJob | None:
         """Take a queued job; None when it has to be asked for alone."""
-        return _ask(self._claims, (job_id, token))
+        return _ask(self._claims, (job_id, token), is_urgent=is_urgent)
 
     def note(self, noted: Noted) -> KnownSource | None:
         """Write down what a source is, and return what is known of it; None when it has to be written alone."""
-        return _ask(self._notes, noted)
+        return _ask(self._notes, noted, is_urgent=_is_urgent(noted.job))
 
     def open(self, job: ClaimedJob) -> Opened | None:
         """Write the row that says "a call is about to be sent"; None when it has to be written alone, if at all.
@@ -91,7 +92,7 @@ class Writes:
             DatabaseDown: It is not known whether the row was written.
         """
         try:
-            return self._opens.ask(job)
+            return self._opens.ask(job, is_urgent=_is_urgent(job))
         except NotGrouped as error:
             if not isinstance(error.cause, DBAPIError) or is_down(error.cause):
                 raise DatabaseDown(f"It is not known whether a call was opened: {error}") from error
@@ -103,11 +104,11 @@ class Writes:
 
     def note_paid(self, answer: Paid) -> bool:
         """Write down a paid answer; False when it has to be written alone."""
-        return _ask(self._paid, answer) is not None
+        return _ask(self._paid, answer, is_urgent=_is_urgent(answer.job)) is not None
 
     def succeed(self, clean: Clean) -> bool:
         """Keep an output in the database and end its job; False when it has to be ended alone."""
-        return _ask(self._ends, clean) is not None
+        return _ask(self._ends, clean, is_urgent=_is_urgent(clean.job)) is not None
 
     def _claim_each(self, connection: Connection, asked: Sequence[tuple[int, UUID]]) -> list[ClaimedJob | None]:
         found = jobs.claim_each(
@@ -141,8 +142,13 @@ def _succeed_each(connection: Connection, clean: Sequence[Clean]) -> list[bool |
     return [True] * len(clean)
 
 
-def _ask(group: GroupCommit[Item, Answer], item: Item) -> Answer | None:
+def _is_urgent(job: ClaimedJob) -> bool:
+    """Whether somebody waits for a job."""
+    return job.lane == Lane.INTERACTIVE
+
+
+def _ask(group: GroupCommit[Item, Answer], item: Item, *, is_urgent: bool = False) -> Answer | None:
     try:
-        return group.ask(item)
+        return group.ask(item, is_urgent=is_urgent)
     except NotGrouped:
         return None
