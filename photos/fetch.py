@@ -51,17 +51,40 @@ class Fetched:
 
 
 class _Session:
-    """One thread's connections and the deadline they share."""
+    """One thread's connections, kept for what it asks the same server next, and the deadline they share."""
 
     def __init__(self, allow: AllowList, tls: ssl.SSLContext) -> None:
         self.deadline = Deadline()
-        self.pool = httpcore.ConnectionPool(
-            ssl_context=tls,
-            max_connections=KEPT_CONNECTIONS,
-            max_keepalive_connections=KEPT_CONNECTIONS,
-            keepalive_expiry=IDLE_SECONDS,
-            network_backend=CheckedBackend(allow, self.deadline),
-        )
+        self._backend = CheckedBackend(allow, self.deadline)
+        self._tls = tls
+        self._kept: dict[str, httpcore.HTTP11Connection] = {}
+
+    def ask(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request, over a new connection or one that is kept and still good."""
+        origin = request.url.origin
+        server = str(origin)
+        connection = self._kept.pop(server, None)
+        if connection is not None and (not connection.is_idle() or connection.has_expired()):
+            connection.close()
+            connection = None
+        connection = connection or self._connect(origin)
+        # The last is the one that was used last.
+        self._kept[server] = connection
+        for oldest in list(self._kept)[:-KEPT_CONNECTIONS]:
+            self._kept.pop(oldest).close()
+        return connection.handle_request(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._kept.values():
+            connection.close()
+        self._kept.clear()
+
+    def _connect(self, origin: httpcore.Origin) -> httpcore.HTTP11Connection:
+        stream = self._backend.connect_tcp(origin.host.decode("ascii"), origin.port)
+        if origin.scheme == b"https":
+            stream = stream.start_tls(self._tls, origin.host.decode("ascii"))
+        return httpcore.HTTP11Connection(origin, stream, keepalive_expiry=IDLE_SECONDS)
 
 
 class Fetcher:
@@ -122,14 +145,15 @@ class Fetcher:
                 response.close()
             content_type = _header(response, b"content-type")
             name = name_told(_header(response, b"content-disposition"))
-            return Fetched(data, content_type, str(target.copy_with(userinfo=b"")), everywhere_public, name)
+            final_url = str(target.copy_with(userinfo=b"") if target.userinfo else target)
+            return Fetched(data, content_type, final_url, everywhere_public, name)
         raise SourceRefused("too_many_redirects", f"{_shown(_parse(url))} redirects more than {MAX_REDIRECTS} times.")
 
     def close(self) -> None:
         """Close every thread's connections; to be called once no fetch is under way."""
         with self._lock:
             for session in self._sessions.values():
-                session.pool.close()
+                session.close()
             self._sessions.clear()
             self._local = threading.local()
 
@@ -139,7 +163,7 @@ class Fetcher:
             session = self._local.session = _Session(self._allow, self._tls)
             with self._lock:
                 for thread in [thread for thread in self._sessions if not thread.is_alive()]:
-                    self._sessions.pop(thread).pool.close()
+                    self._sessions.pop(thread).close()
                 self._sessions[threading.current_thread()] = session
         return session
 
@@ -156,10 +180,10 @@ class Fetcher:
         request = httpcore.Request(b"GET", url, headers=headers)
         try:
             try:
-                return session.pool.handle_request(request)
+                return session.ask(request)
             except (httpcore.ReadError, httpcore.RemoteProtocolError):
                 # A kept connection may have been closed by the server just now; asking for a photo again is harmless.
-                return session.pool.handle_request(request)
+                return session.ask(request)
         except _NETWORK_ERRORS as error:
             raise _unreachable(error, target) from error
 
@@ -192,7 +216,8 @@ def _parse(url: str) -> httpx.URL:
         )
     if not _HOST.fullmatch(target.raw_host) or port == 0:
         raise SourceRefused("url_invalid", "The URL names no host that can be asked.")
-    return target.copy_with(fragment=None)
+    # A copy is parsed anew.
+    return target.copy_with(fragment=None) if "#" in url else target
 
 
 def _follow(target: httpx.URL, location: str) -> httpx.URL:

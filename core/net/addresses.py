@@ -5,6 +5,7 @@ Ranges are those of the IANA special-purpose registries.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -54,6 +55,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _ISATAP_MARKS = (0x00005EFE, 0x02005EFE)
 
 
+@lru_cache(1024)
 def is_public(address: Address) -> bool:
     """Return whether an address belongs to the open internet, seen through any IPv4 address it carries."""
     if isinstance(address, IPv4Address):
@@ -134,4 +136,9 @@ def _split_port(entry: str) -> tuple[str, int | None]:
 
 def address_of(sockaddr: tuple[object, ...]) -> Address:
     """Return the address in what `getaddrinfo` gave, without an IPv6 zone."""
-    return ip_address(str(sockaddr[0]).partition("%")[0])
+    return _address(str(sockaddr[0]))
+
+
+@lru_cache(1024)
+def _address(text: str) -> Address:
+    return ip_address(text.partition("%")[0])

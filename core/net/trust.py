@@ -9,4 +9,6 @@ import httpx
 @cache
 def make_tls() -> ssl.SSLContext:
     """Return this process' one TLS context; reading all the authorities takes longer than many a call."""
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -4,16 +4,20 @@ The usual timeouts bound a single read or write, so a server that sends one byte
 every operation gets what is left of one span of time, whether it is handshake, header or body.
 """
 
+import select
 import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore
 
 Address = tuple[int, Any]
 """Family and socket address, as `getaddrinfo` gives them."""
+
+Given = TypeVar("Given")
+Gotten = TypeVar("Gotten")
 
 
 class Deadline:
@@ -36,6 +40,9 @@ class Deadline:
 class WireStream(httpcore.NetworkStream):
     """A connected socket whose every operation ends by the deadline; counts what it sends.
 
+    The socket itself never waits: one with a timeout is told of it anew before each operation, and asks each time
+    whether it may go on. Each of these gives the interpreter away, which has to be waited for where threads are busy.
+
     Args:
         sock: Connected.
         deadline: Shared with whoever drives the exchange.
@@ -43,9 +50,13 @@ class WireStream(httpcore.NetworkStream):
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline, peer: Any) -> None:
+        sock.settimeout(0)
         self._sock = sock
         self._deadline = deadline
         self._peer = peer
+        # What was decrypted already shows on no socket.
+        self._asks_first = not isinstance(sock, ssl.SSLSocket)
+        self._is_answer_due = False
         self.bytes_written = 0
         self.write_failed = False
         self._gate: Callable[[], None] | None = None
@@ -62,8 +73,10 @@ class WireStream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - httpcore's signature
         """Return what arrives first, at most `max_bytes`; the deadline alone bounds the wait."""
         try:
-            self._arm()
-            return self._sock.recv(max_bytes)
+            if self._is_answer_due and self._asks_first:
+                self._wait_for(select.POLLIN)
+            self._is_answer_due = False
+            return self._patiently(self._sock.recv, max_bytes, select.POLLIN)
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
         except OSError as error:
@@ -78,11 +91,11 @@ class WireStream(httpcore.NetworkStream):
             gate, head, self._gate, self._held = self._gate, self._held, None, b""
             buffer = head + buffer
             buffer = buffer[self._write_at(gate, buffer) :]
+        self._is_answer_due = True
         left = memoryview(buffer)
         try:
             while left:
-                self._arm()
-                sent = self._sock.send(left)
+                sent = self._patiently(self._sock.send, left, select.POLLOUT)
                 self.bytes_written += sent
                 left = left[sent:]
         except TimeoutError as error:
@@ -93,12 +106,7 @@ class WireStream(httpcore.NetworkStream):
             raise httpcore.WriteError(str(error)) from error
 
     def _write_at(self, gate: Callable[[], None], buffer: bytes) -> int:
-        """Send what the system takes of `buffer` the moment the gate opens, and return how many bytes that were.
-
-        A socket with a timeout asks first whether it may write, and the thread that asked has to wait for the
-        interpreter once more before it does: milliseconds, when many threads are busy.
-        """
-        self._sock.settimeout(0)
+        """Send what the system takes of `buffer` the moment the gate opens, and return how many bytes that were."""
         gate()
         try:
             sent = self._sock.send(buffer)
@@ -123,7 +131,7 @@ class WireStream(httpcore.NetworkStream):
     ) -> "WireStream":
         """Return the same connection, encrypted and with the server's certificate checked."""
         try:
-            self._arm()
+            self._sock.settimeout(self._left_seconds())
             sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
         except TimeoutError as error:
             self.close()
@@ -147,7 +155,6 @@ class WireStream(httpcore.NetworkStream):
         Reading is the only reliable question under TLS 1.3, where session tickets make an idle socket readable.
         """
         try:
-            self._sock.settimeout(0)
             self._sock.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
             return True
@@ -155,11 +162,31 @@ class WireStream(httpcore.NetworkStream):
             return False
         return False
 
-    def _arm(self) -> None:
+    def _patiently(self, work: Callable[[Given], Gotten], given: Given, event: int) -> Gotten:
+        """Do something to the socket as soon as it is ready for that."""
+        while True:
+            self._left_seconds()
+            try:
+                return work(given)
+            except BlockingIOError:
+                self._wait_for(event)
+            # Under TLS reading may have to write first, and the other way round.
+            except ssl.SSLWantReadError:
+                self._wait_for(select.POLLIN)
+            except ssl.SSLWantWriteError:
+                self._wait_for(select.POLLOUT)
+
+    def _wait_for(self, event: int) -> None:
+        poll = select.poll()
+        poll.register(self._sock, event)
+        if not poll.poll(self._left_seconds() * 1000):
+            raise TimeoutError("timed out")
+
+    def _left_seconds(self) -> float:
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise TimeoutError("the time for this exchange is used up")
-        self._sock.settimeout(remaining)
+        return remaining
 
 
 def resolve(host: str, port: int) -> list[Address]:
