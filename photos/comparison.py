@@ -32,7 +32,7 @@ FAR = 2.5
 OUTPUT_FORMATS = (*FORMATS, "WEBP")
 """Pillow's names of what is taken from the API, and of what was sent to it."""
 
-_JPEG_START = b"\xff\xd8\xff"
+JPEG_START = b"\xff\xd8\xff"
 _ANY = [0] + [255] * 255
 
 
@@ -64,13 +64,26 @@ class Comparison:
     changed: Image.Image | None = field(default=None, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a JPEG that was sent, since it was checked.
+
+    Args:
+        size: Pixels.
+        tiles: What `pictures.tiles` gave.
+    """
+
+    size: tuple[int, int]
+    tiles: Image.Image
+
+
 def compare(
     sent: bytes,
     output: bytes,
     *,
     box: tuple[int, int, int, int] | None = None,
     mask: Image.Image | None = None,
-    sent_tiles: Image.Image | None = None,
+    seen: Seen | None = None,
 ) -> Comparison:
     """Compare an output with the photo it was made from.
 
@@ -79,7 +92,8 @@ def compare(
         output: What came back.
         box: Left, top, width and height of the photo within what was sent; all of it unless given.
         mask: What was to be erased: mode `1`, as large as what was sent.
-        sent_tiles: What `pictures.tiles` gave for the sent JPEG, if it was decoded that way before.
+        seen: What is known of the sent JPEG, if it was decoded before; for a JPEG that is another, `sent` is not read
+            then.
 
     Raises:
         OutputError: `output_empty`, `output_not_image`, `output_truncated` or `output_size`.
@@ -87,8 +101,8 @@ def compare(
     """
     if not output:
         raise OutputError("output_empty", "The output's URL gave an empty file.")
-    is_exact = not all(data.startswith(_JPEG_START) for data in (sent, output))
-    before, size = _tiles_of_sent(sent, None if is_exact else sent_tiles, is_exact=is_exact)
+    is_exact = not (output.startswith(JPEG_START) and (seen is not None or sent.startswith(JPEG_START)))
+    before, size = _tiles_of_sent(sent, None if is_exact else seen, is_exact=is_exact)
     try:
         with opened(output, OUTPUT_FORMATS) as image:
             if image.size != size:
@@ -99,9 +113,9 @@ def compare(
             after = before if output == sent else tiles(image, output, is_exact=is_exact)
     except Undecodable as error:
         raise bad_output(error, output) from error
-    difference = ImageChops.difference(before, after)
-    single = _over(difference, 1)
-    changed = ImageChops.lighter(_solid(single), _over(difference, FAR))
+    levels = _levels(ImageChops.difference(before, after))
+    single = _over(levels, 1)
+    changed = ImageChops.lighter(_solid(single), _over(levels, FAR))
     place = _in_tiles(box or (0, 0, *size))
     inside = None
     if mask is not None:
@@ -135,11 +149,13 @@ def bad_output(error: Undecodable, data: bytes) -> OutputError:
     return OutputError("output_not_image", f"The output is {kind.name if kind else 'no picture'}: {error}.")
 
 
-def _tiles_of_sent(sent: bytes, known: Image.Image | None, *, is_exact: bool) -> tuple[Image.Image, tuple[int, int]]:
+def _tiles_of_sent(sent: bytes, seen: Seen | None, *, is_exact: bool) -> tuple[Image.Image, tuple[int, int]]:
+    if seen is not None:
+        return seen.tiles, seen.size
     try:
         with opened(sent, OUTPUT_FORMATS) as image:
             size = image.size
-            return known or tiles(image, sent, is_exact=is_exact), size
+            return tiles(image, sent, is_exact=is_exact), size
     except Undecodable as error:
         raise SourceRefused("corrupt", f"The photo that was sent cannot be decoded any more: {error}.") from error
 
@@ -149,11 +165,16 @@ def _in_tiles(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return left // TILE, top // TILE, -(-(left + width) // TILE), -(-(top + height) // TILE)
 
 
-def _over(difference: Image.Image, times: float) -> Image.Image:
-    """Return the tiles (255) that differ so many times as far as they must, in brightness or in one channel."""
+def _levels(difference: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return how far tiles differ in brightness, and in the channel in which they differ most."""
     red, green, blue = difference.split()
-    highest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    by_brightness = _at_least(difference.convert("L"), CHANGED_LEVELS * times)
+    return difference.convert("L"), ImageChops.lighter(ImageChops.lighter(red, green), blue)
+
+
+def _over(levels: tuple[Image.Image, Image.Image], times: float) -> Image.Image:
+    """Return the tiles (255) that differ so many times as far as they must, in brightness or in one channel."""
+    brightness, highest = levels
+    by_brightness = _at_least(brightness, CHANGED_LEVELS * times)
     return ImageChops.lighter(by_brightness, _at_least(highest, CHANGED_COLOUR_LEVELS * times))
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core import errors
 from core.errors import DecodersUnavailable, OutputError, SourceRefused, SourceUnreachable
-from photos.comparison import Comparison
+from photos.comparison import JPEG_START, Comparison, Seen
 from photos.decoders.decoder import Broken, Killed
 from photos.decoders.limits import MOST_PIXELS
 from photos.decoders.pool import decoders
@@ -45,11 +45,13 @@ def compare(
     *,
     box: tuple[int, int, int, int] | None = None,
     mask: Image.Image | None = None,
-    sent_tiles: Image.Image | None = None,
+    seen: Seen | None = None,
 ) -> Comparison:
     """As `photos.comparison.compare`; `output_undecodable` is an output that breaks its decoder."""
     facts = _scan_output(output)
-    found: Comparison = _of_output("compare", facts, sent, output, box=box, mask=mask, sent_tiles=sent_tiles)
+    # What is not read is not copied.
+    is_read = seen is None or output == sent or not output.startswith(JPEG_START)
+    found: Comparison = _of_output("compare", facts, sent if is_read else b"", output, box=box, mask=mask, seen=seen)
     return found
 
 

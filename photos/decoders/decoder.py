@@ -113,7 +113,7 @@ class Decoder:
     def _wait_for_start(self) -> None:
         if self._is_ready:
             return
-        self._sock.settimeout(START_SECONDS)
+        self._channel.wait_at_most(START_SECONDS)
         try:
             self._channel.receive()
         except (NoMessage, TimeoutError) as error:
@@ -133,7 +133,7 @@ class Decoder:
             DecodersUnavailable: It never began.
         """
         self._wait_for_start()
-        self._sock.settimeout(cost.wall_seconds)
+        self._channel.wait_at_most(cost.wall_seconds)
         try:
             self._channel.send((name, cost.memory_bytes, cost.cpu_seconds, given, named))
         except OSError:

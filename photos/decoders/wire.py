@@ -10,7 +10,8 @@ import pickle
 import socket
 import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 LARGE_BYTES = 4096
@@ -18,9 +19,14 @@ KEPT_BYTES = 8_000_000
 """Of a file that stays as large as it has become."""
 MOST_BYTES = 1_000_000_000
 """Of a message."""
+MOST_PARTS = 100
+"""Of a message that lie there as they are."""
+
+_MOST_AT_ONCE = 16
+"""Parts that any system writes with one call."""
 
 _HEAD = struct.Struct("!QQQ")
-_PART = struct.Struct("!QQ")
+_SIZE = struct.Struct("!Q")
 
 
 class NoMessage(Exception):
@@ -31,7 +37,7 @@ class Channel:
     """One end.
 
     Args:
-        sock: Says that there is a message; its timeout counts.
+        sock: Says that there is a message.
         written: The file that messages of this side are in.
         read: The file that messages of the other side are in.
         find_class: Returns a class of theirs by its module and name, or raises.
@@ -42,6 +48,19 @@ class Channel:
         self._written = written
         self._read = read
         self._find_class = find_class
+        self._patience_seconds = 0.0
+        sock.settimeout(None)
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Bound each wait for the other side.
+
+        The system does it: a socket with a timeout of its own asks before each word whether there is one.
+        """
+        if seconds != self._patience_seconds:
+            told = struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6))
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                self._sock.setsockopt(socket.SOL_SOCKET, option, told)
+            self._patience_seconds = seconds
 
     def send(self, message: object) -> None:
         """Send a message.
@@ -53,14 +72,10 @@ class Channel:
         packed = io.BytesIO()
         _Packer(packed, parts).dump(message)
         body = packed.getvalue()
-        table, at = [], len(body)
-        for part in parts:
-            table.append(_PART.pack(at, len(part)))
-            at += len(part)
-        os.lseek(self._written, 0, os.SEEK_SET)
-        for each in (body, *parts, b"".join(table)):
-            _write_all(self._written, each)
-        self._sock.sendall(_HEAD.pack(len(body), len(parts), at + len(parts) * _PART.size))
+        table = b"".join(_SIZE.pack(len(part)) for part in parts)
+        _write_all(self._written, [body, table, *parts])
+        size = len(body) + len(table) + sum(map(len, parts))
+        self._sock.sendall(_HEAD.pack(len(body), len(parts), size))
 
     def receive(self) -> Any:
         """Return the next message.
@@ -73,8 +88,8 @@ class Channel:
         try:
             while len(head) < _HEAD.size and (more := self._sock.recv(_HEAD.size - len(head))):
                 head += more
-        except TimeoutError:
-            raise
+        except BlockingIOError:
+            raise TimeoutError("the other side says nothing") from None
         except OSError as error:
             raise NoMessage(str(error)) from error
         if len(head) < _HEAD.size:
@@ -93,11 +108,17 @@ class Channel:
         os.close(self._read)
 
     def _unpacked(self, body_size: int, count: int, size: int) -> Any:
-        if not body_size + count * _PART.size <= size <= min(MOST_BYTES, os.fstat(self._read).st_size):
+        start = body_size + count * _SIZE.size
+        if count > MOST_PARTS or not start <= size <= min(MOST_BYTES, os.fstat(self._read).st_size):
             raise NoMessage("the message is not whole")
-        table = self._part(size - count * _PART.size, count * _PART.size)
-        parts = [_PART.unpack_from(table, at) for at in range(0, len(table), _PART.size)]
-        found = _Unpacker(self._part(0, body_size), lambda number: self._part(*parts[number]), self._find_class).load()
+        head = self._part(0, start)
+        sizes = [length for (length,) in _SIZE.iter_unpack(head[body_size:])]
+        ends = list(accumulate(sizes, initial=start))
+
+        def part(number: int) -> bytes:
+            return self._part(ends[number], sizes[number])
+
+        found = _Unpacker(head[:body_size], part, self._find_class).load()
         if size > KEPT_BYTES:
             os.ftruncate(self._read, KEPT_BYTES)
         return found
@@ -152,7 +173,12 @@ class _Unpacker(pickle.Unpickler):
         return self._find_class(module, name)
 
 
-def _write_all(handle: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(handle, left) :]
+def _write_all(handle: int, parts: Sequence[bytes]) -> None:
+    """Write parts one behind the other from the file's start, with one call of the system unless it takes less."""
+    # Not every system has it.
+    written = os.pwritev(handle, parts[:_MOST_AT_ONCE], 0) if hasattr(os, "pwritev") else 0
+    at = 0
+    for part in parts:
+        while written < at + len(part):
+            written += os.pwrite(handle, memoryview(part)[written - at :], written)
+        at += len(part)
