@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from photos import decoders
+from photos.decoders import pool
 from photos.decoders.limits import MB, Allowance, Cost
 from photos.decoders.pool import Decoders
 
@@ -51,3 +52,73 @@ def test_what_is_urgent_goes_first_and_has_a_decoder_that_nothing_else_takes(mon
     assert set(order[3:5]) == {"urgent 1", "urgent 2"}
     assert all(name.startswith("bulk") for name in order[5:])
     assert not found._waiting
+
+
+class Latch:
+    """A lock that is taken once at once, and then waited for; keeps account of who waits, and of who waited.
+
+    Args:
+        asleep: Let go when somebody is about to wait.
+        woken: Where whoever has waited is noted.
+    """
+
+    def __init__(self, asleep: threading.Semaphore, woken: list[int]) -> None:
+        self._lock = threading.Lock()
+        self._asleep = asleep
+        self._woken = woken
+
+    def acquire(self) -> None:
+        """Take it."""
+        if self._lock.acquire(blocking=False):
+            return
+        self._asleep.release()
+        self._lock.acquire()
+        self._woken.append(threading.get_ident())
+
+    def release(self) -> None:
+        """Let whoever waits go on."""
+        self._lock.release()
+
+
+def test_when_a_decoder_is_free_only_whose_turn_it_is_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Decoders(Allowance(ANY, ANY, turns=1))
+    ended, begun, asleep = threading.Semaphore(0), threading.Semaphore(0), threading.Semaphore(0)
+    order: list[int] = []
+    woken: list[int] = []
+    turns: list[pool._Turn] = []
+    make = pool._Turn
+
+    def turn(*given: Any) -> pool._Turn:
+        one = make(*given)
+        one.latch = Latch(asleep, woken)  # type: ignore[assignment]
+        turns.append(one)
+        return one
+
+    def ask(*_: Any) -> Any:
+        order.append(threading.get_ident())
+        begun.release()
+        assert ended.acquire(timeout=60)
+        return "done", None
+
+    monkeypatch.setattr(pool, "_Turn", turn)
+    monkeypatch.setattr(Decoders, "_ask", ask)
+    waiting = 5
+    with ThreadPoolExecutor(waiting + 1) as threads:
+        asked = [threads.submit(found.run, "any", is_big=False)]
+        assert begun.acquire(timeout=60)
+        for _ in range(waiting):
+            asked.append(threads.submit(found.run, "any", is_big=False))
+            assert asleep.acquire(timeout=60)
+        expected = [one.number for one in found._waiting]
+        assert len(expected) == waiting
+        try:
+            for place in range(1, waiting + 1):
+                ended.release()
+                assert begun.acquire(timeout=60)
+                # The one that came first, and nobody else, though all the others wait for the same.
+                assert [one.number for one in turns if one.has_come] == [0, *expected[:place]]
+                assert len(woken) == place
+                assert woken == order[1:]
+        finally:
+            ended.release(waiting + 1)
+        assert {each.result(60) for each in asked} == {("done", None)}
