@@ -65,7 +65,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SentTiles:
     """What is known of a JPEG that was sent, since it was checked.
 
     Args:
@@ -83,7 +83,7 @@ def compare(
     *,
     box: tuple[int, int, int, int] | None = None,
     mask: Image.Image | None = None,
-    seen: Seen | None = None,
+    seen: SentTiles | None = None,
 ) -> Comparison:
     """Compare an output with the photo it was made from.
 
@@ -149,7 +149,7 @@ def bad_output(error: Undecodable, data: bytes) -> OutputError:
     return OutputError("output_not_image", f"The output is {kind.name if kind else 'no picture'}: {error}.")
 
 
-def _tiles_of_sent(sent: bytes, seen: Seen | None, *, is_exact: bool) -> tuple[Image.Image, tuple[int, int]]:
+def _tiles_of_sent(sent: bytes, seen: SentTiles | None, *, is_exact: bool) -> tuple[Image.Image, tuple[int, int]]:
     if seen is not None:
         return seen.tiles, seen.size
     try:

@@ -9,7 +9,7 @@ from PIL import Image
 from core.errors import OutputError, OutputRefused, SourceError, SourceUnreachable
 from core.states import NOT_KEPT
 from db.twins import Made
-from photos.comparison import Seen
+from photos.comparison import SentTiles
 from photos.decoders import compare, fit, restore
 from photos.fetch import Fetcher
 from photos.fitting import Fitted
@@ -73,7 +73,7 @@ def collect(url: str, photo: Prepared, fetcher: Fetcher, *, is_bare: bool = Fals
     data = _download(url, fetcher)
     fitted = photo.fitted
     mask = photo.mask.to_image() if photo.mask is not None else None
-    seen = Seen(fitted.sent_size, fitted.tiles) if fitted.tiles is not None else None
+    seen = SentTiles(fitted.sent_size, fitted.tiles) if fitted.tiles is not None else None
     compared = compare(fitted.sent, data, box=fitted.plan.photo_box, mask=mask, seen=seen)
     restored = restore(data, photo.source.data, fitted, compared, is_bare=is_bare)
     return Output(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from core import errors
 from core.errors import DecodersUnavailable, OutputError, SourceRefused, SourceUnreachable
-from photos.comparison import JPEG_START, Comparison, Seen
+from photos.comparison import JPEG_START, Comparison, SentTiles
 from photos.decoders.decoder import Broken, Killed
 from photos.decoders.limits import MOST_PIXELS
 from photos.decoders.pool import decoders
@@ -45,7 +45,7 @@ def compare(
     *,
     box: tuple[int, int, int, int] | None = None,
     mask: Image.Image | None = None,
-    seen: Seen | None = None,
+    seen: SentTiles | None = None,
 ) -> Comparison:
     """As `photos.comparison.compare`; `output_undecodable` is an output that breaks its decoder."""
     facts = _scan_output(output)

@@ -16,7 +16,7 @@ from PIL import Image
 from bench.hostile.pictures import CHEAP, KINDS, jpeg
 from core.errors import CleanplateError, DecodersUnavailable, OutputError, SourceRefused, SourceUnreachable
 from photos import decoders, fitting
-from photos.comparison import Seen, compare
+from photos.comparison import SentTiles, compare
 from photos.decoders.decoder import Broken, Decoder, Killed, _find
 from photos.decoders.limits import MB, Allowance, Cost
 from photos.decoders.pool import Decoders
@@ -62,7 +62,7 @@ def test_what_comes_of_it_is_the_same_as_in_this_process(format_name: str, size:
     assert (here.tiles is None) == (there.tiles is None)
     if here.tiles is not None and there.tiles is not None:
         assert here.tiles.tobytes() == there.tiles.tobytes()
-    seen = Seen(there.sent_size, there.tiles) if there.tiles is not None else None
+    seen = SentTiles(there.sent_size, there.tiles) if there.tiles is not None else None
     for kind in ("JPEG", "PNG", None):
         output = there.sent if kind is None else saved(drawn(*here.sent_size, text="blue"), kind)
         compared = decoders.compare(there.sent, output, box=there.plan.photo_box, seen=seen)
