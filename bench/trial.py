@@ -16,6 +16,8 @@ from bench.sides import Side
 from bench.usage import Usage
 
 PATIENCE_SECONDS = 900.0
+STILL_SECONDS = 45.0
+"""Who gets nothing done for so long has lost photos, or never ends."""
 LOGGED_PHOTOS = 200
 IDLE_SECONDS = STATISTICS_SECONDS
 MOST_BRIEFLY_WARMED = 100
@@ -104,9 +106,14 @@ def clean(side: Side, count: int) -> int:
     api, pause, memory = side.ground.api, threading.Event(), 0
     fetched, done = api.outputs(), side.done()
     side.submit(side.ground.photo_urls(count))
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    began = moved = time.monotonic()
+    reached = fetched
     while (out := api.outputs()) < fetched + count or side.done() < done + count:
-        assert time.monotonic() < deadline, f"{side.name} did not clean {count} photos in {PATIENCE_SECONDS} s"
+        now = time.monotonic()
+        if out > reached:
+            reached, moved = out, now
+        assert now - moved < STILL_SECONDS, f"{side.name} stands still at {reached - fetched} of {count} photos"
+        assert now - began < PATIENCE_SECONDS, f"{side.name} did not clean {count} photos in {PATIENCE_SECONDS} s"
         if not memory and out >= fetched + count // 2:
             memory = usage.resident_bytes(side.worker_pids())
         pause.wait(0.1)

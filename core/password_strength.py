@@ -118,7 +118,8 @@ def _is_made_of(words: set[str], text: str) -> bool:
 
 def _without_repetition(text: str, words: set[str]) -> str:
     """Return a text in which each word stands once: to say it again is no secret."""
-    for word in words:
+    # The longer ones before what they begin with.
+    for word in sorted(words, key=lambda each: (-len(each), each)):
         first = text.translate(_FOLDED).find(word)
         while first >= 0 and len(word) >= SHORTEST_WALK:
             again = text.translate(_FOLDED).find(word, first + len(word))
