@@ -22,17 +22,26 @@ def read() -> dict[str, Section]:
     return dict(json.loads(FILE.read_text(encoding="utf-8"))) if FILE.exists() else {}
 
 
-def keep(section: str, measured: Iterable[tuple[str, Figures]]) -> Iterator[tuple[str, Figures]]:
+def keep(
+    section: str, measured: Iterable[tuple[str, Figures]], *, in_parts: bool = False
+) -> Iterator[tuple[str, Figures]]:
     """Yield what is measured, and keep it once all of it is there.
 
     Args:
         section: What it belongs to; what was kept for that is replaced.
         measured: Names and figures.
+        in_parts: Keep what there is after each of them: whoever ends it by hand has what was measured until then.
     """
     rows = []
     for name, figures in measured:
         rows.append({"measurement": name, **figures})
         yield name, figures
+        if in_parts:
+            _write(section, rows)
+    _write(section, rows)
+
+
+def _write(section: str, rows: list[Section]) -> None:
     kept = read()
     kept[section] = {"on": datetime.now(UTC).date().isoformat(), "commit": commit(), **machine(), "rows": rows}
     FILE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,8 @@
 """Ours beside other job queues, all doing the same: `make bench-peers`, or `python -m bench.versus [--quick]`.
 
 Each cleans the same photos at the same stand-in API with the same PostgreSQL and Redis: what it makes of a quota, what
-it does without one, what a photo costs and how much memory one in flight takes. Prints one JSON object a line.
+it does without one, what a photo costs and how much memory one in flight takes. Prints one JSON object a line; what was
+measured when it is ended by Ctrl-C is kept.
 """
 
 import argparse
@@ -69,8 +70,8 @@ def main() -> None:
     """Compare as asked for on the command line, and print it."""
     options = read_options()
     try:
-        tell(record.keep("versus", measure(options)) if options.write else measure(options))
-    except Exception:
+        tell(record.keep("versus", measure(options), in_parts=True) if options.write else measure(options))
+    except (Exception, KeyboardInterrupt):
         # Who only wants figures needs no build that fails.
         print(f"It did not get to its end: {traceback.format_exc()}", flush=True)
     if options.write:
