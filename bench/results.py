@@ -129,7 +129,7 @@ def _growth(section: Section) -> list[str]:
         ("size", "index_bytes_per_job", "bytes of its indexes"),
         ("fleet", "waits_ms.median", "ms from an interactive photo's commit to its call"),
         ("fleet", "waits_ms.slowest", "the slowest of twelve"),
-        ("fleet", "idle_core_share", "of a core, the idle stack with PostgreSQL and Redis"),
+        ("fleet", "idle_core_share", "of a core, the idle stack with PostgreSQL, Redis and any vacuum meanwhile"),
     ):
         once.append([label, *(_cell(_dig(row, key)) for row in rows if row["measurement"] == measurement)])
     export = [

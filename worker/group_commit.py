@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 MOST_AT_ONCE = 64
-GATHER_SECONDS = 0.1
+GATHER_SECONDS = 0.03
 """How long others are waited for where the last group was written less than `CLOSE_SECONDS` ago, where nothing is lost
 by it: a statement costs a worker as much for one photo as for several."""
 CLOSE_SECONDS = 0.1
