@@ -176,7 +176,8 @@ def _lifetimes(section: Section) -> list[str]:
         _where(section),
         f"{lived['photos']:,} photos that went well, their statements alone and {lived['per_second']:,} a second; "
         f"autovacuum looked every 5 s. Updates of `jobs` a photo: {_cell(lived['jobs_updates'])}, of them HOT: "
-        f"{_cell(lived['jobs_hot_share'])}.\n",
+        f"{_cell(lived['jobs_hot_share'])}. What only passes through has "
+        f"tables of {_cell(lived.get('passing_mb'))} MB.\n",
         *_table(table),
     ]
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from core.states import NOTHING_TO_REMOVE, JobState
 from db import tallies
+from db.live import STATE
 from db.plans import in_index_order
 from db.statements import text
 
@@ -128,6 +129,7 @@ _KEYS = {
     SheetOrder.NAME: "name",
 }
 _COLUMNS = "id, name, sku, state, code, message, changed_ratio, source_sha256, artifact_sha256, source_uri"
+_SHOWN = _COLUMNS.replace("state", f"{STATE} AS state")
 
 
 def look(connection: Connection, scope: SheetScope, order: SheetOrder, after: PageEnd | None, limit: int) -> SheetPage:
@@ -149,7 +151,7 @@ def look(connection: Connection, scope: SheetScope, order: SheetOrder, after: Pa
     is_up = order is SheetOrder.NAME
     past = "k > :key OR (k = :key AND id > :after)" if is_up else "k < :key OR (k = :key AND id > :after)"
     statement = text(
-        f"SELECT {_COLUMNS}, k FROM (SELECT {_COLUMNS}, {_KEYS[order]} AS k FROM jobs WHERE {_WHICH}) AS j "  # noqa: S608
+        f"SELECT {_SHOWN}, k FROM (SELECT {_COLUMNS}, {_KEYS[order]} AS k FROM jobs WHERE {_WHICH}) AS j "  # noqa: S608
         f"WHERE {past if after else 'true'} ORDER BY k {'' if is_up else 'DESC'}, id LIMIT :limit"
     )
     values: dict[str, object] = {**_values(scope), "limit": limit, "middle": middle}
@@ -178,7 +180,7 @@ def _in_their_order(connection: Connection, scope: SheetScope, after: int, limit
     of_code = "AND (:code = '' OR code = :code) AND (CAST(:ids AS bigint[]) IS NULL OR id = ANY(:ids))"
     order = in_index_order("batch_id", "state", start=":after", values=(":batch", "s"))
     statement = text(
-        f"SELECT {_COLUMNS}, CAST(0 AS float8) FROM jobs WHERE id = ANY(ARRAY(SELECT id FROM "  # noqa: S608
+        f"SELECT {_SHOWN}, CAST(0 AS float8) FROM jobs AS j WHERE id = ANY(ARRAY(SELECT id FROM "  # noqa: S608
         "unnest(CAST(:states AS text[])) AS s, "
         f"LATERAL (SELECT id FROM jobs WHERE true {of_code} AND {order} LIMIT :limit) AS page "
         "ORDER BY id LIMIT :limit)) ORDER BY id"

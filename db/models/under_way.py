@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.schema import NOW, PASSING, Base
 
-_PASSING = {**PASSING, "fillfactor": "50"}
+_PASSING_AND_CHANGING = {**PASSING, "fillfactor": "50"}
 
 
 class QueuedJob(Base):
@@ -49,5 +49,5 @@ class JobNote(Base):
 
     __table_args__ = (
         Index("ix_job_notes_content", "content_key"),
-        {"postgresql_with": _PASSING},
+        {"postgresql_with": _PASSING_AND_CHANGING},
     )

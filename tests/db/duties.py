@@ -61,10 +61,14 @@ _PAID = AttemptResult(AnswerClass.SUCCESS, "200", "", spend=Spend.PAID, latency_
 Duty = Callable[[Connection], object]
 
 
-def _latency(connection: Connection) -> object:
-    # As the dispatcher asks, before it picks.
-    by_key(connection)
-    return attempts.mean_latency_seconds(connection)
+def _keyed(ask: Duty) -> Duty:
+    """Return a duty that is asked as the dispatcher does, which has told the planner before."""
+
+    def asked(connection: Connection) -> object:
+        by_key(connection)
+        return ask(connection)
+
+    return asked
 
 
 def _unqueue(connection: Connection) -> object:
@@ -75,39 +79,19 @@ def _list_dispatched(connection: Connection) -> object:
     return queue.list_dispatched(connection, [job_id for job_id, _ in queue.list_unclaimed(connection, 0)][:5])
 
 
-def _look_back(connection: Connection) -> object:
-    by_key(connection)
-    return restores.newest_known(connection)
-
-
-def _go_on_leading(connection: Connection) -> object:
-    by_key(connection)
-    return queue.go_on_leading(connection)
-
-
-def _chores(connection: Connection) -> object:
-    by_key(connection)
-    return chores.find(connection)
-
-
-def _errands(connection: Connection) -> object:
-    by_key(connection)
-    return chores.find_errands(connection)
-
-
 DISPATCHING: dict[str, Duty] = {
-    "lead": _go_on_leading,
-    "whether there is anything": _chores,
-    "what is due to shops": _errands,
+    "lead": _keyed(queue.go_on_leading),
+    "whether there is anything": _keyed(chores.find),
+    "what is due to shops": _keyed(chores.find_errands),
     "window": queue.count_live,
     "fill bulk": lambda connection: queue.queue_due(connection, Lane.BULK, ROOM),
     "fill interactive": lambda connection: queue.queue_due(connection, Lane.INTERACTIVE, ROOM),
-    "latency": _latency,
+    "latency": _keyed(attempts.mean_latency_seconds),
     "circuit": lambda connection: circuits.find_open(connection, ACCOUNT),
     "probe": lambda connection: circuits.queue_probe(connection, ACCOUNT),
     "lost messages": _unqueue,
     "dispatched": _list_dispatched,
-    "look back": _look_back,
+    "look back": _keyed(restores.newest_known),
     "rescue": lambda connection: rescues.rescue(connection, lambda _: Decision(Move.RETRY)),
     "settled": batches.finish_settled,
     "stragglers": cancels.cancel_stragglers,

@@ -15,7 +15,7 @@ from db.paid import Paid
 from db.success import Clean
 from db.twins import Noted
 from tests.db.rows import ACCOUNT, claim, enqueue, make_batch, note_source, rescue, state_of
-from tests.db.upgrading import before, migrate_to
+from tests.db.upgrading import before, listening, migrate_to
 from tests.db.waiting import wait_for_lock
 
 LINK = "https://outputs.example/1"
@@ -185,6 +185,54 @@ def test_an_upgrade_keeps_what_is_in_redis_and_what_runs(engine: Engine) -> None
     with engine.begin() as connection:
         assert queue.queue_these(connection, [waiting]) == {waiting: 2**32}
     assert state_of(engine, waiting) == JobState.QUEUED
+
+
+CHANGES_NOTHING = ("SELECT", "SET", "LOCK")
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_is_stopped_anywhere_keeps_them_too(engine: Engine) -> None:
+    *_, running, early = make_batch(engine, 5)
+    with engine.begin() as connection:
+        enqueue(connection, "id > 1")
+    job = take(engine, running)
+    take(engine, early)
+    with engine.begin() as connection:
+        pay(connection, job)
+        connection.execute(text("UPDATE queued_jobs SET dispatch = job_id"))
+    kept = stand(engine)
+    left = 0
+
+    def stop(_connection: Connection, statement: str) -> None:
+        nonlocal left
+        if not statement.lstrip().startswith(CHANGES_NOTHING):
+            left -= 1
+        if left < 0:
+            raise InterruptedError
+
+    for done in range(1000):
+        migrate_to(engine, before("0027"))
+        left = done
+        try:
+            with listening(before=stop):
+                migrate_to(engine, "head")
+            break
+        except InterruptedError:
+            migrate_to(engine, "head")
+        assert stand(engine) == kept, f"stopped after {done} statements"
+    assert done > 15
+
+
+def stand(engine: Engine) -> list[object]:
+    """Return how all jobs stand, with what stands beside them, and the counts."""
+    with engine.connect() as connection:
+        counts = tallies.counts(connection, 1)
+    return [
+        rows(engine, "SELECT id, state, lease_token, attempts FROM jobs ORDER BY id"),
+        rows(engine, "SELECT job_id, batch_id, dispatch, queued_at FROM queued_jobs ORDER BY job_id"),
+        rows(engine, "SELECT * FROM job_notes ORDER BY job_id"),
+        counts,
+    ]
 
 
 @pytest.mark.parametrize("role", ["worker", "dispatcher", "web"])

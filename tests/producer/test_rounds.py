@@ -2,11 +2,10 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from core.errors import DatabaseDown
 from db import chores, lookups
@@ -17,6 +16,7 @@ from producer.dispatcher import Dispatcher
 from producer.publisher import Publisher
 from producer.rounds import Bell, run_rounds
 from tests.db.rows import make_batch
+from tests.db.sent import statements
 from tests.producer.running import DECIDE_LOST, OPTIONS, Running, leaders, wait_for
 
 QUIET = Chores(has_work=False, has_live=False, has_rest=False, has_changes=False, has_paused=False)
@@ -27,19 +27,6 @@ def bell(database_url: str) -> Iterator[Bell]:
     engine = make_engine(database_url, pool_size=1, is_strict=True, is_by_key=True)
     yield Bell(engine)
     engine.dispose()
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """Collect what an engine sends."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        sent.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
 
 
 class CountedStop(threading.Event):

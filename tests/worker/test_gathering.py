@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from math import inf
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
 
 from core.states import AnswerClass, Lane, Spend
 from db.attempts import AttemptResult
@@ -19,6 +18,7 @@ from db.paid import Paid
 from db.success import Clean
 from db.twins import Noted
 from tests.db.rows import ACCOUNT, claim, make_batch
+from tests.db.sent import statements
 from worker import group_commit
 from worker.connections import Connections
 from worker.group_commit import MOST_AT_ONCE, GroupCommit
@@ -122,21 +122,6 @@ def test_one_waits_for_others_again_once_an_urgent_one_is_written(engine: Engine
     assert group.ask(3, is_urgent=True) == 6
     assert waiting.result(LONG_SECONDS / 2) == 4
     assert work.groups == [[1], [2, 3]]
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """Give what PostgreSQL is sent meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        sent.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_each_step_of_many_jobs_that_waits_together_is_one_statement(engine: Engine, pool: ThreadPoolExecutor) -> None:
